@@ -1,0 +1,1 @@
+"""Tapstack: a private clickstream pipeline that loses nothing and counts every event exactly once."""

@@ -1,0 +1,108 @@
+"""Counters, and counters in windows of the events' own time.
+
+Amounts are integers of millionths, so that a sum does not depend on the order of its terms.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from tapstack.core.events import TYPE_CODE, Event, Item
+
+MICROS = 1_000_000
+
+# An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths.
+Counters = dict[int | str, int]
+
+
+class Window(NamedTuple):
+    """A granularity of counting: windows are aligned to multiples of `length_s`."""
+
+    name: str
+    length_s: int
+    kept: int  # how many windows back a reader may ask for; bounds the row
+
+    def number(self, at_s: int) -> int:
+        """Tell the number of the window that holds a moment."""
+        return at_s // self.length_s
+
+    def oldest_kept(self, arrived_s: int) -> int:
+        """Tell the number of the oldest window still kept when records arrive at `arrived_s`."""
+        return arrived_s // self.length_s - self.kept
+
+
+WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))
+
+
+class Windowed(msgspec.Struct, array_like=True):
+    """Counters over a lifetime and in the windows of `WINDOWS`.
+
+    A window is forgotten once records arrive more than its kept time later. The moment of arrival is
+    the stream's, not the worker's and not the event's: so what is kept depends neither on the order of
+    processing, nor on a client's clock.
+    """
+
+    lifetime: Counters = {}
+    windows: tuple[dict[int, Counters], dict[int, Counters], dict[int, Counters]] = ({}, {}, {})
+    arrived_s: int = 0
+
+
+def add_counts(into: Counters, delta: Counters) -> None:
+    """Add `delta` in place."""
+    for key, amount in delta.items():
+        into[key] = into.get(key, 0) + amount
+
+
+def count_in_windows(state: Windowed, delta: Counters, at_s: int, arrived_s: int) -> None:
+    """Count `delta` at an event's own time, in place.
+
+    Parameters
+    ----------
+    state
+        The counters.
+    delta
+        What to add.
+    at_s
+        The event's own time, Unix seconds.
+    arrived_s
+        When its record arrived at the stream, Unix seconds.
+    """
+    add_counts(state.lifetime, delta)
+    rolled = arrived_s > state.arrived_s
+    if rolled:
+        state.arrived_s = arrived_s
+    for window, counted in zip(WINDOWS, state.windows, strict=True):
+        oldest = window.oldest_kept(state.arrived_s)
+        if rolled and counted and min(counted) < oldest:
+            for number in [number for number in counted if number < oldest]:
+                del counted[number]
+        number = window.number(at_s)
+        if number >= oldest:
+            add_counts(counted.setdefault(number, {}), delta)
+
+
+def item_delta(event: Event, item: Item) -> Counters:
+    """Tell what an event adds to the counters of one of its items."""
+    delta: Counters = {TYPE_CODE[event.event_type]: 1}
+    if event.event_type == "purchase" and item.price is not None:
+        quantity = 1 if item.quantity is None else item.quantity
+        delta[item.currency or event.currency or "XXX"] = round(item.price * MICROS) * quantity
+    return delta
+
+
+def user_delta(event: Event) -> Counters:
+    """Tell what an event adds to the counters of its user."""
+    delta: Counters = {TYPE_CODE[event.event_type]: 1}
+    if event.event_type != "purchase":
+        return delta
+    if event.value is not None:
+        delta[event.currency or "XXX"] = round(event.value * MICROS)
+        return delta
+    for item in event.items:
+        if item.price is not None:
+            quantity = 1 if item.quantity is None else item.quantity
+            currency = item.currency or event.currency or "XXX"
+            delta[currency] = delta.get(currency, 0) + round(item.price * MICROS) * quantity
+    return delta

@@ -1,0 +1,211 @@
+"""The canonical event ``clickstream/1``: its fields, its limits, and errors that name the field.
+
+Two shapes share their fields: `ClientEvent` is what a sender may say, `Event` is what stands on the
+stream, with what the collector adds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+
+from tapstack.errors import InvalidEvent
+
+EventType = Literal[
+    "page_view",
+    "item_view",
+    "item_click",
+    "item_list_view",
+    "search",
+    "cart_add",
+    "cart_remove",
+    "cart_view",
+    "wishlist_add",
+    "checkout_start",
+    "purchase",
+    "refund",
+    "rate",
+    "share",
+    "identify",
+    "custom",
+]
+# The position is the code that rows store: append, never reorder.
+EVENT_TYPES: tuple[str, ...] = get_args(EventType)
+TYPE_CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
+ITEMS_REQUIRED = frozenset(
+    {"item_view", "item_click", "item_list_view", "cart_add", "cart_remove", "cart_view", "purchase"}
+)
+
+# One event as JSON; Segment's own limit, so nothing it sends is refused.
+# https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/, read 2026-11-23
+EVENT_BYTES_MAX = 32 * 1024
+ITEMS_MAX = 100
+AMOUNT_MAX = 1e9  # in millionths it stays far below 2**53, so sums of integers stay exact in JSON
+COUNTER_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Short = Annotated[str, msgspec.Meta(max_length=256)]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An item that the event is about."""
+
+    item_id: Id
+    name: Short | None = None
+    price: Amount | None = None
+    quantity: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    currency: Currency | None = None
+    category: Short | None = None
+    brand: Short | None = None
+    variant: Short | None = None
+    position: int | None = None
+    list_id: Short | None = None
+
+
+class _Fields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    event_type: EventType
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    client_id: Annotated[str, msgspec.Meta(min_length=36, max_length=36)] | None = None
+    n: Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)] | None = None
+    event_name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    user_id: Id | None = None
+    anonymous_id: Id | None = None
+    session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    items: Annotated[tuple[Item, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
+    value: Amount | None = None
+    currency: Currency | None = None
+    query: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
+    impressions: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)] = ()
+    recommendation_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    attribution_source: Annotated[str, msgspec.Meta(max_length=1_024)] | None = None
+    context: dict[str, Any] | None = None
+    consent: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+
+
+class ClientEvent(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An event as a sender may say it; whoever wants more fields has ``properties``."""
+
+    occurred_at: Moment | None = None
+
+
+class Event(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An event as it stands on the stream.
+
+    Parameters
+    ----------
+    occurred_at
+        When it happened, by the client's clock, corrected for its skew.
+    received_at
+        When the collector had it whole.
+    clock_skew_ms
+        How far `occurred_at` was moved from what the client said; None if the client said no time,
+        and `occurred_at` is `received_at`.
+    """
+
+    occurred_at: Moment
+    received_at: Moment
+    sent_at: Moment | None = None
+    clock_skew_ms: int | None = None
+    app_id: Short | None = None
+    protocol: Short | None = None
+    schema: Literal["clickstream/1"] = "clickstream/1"
+    ingest_id: Short | None = None
+
+
+SERVER_SET = frozenset(Event.__struct_fields__) - frozenset(ClientEvent.__struct_fields__)
+
+_T = TypeVar("_T")
+_client_decoder = msgspec.json.Decoder(ClientEvent)
+_event_decoder = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
+
+
+def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
+    """Parse what a sender said.
+
+    Raises
+    ------
+    InvalidEvent
+        Naming the first field that is wrong, and what was expected there.
+    """
+    event = _decode(_client_decoder, data)
+    _check(event)
+    return event
+
+
+def decode_event(data: bytes) -> Event:
+    """Parse a record of the stream.
+
+    Raises
+    ------
+    InvalidEvent
+        If it is not an event: the record is poison.
+    """
+    event = _decode(_event_decoder, data)
+    _check(event)
+    return event
+
+
+def encode_event(event: Event) -> bytes:
+    """Write the event as the stream holds it."""
+    return _encoder.encode(event)
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
+    if len(data) > EVENT_BYTES_MAX:
+        raise InvalidEvent("", f"expected at most {EVENT_BYTES_MAX} bytes, got {len(data)}")
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEvent("", "expected JSON") from None
+
+
+def _explain(message: str) -> InvalidEvent:
+    place = _PLACE.match(message)
+    if place is None:
+        raise AssertionError("the pattern matches any text")
+    path, what = (place["path"] or "").lstrip("."), place["what"]
+    named = _FIELD.search(what)
+    if named is None:
+        return InvalidEvent(path, what[:1].lower() + what[1:])
+    name = f"{path}.{named['name']}" if path else named["name"]
+    if "required" in what:
+        return InvalidEvent(name, "is required")
+    if named["name"] in SERVER_SET and not path:
+        return InvalidEvent(name, "is set by the collector and not accepted from senders")
+    return InvalidEvent(name, "unknown field; put what the schema does not name into properties")
+
+
+def _check(event: _Fields) -> None:
+    """Check what spans fields."""
+    if event.user_id is None and event.anonymous_id is None:
+        raise InvalidEvent("user_id", "user_id or anonymous_id is required")
+    if (event.client_id is None) != (event.n is None):
+        missing = "n" if event.n is None else "client_id"
+        raise InvalidEvent(missing, "client_id and n come together")
+    if event.client_id is None and event.event_id is None:
+        raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
+    if event.client_id is not None and not is_uuid7(event.client_id):
+        raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
+    if not event.items and event.event_type in ITEMS_REQUIRED:
+        raise InvalidEvent("items", f"{event.event_type} needs at least one item")
+
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def is_uuid7(text: str) -> bool:
+    """Tell whether `text` is a UUIDv7, which has its birth time inside (RFC 9562, section 5.7)."""
+    return _UUID7.fullmatch(text) is not None

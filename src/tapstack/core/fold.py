@@ -1,0 +1,186 @@
+"""What one event does to its user's row, and what it adds to the rows of items.
+
+`fold_event` changes the user's state and returns the item effects; `fold_item` and the boards follow
+from those. All of it commits in one transaction or not at all.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+
+import msgspec
+
+from tapstack.core.aggregates import (
+    WINDOWS,
+    Counters,
+    add_counts,
+    count_in_windows,
+    item_delta,
+    user_delta,
+)
+from tapstack.core.cooccurrence import (
+    BOUGHT_WITH_MAX,
+    VIEWED_WITH_MAX,
+    count_partner,
+    purchase_partners,
+    view_partners,
+)
+from tapstack.core.events import TYPE_CODE, Event, Item
+from tapstack.core.ranking import INTERESTED
+from tapstack.core.rows import (
+    ALIASES_MAX,
+    RECENT_MAX,
+    TRAIT_CHARS_MAX,
+    TRAITS_MAX,
+    ItemState,
+    Profile,
+    Recent,
+    UserState,
+)
+from tapstack.core.sessions import Session, session_of
+
+# An event of more items is applied in parts, each a transaction's worth: 80 items, 16 partners from
+# earlier in the session at most, 3 boards and the user make 100 rows.
+PART_ITEMS_MAX = 80
+
+
+class ItemEffect(msgspec.Struct, frozen=True, array_like=True):
+    """What an event adds to one item's row.
+
+    Parameters
+    ----------
+    item_id
+        The item.
+    delta
+        What to add to its counters; empty for an item that is only a partner.
+    at_s
+        The event's own time, Unix seconds.
+    arrived_s
+        When the record arrived at the stream, Unix seconds.
+    viewed_with, bought_with
+        Partners, each one pair.
+    """
+
+    item_id: str
+    delta: Counters
+    at_s: int
+    arrived_s: int
+    viewed_with: Sequence[str] = ()
+    bought_with: Sequence[str] = ()
+
+
+def parts_count(event: Event) -> int:
+    """Tell in how many parts an event is applied."""
+    return max(1, -(-len(event.items) // PART_ITEMS_MAX))
+
+
+def fold_event(user: UserState, event: Event, part: int, arrived_s: int) -> list[ItemEffect]:
+    """Apply one part of an event to its user's state, in place.
+
+    Parameters
+    ----------
+    user
+        The state; changed.
+    event
+        An event that was judged NEW.
+    part
+        Which part, from 0; the user's own counters move with part 0.
+    arrived_s
+        When its record arrived at the stream, Unix seconds.
+
+    Returns
+    -------
+    list[ItemEffect]
+        What to add to the rows of items.
+    """
+    at_s = int(event.occurred_at.timestamp())
+    session = session_of(user.sessions, at_s, event.session_id)
+    items = event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
+    if part == 0:
+        delta = user_delta(event)
+        add_counts(user.counters, delta)
+        if session is not None:
+            add_counts(session.counters, delta)
+        _fold_profile(user.profile, event, at_s)
+    effects = [
+        effect
+        for item in items
+        for effect in _item_effects(user.recent, session, event, item, at_s, arrived_s)
+    ]
+    user.pairs_count += sum(len(e.viewed_with) + len(e.bought_with) for e in effects)
+    return effects
+
+
+def fold_item(item: ItemState, effect: ItemEffect) -> None:
+    """Apply an event's effect to an item's state, in place."""
+    if effect.delta:
+        count_in_windows(item.counters, effect.delta, effect.at_s, effect.arrived_s)
+    for partner in effect.viewed_with:
+        count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
+    for partner in effect.bought_with:
+        count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
+
+
+def board_numbers(effect: ItemEffect) -> list[tuple[int, int]]:
+    """Tell the leaderboards an effect may move: positions in `WINDOWS` and window numbers."""
+    if INTERESTED.isdisjoint(effect.delta):
+        return []
+    return [
+        (position, number)
+        for position, window in enumerate(WINDOWS)
+        if (number := window.number(effect.at_s)) >= window.oldest_kept(effect.arrived_s)
+    ]
+
+
+def _item_effects(
+    recent: list[Recent], session: Session | None, event: Event, item: Item, at_s: int, arrived_s: int
+) -> list[ItemEffect]:
+    """Tell the effects on an item and, for each new pair, on the partner."""
+    if event.event_type != "item_list_view":  # shown is not touched
+        _keep_recent(recent, Recent(at_s, TYPE_CODE[event.event_type], item.item_id))
+    viewed: list[str] = []
+    bought: list[str] = []
+    if session is not None and event.event_type == "item_view":
+        viewed = view_partners(session, item.item_id)
+    elif session is not None and event.event_type == "purchase":
+        bought = purchase_partners(session, item.item_id)
+    own = ItemEffect(item.item_id, item_delta(event, item), at_s, arrived_s, viewed, bought)
+    others = [ItemEffect(p, {}, at_s, arrived_s, (item.item_id,)) for p in viewed]
+    others += [ItemEffect(p, {}, at_s, arrived_s, (), (item.item_id,)) for p in bought]
+    return [own, *others]
+
+
+def _keep_recent(recent: list[Recent], entry: Recent) -> None:
+    """Keep the newest entries, newest first, whatever order they come in."""
+    if len(recent) == RECENT_MAX and _newest_first(entry) >= _newest_first(recent[-1]):
+        return
+    insort(recent, entry, key=_newest_first)
+    del recent[RECENT_MAX:]
+
+
+def _newest_first(entry: Recent) -> tuple[int, int, str]:
+    return -entry.at_s, -entry.type_code, entry.item_id
+
+
+def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
+    profile.first_seen_s = min(profile.first_seen_s or at_s, at_s)
+    newest = at_s >= profile.last_seen_s
+    profile.last_seen_s = max(profile.last_seen_s, at_s)
+    if newest and event.context is not None and isinstance(locale := event.context.get("locale"), str):
+        profile.locale = locale[:TRAIT_CHARS_MAX]
+    if event.traits and at_s >= profile.traits_at_s:
+        profile.traits_at_s = at_s
+        profile.traits = {**profile.traits, **_scalars(event)}
+        profile.traits = dict(list(profile.traits.items())[:TRAITS_MAX])
+    alias = event.anonymous_id if event.user_id is not None else None
+    if alias is not None and alias not in profile.aliases:
+        profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]
+
+
+def _scalars(event: Event) -> dict[str, str | int | float | bool]:
+    return {
+        name[:TRAIT_CHARS_MAX]: value[:TRAIT_CHARS_MAX] if isinstance(value, str) else value
+        for name, value in (event.traits or {}).items()
+        if isinstance(value, str | int | float | bool)
+    }

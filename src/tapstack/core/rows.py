@@ -1,0 +1,130 @@
+"""The rows of the behaviour table: their keys and their states.
+
+=============  ======  ==========================================================================
+partition key  sort    state
+=============  ======  ==========================================================================
+``U#<user>``   ``-``   `UserState` of a known user
+``A#<id>``     ``-``   `UserState` of an anonymous visitor
+``I#<item>``   lane    `ItemState`: one Query reads an item whole, readers add the lanes
+``T#<w>#<n>``  lane    `tapstack.core.ranking.Board` of window number `n`: trending is one Query
+=============  ======  ==========================================================================
+
+A state is stored as MessagePack, arrays in the order of the fields below
+(docs/reference/table.md has the layout for readers in other languages).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tapstack.core.aggregates import Counters, Window, Windowed
+from tapstack.core.dedupe import Seen
+from tapstack.core.events import Event
+from tapstack.core.identity import partition_key
+from tapstack.core.ranking import Board
+from tapstack.core.sessions import Sessions
+
+RECENT_MAX = 20
+TRAITS_MAX = 16  # traits kept of a user: scalars, the rest stays in the raw archive
+TRAIT_CHARS_MAX = 64
+ALIASES_MAX = 4
+
+USER_SORT_KEY = "-"
+
+
+class Recent(msgspec.Struct, array_like=True, frozen=True):
+    """One interaction with an item."""
+
+    at_s: int
+    type_code: int
+    item_id: str
+
+
+class Profile(msgspec.Struct, array_like=True):
+    """What is known about a user beside its counts."""
+
+    first_seen_s: int = 0
+    last_seen_s: int = 0
+    locale: str | None = None
+    traits: dict[str, str | int | float | bool] = {}
+    traits_at_s: int = 0
+    aliases: list[str] = []  # anonymous ids of the same person, as `identify` events said
+
+
+class UserState(msgspec.Struct, array_like=True):
+    """A user's row."""
+
+    seen: Seen = msgspec.field(default_factory=Seen)
+    profile: Profile = msgspec.field(default_factory=Profile)
+    counters: Counters = {}
+    recent: list[Recent] = []  # newest first
+    sessions: Sessions = msgspec.field(default_factory=Sessions)
+    pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted
+
+
+class ItemState(msgspec.Struct, array_like=True):
+    """An item's row in one lane."""
+
+    counters: Windowed = msgspec.field(default_factory=Windowed)
+    viewed_with: dict[str, int] = {}
+    bought_with: dict[str, int] = {}
+
+
+State = UserState | ItemState | Board
+
+_encoder = msgspec.msgpack.Encoder()
+_user_decoder = msgspec.msgpack.Decoder(UserState)
+_item_decoder = msgspec.msgpack.Decoder(ItemState)
+_board_decoder = msgspec.msgpack.Decoder(Board)
+
+
+def user_key(event: Event) -> tuple[str, str]:
+    """Tell the row of the user an event belongs to."""
+    if event.user_id is not None:
+        return known_user_key(event.user_id)
+    return anonymous_key(partition_key(event))
+
+
+def known_user_key(user_id: str) -> tuple[str, str]:
+    """Tell the row of a known user."""
+    return f"U#{user_id}", USER_SORT_KEY
+
+
+def anonymous_key(anonymous_id: str) -> tuple[str, str]:
+    """Tell the row of an anonymous visitor."""
+    return f"A#{anonymous_id}", USER_SORT_KEY
+
+
+def item_partition(item_id: str) -> str:
+    """Tell the partition that holds an item's rows, a row a lane."""
+    return f"I#{item_id}"
+
+
+def board_partition(window: Window, number: int) -> str:
+    """Tell the partition that holds a window's leaderboards, a row a lane."""
+    return f"T#{window.name}#{number}"
+
+
+def lane_sort_key(lane: int) -> str:
+    """Tell the sort key of a lane."""
+    return f"{lane:04d}"
+
+
+def encode_state(state: State) -> bytes:
+    """Write a row's state."""
+    return _encoder.encode(state)
+
+
+def decode_user(state: bytes) -> UserState:
+    """Read a user's row."""
+    return _user_decoder.decode(state)
+
+
+def decode_item(state: bytes) -> ItemState:
+    """Read an item's row."""
+    return _item_decoder.decode(state)
+
+
+def decode_board(state: bytes) -> Board:
+    """Read a leaderboard's row."""
+    return _board_decoder.decode(state)

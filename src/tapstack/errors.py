@@ -1,0 +1,84 @@
+"""Every error of ours, split by what the caller should do.
+
+::
+
+    TapstackError
+      InvalidEvent        permanent, the sender's fault: reject it (400) or quarantine it
+      Unavailable         try again later; nothing is known to have been lost
+        Throttled         ... and more slowly
+        OutcomeUnknown    ... the request may or may not have taken effect
+      Conflict            somebody else wrote first: decide again from what they wrote
+      Misconfigured       at start-up; names the variable
+      UsageError          a person's mistake at the command line: one line, exit 2
+"""
+
+from __future__ import annotations
+
+
+class TapstackError(Exception):
+    """The root of the tree; never raised itself."""
+
+
+class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, not as FooError
+    """The event breaks its schema and will never be accepted as it is.
+
+    Parameters
+    ----------
+    field
+        Path of the offending field, such as ``items[0].item_id``; empty for the event as a whole.
+    reason
+        What was expected, in words for the sender.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class Unavailable(TapstackError):  # noqa: N818
+    """A dependency did not do its part; the same request may succeed later.
+
+    Parameters
+    ----------
+    message
+        What was asked of whom.
+    retry_after_ms
+        How long to wait before asking again, ``>= 0``.
+    """
+
+    def __init__(self, message: str, *, retry_after_ms: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class Throttled(Unavailable):
+    """The dependency asked for a slower pace; nothing was written."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection ended after the request was sent: it may have taken effect."""
+
+
+class Conflict(TapstackError):  # noqa: N818
+    """A conditional write lost; nothing of it was applied."""
+
+
+class Misconfigured(TapstackError):  # noqa: N818
+    """A setting is missing or odd.
+
+    Parameters
+    ----------
+    variable
+        Name of the environment variable.
+    expected
+        What it must look like.
+    """
+
+    def __init__(self, variable: str, expected: str) -> None:
+        super().__init__(f"{variable}: {expected}")
+        self.variable = variable
+
+
+class UsageError(TapstackError):
+    """The command was called in a way that cannot work; the message says what would."""

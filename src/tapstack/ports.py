@@ -1,0 +1,234 @@
+"""What the stages need from the world: Protocols with the fewest methods.
+
+Real adapters live in `tapstack.aws`, in-memory ones in `tapstack.testing`; one contract suite
+(`tests/contracts`) holds both to what the docstrings here promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+
+class Key(NamedTuple):
+    """A row's primary key."""
+
+    pk: str
+    sk: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row as it was read.
+
+    Parameters
+    ----------
+    key
+        Its primary key.
+    version
+        How often it was written, ``>= 1``.
+    state
+        Its content, as `tapstack.core.rows` encodes it.
+    expires_at_s
+        Unix time after which DynamoDB may delete it; readers ignore it from then on. 0 means never.
+    """
+
+    key: Key
+    version: int
+    state: bytes
+    expires_at_s: int = 0
+
+
+class RowWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A row to be written if nobody else wrote it since.
+
+    Parameters
+    ----------
+    key
+        Its primary key.
+    seen_version
+        The version this content was decided from; 0 if there was no row.
+    state
+        The new content, stored as version ``seen_version + 1``.
+    expires_at_s
+        Unix time after which DynamoDB may delete it; 0 means never.
+    """
+
+    key: Key
+    seen_version: int
+    state: bytes
+    expires_at_s: int = 0
+
+
+class CommitConflict(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a commit was refused; nothing of it was applied.
+
+    Parameters
+    ----------
+    images
+        For each write whose version had moved: the row as it stands now, or None if it is gone.
+    contended
+        True if another transaction held a row at the same moment (no image is known for it).
+    """
+
+    images: Mapping[Key, Row | None]
+    contended: bool = False
+
+
+class StateTable(Protocol):
+    """The behaviour table as the consumer uses it."""
+
+    def read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        """Read up to 100 rows, each eventually consistent.
+
+        Returns
+        -------
+        tuple
+            The rows found, and the keys the table did not get to, to be asked for again. A key in
+            neither does not exist (or did not, a moment ago).
+
+        Raises
+        ------
+        Unavailable
+            If nothing could be read.
+        """
+        ...
+
+    def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
+        """Write up to 100 distinct rows, all or none, each only if its version is as seen.
+
+        Returns
+        -------
+        CommitConflict or None
+            None once every write is durable.
+
+        Raises
+        ------
+        Throttled
+            If nothing was written because of load.
+        OutcomeUnknown
+            If the writes may or may not have been applied.
+        Unavailable
+            If nothing was written for another passing reason.
+        """
+        ...
+
+
+class RowReader(Protocol):
+    """The behaviour table as the insights API uses it."""
+
+    def query(self, pk: str) -> Sequence[Row]:
+        """Read every row of a partition, in sort-key order.
+
+        Raises
+        ------
+        Unavailable
+            If the table did not answer.
+        """
+        ...
+
+
+class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to be put on the stream."""
+
+    partition_key: str
+    data: bytes
+
+
+class StreamWriter(Protocol):
+    """The stream as the collector uses it."""
+
+    def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+        """Put up to 500 entries.
+
+        Returns
+        -------
+        Sequence[bool]
+            Aligned with `entries`: True if the stream holds the record durably, False if it
+            refused it (this entry alone may be sent again).
+
+        Raises
+        ------
+        Throttled, Unavailable
+            If no entry was accepted.
+        OutcomeUnknown
+            If entries may or may not have been accepted; sending again may duplicate them.
+        """
+        ...
+
+
+class ObjectStore(Protocol):
+    """A bucket for quarantined and late events."""
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store `body` under `key` durably; the same key again replaces it.
+
+        Raises
+        ------
+        Unavailable
+            If it is not known to be stored.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time, as a parameter."""
+
+    def now_ms(self) -> int:
+        """Unix time in milliseconds."""
+        ...
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        """Wait."""
+        ...
+
+
+class AwsApi(Protocol):
+    """One AWS service that speaks AWS JSON: DynamoDB or Kinesis.
+
+    This is the seam between our adapters and the network, and the one the in-memory services of
+    `tapstack.testing` stand behind, so that tests exercise the adapters too.
+    """
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        """Call one operation, once: no retries.
+
+        Parameters
+        ----------
+        operation
+            Such as ``TransactWriteItems``.
+        body
+            The request, JSON.
+
+        Raises
+        ------
+        AwsError
+            If the service answered with an error.
+        OutcomeUnknown
+            If the connection ended before an answer came.
+        """
+        ...
+
+
+class AwsError(Exception):
+    """An error answer of an AWS service, as it came; translated once, in `tapstack.aws`.
+
+    Parameters
+    ----------
+    code
+        The error's short name, such as ``ThrottlingException``.
+    message
+        Its text.
+    status
+        The HTTP status, 400 to 599.
+    body
+        The whole answer, JSON (a cancelled transaction carries its reasons there).
+    """
+
+    def __init__(self, code: str, message: str = "", *, status: int = 400, body: bytes = b"{}") -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.body = body

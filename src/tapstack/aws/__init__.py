@@ -1,0 +1,1 @@
+"""AWS behind our ports. Error codes become our errors here, once, by the table in `calls`."""

@@ -1,0 +1,1 @@
+"""The insights API: features of users and items, as the recommendation engine reads them."""

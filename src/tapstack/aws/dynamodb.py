@@ -1,0 +1,182 @@
+"""The behaviour table in DynamoDB.
+
+Requests are built as typed structs and written by msgspec: no expression is parsed and no attribute
+value is wrapped on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from tapstack.aws.calls import call, translate
+from tapstack.errors import Throttled, Unavailable
+from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite
+
+SERVICE = "dynamodb"
+
+
+class _S(msgspec.Struct):
+    S: str
+
+
+class _N(msgspec.Struct):
+    N: str
+
+
+class _B(msgspec.Struct):
+    B: bytes  # base64 in JSON, by msgspec
+
+
+class _KeyItem(msgspec.Struct):
+    pk: _S
+    sk: _S
+
+
+class _RowItem(msgspec.Struct, omit_defaults=True):
+    """A stored row; written and read in this shape."""
+
+    pk: _S
+    sk: _S
+    v: _N
+    s: _B
+    ttl: _N | None = None
+
+    def row(self) -> Row:
+        """Tell the row."""
+        return Row(
+            key=Key(self.pk.S, self.sk.S),
+            version=int(self.v.N),
+            state=self.s.B,
+            expires_at_s=int(self.ttl.N) if self.ttl is not None else 0,
+        )
+
+
+class _KeysOf(msgspec.Struct):
+    Keys: list[_KeyItem]
+
+
+class _BatchAnswer(msgspec.Struct):
+    Responses: dict[str, list[_RowItem]] = {}
+    UnprocessedKeys: dict[str, _KeysOf] = {}
+
+
+class _Put(msgspec.Struct, omit_defaults=True):
+    TableName: str
+    Item: _RowItem
+    ConditionExpression: str
+    ExpressionAttributeValues: dict[str, _N] = {}
+    ReturnValuesOnConditionCheckFailure: str = msgspec.field(default_factory=lambda: "ALL_OLD")
+
+
+class _Reason(msgspec.Struct):
+    Code: str = "None"
+    Item: _RowItem | None = None
+
+
+class _Cancelled(msgspec.Struct):
+    CancellationReasons: list[_Reason] = []
+
+
+class _QueryAnswer(msgspec.Struct):
+    Items: list[_RowItem] = []
+    LastEvaluatedKey: _KeyItem | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_batch_decoder = msgspec.json.Decoder(_BatchAnswer)
+_cancelled_decoder = msgspec.json.Decoder(_Cancelled)
+_query_decoder = msgspec.json.Decoder(_QueryAnswer)
+
+
+class DynamoTable:
+    """`tapstack.ports.StateTable` and `tapstack.ports.RowReader` on one DynamoDB table.
+
+    Parameters
+    ----------
+    api
+        DynamoDB.
+    table_name
+        The table: string keys ``pk`` and ``sk``, TTL attribute ``ttl``.
+    """
+
+    def __init__(self, api: AwsApi, table_name: str) -> None:
+        self._api = api
+        self._name = table_name
+
+    def read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        """Read up to 100 rows; see `tapstack.ports.StateTable.read`."""
+        wanted = [_KeyItem(_S(key.pk), _S(key.sk)) for key in keys]
+        body = _encoder.encode({"RequestItems": {self._name: _KeysOf(wanted)}})
+        answer = _batch_decoder.decode(call(SERVICE, self._api, "BatchGetItem", body))
+        rows = {row.key: row for item in answer.Responses.get(self._name, ()) for row in (item.row(),)}
+        left = answer.UnprocessedKeys.get(self._name)
+        return rows, [] if left is None else [Key(item.pk.S, item.sk.S) for item in left.Keys]
+
+    def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
+        """Write all rows or none; see `tapstack.ports.StateTable.commit`."""
+        body = _encoder.encode({"TransactItems": [{"Put": self._put(write)} for write in writes]})
+        try:
+            self._api.call("TransactWriteItems", body)
+        except AwsError as error:
+            if error.code == "TransactionCanceledException":
+                return _conflict(writes, error)
+            raise translate(SERVICE, error) from None
+        return None
+
+    def query(self, pk: str) -> Sequence[Row]:
+        """Read a partition; see `tapstack.ports.RowReader.query`."""
+        rows: list[Row] = []
+        start: _KeyItem | None = None
+        while True:
+            request = {
+                "TableName": self._name,
+                "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": {":pk": _S(pk)},
+                **({} if start is None else {"ExclusiveStartKey": start}),
+            }
+            answer = _query_decoder.decode(call(SERVICE, self._api, "Query", _encoder.encode(request)))
+            rows += [item.row() for item in answer.Items]
+            start = answer.LastEvaluatedKey
+            if start is None:
+                return rows
+
+    def _put(self, write: RowWrite) -> _Put:
+        item = _RowItem(
+            _S(write.key.pk),
+            _S(write.key.sk),
+            _N(str(write.seen_version + 1)),
+            _B(write.state),
+            _N(str(write.expires_at_s)) if write.expires_at_s else None,
+        )
+        if write.seen_version == 0:
+            return _Put(self._name, item, "attribute_not_exists(pk)")
+        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})
+
+
+def _conflict(writes: Sequence[RowWrite], error: AwsError) -> CommitConflict:
+    """Read why a transaction was cancelled; the reasons stand in the order of the writes [1]_.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html,
+       read 2026-11-23
+    """
+    reasons = _cancelled_decoder.decode(error.body).CancellationReasons
+    codes = {reason.Code for reason in reasons}
+    if len(reasons) != len(writes):
+        raise Unavailable(f"dynamodb: a transaction was cancelled without its reasons: {error}")
+    if codes & _THROTTLED:
+        raise Throttled(f"dynamodb: a transaction was cancelled: {sorted(codes)}")
+    if strange := codes - {"None", "ConditionalCheckFailed", "TransactionConflict"}:
+        raise Unavailable(f"dynamodb: a transaction was cancelled: {sorted(strange)}")
+    images = {
+        write.key: None if reason.Item is None else reason.Item.row()
+        for write, reason in zip(writes, reasons, strict=True)
+        if reason.Code == "ConditionalCheckFailed"
+    }
+    return CommitConflict(images=images, contended="TransactionConflict" in codes)
+
+
+_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})

@@ -1,0 +1,230 @@
+"""The recipe: parse, quarantine poison, commit chunk by chunk, store what is late, report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tapstack.consumer.chunk import Chunk, by_user
+from tapstack.consumer.patience import Patience
+from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
+from tapstack.consumer.workspace import Workspace
+from tapstack.core.capacity import row_bytes, write_units
+from tapstack.core.dedupe import Verdict
+from tapstack.errors import Throttled, Unavailable
+from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the consumer is configured with.
+
+    Parameters
+    ----------
+    lanes
+        How many ways the derived rows are split, so that parallel transactions never meet; about the
+        number of shards. May be changed at any time: readers add whatever lanes there are.
+    row_ttl_s
+        How long a row lives after the last event that changed it.
+    age_max_s
+        How old an event may be when it arrives; an older one that no row knows is LATE. Must be
+        shorter than `row_ttl_s`, since an expired row no longer knows what it counted.
+    """
+
+    lanes: int
+    row_ttl_s: int
+    age_max_s: int
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What the consumer works with."""
+
+    table: StateTable
+    quarantine: ObjectStore
+    late: ObjectStore
+    clock: Clock
+    jitter: Callable[[], float]
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an invocation did.
+
+    Parameters
+    ----------
+    resume_from
+        Sequence number of the first record that is not done; None if all are.
+    reason
+        Why it stopped there.
+    """
+
+    records: int
+    resume_from: str | None = None
+    reason: str | None = None
+    applied: int = 0
+    duplicates: int = 0
+    late: int = 0
+    quarantined: int = 0
+    transactions: int = 0
+    conflicts: int = 0
+    rows_written: int = 0
+    write_units: int = 0
+
+
+def consume(
+    records: Sequence[StreamRecord], world: World, limits: Limits, remaining_ms: Callable[[], int]
+) -> Report:
+    """Make every record of a batch durable: counted, known as counted, stored as late, or quarantined.
+
+    Parameters
+    ----------
+    records
+        The batch of one shard in stream order.
+    world
+        The table, the buckets, time.
+    limits
+        The configuration.
+    remaining_ms
+        Tells how long the invocation may still run.
+
+    Returns
+    -------
+    Report
+        Names the record to resume from, if any. Records after it may be done too: they are
+        recognised when they come again.
+    """
+    report = Report(records=len(records))
+    deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
+    open_parts = Counter(delivery.position for delivery in deliveries)
+    open_parts.update(bad.position for bad in poison)
+    invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
+    try:
+        invocation.quarantine(poison)
+        invocation.apply(by_user(deliveries))
+    except Unavailable as error:
+        report.reason = f"{type(error).__name__}: {error}"
+        report.resume_from = records[
+            min(position for position, count in open_parts.items() if count)
+        ].sequence_number
+    return report
+
+
+class _Invocation:
+    """One invocation's progress: which parts of which records are still open."""
+
+    def __init__(
+        self,
+        records: Sequence[StreamRecord],
+        world: World,
+        limits: Limits,
+        remaining_ms: Callable[[], int],
+        report: Report,
+        open_parts: Counter[int],
+    ) -> None:
+        self._records = records
+        self._world = world
+        self._limits = limits
+        self._report = report
+        self._open_parts = open_parts
+        self._patience = Patience(world.clock, world.jitter, remaining_ms)
+        self._workspace = Workspace(world.table, self._patience)
+
+    def quarantine(self, poison: Sequence[Poison]) -> None:
+        """Keep what is no event where a person can look at it and send it again."""
+        for bad in poison:
+            record = self._records[bad.position]
+            self._store(self._world.quarantine, "quarantine", record, 0, str(bad.error))
+            self._open_parts[bad.position] -= 1
+            self._report.quarantined += 1
+
+    def apply(self, deliveries: Sequence[Delivery]) -> None:
+        """Commit all deliveries, as many at a time as fit one transaction."""
+        self._workspace.load(delivery.user_key for delivery in deliveries)
+        start = 0
+        while start < len(deliveries):
+            self._patience.check()
+            start += self._commit_chunk(deliveries, start)
+
+    def _commit_chunk(self, deliveries: Sequence[Delivery], start: int) -> int:
+        """Commit the next chunk, deciding anew as often as somebody else was faster; tell its length."""
+        attempt = 0
+        while True:
+            chunk = Chunk(self._workspace, self._limits.row_ttl_s)
+            for position in range(start, len(deliveries)):
+                if not chunk.add(deliveries[position]):
+                    break
+            refused = self._commit(chunk)
+            if refused is None:
+                break
+            self._patience.pause(attempt, refused)
+            self._workspace.load(delivery.user_key for delivery in deliveries[start:])
+            attempt += 1
+        for delivery, verdict in chunk.verdicts:
+            self._settle(delivery, verdict)
+        return len(chunk.verdicts)
+
+    def _commit(self, chunk: Chunk) -> Unavailable | None:
+        """Try to commit a chunk once; afterwards the workspace knows what the table is known to hold."""
+        keys = chunk.keys()
+        if not keys:
+            return None
+        self._workspace.load(keys)
+        writes = chunk.writes()
+        try:
+            conflict = self._world.table.commit(writes)
+        except Unavailable as error:
+            self._workspace.forget(keys)
+            return error
+        if conflict is None:
+            self._workspace.note_written(writes)
+            self._count(writes)
+            return None
+        self._report.conflicts += 1
+        if conflict.contended:
+            self._workspace.forget(keys)
+        self._workspace.note_images(conflict.images)
+        return Throttled("rows changed under every attempt to commit")
+
+    def _settle(self, delivery: Delivery, verdict: Verdict) -> None:
+        """Do what is left to do for a delivery whose chunk is committed."""
+        if verdict is Verdict.LATE:
+            record = self._records[delivery.position]
+            self._store(
+                self._world.late, "late", record, delivery.part, "its identity is no longer remembered"
+            )
+            self._report.late += 1
+        elif verdict is Verdict.DUP:
+            self._report.duplicates += 1
+        else:
+            self._report.applied += 1
+        self._open_parts[delivery.position] -= 1
+
+    def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> None:
+        key = f"{prefix}/{record.shard_id}/{record.sequence_number}-{index}.json"
+        body = msgspec.json.encode(
+            {
+                "reason": reason,
+                "shard_id": record.shard_id,
+                "sequence_number": record.sequence_number,
+                "arrived_at_s": record.arrived_at_s,
+                "data": record.data,
+            }
+        )
+        attempt = 0
+        while True:
+            self._patience.check()
+            try:
+                bucket.put(key, body)
+            except Unavailable as error:
+                self._patience.pause(attempt, error)
+                attempt += 1
+            else:
+                return
+
+    def _count(self, writes: Sequence[RowWrite]) -> None:
+        self._report.transactions += 1
+        self._report.rows_written += len(writes)
+        self._report.write_units += sum(
+            write_units(row_bytes(write.key.pk, write.key.sk, write.state), transactional=True)
+            for write in writes
+        )

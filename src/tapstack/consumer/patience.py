@@ -1,0 +1,62 @@
+"""How long an invocation goes on trying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tapstack.core.backoff import backoff_ms
+from tapstack.errors import Unavailable
+from tapstack.ports import Clock
+
+ATTEMPTS_MAX = 10  # of one request; the mapping redelivers afterwards, with its own backoff
+MARGIN_MS = 6_000  # left to answer Lambda in: one call that is never answered, and a spare second
+
+
+class Patience:
+    """Backs off between attempts, and gives up before the invocation would be cut off.
+
+    Parameters
+    ----------
+    clock
+        Time to wait in.
+    jitter
+        Gives random numbers, ``0 <= x < 1``.
+    remaining_ms
+        Tells how long the invocation may still run.
+    """
+
+    def __init__(self, clock: Clock, jitter: Callable[[], float], remaining_ms: Callable[[], int]) -> None:
+        self._clock = clock
+        self._jitter = jitter
+        self._remaining_ms = remaining_ms
+
+    def check(self) -> None:
+        """Refuse to begin what might not end in time.
+
+        Raises
+        ------
+        Unavailable
+            If the invocation is about to be cut off.
+        """
+        if self._remaining_ms() < MARGIN_MS:
+            raise Unavailable("the invocation's time is nearly over")
+
+    def pause(self, attempt: int, reason: Unavailable) -> None:
+        """Wait before the next attempt.
+
+        Parameters
+        ----------
+        attempt
+            0 after the first failure.
+        reason
+            The failure; raised again when there is no patience left.
+
+        Raises
+        ------
+        Unavailable
+            `reason`, after `ATTEMPTS_MAX` attempts or when time is nearly over.
+        """
+        wait_ms = backoff_ms(attempt, self._jitter())
+        if attempt + 1 >= ATTEMPTS_MAX or self._remaining_ms() - wait_ms < MARGIN_MS:
+            raise reason
+        self._clock.sleep_ms(wait_ms)

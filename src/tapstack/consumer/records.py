@@ -1,0 +1,108 @@
+"""From records of the stream to events to be applied, and to poison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from tapstack.core.events import Event, decode_event
+from tapstack.core.fold import parts_count
+from tapstack.core.identity import (
+    TIMELESS_S,
+    Identity,
+    Opaque,
+    client_time_s,
+    identify,
+    lane_of,
+    partition_key,
+)
+from tapstack.core.rows import user_key
+from tapstack.errors import InvalidEvent
+from tapstack.ports import Key
+
+
+class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as the event source mapping delivers it.
+
+    Parameters
+    ----------
+    shard_id
+        Such as ``shardId-000000000006``.
+    sequence_number
+        Up to 56 digits: a name to hand back, never a number to compute with.
+    data
+        The payload.
+    arrived_at_s
+        When the stream had it, Unix seconds.
+    """
+
+    shard_id: str
+    sequence_number: str
+    data: bytes
+    arrived_at_s: int
+
+
+class Delivery(NamedTuple):
+    """One part of an event, as one record delivered it."""
+
+    position: int  # of its record in the batch
+    event: Event
+    part: int
+    identity: Identity
+    user_key: Key
+    lane: int
+    arrived_at_s: int
+    too_old: bool  # beyond what a row may have forgotten by expiry: LATE unless it is known
+
+
+class Poison(NamedTuple):
+    """A record that is no event and never will be."""
+
+    position: int
+    error: InvalidEvent
+
+
+def parse(
+    records: Sequence[StreamRecord], *, lanes: int, age_max_s: int
+) -> tuple[list[Delivery], list[Poison]]:
+    """Parse each record by itself: one bad record harms no other.
+
+    Parameters
+    ----------
+    records
+        The batch, in stream order.
+    lanes
+        Number of lanes the derived rows are spread over, ``>= 1``.
+    age_max_s
+        How old an event may be, by its client's clock, when it arrives.
+    """
+    deliveries: list[Delivery] = []
+    poison: list[Poison] = []
+    for position, record in enumerate(records):
+        try:
+            event = decode_event(record.data)
+        except InvalidEvent as error:
+            poison.append(Poison(position, error))
+            continue
+        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)
+    return deliveries, poison
+
+
+def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_max_s: int) -> list[Delivery]:
+    key = Key(*user_key(event))
+    lane = lane_of(partition_key(event), lanes)
+    return [
+        Delivery(
+            position, event, part, identity, key, lane, arrived_at_s,
+            _is_too_old(event, identity, arrived_at_s - age_max_s),
+        )
+        for part in range(parts_count(event))
+        for identity in (identify(event, part),)
+    ]  # fmt: skip
+
+
+def _is_too_old(event: Event, identity: Identity, oldest_s: int) -> bool:
+    at_s = identity.at_s if isinstance(identity, Opaque) else client_time_s(event)
+    return TIMELESS_S < at_s < oldest_s

@@ -1,0 +1,68 @@
+"""What an invocation knows of the table's rows: as last read, or as it wrote them itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tapstack.consumer.patience import Patience
+from tapstack.errors import Throttled, Unavailable
+from tapstack.ports import Key, Row, RowWrite, StateTable
+
+READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
+
+
+class Workspace:
+    """A cache of rows for one invocation. May be stale: every write is conditional on the version."""
+
+    def __init__(self, table: StateTable, patience: Patience) -> None:
+        self._table = table
+        self._patience = patience
+        self._rows: dict[Key, Row | None] = {}
+
+    def load(self, keys: Iterable[Key]) -> None:
+        """Read the rows that are not known yet.
+
+        Raises
+        ------
+        Unavailable
+            If the table goes on not answering; what was read stays known.
+        """
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
+        attempt = 0
+        while unknown:
+            asked = unknown[:READ_KEYS_MAX]
+            try:
+                found, unprocessed = self._table.read(asked)
+            except Unavailable as error:
+                self._patience.pause(attempt, error)
+                attempt += 1
+                continue
+            again = frozenset(unprocessed)
+            self._rows.update((key, found.get(key)) for key in asked if key not in again)
+            unknown = [*unprocessed, *unknown[READ_KEYS_MAX:]]
+            if again:
+                self._patience.pause(attempt, Throttled("the table left keys of a read unprocessed"))
+                attempt += 1
+
+    def row(self, key: Key) -> Row | None:
+        """Tell a loaded row; None if the table has none."""
+        return self._rows[key]
+
+    def note_written(self, writes: Sequence[RowWrite]) -> None:
+        """Remember rows that were committed."""
+        for write in writes:
+            self._rows[write.key] = Row(
+                key=write.key,
+                version=write.seen_version + 1,
+                state=write.state,
+                expires_at_s=write.expires_at_s,
+            )
+
+    def note_images(self, images: Mapping[Key, Row | None]) -> None:
+        """Remember rows as a refused commit showed them."""
+        self._rows.update(images)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Read these rows anew when they are needed next."""
+        for key in keys:
+            self._rows.pop(key, None)

@@ -1,0 +1,66 @@
+"""The collector's Lambda function: ``POST /v1/events`` behind the load balancer."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from tapstack.aws.http import Endpoint, JsonApi
+from tapstack.aws.kinesis import KinesisWriter
+from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
+from tapstack.entrypoints.alb import answer, read_request, refusal
+from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.log import write_line
+from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
+from tapstack.errors import InvalidEvent
+
+METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
+
+
+def build_world(settings: CollectorSettings, aws: AwsSettings) -> World:
+    """Put the collector's world together on AWS."""
+    kinesis = JsonApi(Endpoint("kinesis", aws.region, aws.kinesis_url), "Kinesis_20131202", "1.1")
+    return World(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=random.random)
+
+
+_settings = collector_settings()
+_world = build_world(_settings, aws_settings())
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Take events; the answer names each event's fate."""
+    try:
+        events = split(read_request(event).body(_settings.request_bytes_max))
+    except InvalidEvent as error:
+        return refusal(400, "invalid_request", str(error))
+    results = collect(events, _world, event_bytes_max=_settings.event_bytes_max)
+    _log(results)
+    return respond(results)
+
+
+def respond(results: Sequence[Result]) -> dict[str, Any]:
+    """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
+    statuses = {result.status for result in results}
+    body = {"results": results}
+    if "retry" in statuses:
+        return answer(
+            503,
+            {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
+            {"retry-after": str(RETRY_AFTER_MS // 1000)},
+        )
+    if statuses == {"invalid"}:
+        return answer(400, {"code": "invalid_events", "message": _first_reason(results), **body})
+    return answer(200, body)
+
+
+def _first_reason(results: Sequence[Result]) -> str:
+    first = results[0]
+    return f"{first.field}: {first.reason}" if first.field else str(first.reason)
+
+
+def _log(results: Sequence[Result]) -> None:
+    counts = Counter(result.status for result in results)
+    fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}
+    write_line("INFO", fields, metrics=METRICS, function="collector", now_ms=_world.clock.now_ms())

@@ -1,0 +1,102 @@
+"""The consumer's Lambda function: Lambda's spelling in, Lambda's spelling out."""
+
+from __future__ import annotations
+
+import binascii
+import random
+from typing import Any, Protocol
+
+import msgspec
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.aws.http import Endpoint, JsonApi
+from tapstack.aws.s3 import S3Bucket
+from tapstack.consumer.consume import Limits, Report, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.log import write_line
+from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
+
+METRICS = ("events_applied", "events_duplicate", "events_late", "events_quarantined", "commit_conflicts")
+
+
+class Context(Protocol):
+    """What Lambda tells an invocation about itself, as far as it is used."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Tell how long the invocation may still run."""
+        ...
+
+
+def build_world(settings: ConsumerSettings, aws: AwsSettings) -> World:
+    """Put the consumer's world together on AWS."""
+    s3 = Endpoint("s3", aws.region, aws.s3_url)
+    dynamodb = JsonApi(Endpoint("dynamodb", aws.region, aws.dynamodb_url), "DynamoDB_20120810", "1.0")
+    return World(
+        table=DynamoTable(dynamodb, settings.table),
+        quarantine=S3Bucket(s3, settings.quarantine_bucket),
+        late=S3Bucket(s3, settings.late_bucket),
+        clock=SystemClock(),
+        jitter=random.random,
+    )
+
+
+_settings = consumer_settings()
+_limits = Limits(lanes=_settings.lanes, row_ttl_s=_settings.row_ttl_s, age_max_s=_settings.age_max_s)
+_world = build_world(_settings, aws_settings())
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, list[dict[str, str]]]:
+    """Consume one batch of one shard.
+
+    An exception fails the invocation, and every record comes again: safe. So nothing is caught here.
+
+    Returns
+    -------
+    dict
+        ``batchItemFailures``: empty when every record is durable, else the one to resume from.
+    """
+    records = stream_records(event)
+    report = consume(records, _world, _limits, context.get_remaining_time_in_millis)
+    _log(report, records, context)
+    failures = [] if report.resume_from is None else [{"itemIdentifier": report.resume_from}]
+    return {"batchItemFailures": failures}
+
+
+def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
+    """Read Lambda's event [1]_; the shard stands only in the ``eventID``.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, read 2026-11-23
+    """
+    return [
+        StreamRecord(
+            shard_id=record["eventID"].partition(":")[0],
+            sequence_number=record["kinesis"]["sequenceNumber"],
+            data=_payload(record["kinesis"]["data"]),
+            arrived_at_s=int(record["kinesis"]["approximateArrivalTimestamp"]),
+        )
+        for record in event["Records"]
+    ]
+
+
+def _payload(data: str) -> bytes:
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except binascii.Error:
+        return data.encode()  # no event either: it is quarantined as it came
+
+
+def _log(report: Report, records: list[StreamRecord], context: Context) -> None:
+    fields = msgspec.structs.asdict(report)
+    for name in ("applied", "late", "quarantined"):
+        fields[f"events_{name}"] = fields.pop(name)
+    fields["events_duplicate"] = fields.pop("duplicates")
+    fields["commit_conflicts"] = fields.pop("conflicts")
+    fields["request_id"] = context.aws_request_id
+    fields["shard_id"] = records[0].shard_id if records else None
+    level = "INFO" if report.resume_from is None else "WARNING"
+    write_line(level, fields, metrics=METRICS, function="consumer", now_ms=_world.clock.now_ms())

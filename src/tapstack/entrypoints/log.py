@@ -1,0 +1,55 @@
+"""One JSON line per invocation; it is also the metrics, in CloudWatch's embedded format.
+
+The line holds counts, durations and outcomes; never a payload, never a user's identifier.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+NAMESPACE = "Tapstack"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_encoder = msgspec.json.Encoder()
+
+
+def write_line(
+    level: str, fields: Mapping[str, object], *, metrics: Iterable[str] = (), function: str, now_ms: int
+) -> None:
+    """Write one line to standard output, where Lambda takes it to the log group.
+
+    Parameters
+    ----------
+    level
+        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``; lines below ``TAPSTACK_LOG_LEVEL`` are left out
+        unless they carry metrics.
+    fields
+        What to say.
+    metrics
+        Names among `fields` that CloudWatch counts [1]_.
+    function
+        The metrics' one dimension.
+    now_ms
+        Unix time in milliseconds.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
+       CloudWatch_Embedded_Metric_Format_Specification.html, read 2026-11-23
+    """
+    counted = [{"Name": name, "Unit": "Count"} for name in metrics]
+    if not counted and _LEVELS.index(level) < _threshold():
+        return
+    line: dict[str, object] = {"level": level, "function": function, **fields}
+    if counted:
+        directive = {"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": counted}
+        line["_aws"] = {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}
+    sys.stdout.write(_encoder.encode(line).decode() + "\n")
+
+
+def _threshold() -> int:
+    level = os.environ.get("TAPSTACK_LOG_LEVEL", "INFO")
+    return _LEVELS.index(level) if level in _LEVELS else 1

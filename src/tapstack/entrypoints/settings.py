@@ -1,0 +1,139 @@
+"""Settings, read once at import from the environment.
+
+`VARIABLES` is the list that Terraform and the docs must match (tested).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from tapstack.errors import Misconfigured
+
+DAY_S = 86_400
+
+VARIABLES: Mapping[str, Mapping[str, str]] = {
+    "consumer": {
+        "TAPSTACK_TABLE": "name of the behaviour table",
+        "TAPSTACK_QUARANTINE_BUCKET": "bucket for records that are no events",
+        "TAPSTACK_LATE_BUCKET": "bucket for events that may have been counted and are no longer remembered",
+        "TAPSTACK_LANES": "how many ways derived rows are split; about the number of shards, 1 to 1000",
+        "TAPSTACK_ROW_TTL_DAYS": "days a row lives after the last event that changed it",
+        "TAPSTACK_EVENT_AGE_MAX_DAYS": "days an event may be old when it arrives; fewer than the row's",
+        "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    },
+    "collector": {
+        "TAPSTACK_STREAM": "name of the stream",
+        "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
+        "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
+        "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    },
+    "insights": {
+        "TAPSTACK_TABLE": "name of the behaviour table",
+        "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    },
+}
+
+
+class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the consumer is told."""
+
+    table: str
+    quarantine_bucket: str
+    late_bucket: str
+    lanes: int
+    row_ttl_s: int
+    age_max_s: int
+
+
+class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the collector is told."""
+
+    stream: str
+    event_bytes_max: int
+    request_bytes_max: int
+
+
+class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the insights API is told."""
+
+    table: str
+
+
+class AwsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where AWS is. The names are AWS's own, as every SDK reads them [1]_.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html, read 2026-11-23
+    """
+
+    region: str
+    dynamodb_url: str | None
+    kinesis_url: str | None
+    s3_url: str | None
+
+
+def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
+    """Read the consumer's settings.
+
+    Raises
+    ------
+    Misconfigured
+        Naming the variable.
+    """
+    row_ttl_days = _number(env, "TAPSTACK_ROW_TTL_DAYS", 2, 3_650)
+    age_max_days = _number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650)
+    if age_max_days >= row_ttl_days:
+        raise Misconfigured(
+            "TAPSTACK_EVENT_AGE_MAX_DAYS", f"must be below TAPSTACK_ROW_TTL_DAYS ({row_ttl_days})"
+        )
+    return ConsumerSettings(
+        table=_text(env, "TAPSTACK_TABLE"),
+        quarantine_bucket=_text(env, "TAPSTACK_QUARANTINE_BUCKET"),
+        late_bucket=_text(env, "TAPSTACK_LATE_BUCKET"),
+        lanes=_number(env, "TAPSTACK_LANES", 1, 1_000),
+        row_ttl_s=row_ttl_days * DAY_S,
+        age_max_s=age_max_days * DAY_S,
+    )
+
+
+def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings:
+    """Read the collector's settings; raises `Misconfigured`."""
+    return CollectorSettings(
+        stream=_text(env, "TAPSTACK_STREAM"),
+        event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
+        request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
+    )
+
+
+def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
+    """Read the insights API's settings; raises `Misconfigured`."""
+    return InsightsSettings(table=_text(env, "TAPSTACK_TABLE"))
+
+
+def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
+    """Read where AWS is; raises `Misconfigured`."""
+    everywhere = env.get("AWS_ENDPOINT_URL")
+    return AwsSettings(
+        region=_text(env, "AWS_REGION"),
+        dynamodb_url=env.get("AWS_ENDPOINT_URL_DYNAMODB", everywhere),
+        kinesis_url=env.get("AWS_ENDPOINT_URL_KINESIS", everywhere),
+        s3_url=env.get("AWS_ENDPOINT_URL_S3", everywhere),
+    )
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise Misconfigured(name, "is required")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, low: int, high: int) -> int:
+    value = _text(env, name)
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise Misconfigured(name, f"expected a whole number from {low} to {high}, got {value!r}")
+    return int(value)

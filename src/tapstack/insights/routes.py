@@ -1,0 +1,93 @@
+"""Which path answers what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tapstack.core.aggregates import WINDOWS, Window
+from tapstack.errors import TapstackError
+from tapstack.insights.views import item_view, partners_view, trending_view, user_view
+from tapstack.ports import RowReader
+
+LISTED_DEFAULT = 20
+LISTED_MAX = 100
+PATHS = (
+    "/v1/users/{id}",
+    "/v1/items/{id}",
+    "/v1/items/{id}/also-viewed",
+    "/v1/items/{id}/also-bought",
+    "/v1/trending?window=5m|1h|1d",
+    "/healthz",
+)
+
+Query = Mapping[str, str]
+
+
+class BadRequest(TapstackError):  # noqa: N818
+    """A parameter is not what it must be."""
+
+
+class NotFound(TapstackError):  # noqa: N818
+    """Nothing is known under this path."""
+
+
+def respond(path: Sequence[str], query: Query, reader: RowReader, now_s: int) -> dict[str, Any]:
+    """Answer a GET.
+
+    Parameters
+    ----------
+    path
+        Decoded segments.
+    query
+        Decoded parameters.
+    reader
+        The table.
+    now_s
+        Unix seconds.
+
+    Raises
+    ------
+    BadRequest
+        Naming the parameter and what was expected.
+    NotFound
+        If there is no such path, or nothing known under it.
+    Unavailable
+        If the table does not answer.
+    """
+    match tuple(path):
+        case ("healthz",):
+            return {"status": "ok"}
+        case ("v1", "users", user_id):
+            return _found(user_view(reader, user_id, now_s), "user", user_id)
+        case ("v1", "items", item_id):
+            return _found(item_view(reader, item_id, now_s), "item", item_id)
+        case ("v1", "items", item_id, ("also-viewed" | "also-bought") as kind):
+            n, bought = _listed(query), kind == "also-bought"
+            return _found(partners_view(reader, item_id, now_s, bought=bought, n=n), "item", item_id)
+        case ("v1", "trending"):
+            return trending_view(reader, _window(query), now_s, _listed(query))
+    raise NotFound(f"no such path; GET {', '.join(PATHS)}")
+
+
+_WINDOWS = {window.name: window for window in WINDOWS}
+
+
+def _found(view: dict[str, Any] | None, kind: str, name: str) -> dict[str, Any]:
+    if view is None:
+        raise NotFound(f"no {kind} {name!r} has been seen")
+    return view
+
+
+def _window(query: Query) -> Window:
+    name = query.get("window", WINDOWS[0].name)
+    if name not in _WINDOWS:
+        raise BadRequest(f"window: expected one of {', '.join(_WINDOWS)}, got {name!r}")
+    return _WINDOWS[name]
+
+
+def _listed(query: Query) -> int:
+    text = query.get("n", str(LISTED_DEFAULT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LISTED_MAX:
+        raise BadRequest(f"n: expected a whole number from 1 to {LISTED_MAX}, got {text!r}")
+    return int(text)

@@ -1,0 +1,184 @@
+"""What the API answers: rows read, lanes added up, names put in place of codes.
+
+Rows that have expired and are not deleted yet are as good as gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts
+from tapstack.core.events import EVENT_TYPES
+from tapstack.core.ranking import merge_boards
+from tapstack.core.rows import (
+    ItemState,
+    UserState,
+    anonymous_key,
+    board_partition,
+    decode_board,
+    decode_item,
+    decode_user,
+    item_partition,
+    known_user_key,
+)
+from tapstack.core.sessions import SESSION_GAP_S, Session
+from tapstack.ports import Row, RowReader
+
+
+def user_view(reader: RowReader, user_id: str, now_s: int) -> dict[str, Any] | None:
+    """Tell what is known of a user, or else of the anonymous visitor of that id.
+
+    Parameters
+    ----------
+    reader
+        The table.
+    user_id
+        A ``user_id`` or an ``anonymous_id``.
+    now_s
+        Unix seconds.
+
+    Returns
+    -------
+    dict or None
+        None if nothing is known.
+
+    Raises
+    ------
+    Unavailable
+        If the table does not answer.
+    """
+    for pk, _ in (known_user_key(user_id), anonymous_key(user_id)):
+        rows = _alive(reader.query(pk), now_s)
+        if rows:
+            return _describe_user(user_id, decode_user(rows[0].state), now_s, known=pk.startswith("U#"))
+    return None
+
+
+def item_view(reader: RowReader, item_id: str, now_s: int) -> dict[str, Any] | None:
+    """Tell an item's counters over its lifetime and in the current windows; see `user_view`."""
+    items = _item_lanes(reader, item_id, now_s)
+    if not items:
+        return None
+    lifetime: Counters = {}
+    for item in items:
+        add_counts(lifetime, item.counters.lifetime)
+    windows = {}
+    for position, window in enumerate(WINDOWS):
+        counted: dict[int, Counters] = {}
+        for item in items:
+            for number, counters in item.counters.windows[position].items():
+                if number >= _oldest_served(window, now_s):
+                    add_counts(counted.setdefault(number, {}), counters)
+        windows[window.name] = [
+            {"start": _time(number * window.length_s), **_describe_counters(counted[number])}
+            for number in sorted(counted, reverse=True)
+        ]
+    return {"item_id": item_id, **_describe_counters(lifetime), "windows": windows}
+
+
+def partners_view(
+    reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int
+) -> dict[str, Any] | None:
+    """Tell the items most often viewed, or bought, in one session with an item; see `user_view`."""
+    items = _item_lanes(reader, item_id, now_s)
+    if not items:
+        return None
+    total: dict[str, int] = {}
+    for item in items:
+        for partner, count in (item.bought_with if bought else item.viewed_with).items():
+            total[partner] = total.get(partner, 0) + count
+    ranked = sorted(total.items(), key=lambda entry: (-entry[1], entry[0]))[:n]
+    return {"item_id": item_id, "items": [{"item_id": name, "count": count} for name, count in ranked]}
+
+
+def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> dict[str, Any]:
+    """Tell the items with the most interactions in the current window; before anything happened, the last.
+
+    Returns
+    -------
+    dict
+        ``items`` with their counts, and ``count_error_max``: by how much a count may be too low (0
+        unless more items are active than the leaderboards have places).
+    """
+    number = window.number(now_s)
+    ranked, unseen = _board(reader, window, number, now_s)
+    if not ranked:
+        number -= 1
+        ranked, unseen = _board(reader, window, number, now_s)
+    return {
+        "window": window.name,
+        "start": _time(number * window.length_s),
+        "end": _time((number + 1) * window.length_s),
+        "items": [{"item_id": name, "count": count} for name, count in ranked[:n]],
+        "count_error_max": unseen,
+    }
+
+
+def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:
+    rows = _alive(reader.query(board_partition(window, number)), now_s)
+    return merge_boards(decode_board(row.state) for row in rows)
+
+
+def _item_lanes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:
+    return [decode_item(row.state) for row in _alive(reader.query(item_partition(item_id)), now_s)]
+
+
+def _alive(rows: Iterable[Row], now_s: int) -> list[Row]:
+    return [row for row in rows if not 0 < row.expires_at_s <= now_s]
+
+
+def _oldest_served(window: Window, now_s: int) -> int:
+    """Leave out the oldest window kept: a lane may have dropped it a moment ago."""
+    return window.oldest_kept(now_s) + 1
+
+
+def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) -> dict[str, Any]:
+    newest = user.sessions.newest[-1] if user.sessions.newest else None
+    is_open = newest is not None and now_s - newest.end_s <= SESSION_GAP_S
+    profile = user.profile
+    return {
+        "user_id" if known else "anonymous_id": user_id,
+        **_describe_counters(user.counters),
+        "first_seen": _time(profile.first_seen_s),
+        "last_seen": _time(profile.last_seen_s),
+        "locale": profile.locale,
+        "traits": profile.traits,
+        "anonymous_ids": profile.aliases,
+        "recent_items": [
+            {"item_id": entry.item_id, "event_type": EVENT_TYPES[entry.type_code], "at": _time(entry.at_s)}
+            for entry in user.recent
+        ],
+        "sessions": {
+            "count": user.sessions.earlier_count + len(user.sessions.newest),
+            "open": _describe_session(newest) if newest is not None and is_open else None,
+            "recent": [_describe_session(session) for session in reversed(user.sessions.newest)],
+        },
+    }
+
+
+def _describe_session(session: Session) -> dict[str, Any]:
+    return {
+        "session_id": session.label,
+        "start": _time(session.start_s),
+        "end": _time(session.end_s),
+        **_describe_counters(session.counters),
+        "viewed_items": session.viewed,
+        "bought_items": session.bought,
+    }
+
+
+def _describe_counters(counters: Mapping[int | str, int]) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    value: dict[str, float] = {}
+    for key, amount in counters.items():
+        if isinstance(key, int):
+            counts[EVENT_TYPES[key]] = amount
+        else:
+            value[key] = amount / MICROS
+    return {"events": sum(counts.values()), "counts": counts, "value": value}
+
+
+def _time(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, tz=UTC).isoformat().replace("+00:00", "Z")

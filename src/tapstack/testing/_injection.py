@@ -16,6 +16,11 @@ _RATE = (
     "The level of configured provisioned throughput for the table was exceeded. Consider increasing your"
     " provisioning level with the UpdateTable API."
 )
+_ERRORS = {
+    "throttle": ("ProvisionedThroughputExceededException", _RATE, _DYNAMODB),
+    "throttle_api": ("ThrottlingException", "Rate of requests exceeds the allowed throughput.", _CORAL),
+    "expired_iterator": ("ExpiredIteratorException", "Iterator expired.", ""),
+}
 _ITEM_OPERATIONS = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 _TABLE_OPERATIONS = frozenset({"CreateTable", "DescribeTable", "DeleteTable", "UpdateTimeToLive"})
 
@@ -30,28 +35,21 @@ def service_of(operation: str) -> str:
 
 def error(fault: str, service: str, operation: str, body: bytes) -> AwsError:
     """Make the error answer of a fault."""
-    prefix = _DYNAMODB if service == "dynamodb" else ""
-    if fault == "throttle":
-        text = _RATE if service == "dynamodb" else "Rate exceeded for shard"
-        return failure("ProvisionedThroughputExceededException", text, prefix=prefix)
-    if fault == "throttle_api":
-        if service == "dynamodb":
-            return failure(
-                "ThrottlingException", "Rate of requests exceeds the allowed throughput.", prefix=_CORAL
-            )
-        return failure("LimitExceededException", f"Rate exceeded for {operation}")
+    dynamodb = service == "dynamodb"
     if fault == "throttle_transaction":
-        count = entry_count(operation, body)
-        return cancelled([{"Code": "ThrottlingError", "Message": _RATE}] + [{"Code": "None"}] * (count - 1))
+        others: list[dict[str, str]] = [{"Code": "None"}] * (entry_count(operation, body) - 1)
+        return cancelled([{"Code": "ThrottlingError", "Message": _RATE}, *others])
+    if fault == "throttle_api" and not dynamodb:
+        return failure("LimitExceededException", f"Rate exceeded for {operation}")
     if fault == "access_denied":
         text = f"User is not authorized to perform: {service}:{operation}"
-        return failure("AccessDeniedException", text, prefix=_CORAL if prefix else "")
-    if fault == "expired_iterator":
-        return failure("ExpiredIteratorException", "Iterator expired.")
+        return failure("AccessDeniedException", text, prefix=_CORAL if dynamodb else "")
     if fault == "internal_error":
-        code = "InternalServerError" if service == "dynamodb" else "InternalFailure"
-        return failure(code, "The request processing has failed.", status=500, prefix=prefix)
-    raise AssertionError(f"{fault} is not an error answer")
+        code = "InternalServerError" if dynamodb else "InternalFailure"
+        text = "The request processing has failed."
+        return failure(code, text, status=500, prefix=_DYNAMODB if dynamodb else "")
+    code, text, prefix = _ERRORS[fault]
+    return failure(code, text, prefix=prefix if dynamodb else "")
 
 
 def cancelled(reasons: Sequence[Mapping[str, object]]) -> AwsError:

@@ -48,7 +48,7 @@ _ONLY: Mapping[Fault, frozenset[str]] = {
 _S3_FAULTS = frozenset(get_args(Fault)) - _ONLY.keys() - {"throttle_api", "access_denied"}
 
 
-class Crash(BaseException):  # noqa: N818 - it is no error: nothing in the program may catch it
+class Crash(BaseException):
     """The process died here; only the one that runs it catches this.
 
     Parameters

@@ -1,0 +1,247 @@
+"""A host for Lambda functions: worker processes that run AWS's own runtime client.
+
+A function has a fixed number of workers (its provisioned concurrency, so to say). A worker is a
+process ``python -m awslambdaric HANDLER`` with a clean environment and a Runtime API endpoint of its
+own; it runs one invocation at a time and is replaced when it crashes, times out or fails to start.
+Invocations that find every worker busy wait, without limit: callers bound their own concurrency.
+There is no memory limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, Self
+
+from tapstack.local.lambda_config import FunctionConfig
+from tapstack.local.lambda_environment import ExecutionEnvironment, InvokeResult
+from tapstack.local.runtime_api import PAYLOAD_BYTES_MAX
+
+__all__ = ["FunctionConfig", "InvokeFault", "InvokeResult", "LambdaFunction", "no_faults"]
+
+STOP_PATIENCE_S = 1.0  # workers hold nothing that needs longer
+
+# TooManyRequestsException of https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_THROTTLED = InvokeResult(
+    kind="throttled", payload=b'{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}'
+)
+_LOST = InvokeResult(
+    kind="function_error", payload=b'{"errorType":"ServiceException","errorMessage":"The response was lost."}'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvokeFault:
+    """Something that shall go wrong with one invocation.
+
+    Parameters
+    ----------
+    kind
+        ``crash``: the worker is killed. ``timeout``: it is cut short as by its timeout. ``zombie``:
+        the same, but the worker finishes beside its successor. ``lost_response``: it runs to its
+        end, yet its caller gets an error. ``throttled``: it is not run.
+    after_s
+        For the first three: how long after the worker was given the invocation, in seconds.
+    """
+
+    kind: Literal["crash", "timeout", "zombie", "lost_response", "throttled"]
+    after_s: float = 0.0
+
+
+def no_faults() -> InvokeFault | None:
+    """Let every invocation take its course."""
+    return None
+
+
+class _Seat:
+    """A worker's place in the pool; its environment comes and goes."""
+
+    __slots__ = ("environment",)
+
+    def __init__(self) -> None:
+        self.environment: ExecutionEnvironment | None = None
+
+
+class LambdaFunction:
+    """A function with its workers; an async context manager.
+
+    Parameters
+    ----------
+    config
+        The function.
+    log_path
+        File that gets the standard output and error of its workers, appended.
+    faults
+        Asked before each invocation what shall go wrong with it.
+    """
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        *,
+        log_path: Path,
+        faults: Callable[[], InvokeFault | None] = no_faults,
+    ) -> None:
+        self.config = config
+        self.log_path = log_path
+        self.cold_start_count = 0
+        self._faults = faults
+        self._log: IO[bytes] | None = None
+        self._seats = [_Seat() for _ in range(config.workers)]
+        self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
+        self._endings: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Start every worker, side by side; one that fails is tried again when it is needed."""
+        self._log = self.log_path.open("ab")
+        try:
+            await asyncio.gather(*(self._ready(seat) for seat in self._seats))
+        except BaseException:
+            await self.stop()
+            raise
+        for seat in reversed(self._seats):
+            self._idle.put_nowait(seat)
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Stop every worker."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End every process, zombies included; running invocations end as crashes."""
+        for ending in self._endings:
+            ending.cancel()
+        environments = [seat.environment for seat in self._seats if seat.environment is not None]
+        closings = [environment.close(patience_s=STOP_PATIENCE_S) for environment in environments]
+        await asyncio.gather(*closings, *self._endings, return_exceptions=True)
+        for seat in self._seats:
+            seat.environment = None
+        if self._log is not None:
+            self._log.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that are in the pool."""
+        environments = (seat.environment for seat in self._seats)
+        return [
+            each.pid for each in environments if each is not None and each.usable and each.pid is not None
+        ]
+
+    def kill_worker(self, access_key_id: str) -> bool:
+        """Kill the worker with these credentials, as a crash of its own would.
+
+        Parameters
+        ----------
+        access_key_id
+            As it appears in the signatures of its calls.
+
+        Returns
+        -------
+        bool
+            Whether there is such a worker in the pool.
+        """
+        for seat in self._seats:
+            if seat.environment is not None and seat.environment.access_key_id == access_key_id:
+                seat.environment.kill()
+                return True
+        return False
+
+    async def invoke(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+        """Invoke the function (RequestResponse), waiting for a free worker.
+
+        Parameters
+        ----------
+        payload
+            The event, JSON.
+        trace_id
+            The caller's X-Ray trace header; a new one if empty.
+
+        Returns
+        -------
+        InvokeResult
+            What AWS would answer.
+
+        Raises
+        ------
+        ValueError
+            If the payload is larger than Lambda takes.
+        """
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise ValueError(f"payload of {len(payload)} bytes; Lambda takes at most {PAYLOAD_BYTES_MAX}")
+        fault = self._faults()
+        if fault is not None and fault.kind == "throttled":
+            return _THROTTLED
+        seat = await self._idle.get()
+        try:
+            failure = await self._ready(seat)
+            if failure is not None:
+                return failure
+            return await self._run(seat, payload, trace_id or new_trace_id(), fault)
+        except asyncio.CancelledError:
+            # The worker is in the middle of something nobody waits for: it must not be given the next event.
+            self._discard(seat)
+            raise
+        finally:
+            self._idle.put_nowait(seat)
+
+    async def _ready(self, seat: _Seat) -> InvokeResult | None:
+        """Give the seat a running environment; the error if it cannot be started."""
+        if seat.environment is not None:
+            if seat.environment.usable:
+                return None
+            self._discard(seat)
+        if self._log is None or self._log.closed:
+            raise ValueError(f"function {self.config.name} is not running")
+        self.cold_start_count += 1
+        seat.environment = ExecutionEnvironment(self.config, self._log)
+        failure = await seat.environment.start()
+        if failure is not None:
+            self._discard(seat)
+        return failure
+
+    async def _run(
+        self, seat: _Seat, payload: bytes, trace_id: str, fault: InvokeFault | None
+    ) -> InvokeResult:
+        environment = seat.environment
+        if environment is None:
+            raise AssertionError("a ready seat has an environment")
+        cut_short_s: float | None = None
+        crash: asyncio.TimerHandle | None = None
+        if fault is not None and fault.kind in {"timeout", "zombie"}:
+            cut_short_s = fault.after_s
+        elif fault is not None and fault.kind == "crash":
+            crash = asyncio.get_running_loop().call_later(fault.after_s, environment.kill)
+        result, answered = await environment.invoke(payload, trace_id=trace_id, cut_short_s=cut_short_s)
+        if crash is not None:
+            crash.cancel()
+        if not answered:
+            self._discard(seat, zombie=fault is not None and fault.kind == "zombie")
+        return _LOST if fault is not None and fault.kind == "lost_response" and answered else result
+
+    def _discard(self, seat: _Seat, *, zombie: bool = False) -> None:
+        """Take the environment from its seat and end it in the background."""
+        environment, seat.environment = seat.environment, None
+        if environment is None:
+            return
+        if not zombie:
+            environment.kill()
+        ending = asyncio.create_task(self._end(environment, zombie=zombie))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
+    @staticmethod
+    async def _end(environment: ExecutionEnvironment, *, zombie: bool) -> None:
+        try:
+            if zombie:
+                await environment.close_after_answer()
+        finally:
+            await environment.close()
+
+
+def new_trace_id() -> str:
+    """Make an X-Ray trace header as Lambda and the load balancer make it."""
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"

@@ -396,8 +396,8 @@ variable "row_ttl_days" {
   default     = 400
 
   validation {
-    condition     = var.row_ttl_days > var.stream_retention_hours / 24 + var.event_age_max_days
-    error_message = "row_ttl_days must exceed stream_retention_hours / 24 + event_age_max_days, or a redelivered event could meet a forgotten row and count twice."
+    condition     = floor(var.row_ttl_days) == var.row_ttl_days && var.row_ttl_days <= 3650 && var.row_ttl_days > var.stream_retention_hours / 24 + var.event_age_max_days
+    error_message = "row_ttl_days must be a whole number up to 3650 and exceed stream_retention_hours / 24 + event_age_max_days, or a redelivered event could meet a forgotten row and count twice."
   }
 }
 
@@ -407,8 +407,8 @@ variable "event_age_max_days" {
   default     = 30
 
   validation {
-    condition     = var.event_age_max_days >= 1 && var.event_age_max_days <= 365
-    error_message = "event_age_max_days must be 1-365."
+    condition     = floor(var.event_age_max_days) == var.event_age_max_days && var.event_age_max_days >= 1 && var.event_age_max_days <= 365
+    error_message = "event_age_max_days must be a whole number, 1-365."
   }
 }
 
@@ -418,8 +418,8 @@ variable "event_bytes_max" {
   default     = 32768
 
   validation {
-    condition     = var.event_bytes_max >= 1024 && var.event_bytes_max <= 1000000
-    error_message = "event_bytes_max must be 1024-1,000,000: a record of the stream holds 1 MiB."
+    condition     = floor(var.event_bytes_max) == var.event_bytes_max && var.event_bytes_max >= 1024 && var.event_bytes_max <= 32768
+    error_message = "event_bytes_max must be a whole number, 1024-32,768, as the collector demands."
   }
 }
 
@@ -429,8 +429,8 @@ variable "request_bytes_max" {
   default     = 1000000
 
   validation {
-    condition     = var.request_bytes_max >= var.event_bytes_max && var.request_bytes_max <= 1000000
-    error_message = "request_bytes_max must be at least event_bytes_max and at most 1,000,000: the load balancer hands a function no more than 1 MB."
+    condition     = floor(var.request_bytes_max) == var.request_bytes_max && var.request_bytes_max >= var.event_bytes_max && var.request_bytes_max <= 1000000
+    error_message = "request_bytes_max must be a whole number, at least event_bytes_max and at most 1,000,000: the load balancer hands a function no more than 1 MB."
   }
 }
 
@@ -725,7 +725,7 @@ locals {
 
   # Counters are kept in lanes so that batches of different shards do not write the same row. Fewer lanes than four
   # would save nothing; an on-demand stream starts with four shards.
-  lane_count = local.on_demand ? 4 : max(4, local.shard_count)
+  lane_count = local.on_demand ? 4 : min(1000, max(4, local.shard_count))
 }
 
 # ── Addresses ────────────────────────────────────────────────────────────────
@@ -1303,7 +1303,7 @@ resource "aws_network_acl" "tier" {
   for_each = toset(local.tiers)
 
   vpc_id     = aws_vpc.main.id
-  subnet_ids = local.tier_subnet_ids[each.key]
+  subnet_ids = [for key, subnet in aws_subnet.private : subnet.id if local.subnets[key].tier == each.key]
 
   tags = { Name = "${local.name}-${each.key}" }
 }
@@ -2548,7 +2548,7 @@ resource "aws_lb_listener" "http" {
       content {
         port        = redirect.value
         protocol    = "HTTPS"
-        status_code = "HTTP_308" # keeps method and body, unlike 301
+        status_code = "HTTP_301" # the load balancer knows 301 and 302 only
       }
     }
 
@@ -2765,6 +2765,9 @@ resource "aws_sns_topic_subscription" "email" {
 # ── Alarms ───────────────────────────────────────────────────────────────────
 
 locals {
+  # The consumer counts with one dimension, in the line that it logs for each batch.
+  consumer_metric_dimensions = { function = "consumer" }
+
   # Each line: what is measured, above which value for how many periods it is wrong, and what it means. The first
   # group is about losing events, the second about being late, the third about being slow or unwell.
   alarms = merge(
@@ -2772,7 +2775,7 @@ locals {
       dropped-records          = { namespace = "AWS/Lambda", metric = "DroppedEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping dropped records: compare the raw archive with the table" }
       failed-batches           = { namespace = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping gave up a batch: redrive it from the failure bucket" }
       failed-batches-lost      = { namespace = "AWS/Lambda", metric = "DestinationDeliveryFailures", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "A given-up batch could not be stored: replay from the raw archive" }
-      late-events              = { namespace = "Tapstack", metric = "events_late", dimensions = {}, statistic = "Sum", above = var.alarm_thresholds.late_events, period_s = 900, periods = 1, why = "Many events came too late to be counted: they are in the late bucket" }
+      late-events              = { namespace = "Tapstack", metric = "events_late", dimensions = local.consumer_metric_dimensions, statistic = "Sum", above = var.alarm_thresholds.late_events, period_s = 900, periods = 1, why = "Many events came too late to be counted: they are in the late bucket" }
       consumer-iterator-age-ms = { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Maximum", above = var.alarm_thresholds.iterator_age_minutes * 60000, period_s = 60, periods = 5, why = "The consumer lags behind the stream; at the end of its retention events would be lost" }
       stream-iterator-age-ms   = { namespace = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = aws_kinesis_stream.events.name }, statistic = "Maximum", above = var.stream_retention_hours * 3600000 / 4, period_s = 300, periods = 1, why = "A reader lags by a quarter of the retention: events will be lost unless somebody acts" }
       stream-write-throttles   = { namespace = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", dimensions = { StreamName = aws_kinesis_stream.events.name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "The stream is full: senders are told to try again; add shards" }
@@ -2842,6 +2845,7 @@ resource "aws_cloudwatch_metric_alarm" "quarantine_rate" {
     metric {
       namespace   = "Tapstack"
       metric_name = "events_quarantined"
+      dimensions  = local.consumer_metric_dimensions
       period      = 300
       stat        = "Sum"
     }
@@ -2890,7 +2894,7 @@ locals {
     { title = "Latency of the API, p99 (s)", stat = "p99", metrics = [["AWS/ApplicationELB", "TargetResponseTime", "LoadBalancer", aws_lb.api.arn_suffix]] },
     { title = "Stream", stat = "Sum", metrics = [["AWS/Kinesis", "IncomingRecords", "StreamName", aws_kinesis_stream.events.name], ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", aws_kinesis_stream.events.name]] },
     { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda", "IteratorAge", "FunctionName", aws_lambda_function.this["consumer"].function_name]] },
-    { title = "Set aside or dropped", stat = "Sum", metrics = [["Tapstack", "events_quarantined"], ["Tapstack", "events_late"], ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid], ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid]] },
+    { title = "Set aside or dropped", stat = "Sum", metrics = [["Tapstack", "events_quarantined", "function", "consumer"], ["Tapstack", "events_late", "function", "consumer"], ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid], ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid]] },
     { title = "Function errors", stat = "Sum", metrics = [for name in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", aws_lambda_function.this[name].function_name]] },
     { title = "Table: units used", stat = "Sum", metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name]] },
     { title = "Table: throttled", stat = "Sum", metrics = [["AWS/DynamoDB", "WriteThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name]] },

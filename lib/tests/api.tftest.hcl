@@ -1,0 +1,171 @@
+# The API: HTTP and HTTPS, services by map, permissions by target group.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "plain_http_inside_the_vpc_for_a_first_try" {
+  command = plan
+
+  assert {
+    condition     = aws_lb_listener.http.default_action[0].type == "fixed-response" && aws_lb_listener.http.default_action[0].fixed_response[0].status_code == "404" && length(aws_lb_listener.https) == 0
+    error_message = "One HTTP listener that knows only the services' paths."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_lb_listener_rule.api : rule.listener_arn == aws_lb_listener.http.arn])
+    error_message = "The rules hang on the HTTP listener."
+  }
+
+  assert {
+    condition     = output.api_url == "http://internal-mock.us-east-1.elb.amazonaws.com"
+    error_message = "The output must say http."
+  }
+
+  assert {
+    condition     = aws_lb.api.drop_invalid_header_fields && aws_lb.api.desync_mitigation_mode == "strictest" && aws_lb.api.access_logs[0].enabled && aws_lb.api.connection_logs[0].enabled && aws_lb.api.enable_deletion_protection
+    error_message = "Headers are checked, accesses and connections are logged, deletion is refused."
+  }
+}
+
+run "https_as_soon_as_there_is_a_certificate" {
+  command = plan
+
+  variables {
+    certificate_arn  = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+    allow_plain_http = false
+  }
+
+  assert {
+    condition     = aws_lb_listener.http.default_action[0].type == "redirect" && aws_lb_listener.http.default_action[0].redirect[0].protocol == "HTTPS" && aws_lb_listener.http.default_action[0].redirect[0].status_code == "HTTP_301"
+    error_message = "Port 80 only redirects."
+  }
+
+  assert {
+    condition     = startswith(aws_lb_listener.https[0].ssl_policy, "ELBSecurityPolicy-TLS13-") && aws_lb_listener.https[0].routing_http_response_strict_transport_security_header_value == "max-age=31536000"
+    error_message = "TLS 1.3 and HSTS."
+  }
+
+  assert {
+    condition     = contains(keys(aws_vpc_security_group_ingress_rule.this), "alb-in-https-clients") && contains(keys(aws_network_acl_rule.this), "alb-in-110")
+    error_message = "Port 443 must be open to clients."
+  }
+
+  assert {
+    condition     = output.api_url == "https://internal-mock.us-east-1.elb.amazonaws.com"
+    error_message = "The output must say https."
+  }
+}
+
+run "services_are_reached_by_path_and_method" {
+  command = plan
+
+  assert {
+    condition = { for name, rule in aws_lb_listener_rule.api : name => join(" ", sort(flatten([
+      for condition in rule.condition : concat(
+        [for pattern in condition.path_pattern : tolist(pattern.values)],
+        [for method in condition.http_request_method : tolist(method.values)],
+      )
+      ]))) } == {
+      collector = "/v1/events POST"
+      insights  = "/healthz /v1/items/* /v1/trending /v1/users/* GET"
+    }
+    error_message = "Paths and methods differ."
+  }
+
+  assert {
+    condition     = { for name, rule in aws_lb_listener_rule.api : name => rule.priority } == { collector = 10, insights = 20 }
+    error_message = "Priorities differ."
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_lb_target_group.function : group.target_type == "lambda"]) && toset(keys(aws_lb_target_group.function)) == toset(["collector", "insights"])
+    error_message = "Both services are functions."
+  }
+
+  assert {
+    condition     = aws_lb_target_group.function["insights"].health_check[0].enabled && aws_lb_target_group.function["insights"].health_check[0].path == "/healthz" && aws_lb_target_group.function["collector"].health_check[0].enabled == false
+    error_message = "Only a service with a page for it is checked."
+  }
+
+  assert {
+    condition     = alltrue([for permission in aws_lambda_permission.load_balancer : permission.action == "lambda:InvokeFunction" && permission.principal == "elasticloadbalancing.amazonaws.com" && permission.source_arn == aws_lb_target_group.function["collector"].arn])
+    error_message = "The load balancer may call a function for its own target group only."
+  }
+}
+
+run "functions_are_what_the_zips_hold" {
+  command = plan
+
+  assert {
+    condition = { for name, function in aws_lambda_function.this : name => "${function.handler} ${function.runtime} ${function.architectures[0]} ${function.memory_size} ${function.timeout} ${function.filename}" } == {
+      consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ../dist/consumer.zip"
+      collector = "tapstack.entrypoints.collector.handler python3.13 arm64 512 30 ../dist/collector.zip"
+      insights  = "tapstack.entrypoints.insights.handler python3.13 arm64 512 30 ../dist/insights.zip"
+    }
+    error_message = "Handlers, runtime or sizes differ."
+  }
+
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active" && function.kms_key_arn != null])
+    error_message = "Every function is traced and its settings are encrypted."
+  }
+
+  assert {
+    condition = local.function_environment == {
+      consumer = {
+        TAPSTACK_TABLE              = "tapstack-dev-behaviour"
+        TAPSTACK_QUARANTINE_BUCKET  = "tapstack-dev-quarantine-111122223333-us-east-1"
+        TAPSTACK_LATE_BUCKET        = "tapstack-dev-late-111122223333-us-east-1"
+        TAPSTACK_LANES              = "4"
+        TAPSTACK_ROW_TTL_DAYS       = "400"
+        TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
+        TAPSTACK_LOG_LEVEL          = "INFO"
+      }
+      collector = {
+        TAPSTACK_STREAM            = "tapstack-dev-events"
+        TAPSTACK_EVENT_BYTES_MAX   = "32768"
+        TAPSTACK_REQUEST_BYTES_MAX = "1000000"
+        TAPSTACK_LOG_LEVEL         = "INFO"
+      }
+      insights = {
+        TAPSTACK_TABLE     = "tapstack-dev-behaviour"
+        TAPSTACK_LOG_LEVEL = "INFO"
+      }
+    }
+    error_message = "The environment of a function differs."
+  }
+}
+
+run "alarms_reach_a_person" {
+  command = plan
+
+  variables {
+    alarm_email = "on-call@example.com"
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "on-call@example.com"
+    error_message = "The address must be subscribed."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), [aws_cloudwatch_metric_alarm.quarantine_rate]) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.treat_missing_data == "notBreaching"])
+    error_message = "Every alarm goes to the topic and stays quiet without data."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-regional-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    error_message = "An alarm is missing."
+  }
+}
+
+run "nobody_is_subscribed_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "No address, no subscription."
+  }
+}

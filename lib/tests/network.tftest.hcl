@@ -1,0 +1,293 @@
+# Private only: how packets can travel, in both NAT modes and with every network toggle.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "regional_nat_is_the_default_and_no_subnet_reaches_the_internet_gateway" {
+  command = plan
+
+  assert {
+    condition     = length(aws_route.egress_to_internet) == 0 && length(aws_route_table.egress) == 0
+    error_message = "With regional NAT no route of ours may lead to the internet gateway."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_route.app_to_nat : route.nat_gateway_id == "nat-0regional" && route.gateway_id == null])
+    error_message = "The default route of every app subnet must lead to the regional NAT gateway."
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudformation_stack.nat[0].template_body).Resources.NatGateway.Properties.AvailabilityMode == "regional"
+    error_message = "The NAT gateway must be a regional one."
+  }
+
+  assert {
+    condition     = [for address in jsondecode(aws_cloudformation_stack.nat[0].template_body).Resources.NatGateway.Properties.AvailabilityZoneAddresses : address.AvailabilityZone] == [for az in local.azs : az]
+    error_message = "The NAT gateway must have an address in every zone."
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.zonal) == 0 && length(aws_eip.nat) == 2
+    error_message = "One address a zone and no zonal gateway."
+  }
+
+  assert {
+    condition     = toset([for subnet in values(local.subnets) : subnet.tier]) == toset(["app", "alb", "endpoint"])
+    error_message = "No tier but app, alb and endpoint may exist."
+  }
+}
+
+run "network_acls_hold_exactly_the_rules_of_the_table" {
+  command = plan
+
+  assert {
+    condition = { for key, rule in aws_network_acl_rule.this : key => "${rule.rule_action} ${rule.protocol} ${rule.from_port}-${rule.to_port} ${rule.cidr_block} ${rule.egress ? "out" : "in"}" } == {
+      "alb-in-100"       = "allow tcp 80-80 10.42.0.0/16 in"
+      "alb-out-100"      = "allow tcp 1024-65535 10.42.0.0/16 out"
+      "app-in-120"       = "allow tcp 1024-65535 10.42.8.0/24 in"
+      "app-in-121"       = "allow tcp 1024-65535 10.42.9.0/24 in"
+      "app-in-300"       = "deny -1 0-0 10.42.0.0/16 in"
+      "app-in-400"       = "allow tcp 1024-3388 0.0.0.0/0 in"
+      "app-in-410"       = "allow tcp 3390-65535 0.0.0.0/0 in"
+      "app-out-120"      = "allow tcp 443-443 10.42.8.0/24 out"
+      "app-out-121"      = "allow tcp 443-443 10.42.9.0/24 out"
+      "app-out-300"      = "deny -1 0-0 10.42.0.0/16 out"
+      "app-out-400"      = "allow tcp 443-443 0.0.0.0/0 out"
+      "endpoint-in-100"  = "allow tcp 443-443 10.42.0.0/24 in"
+      "endpoint-in-101"  = "allow tcp 443-443 10.42.1.0/24 in"
+      "endpoint-out-100" = "allow tcp 1024-65535 10.42.0.0/24 out"
+      "endpoint-out-101" = "allow tcp 1024-65535 10.42.1.0/24 out"
+    }
+    error_message = "The network ACL rules differ from the table."
+  }
+}
+
+run "security_groups_hold_exactly_the_rules_of_the_table" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_security_group.role)) == toset(["alb", "consumer", "collector", "insights", "endpoints"])
+    error_message = "One group for each role, and no other."
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_security_group_ingress_rule.this)) == toset(["alb-in-http-clients", "endpoints-in-https-collector"])
+    error_message = "Ingress rules differ from the table."
+  }
+
+  assert {
+    condition = toset(keys(aws_vpc_security_group_egress_rule.this)) == toset([
+      "consumer-out-https-dynamodb", "consumer-out-https-s3", "consumer-out-https-internet",
+      "collector-out-https-endpoints", "collector-out-https-internet",
+      "insights-out-https-dynamodb", "insights-out-https-internet",
+    ])
+    error_message = "Egress rules differ from the table."
+  }
+
+  assert {
+    condition     = alltrue([for rule in concat(values(aws_vpc_security_group_ingress_rule.this), values(aws_vpc_security_group_egress_rule.this)) : rule.ip_protocol == "tcp" && rule.from_port == rule.to_port && rule.description != ""])
+    error_message = "Every rule names one TCP port and says why."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.this : rule.cidr_ipv4 == null || rule.cidr_ipv4 == "10.42.0.0/16"])
+    error_message = "Nothing outside the VPC may come in."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.this : rule.cidr_ipv4 == null || rule.from_port == 443])
+    error_message = "Only HTTPS may go out to ranges."
+  }
+}
+
+run "functions_work_without_the_internet" {
+  command = plan
+
+  variables {
+    enable_function_internet_egress = false
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.this : rule.cidr_ipv4 == null])
+    error_message = "Without internet egress no group may open connections to ranges."
+  }
+}
+
+run "three_zones" {
+  command = plan
+
+  variables {
+    az_count = 3
+  }
+
+  assert {
+    condition     = length(aws_subnet.private) == 9 && length(distinct([for subnet in aws_subnet.private : subnet.cidr_block])) == 9
+    error_message = "Three tiers in three zones, with different addresses."
+  }
+
+  assert {
+    condition     = alltrue([for direction in ["in", "out"] : alltrue([for tier in local.tiers : length([for rule in values(local.network_acl_entries) : rule if rule.tier == tier && rule.direction == direction]) <= 20])])
+    error_message = "AWS's default quota is 20 network ACL rules a direction."
+  }
+}
+
+run "zonal_nat_is_the_only_reason_for_a_route_to_the_internet_gateway" {
+  command = plan
+
+  variables {
+    nat_gateway_mode = "zonal"
+  }
+
+  assert {
+    condition     = length(aws_cloudformation_stack.nat) == 0 && length(aws_nat_gateway.zonal) == 2
+    error_message = "One gateway a zone and no regional one."
+  }
+
+  assert {
+    condition     = aws_route.egress_to_internet[0].gateway_id == "igw-0123456789abcdef0"
+    error_message = "The egress subnets must reach the internet gateway."
+  }
+
+  assert {
+    condition     = alltrue([for route in aws_route.app_to_nat : route.nat_gateway_id == "nat-0zonal" && route.gateway_id == null])
+    error_message = "App subnets must leave through NAT."
+  }
+
+  assert {
+    condition     = alltrue([for key, subnet in aws_subnet.private : endswith(subnet.cidr_block, "/28") if startswith(key, "egress-")])
+    error_message = "Egress subnets must be too small for anything but the gateway."
+  }
+
+  assert {
+    condition     = alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch == false])
+    error_message = "Not even egress subnets hand out public addresses."
+  }
+
+  assert {
+    condition     = length([for key, rule in aws_network_acl_rule.this : key if startswith(key, "egress-")]) == 9
+    error_message = "The egress tier needs its own rules."
+  }
+}
+
+run "own_addresses_replace_the_computed_ones" {
+  command = plan
+
+  variables {
+    vpc_cidr           = "10.9.0.0/20"
+    availability_zones = ["us-east-1c", "us-east-1d"]
+    subnet_cidrs       = { app = ["10.9.10.0/24", "10.9.11.0/24"] }
+  }
+
+  assert {
+    condition     = local.subnets["app-us-east-1c"].cidr == "10.9.10.0/24" && local.subnets["alb-us-east-1d"].cidr == "10.9.5.0/24"
+    error_message = "Given ranges are used, the others are computed."
+  }
+}
+
+run "ip_targets_open_exactly_their_path" {
+  command = plan
+
+  variables {
+    api_services = {
+      search = { priority = 5, target_type = "ip", paths = ["/v1/search"], methods = ["GET"], health_check_path = "/healthz" }
+    }
+  }
+
+  assert {
+    condition     = aws_network_acl_rule.this["alb-out-120"].from_port == 8443 && aws_network_acl_rule.this["app-in-100"].cidr_block == "10.42.4.0/24"
+    error_message = "The load balancer must reach the targets' port."
+  }
+
+  assert {
+    condition     = contains(keys(aws_security_group.role), "services") && aws_vpc_security_group_ingress_rule.this["services-in-ip_target-alb"].from_port == 8443
+    error_message = "The targets' group admits the load balancer."
+  }
+
+  assert {
+    condition     = aws_lb_target_group.ip["search"].protocol == "HTTPS" && length(aws_lb_target_group.function) == 0
+    error_message = "The service gets an ip target group."
+  }
+}
+
+run "the_operations_host_is_the_only_thing_that_listens_on_port_22" {
+  command = plan
+
+  variables {
+    enable_operations_host = true
+    ssh_allowed_cidr       = "10.42.200.0/24"
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.this : rule.cidr_ipv4 if rule.from_port == 22] == ["10.42.200.0/24"]
+    error_message = "Port 22 opens to ssh_allowed_cidr alone."
+  }
+
+  assert {
+    condition     = aws_network_acl_rule.this["app-in-140"].cidr_block == "10.42.200.0/24" && aws_network_acl_rule.this["app-in-140"].from_port == 22
+    error_message = "The network ACL opens port 22 to ssh_allowed_cidr alone."
+  }
+
+  assert {
+    condition     = aws_instance.operations[0].associate_public_ip_address == false && aws_instance.operations[0].metadata_options[0].http_tokens == "required" && aws_instance.operations[0].root_block_device[0].encrypted
+    error_message = "The host is private, encrypted and asks for metadata tokens."
+  }
+}
+
+run "without_the_host_nothing_listens_on_port_22" {
+  command = plan
+
+  assert {
+    condition     = length(aws_instance.operations) == 0 && length([for rule in aws_vpc_security_group_ingress_rule.this : rule if rule.from_port == 22]) == 0 && length([for rule in aws_network_acl_rule.this : rule if rule.from_port == 22]) == 0
+    error_message = "No host, no port 22."
+  }
+}
+
+run "block_public_access_can_be_turned_on" {
+  command = plan
+
+  variables {
+    enable_vpc_block_public_access = true
+  }
+
+  assert {
+    condition     = aws_vpc_block_public_access_options.region[0].internet_gateway_block_mode == "block-ingress"
+    error_message = "The mode must be block-ingress."
+  }
+}
+
+run "block_public_access_is_off_by_default_because_it_rules_the_whole_region" {
+  command = plan
+
+  assert {
+    condition     = length(aws_vpc_block_public_access_options.region) == 0
+    error_message = "It must be asked for."
+  }
+}
+
+run "every_optional_endpoint_has_a_policy" {
+  command = plan
+
+  variables {
+    interface_endpoints = ["kinesis-streams", "logs", "sqs", "kms", "monitoring", "xray"]
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) == 6 && alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled && endpoint.policy != null])
+    error_message = "Every endpoint needs private DNS and a policy."
+  }
+}
+
+run "one_endpoint_is_enough" {
+  command = plan
+
+  variables {
+    interface_endpoints = ["kinesis-streams"]
+  }
+
+  assert {
+    condition     = keys(aws_vpc_endpoint.interface) == ["kinesis-streams"]
+    error_message = "Only what was asked for."
+  }
+}

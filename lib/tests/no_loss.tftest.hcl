@@ -1,0 +1,215 @@
+# No event may be lost: the settings that the design rests on, whatever else is chosen.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "the_mapping_never_skips_a_record" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.starting_position == "TRIM_HORIZON"
+    error_message = "LATEST loses what arrives while the mapping is made."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.consumer.maximum_record_age_in_seconds == -1
+    error_message = "Retries and age must be unlimited."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "The consumer names the record to resume from."
+  }
+
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.consumer.filter_criteria) == 0
+    error_message = "Filtered records are silently gone."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.tumbling_window_in_seconds == null
+    error_message = "Tumbling windows keep state outside the table."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.destination_config[0].on_failure[0].destination_arn == aws_s3_bucket.data["failure"].arn
+    error_message = "Only S3 keeps the payload of a batch that was given up."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.metrics_config[0].metrics == toset(["EventCount"])
+    error_message = "The alarms need the mapping's own counts."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.batch_size == 1000 && aws_lambda_event_source_mapping.consumer.maximum_batching_window_in_seconds == 1 && aws_lambda_event_source_mapping.consumer.parallelization_factor == 1
+    error_message = "Defaults of batch size, window and parallelism."
+  }
+
+  assert {
+    condition     = !anytrue([for value in values(aws_lambda_function.this) : value.reserved_concurrent_executions != -1])
+    error_message = "No concurrency is reserved by default."
+  }
+}
+
+run "the_stream_keeps_seven_days_and_takes_the_peak" {
+  command = plan
+
+  assert {
+    condition     = aws_kinesis_stream.events.retention_period == 168 && aws_kinesis_stream.events.shard_count == 2 && aws_kinesis_stream.events.stream_mode_details[0].stream_mode == "PROVISIONED"
+    error_message = "Two shards and seven days for 10,000 events a minute."
+  }
+
+  assert {
+    condition     = aws_kinesis_stream.events.encryption_type == "KMS" && aws_kinesis_stream.events.kms_key_id == aws_kms_key.this["stream"].arn && length(aws_kinesis_stream.events.shard_level_metrics) == 7
+    error_message = "The stream is encrypted with its own key and measured shard by shard."
+  }
+
+  assert {
+    condition     = local.function_environment.consumer.TAPSTACK_LANES == "4"
+    error_message = "Four lanes at least."
+  }
+}
+
+run "ten_times_the_peak_gets_more_shards_and_lanes" {
+  command = plan
+
+  variables {
+    peak_events_per_minute = 100000
+    table_write_capacity   = { min = 100, max = 8000 }
+  }
+
+  assert {
+    # 1,667 events/s * 1,024 bytes * factor 4 = 6.83 MB/s
+    condition     = aws_kinesis_stream.events.shard_count == 7 && local.function_environment.consumer.TAPSTACK_LANES == "7"
+    error_message = "Shards follow bytes a second."
+  }
+}
+
+run "small_events_are_limited_by_records_a_second" {
+  command = plan
+
+  variables {
+    peak_events_per_minute = 100000
+    event_bytes_average    = 100
+    table_write_capacity   = { min = 100, max = 8000 }
+  }
+
+  assert {
+    condition     = aws_kinesis_stream.events.shard_count == 7
+    error_message = "Shards follow records a second: 1,667 * 4 / 1,000."
+  }
+}
+
+run "on_demand_has_no_shard_count" {
+  command = plan
+
+  variables {
+    stream_mode = "ON_DEMAND"
+  }
+
+  assert {
+    condition     = aws_kinesis_stream.events.stream_mode_details[0].stream_mode == "ON_DEMAND" && output.stream_shard_count == null && local.function_environment.consumer.TAPSTACK_LANES == "4"
+    error_message = "AWS scales the shards; four lanes."
+  }
+}
+
+run "what_is_set_aside_is_kept" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_s3_bucket.data)) == toset(["quarantine", "late", "failure", "archive"])
+    error_message = "Quarantine, late, failure and archive."
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.data : bucket.force_destroy == false]) && aws_s3_bucket.logs.force_destroy == false
+    error_message = "A destroy must not delete events unasked."
+  }
+
+  assert {
+    condition     = alltrue([for versioning in aws_s3_bucket_versioning.data : versioning.versioning_configuration[0].status == "Enabled"])
+    error_message = "Every bucket keeps versions."
+  }
+
+  assert {
+    condition     = alltrue([for block in concat(values(aws_s3_bucket_public_access_block.data), [aws_s3_bucket_public_access_block.logs]) : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
+    error_message = "No bucket may become public."
+  }
+
+  assert {
+    condition     = alltrue([for lifecycle in aws_s3_bucket_lifecycle_configuration.data : lifecycle.rule[0].expiration[0].days >= 90])
+    error_message = "Nothing may expire before a person could act."
+  }
+}
+
+run "the_raw_archive_reads_the_stream_by_itself" {
+  command = plan
+
+  assert {
+    condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.data["archive"].arn
+    error_message = "From the stream to the archive bucket."
+  }
+}
+
+run "the_raw_archive_can_be_left_out" {
+  command = plan
+
+  variables {
+    enable_raw_archive = false
+  }
+
+  assert {
+    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.data), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
+    error_message = "Nothing of the archive may remain."
+  }
+}
+
+run "the_table_recovers_scales_and_expires" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.point_in_time_recovery[0].enabled && aws_dynamodb_table.behaviour.server_side_encryption[0].enabled && aws_dynamodb_table.behaviour.ttl[0].attribute_name == "ttl" && aws_dynamodb_table.behaviour.deletion_protection_enabled
+    error_message = "Recovery, encryption, expiry and deletion protection."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.hash_key == "pk" && aws_dynamodb_table.behaviour.range_key == "sk" && length(aws_dynamodb_table.behaviour.global_secondary_index) == 0
+    error_message = "Keys pk and sk, no index."
+  }
+
+  assert {
+    condition = { for key, target in aws_appautoscaling_target.table : target.scalable_dimension => "${target.min_capacity}-${target.max_capacity}" } == {
+      "dynamodb:table:ReadCapacityUnits"  = "25-1000"
+      "dynamodb:table:WriteCapacityUnits" = "100-2000"
+    }
+    error_message = "Reads and writes scale between their limits."
+  }
+
+  assert {
+    condition     = length(aws_appautoscaling_policy.table) == 2 && alltrue([for policy in aws_appautoscaling_policy.table : policy.policy_type == "TargetTrackingScaling"])
+    error_message = "Both dimensions follow their use."
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_resource_policy.table) == 1 && data.aws_iam_policy_document.table.statement[0].effect == "Deny"
+    error_message = "Items are reached through the VPC's endpoint only."
+  }
+}
+
+run "protections_can_be_lifted" {
+  command = plan
+
+  variables {
+    deletion_protection   = false
+    force_destroy_buckets = true
+    restrict_table_to_vpc = false
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.deletion_protection_enabled == false && aws_lb.api.enable_deletion_protection == false && aws_s3_bucket.data["late"].force_destroy && aws_s3_bucket.logs.force_destroy && length(aws_dynamodb_resource_policy.table) == 0
+    error_message = "Each toggle must work the other way too."
+  }
+}

@@ -1,0 +1,316 @@
+# Values that must be refused, each by the variable's own message.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "refuses_a_region_that_is_none" {
+  command = plan
+
+  variables {
+    aws_region = "frankfurt"
+  }
+
+  expect_failures = [var.aws_region]
+}
+
+run "refuses_a_prefix_with_capitals" {
+  command = plan
+
+  variables {
+    name_prefix = "Tapstack"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "refuses_an_environment_that_is_too_long" {
+  command = plan
+
+  variables {
+    environment = "preproduction1"
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "refuses_a_suffix_with_underscores" {
+  command = plan
+
+  variables {
+    unique_suffix = "a_b"
+  }
+
+  expect_failures = [var.unique_suffix]
+}
+
+run "refuses_a_tag_that_aws_reserves" {
+  command = plan
+
+  variables {
+    tags = { "aws:x" = "y" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "refuses_a_public_vpc_range" {
+  command = plan
+
+  variables {
+    vpc_cidr = "8.8.0.0/16"
+  }
+
+  expect_failures = [var.vpc_cidr]
+}
+
+run "refuses_a_vpc_that_is_too_small" {
+  command = plan
+
+  variables {
+    vpc_cidr = "10.0.0.0/24"
+  }
+
+  expect_failures = [var.vpc_cidr]
+}
+
+run "refuses_a_single_zone" {
+  command = plan
+
+  variables {
+    az_count = 1
+  }
+
+  expect_failures = [var.az_count]
+}
+
+run "refuses_one_zone_named_twice" {
+  command = plan
+
+  variables {
+    availability_zones = ["us-east-1a", "us-east-1a"]
+  }
+
+  expect_failures = [var.availability_zones]
+}
+
+run "refuses_too_few_subnets" {
+  command = plan
+
+  variables {
+    subnet_cidrs = { app = ["10.42.0.0/24"] }
+  }
+
+  expect_failures = [var.subnet_cidrs]
+}
+
+run "refuses_the_internet_as_client" {
+  command = plan
+
+  variables {
+    allowed_client_cidrs = ["0.0.0.0/0"]
+  }
+
+  expect_failures = [var.allowed_client_cidrs]
+}
+
+run "refuses_an_unknown_nat_mode" {
+  command = plan
+
+  variables {
+    nat_gateway_mode = "instance"
+  }
+
+  expect_failures = [var.nat_gateway_mode]
+}
+
+run "refuses_endpoints_without_kinesis" {
+  command = plan
+
+  variables {
+    interface_endpoints = ["logs"]
+  }
+
+  expect_failures = [var.interface_endpoints]
+}
+
+run "refuses_an_unknown_stream_mode" {
+  command = plan
+
+  variables {
+    stream_mode = "AUTO"
+  }
+
+  expect_failures = [var.stream_mode]
+}
+
+run "refuses_a_retention_below_seven_days" {
+  command = plan
+
+  variables {
+    stream_retention_hours = 24
+  }
+
+  expect_failures = [var.stream_retention_hours]
+}
+
+run "refuses_no_headroom" {
+  command = plan
+
+  variables {
+    stream_headroom_factor = 0.5
+  }
+
+  expect_failures = [var.stream_headroom_factor]
+}
+
+run "refuses_concurrency_that_stops_a_function" {
+  command = plan
+
+  variables {
+    reserved_concurrency = { consumer = 0 }
+  }
+
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "refuses_a_batch_that_is_too_large" {
+  command = plan
+
+  variables {
+    batch_size = 10001
+  }
+
+  expect_failures = [var.batch_size]
+}
+
+run "refuses_rows_that_expire_before_the_last_redelivery" {
+  command = plan
+
+  variables {
+    row_ttl_days = 37
+  }
+
+  expect_failures = [var.row_ttl_days]
+}
+
+run "refuses_requests_smaller_than_an_event" {
+  command = plan
+
+  variables {
+    request_bytes_max = 1000
+  }
+
+  expect_failures = [var.request_bytes_max]
+}
+
+run "refuses_a_table_too_small_for_the_peak" {
+  command = plan
+
+  variables {
+    table_write_capacity = { min = 10, max = 100 }
+  }
+
+  expect_failures = [var.table_write_capacity]
+}
+
+run "refuses_reads_that_shrink" {
+  command = plan
+
+  variables {
+    table_read_capacity = { min = 10, max = 5 }
+  }
+
+  expect_failures = [var.table_read_capacity]
+}
+
+run "refuses_logs_kept_for_a_week" {
+  command = plan
+
+  variables {
+    log_retention_days = 7
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "refuses_neither_certificate_nor_plain_http" {
+  command = plan
+
+  variables {
+    allow_plain_http = false
+  }
+
+  expect_failures = [var.certificate_arn]
+}
+
+run "refuses_an_old_tls_policy" {
+  command = plan
+
+  variables {
+    ssl_policy = "ELBSecurityPolicy-2016-08"
+  }
+
+  expect_failures = [var.ssl_policy]
+}
+
+run "refuses_a_lambda_service_without_a_function" {
+  command = plan
+
+  variables {
+    api_services = { search = { priority = 1, paths = ["/"], methods = ["GET"] } }
+  }
+
+  expect_failures = [var.api_services]
+}
+
+run "refuses_more_conditions_than_a_rule_holds" {
+  command = plan
+
+  variables {
+    api_services = { insights = { priority = 1, paths = ["/a", "/b", "/c", "/d", "/e"], methods = ["GET"] } }
+  }
+
+  expect_failures = [var.api_services]
+}
+
+run "refuses_a_remote_desktop_port" {
+  command = plan
+
+  variables {
+    ip_target_port = 3389
+  }
+
+  expect_failures = [var.ip_target_port]
+}
+
+run "refuses_an_address_that_is_none" {
+  command = plan
+
+  variables {
+    alarm_email = "nobody"
+  }
+
+  expect_failures = [var.alarm_email]
+}
+
+run "refuses_a_threshold_of_zero" {
+  command = plan
+
+  variables {
+    alarm_thresholds = { api_5xx = 0 }
+  }
+
+  expect_failures = [var.alarm_thresholds]
+}
+
+run "refuses_ssh_from_everywhere" {
+  command = plan
+
+  variables {
+    ssh_allowed_cidr = "0.0.0.0/0"
+  }
+
+  expect_failures = [var.ssh_allowed_cidr]
+}

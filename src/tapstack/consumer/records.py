@@ -12,7 +12,6 @@ from tapstack.core.fold import parts_count
 from tapstack.core.identity import (
     TIMELESS_S,
     Identity,
-    Opaque,
     client_time_s,
     identify,
     lane_of,
@@ -53,6 +52,7 @@ class Delivery(NamedTuple):
     identity: Identity
     user_key: Key
     lane: int
+    at_s: int  # the event's own time
     arrived_at_s: int
     too_old: bool  # beyond what a row may have forgotten by expiry: LATE unless it is known
 
@@ -91,18 +91,11 @@ def parse(
 
 
 def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_max_s: int) -> list[Delivery]:
+    at_s = int(event.occurred_at.timestamp())
     key = Key(*user_key(event))
     lane = lane_of(partition_key(event), lanes)
+    too_old = TIMELESS_S < client_time_s(event) < arrived_at_s - age_max_s
     return [
-        Delivery(
-            position, event, part, identity, key, lane, arrived_at_s,
-            _is_too_old(event, identity, arrived_at_s - age_max_s),
-        )
+        Delivery(position, event, part, identify(event, part), key, lane, at_s, arrived_at_s, too_old)
         for part in range(parts_count(event))
-        for identity in (identify(event, part),)
-    ]  # fmt: skip
-
-
-def _is_too_old(event: Event, identity: Identity, oldest_s: int) -> bool:
-    at_s = identity.at_s if isinstance(identity, Opaque) else client_time_s(event)
-    return TIMELESS_S < at_s < oldest_s
+    ]

@@ -16,6 +16,9 @@ MICROS = 1_000_000
 # An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths.
 Counters = dict[int | str, int]
 
+Numbered = dict[int, Counters]  # counters by window number
+Numbers = tuple[int, int, int]  # a window number for each of `WINDOWS`
+
 
 class Window(NamedTuple):
     """A granularity of counting: windows are aligned to multiples of `length_s`."""
@@ -45,7 +48,7 @@ class Windowed(msgspec.Struct, array_like=True):
     """
 
     lifetime: Counters = {}
-    windows: tuple[dict[int, Counters], dict[int, Counters], dict[int, Counters]] = ({}, {}, {})
+    windows: tuple[Numbered, Numbered, Numbered] = msgspec.field(default_factory=lambda: ({}, {}, {}))
     arrived_s: int = 0
 
 
@@ -55,7 +58,12 @@ def add_counts(into: Counters, delta: Counters) -> None:
         into[key] = into.get(key, 0) + amount
 
 
-def count_in_windows(state: Windowed, delta: Counters, at_s: int, arrived_s: int) -> None:
+def window_numbers(at_s: int) -> Numbers:
+    """Tell the number of each window that holds a moment."""
+    return at_s // 300, at_s // 3_600, at_s // 86_400
+
+
+def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived_s: int) -> None:
     """Count `delta` at an event's own time, in place.
 
     Parameters
@@ -64,23 +72,29 @@ def count_in_windows(state: Windowed, delta: Counters, at_s: int, arrived_s: int
         The counters.
     delta
         What to add.
-    at_s
-        The event's own time, Unix seconds.
+    numbers
+        The windows of the event's own time.
     arrived_s
         When its record arrived at the stream, Unix seconds.
     """
     add_counts(state.lifetime, delta)
-    rolled = arrived_s > state.arrived_s
-    if rolled:
+    if arrived_s > state.arrived_s:
         state.arrived_s = arrived_s
+        _forget_old(state)
+    for window, counted, number in zip(WINDOWS, state.windows, numbers, strict=True):
+        counters = counted.get(number)
+        if counters is not None:
+            add_counts(counters, delta)
+        elif number >= window.oldest_kept(state.arrived_s):
+            counted[number] = dict(delta)
+
+
+def _forget_old(state: Windowed) -> None:
     for window, counted in zip(WINDOWS, state.windows, strict=True):
         oldest = window.oldest_kept(state.arrived_s)
-        if rolled and counted and min(counted) < oldest:
+        if counted and min(counted) < oldest:
             for number in [number for number in counted if number < oldest]:
                 del counted[number]
-        number = window.number(at_s)
-        if number >= oldest:
-            add_counts(counted.setdefault(number, {}), delta)
 
 
 def item_delta(event: Event, item: Item) -> Counters:

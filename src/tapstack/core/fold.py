@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import msgspec
 
 from tapstack.core.aggregates import (
-    WINDOWS,
     Counters,
+    Numbers,
     add_counts,
     count_in_windows,
     item_delta,
     user_delta,
+    window_numbers,
 )
 from tapstack.core.cooccurrence import (
     BOUGHT_WITH_MAX,
@@ -52,20 +53,23 @@ class ItemEffect(msgspec.Struct, frozen=True, array_like=True):
     ----------
     item_id
         The item.
-    delta
-        What to add to its counters; empty for an item that is only a partner.
-    at_s
-        The event's own time, Unix seconds.
+    numbers
+        The windows of the event's own time.
     arrived_s
         When the record arrived at the stream, Unix seconds.
+    delta
+        What to add to its counters; empty for an item that is only a partner.
+    interested
+        Whether it moves the leaderboards.
     viewed_with, bought_with
         Partners, each one pair.
     """
 
     item_id: str
-    delta: Counters
-    at_s: int
+    numbers: Numbers
     arrived_s: int
+    delta: Counters
+    interested: bool = False
     viewed_with: Sequence[str] = ()
     bought_with: Sequence[str] = ()
 
@@ -75,7 +79,7 @@ def parts_count(event: Event) -> int:
     return max(1, -(-len(event.items) // PART_ITEMS_MAX))
 
 
-def fold_event(user: UserState, event: Event, part: int, arrived_s: int) -> list[ItemEffect]:
+def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: int) -> list[ItemEffect]:
     """Apply one part of an event to its user's state, in place.
 
     Parameters
@@ -86,6 +90,8 @@ def fold_event(user: UserState, event: Event, part: int, arrived_s: int) -> list
         An event that was judged NEW.
     part
         Which part, from 0; the user's own counters move with part 0.
+    at_s
+        The event's own time, Unix seconds.
     arrived_s
         When its record arrived at the stream, Unix seconds.
 
@@ -94,61 +100,54 @@ def fold_event(user: UserState, event: Event, part: int, arrived_s: int) -> list
     list[ItemEffect]
         What to add to the rows of items.
     """
-    at_s = int(event.occurred_at.timestamp())
     session = session_of(user.sessions, at_s, event.session_id)
-    items = event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
     if part == 0:
         delta = user_delta(event)
         add_counts(user.counters, delta)
         if session is not None:
             add_counts(session.counters, delta)
         _fold_profile(user.profile, event, at_s)
-    effects = [
-        effect
-        for item in items
-        for effect in _item_effects(user.recent, session, event, item, at_s, arrived_s)
-    ]
-    user.pairs_count += sum(len(e.viewed_with) + len(e.bought_with) for e in effects)
+    effects: list[ItemEffect] = []
+    if not event.items:
+        return effects
+    numbers = window_numbers(at_s)
+    code = TYPE_CODE[event.event_type]
+    for item in part_items(event, part):
+        if event.event_type != "item_list_view":  # shown is not touched
+            _keep_recent(user.recent, Recent(at_s, code, item.item_id))
+        viewed, bought = _new_partners(session, event, item)
+        delta = item_delta(event, item)
+        interested = code in INTERESTED
+        effects.append(ItemEffect(item.item_id, numbers, arrived_s, delta, interested, viewed, bought))
+        own = (item.item_id,)
+        effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]
+        effects += [ItemEffect(partner, numbers, arrived_s, {}, bought_with=own) for partner in bought]
+        user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
+
+
+def part_items(event: Event, part: int) -> Sequence[Item]:
+    """Tell the items of one part."""
+    return event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
 
 
 def fold_item(item: ItemState, effect: ItemEffect) -> None:
     """Apply an event's effect to an item's state, in place."""
     if effect.delta:
-        count_in_windows(item.counters, effect.delta, effect.at_s, effect.arrived_s)
+        count_in_windows(item.counters, effect.delta, effect.numbers, effect.arrived_s)
     for partner in effect.viewed_with:
         count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
     for partner in effect.bought_with:
         count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
 
 
-def board_numbers(effect: ItemEffect) -> list[tuple[int, int]]:
-    """Tell the leaderboards an effect may move: positions in `WINDOWS` and window numbers."""
-    if INTERESTED.isdisjoint(effect.delta):
-        return []
-    return [
-        (position, number)
-        for position, window in enumerate(WINDOWS)
-        if (number := window.number(effect.at_s)) >= window.oldest_kept(effect.arrived_s)
-    ]
-
-
-def _item_effects(
-    recent: list[Recent], session: Session | None, event: Event, item: Item, at_s: int, arrived_s: int
-) -> list[ItemEffect]:
-    """Tell the effects on an item and, for each new pair, on the partner."""
-    if event.event_type != "item_list_view":  # shown is not touched
-        _keep_recent(recent, Recent(at_s, TYPE_CODE[event.event_type], item.item_id))
-    viewed: list[str] = []
-    bought: list[str] = []
+def _new_partners(session: Session | None, event: Event, item: Item) -> tuple[list[str], list[str]]:
+    """Tell the items that this one is seen, or bought, with for the first time in the session."""
     if session is not None and event.event_type == "item_view":
-        viewed = view_partners(session, item.item_id)
-    elif session is not None and event.event_type == "purchase":
-        bought = purchase_partners(session, item.item_id)
-    own = ItemEffect(item.item_id, item_delta(event, item), at_s, arrived_s, viewed, bought)
-    others = [ItemEffect(p, {}, at_s, arrived_s, (item.item_id,)) for p in viewed]
-    others += [ItemEffect(p, {}, at_s, arrived_s, (), (item.item_id,)) for p in bought]
-    return [own, *others]
+        return view_partners(session, item.item_id), []
+    if session is not None and event.event_type == "purchase":
+        return [], purchase_partners(session, item.item_id)
+    return [], []
 
 
 def _keep_recent(recent: list[Recent], entry: Recent) -> None:

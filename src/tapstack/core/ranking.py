@@ -14,7 +14,7 @@ from tapstack.core.events import TYPE_CODE
 
 BOARD_PLACES = 64
 # Having been shown in a list is not interest, and a removal is the opposite of it.
-INTERESTED = frozenset(
+INTERESTED: frozenset[int | str] = frozenset(
     TYPE_CODE[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
 )
 
@@ -23,7 +23,7 @@ Board = dict[str, int]
 
 def interest(counters: Counters) -> int:
     """Count the interactions that make an item trend."""
-    return sum(counters.get(code, 0) for code in INTERESTED)
+    return sum([count for code, count in counters.items() if code in INTERESTED])
 
 
 def trim(board: Board) -> Board:

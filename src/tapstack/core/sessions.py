@@ -52,6 +52,10 @@ def session_of(sessions: Sessions, at_s: int, label: str | None) -> Session | No
     Session or None
         None if the event belongs before everything that is remembered.
     """
+    newest = sessions.newest[-1] if sessions.newest else None
+    if newest is not None and at_s >= newest.start_s and _belongs(newest, at_s, label):
+        newest.end_s = max(newest.end_s, at_s)  # the usual case: nothing to merge, nothing to sort
+        return newest
     if at_s <= sessions.earlier_end_s:
         return None
     found = [s for s in sessions.newest if _belongs(s, at_s, label)]

@@ -62,14 +62,15 @@ class ExecutionEnvironment:
         self._log = log
         self._api = RuntimeApi()
         self._child: child_process.ChildProcess | None = None
+        self._killed = False
         self._request_id = ""
         self._worker_answer: asyncio.Future[Answer] | None = None
         self._result: asyncio.Future[InvokeResult] | None = None
 
     @property
     def usable(self) -> bool:
-        """Whether its process runs."""
-        return self._child is not None and self._child.running
+        """Whether its process runs and was not told to die."""
+        return self._child is not None and self._child.running and not self._killed
 
     @property
     def pid(self) -> int | None:
@@ -150,6 +151,7 @@ class ExecutionEnvironment:
 
     def kill(self) -> None:
         """Kill the process at once; a running invocation ends as a crash."""
+        self._killed = True
         if self._child is not None:
             self._child.kill()
 

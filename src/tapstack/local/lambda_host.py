@@ -93,7 +93,7 @@ class LambdaFunction:
         self._log: IO[bytes] | None = None
         self._seats = [_Seat() for _ in range(config.workers)]
         self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
-        self._endings: set[asyncio.Task[None]] = set()
+        self._endings: dict[asyncio.Task[None], ExecutionEnvironment] = {}
 
     async def __aenter__(self) -> Self:
         """Start every worker, side by side; one that fails is tried again when it is needed."""
@@ -113,8 +113,8 @@ class LambdaFunction:
 
     async def stop(self) -> None:
         """End every process, zombies included; running invocations end as crashes."""
-        for ending in self._endings:
-            ending.cancel()
+        for zombie in self._endings.values():
+            zombie.kill()
         environments = [seat.environment for seat in self._seats if seat.environment is not None]
         closings = [environment.close(patience_s=STOP_PATIENCE_S) for environment in environments]
         await asyncio.gather(*closings, *self._endings, return_exceptions=True)
@@ -230,15 +230,14 @@ class LambdaFunction:
         if not zombie:
             environment.kill()
         ending = asyncio.create_task(self._end(environment, zombie=zombie))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
+        self._endings[ending] = environment
+        ending.add_done_callback(self._endings.pop)
 
     @staticmethod
     async def _end(environment: ExecutionEnvironment, *, zombie: bool) -> None:
-        try:
-            if zombie:
-                await environment.close_after_answer()
-        finally:
+        if zombie:
+            await environment.close_after_answer()
+        else:
             await environment.close()
 
 

@@ -1,0 +1,156 @@
+"""The generated clickstream: reproducible, valid but for its stated sins, in the stated proportions."""
+
+from collections import Counter
+from itertools import chain
+from statistics import mean
+
+import msgspec
+import pytest
+
+from tapstack.core.events import EVENT_BYTES_MAX, decode_client_event
+from tapstack.core.identity import partition_key
+from tapstack.errors import InvalidEvent
+from tapstack.local.traffic import EVENTS_PER_MIN, SINLESS, Request, Sins, generate
+
+EVENTS = 30_000
+
+
+@pytest.fixture(scope="module")
+def requests() -> list[Request]:
+    return list(generate(7, EVENTS))
+
+
+def events_of(requests):
+    return list(chain.from_iterable(request.events for request in requests))
+
+
+def encoded(payload):
+    return payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
+
+
+def is_valid(payload):
+    try:
+        decode_client_event(encoded(payload))
+    except InvalidEvent:
+        return False
+    return True
+
+
+def test_the_same_seed_gives_the_same_requests_and_another_seed_others():
+    first, again, other = (list(generate(seed, 500)) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("events", [0, 1, 2, 3, 999, 1000])
+def test_exactly_as_many_events_as_asked_for(events):
+    assert len(events_of(generate(1, events))) == events
+
+
+def test_moving_the_base_moves_times_and_nothing_else():
+    here, there = (events_of(generate(1, 300, base_ms=base, sins=SINLESS)) for base in (10**12, 2 * 10**12))
+    for one, other in zip(here, there, strict=True):
+        moving = {"occurred_at", "client_id"}
+        assert {k: v for k, v in one.items() if k not in moving} == {
+            k: v for k, v in other.items() if k not in moving
+        }
+        assert one["occurred_at"] < other["occurred_at"]
+
+
+def test_requests_come_in_order_at_the_stated_rate(requests):
+    times = [request.at_ms for request in requests]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    per_min = EVENTS / (times[-1] / 60_000)
+    assert per_min == pytest.approx(EVENTS_PER_MIN, rel=0.15)
+
+
+def test_without_sins_every_event_is_valid_and_numbered_without_gaps():
+    numbers: dict[str, list[int]] = {}
+    keys: dict[str, set[str]] = {}
+    for payload in events_of(generate(2, 5_000, sins=SINLESS)):
+        event = decode_client_event(encoded(payload))
+        if event.client_id is not None:
+            numbers.setdefault(event.client_id, []).append(event.n)
+            keys.setdefault(event.client_id, set()).add(partition_key(event))
+    assert all(ns == list(range(len(ns))) for ns in numbers.values())
+    assert all(len(users) == 1 for users in keys.values()), "a client's numbers belong to one user"
+
+
+def test_an_event_sent_twice_is_sent_unchanged(requests):
+    seen: dict[tuple[object, ...], object] = {}
+    copies = 0
+    for payload in events_of(requests):
+        if isinstance(payload, bytes) or not is_valid(payload):
+            continue
+        name = (payload.get("client_id"), payload.get("n"), payload.get("event_id"))
+        copies += name in seen
+        assert seen.setdefault(name, payload) == payload
+    sins = Sins()
+    assert copies == pytest.approx(EVENTS * (sins.resent + sins.doubled), rel=0.3)
+
+
+def test_the_bad_ones_come_in_the_stated_proportion(requests):
+    payloads = events_of(requests)
+    invalid = [payload for payload in payloads if not is_valid(payload)]
+    oversize = [payload for payload in invalid if len(encoded(payload)) > EVENT_BYTES_MAX]
+    sins = Sins()
+    assert len(invalid) == pytest.approx(EVENTS * (sins.malformed + sins.oversize), rel=0.4)
+    assert len(oversize) == pytest.approx(EVENTS * sins.oversize, rel=0.8)
+    kinds = Counter(type(payload).__name__ for payload in invalid)
+    assert set(kinds) == {"bytes", "dict"}
+
+
+def test_what_is_not_json_stands_alone(requests):
+    for request in requests:
+        if len(request.events) > 1:
+            msgspec.json.decode(b"[" + b",".join(map(encoded, request.events)) + b"]")
+
+
+def test_events_come_late_and_out_of_order_in_the_stated_proportion():
+    sins = Sins(resent=0, doubled=0, malformed=0, oversize=0)
+    highest: dict[str, int] = {}
+    overtaken = 0
+    for event in events_of(generate(5, EVENTS, sins=sins)):
+        n = event.get("n")
+        if n is not None:
+            overtaken += n < highest.get(event["client_id"], -1)
+            highest[event["client_id"]] = max(n, highest.get(event["client_id"], -1))
+    assert EVENTS * 0.001 < overtaken < EVENTS * sins.overtaken
+
+
+def test_it_looks_like_a_shop(requests):
+    valid = [payload for payload in events_of(requests) if is_valid(payload)]
+    types = Counter(event["event_type"] for event in valid)
+    assert types["item_view"] > types["cart_add"] > types["checkout_start"] > types["purchase"] > 0
+    assert {"page_view", "item_list_view", "search", "item_click", "identify"} <= set(types)
+    views = Counter(e["items"][0]["item_id"] for e in valid if e["event_type"] == "item_view")
+    assert sum(count for _, count in views.most_common(50)) > 0.2 * types["item_view"]
+    assert len(views) > 1_000
+
+
+def test_identify_joins_an_anonymous_visitor_to_a_user_under_a_new_client(requests):
+    clients: dict[str, set[str]] = {}
+    for event in (payload for payload in events_of(requests) if is_valid(payload)):
+        if "client_id" in event:
+            clients.setdefault(event["client_id"], set()).add(event.get("user_id") or event["anonymous_id"])
+        if event["event_type"] == "identify":
+            assert event["user_id"].startswith("u-")
+            assert event["anonymous_id"].startswith("a-")
+    assert all(len(keys) == 1 for keys in clients.values())
+
+
+def test_a_thousand_events_come_from_some_hundreds_of_users(requests):
+    payloads = [payload for payload in events_of(requests) if is_valid(payload)]
+    distinct = [
+        len({event.get("user_id") or event.get("anonymous_id") for event in payloads[at : at + 1_000]})
+        for at in range(0, len(payloads) - 1_000, 1_000)
+    ]
+    assert 400 <= mean(distinct) <= 500
+
+
+def test_one_event_in_ten_has_an_event_id_alone(requests):
+    valid = [payload for payload in events_of(requests) if is_valid(payload)]
+    third_party = sum("event_id" in event for event in valid)
+    assert third_party == pytest.approx(0.1 * EVENTS, rel=0.3)
+    assert all(("event_id" in event) != ("client_id" in event) for event in valid)

@@ -10,8 +10,9 @@
     checkout  -> purchase 60 %,                                  leave 40 %
     purchase  -> home 20 %,                                      leave 80 %
 
-So about one session in twenty buys, after 7 events on average. Of the anonymous who check out, 60 % log in there, and 2 % of those
-who come home. Between two pages lie 1 second to some minutes, 22 seconds on average.
+So about one session in twenty buys, and a session has 7 events on average. Of the anonymous who check
+out, 60 % log in there, and 2 % of those who come home. Between two pages lie 1 second to some minutes,
+22 seconds on average.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ def cancelled(reasons: Sequence[Mapping[str, object]]) -> AwsError:
     codes = ", ".join(str(reason["Code"]) for reason in reasons)
     message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
     code = "TransactionCanceledException"
-    return failure(code, message, prefix=_DYNAMODB, Message=message, CancellationReasons=reasons)
+    # The one DynamoDB error whose text is spelled "Message".
+    body = {"__type": _DYNAMODB + code, "CancellationReasons": reasons, "Message": message}
+    return AwsError(code, message, status=400, body=msgspec.json.encode(body))
 
 
 def conflict(operation: str, body: bytes, picked: Sequence[int]) -> AwsError:

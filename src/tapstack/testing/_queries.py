@@ -14,6 +14,7 @@ from tapstack.testing.expressions import (
     Operands,
     Path,
     Reader,
+    check_bounds,
     compare,
     lookup,
     parse_condition,
@@ -203,8 +204,10 @@ def _conjunct(reader: Reader) -> list[tuple[str, Value | None, Test]]:
         return [_prefix(reader)]
     name = _key_name(reader)
     if reader.keyword("BETWEEN"):
-        low = reader.operands.value(reader.take(), _KIND)
+        first = reader.take()
+        low = reader.operands.value(first, _KIND)
         reader.expect("AND")
+        check_bounds(reader, first, reader.peek())
         high = reader.operands.value(reader.take(), _KIND)
         return [(name, None, lambda value: compare(value, ">=", low) and compare(value, "<=", high))]
     if reader.peek() == "<>" or reader.peek().upper() in {"IN", "OR"}:

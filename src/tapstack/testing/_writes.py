@@ -35,6 +35,7 @@ class Write(NamedTuple):
     condition: Condition | None
     apply: Callable[[Item | None], Item | None]
     image_on_failure: bool
+    keys: Item
     update: Update | None = None
 
 
@@ -96,7 +97,7 @@ class Writing:
             item = canonical_item(_needed(request, "Item"))
             key = table.key_of(item)
             operands.finish()
-            return Write(table, key, condition, lambda _: item, image)
+            return Write(table, key, condition, lambda _: item, image, table.key_attributes(item))
         key, attributes = table.key_from(_needed(request, "Key"))
         update = None
         if kind == "Update" and "UpdateExpression" in request:
@@ -104,10 +105,10 @@ class Writing:
             _refuse_key_changes(table, update)
         operands.finish()
         if kind == "Update":
-            return Write(table, key, condition, _upsert(update, attributes), image, update)
+            return Write(table, key, condition, _upsert(update, attributes), image, attributes, update)
         if kind == "Delete":
-            return Write(table, key, condition, lambda _: None, image)
-        return Write(table, key, condition, lambda old: old, image)
+            return Write(table, key, condition, lambda _: None, image, attributes)
+        return Write(table, key, condition, lambda old: old, image, attributes)
 
     def _transact_write_items(self, request: Mapping[str, Any]) -> Mapping[str, object]:
         asked = _needed(request, "TransactItems", "transactItems")
@@ -154,7 +155,7 @@ class Writing:
             news.append(new)
             reasons.append(reason)
             size = _larger(old, new)
-            total += size
+            total += item_bytes(new) if new is not None and new is not old else item_bytes(write.keys)
             units[write.table.name] = units.get(write.table.name, 0) + write_units(size, transactional=True)
         if any(reason["Code"] != "None" for reason in reasons):
             raise cancelled(reasons)

@@ -136,8 +136,6 @@ class MemoryDynamoDB(Writing, Querying):
             None if the read is strongly consistent, or none of its rows has a past.
         """
         with self._lock:
-            if b'"ConsistentRead":true' in body.replace(b" ", b""):
-                return None
             usual, self._stale_rows = self._staleness, 0
             self._staleness = lambda older: self._random.randint(1, older) if older else 0
             try:
@@ -278,8 +276,9 @@ class MemoryDynamoDB(Writing, Querying):
         schema = {part["KeyType"]: part["AttributeName"] for part in request.get("KeySchema", ())}
         if "HASH" not in schema or not set(schema.values()) <= kinds.keys():
             raise invalid(
-                "One or more parameter values were invalid: Some index key attributes are not defined"
-                f" in AttributeDefinitions. Keys: {sorted(schema.values())}, AttributeDefinitions: {sorted(kinds)}"
+                "One or more parameter values were invalid: Some index key attributes are not defined in"
+                f" AttributeDefinitions. Keys: {sorted(schema.values())},"
+                f" AttributeDefinitions: {sorted(kinds)}"
             )
         hash_key = KeyAttribute(schema["HASH"], kinds[schema["HASH"]])
         range_key = KeyAttribute(schema["RANGE"], kinds[schema["RANGE"]]) if "RANGE" in schema else None

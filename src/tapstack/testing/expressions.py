@@ -320,8 +320,11 @@ _FUNCTIONS: Mapping[str, Callable[[Reader], Condition]] = {
 def _comparison(reader: Reader) -> Condition:
     left = _operand(reader)
     if reader.keyword("BETWEEN"):
+        first = reader.peek()
         low = _operand(reader)
         reader.expect("AND")
+        if first.startswith(":") and reader.peek().startswith(":"):
+            check_bounds(reader, first, reader.peek())
         high = _operand(reader)
         return lambda item: compare(left(item), ">=", low(item)) and compare(left(item), "<=", high(item))
     if reader.keyword("IN"):
@@ -336,6 +339,21 @@ def _comparison(reader: Reader) -> Condition:
     comparator = reader.take()
     right = _operand(reader)
     return lambda item: compare(left(item), comparator, right(item))
+
+
+def check_bounds(reader: Reader, low: str, high: str) -> None:
+    """Refuse BETWEEN two placeholders whose values are of two types or in the wrong order."""
+    lower, upper = (reader.operands.value(name, reader.kind) for name in (low, high))
+    must = "upper bound to be greater than or equal to lower bound"
+    if kind_of(lower) != kind_of(upper):
+        must = "same data type for lower and upper bounds"
+    elif compare(lower, "<=", upper):
+        return
+    shown = [f"{{{kind}:{content}}}" for value in (lower, upper) for kind, content in value.items()]
+    raise invalid(
+        f"Invalid {reader.kind}: The BETWEEN operator requires {must}; lower bound operand: AttributeValue:"
+        f" {shown[0]}, upper bound operand: AttributeValue: {shown[1]}"
+    )
 
 
 def compare(left: Value | None, comparator: str, right: Value | None) -> bool:

@@ -11,6 +11,7 @@ from tapstack.testing._kinesis_wire import KinesisRecord
 from tapstack.testing.clock import ManualClock
 from tapstack.testing.dynamodb import MemoryDynamoDB, Staleness, random_staleness
 from tapstack.testing.faults import (
+    AnswersStale,
     Call,
     Crash,
     Fault,
@@ -26,6 +27,7 @@ from tapstack.testing.s3 import MemoryBucket
 from tapstack.testing.sizes import item_bytes, read_units, write_units
 
 __all__ = [
+    "AnswersStale",
     "Call",
     "Crash",
     "Fault",

@@ -61,15 +61,25 @@ class ShardReading:
     def _check_combination(self, request: wire.GetShardIterator) -> None:
         kind, number = request.shard_iterator_type, request.starting_sequence_number
         if kind == "AT_TIMESTAMP":
-            if request.timestamp is None:
-                message = "Must specify timestamp parameter for iterator of type AT_TIMESTAMP."
-                raise failure("InvalidArgumentException", message)
+            self._check_timestamp(request.timestamp)
         elif (kind in _BY_SEQUENCE) != (number is not None):
             also = "no" if number is None else "also a"
             message = (
                 "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and"
                 " StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber."
                 f" Request specified {kind} and {also} StartingSequenceNumber."
+            )
+            raise failure("InvalidArgumentException", message)
+
+    def _check_timestamp(self, timestamp: float | None) -> None:
+        if timestamp is None:
+            message = "Must specify timestamp parameter for iterator of type AT_TIMESTAMP."
+            raise failure("InvalidArgumentException", message)
+        now_ms = self.clock.now_ms()
+        if timestamp * 1000 > now_ms:
+            message = (
+                "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis."
+                f" timestampInMillis: {timestamp * 1000:.0f}, currentTimestampInMillis: {now_ms}"
             )
             raise failure("InvalidArgumentException", message)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from typing import Literal, Protocol, get_args
 
 import msgspec
 
 from tapstack.errors import OutcomeUnknown
-from tapstack.ports import AwsApi
+from tapstack.ports import AwsApi, AwsError
 from tapstack.testing import _injection as injection
 
 Fault = Literal[
@@ -110,6 +112,7 @@ class FaultPolicy(Protocol):
         ...
 
 
+@cache
 def applicable(service: str, operation: str) -> frozenset[Fault]:
     """Name the faults that can happen to an operation, ``none`` included."""
     if service == "s3":
@@ -180,7 +183,10 @@ class RandomFaults:
 
 
 class AnswersStale(Protocol):
-    """A service that can answer a read from the past (`MemoryDynamoDB` does)."""
+    """A service that can answer a read from the past, as `MemoryDynamoDB` can.
+
+    A wrapper between it and a `FaultyApi` must pass `call_stale` on, else no read ever goes stale.
+    """
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
         """Answer as of an earlier moment; None if the read is strongly consistent."""
@@ -188,7 +194,7 @@ class AnswersStale(Protocol):
 
 
 class FaultyApi:
-    """An `tapstack.ports.AwsApi` in front of another one, with faults.
+    """A `tapstack.ports.AwsApi` in front of another one, with faults.
 
     Parameters
     ----------
@@ -265,7 +271,11 @@ class FaultyApi:
             raise OutcomeUnknown(f"{operation}: the request was lost")
         if fault not in {"lost_response", "internal_error_applied", "crash_after"}:
             raise injection.error(fault, self._service or injection.service_of(operation), operation, body)
-        self._api.call(operation, body)
+        if fault == "internal_error_applied":
+            self._api.call(operation, body)
+        else:
+            with suppress(AwsError):  # a refusal is lost like any other answer
+                self._api.call(operation, body)
         if fault == "crash_after":
             raise Crash(fault)
         if fault == "lost_response":

@@ -1,0 +1,352 @@
+"""Replaying a real recording: CSV or JSON lines, one event a row.
+
+The delimiter of a CSV file is sniffed among comma, semicolon, tab and bar. Columns are recognised by name,
+whatever their case; ``--map canonical=column`` overrides. A cell that is empty, ``NA``, ``NULL`` or
+``None`` is no value.
+
+============  =====================================  ===================================================
+canonical     recognised columns                     meaning
+============  =====================================  ===================================================
+user_id       user_id, userid, user, customer_id     a known user
+anonymous_id  anonymous_id, visitorid, visitor_id    an unknown one; without both, the session's id
+session_id    session_id, sessionid, session         the visit
+item_id       item_id, itemid, product_id, item      the item
+event_type    event_type, event, type, action        default ``item_view``, without an item ``page_view``
+occurred_at   occurred_at, timestamp, event_time     RFC 3339, or Unix seconds or milliseconds
+date          eventdate, date                        the day, as YYYY-MM-DD
+offset_ms     timeframe, offset_ms                   milliseconds since the session began
+price         price                                  of the item
+quantity      quantity                               of the item
+value         value                                  of the event
+currency      currency                               three capital letters
+query         query                                  what was searched
+============  =====================================  ===================================================
+
+A line of a JSON-lines file holds an object with such keys, or a whole event as ``POST /v1/events`` takes
+it. Each session keeps its inner timing, and the sessions begin, in recorded order, within the last six
+hours. Every event without an identity of its own is numbered, ``(client_id, n)``, with one client a user.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tapstack.core.events import ClientEvent, decode_client_event
+from tapstack.errors import InvalidEvent, UsageError
+from tapstack.local.traffic import Request
+from tapstack.local.traffic.people import uuid7
+
+WITHIN_MS = 6 * 3_600_000
+VISIT_GAP_MS = 30 * 60_000  # ends the visit of a user whose rows name no session
+TOGETHER_MS = 500  # events of one session this near are sent in one request
+DELIMITERS = ",;\t|"
+
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "user_id": ("user_id", "userid", "user", "customer_id"),
+    "anonymous_id": ("anonymous_id", "visitorid", "visitor_id"),
+    "session_id": ("session_id", "sessionid", "session"),
+    "item_id": ("item_id", "itemid", "product_id", "item"),
+    "event_type": ("event_type", "event", "type", "action"),
+    "occurred_at": ("occurred_at", "timestamp", "event_time"),
+    "date": ("eventdate", "date"),
+    "offset_ms": ("timeframe", "offset_ms"),
+    "price": ("price",),
+    "quantity": ("quantity",),
+    "value": ("value",),
+    "currency": ("currency",),
+    "query": ("query",),
+}
+_ABSENT = frozenset({"", "na", "null", "none"})
+_WHOLE = frozenset(ClientEvent.__struct_fields__)
+
+
+class _Row(NamedTuple):
+    line: int
+    visit: str
+    at_ms: int
+    event: dict[str, Any]
+
+
+class _Reader:
+    """Turns rows into events; knows where it is, for messages.
+
+    Parameters
+    ----------
+    path
+        The file, as the person named it.
+    overrides
+        Canonical names and the columns that hold them.
+    """
+
+    def __init__(self, path: Path, overrides: Mapping[str, str]) -> None:
+        self._path = path
+        self._overrides = overrides
+        self._names: dict[str, str] = {}
+        self._days: dict[str, int] = {}
+        self.line = 0
+
+    def recognise(self, columns: list[str]) -> None:
+        """Find out which column holds what."""
+        lowered = {column.strip().lower(): column for column in columns}
+        for canonical, column in self._overrides.items():
+            if column not in columns:
+                raise UsageError(
+                    f"{self._path}: no column {column!r} for {canonical}; there are {', '.join(columns)}"
+                )
+            self._names[canonical] = column
+        for canonical, aliases in _COLUMNS.items():
+            found = [lowered[alias] for alias in aliases if alias in lowered]
+            if found:
+                self._names.setdefault(canonical, found[0])
+        if not {"user_id", "anonymous_id", "session_id"} & self._names.keys():
+            raise self.problem("", "a user_id, anonymous_id or session_id column; see --map")
+        if not {"item_id", "event_type"} & self._names.keys():
+            raise self.problem("", "an item_id or event_type column; see --map")
+
+    def row(self, cells: Mapping[str, Any]) -> _Row:
+        """Read one row."""
+        text = {
+            canonical: str(cells[column]).strip()
+            for canonical, column in self._names.items()
+            if cells.get(column) is not None
+        }
+        known = {canonical: cell for canonical, cell in text.items() if cell.lower() not in _ABSENT}
+        session = known.get("session_id")
+        event: dict[str, Any] = self._item(known)
+        if "user_id" in known:
+            event["user_id"] = known["user_id"]
+        elif "anonymous_id" in known or session is not None:
+            event["anonymous_id"] = known.get("anonymous_id", f"session-{session}")
+        else:
+            raise self.problem("user_id", "a user, an anonymous visitor or a session")
+        if session is not None:
+            event["session_id"] = session
+        event |= {name: known[name] for name in ("currency", "query") if name in known}
+        if "value" in known:
+            event["value"] = self._number(known, "value")
+        who = session or event.get("user_id") or event["anonymous_id"]
+        return _Row(self.line, who, self._at_ms(known, who), event)
+
+    def whole(self, event: dict[str, Any]) -> _Row:
+        """Take an event that is one already."""
+        who = event.get("session_id") or event.get("user_id") or event.get("anonymous_id")
+        at_ms = self._moment("occurred_at", str(event["occurred_at"])) if "occurred_at" in event else 0
+        return _Row(self.line, str(who), at_ms, dict(event))
+
+    def problem(self, canonical: str, expected: str, got: str | None = None) -> UsageError:
+        """Make the one line that a person reads."""
+        where = f"{self._path}: line {self.line}"
+        if canonical:
+            where += f", column {self._names.get(canonical, canonical)!r}"
+        return UsageError(f"{where}: expected {expected}" + ("" if got is None else f", got {got!r}"))
+
+    def _item(self, known: Mapping[str, str]) -> dict[str, Any]:
+        event_type = known.get("event_type", "item_view" if "item_id" in known else "page_view")
+        if "item_id" not in known:
+            if "event_type" not in known:
+                raise self.problem("item_id", "an item")
+            return {"event_type": event_type}
+        item: dict[str, Any] = {"item_id": known["item_id"]}
+        if "price" in known:
+            item["price"] = self._number(known, "price")
+        if "quantity" in known:
+            item["quantity"] = self._whole_number(known, "quantity")
+        return {"event_type": event_type, "items": [item]}
+
+    def _at_ms(self, known: Mapping[str, str], who: str) -> int:
+        if "occurred_at" in known:
+            return self._moment("occurred_at", known["occurred_at"])
+        day = self._moment("date", known["date"]) if "date" in known else 0
+        if "offset_ms" not in known:
+            return day
+        # A session over midnight has rows of two days, and all their offsets count from its beginning.
+        return self._days.setdefault(who, day) + self._whole_number(known, "offset_ms")
+
+    def _moment(self, canonical: str, text: str) -> int:
+        try:
+            number = float(text)
+        except ValueError:
+            pass
+        else:
+            return int(number if number > 1e11 else number * 1_000)  # 1e11 s lies in the year 5138
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise self.problem(
+                canonical, "a time such as 2026-01-31T12:00:00Z, or Unix seconds", text
+            ) from None
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+    def _number(self, known: Mapping[str, str], canonical: str) -> float:
+        try:
+            return float(known[canonical])
+        except ValueError:
+            raise self.problem(canonical, "a number", known[canonical]) from None
+
+    def _whole_number(self, known: Mapping[str, str], canonical: str) -> int:
+        try:
+            return int(known[canonical])
+        except ValueError:
+            raise self.problem(canonical, "a whole number", known[canonical]) from None
+
+
+def read_recording(
+    path: Path,
+    *,
+    now_ms: int,
+    seed: int,
+    overrides: Mapping[str, str] | None = None,
+    events: int | None = None,
+) -> list[Request]:
+    """Read a recording whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    now_ms
+        Unix time in milliseconds before which everything is to have happened.
+    seed
+        Makes the client ids.
+    overrides
+        Canonical names and the columns that hold them.
+    events
+        How many rows at most; None for all.
+
+    Returns
+    -------
+    list[Request]
+        In the order of their times, every event valid and with an identity.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or a row is bad: names file, line, column and what was expected.
+    """
+    wrong = set(overrides or {}) - set(_COLUMNS)
+    if wrong:
+        raise UsageError(f"--map: cannot map {min(wrong)!r}; there are {', '.join(_COLUMNS)}")
+    reader = _Reader(path, overrides or {})
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(_rows(file.read(), reader, events))
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: expected text in UTF-8") from None
+    if not rows:
+        raise UsageError(f"{path}: expected at least one row of events")
+    return _requests(_moved(rows, now_ms), reader, Random(seed))  # noqa: S311 - reproducible on purpose
+
+
+def _rows(text: str, reader: _Reader, events: int | None) -> Iterator[_Row]:
+    rows = _json_rows(text, reader) if text.lstrip()[:1] == "{" else _csv_rows(text, reader)
+    for place, row in enumerate(rows):
+        if events is not None and place >= events:
+            return
+        yield row
+
+
+def _json_rows(text: str, reader: _Reader) -> Iterator[_Row]:
+    for reader.line, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            cells = msgspec.json.decode(line, type=dict[str, Any])
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError):
+            raise reader.problem("", "a JSON object") from None
+        if "event_type" in cells and "item_id" not in cells and cells.keys() <= _WHOLE:
+            yield reader.whole(cells)
+        else:
+            reader.recognise(list(cells))
+            yield reader.row(cells)
+
+
+def _csv_rows(text: str, reader: _Reader) -> Iterator[_Row]:
+    header = text[: text.find("\n")] if "\n" in text else text
+    delimiter = max(DELIMITERS, key=header.count)
+    lines = csv.reader(text.splitlines(), delimiter=delimiter)
+    columns = next(lines, [])
+    reader.line = 1
+    reader.recognise(columns)
+    try:
+        for cells in lines:
+            reader.line = lines.line_num
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                raise reader.problem("", f"{len(columns)} columns", str(len(cells)))
+            yield reader.row(dict(zip(columns, cells, strict=True)))
+    except csv.Error as error:
+        raise reader.problem("", f"CSV ({error})") from None
+
+
+def _moved(rows: list[_Row], now_ms: int) -> list[_Row]:
+    """Move every visit as a whole into the last hours, the visits in recorded order."""
+    visits = _visits(rows)
+    spans = [max(row.at_ms for row in visit) - min(row.at_ms for row in visit) for visit in visits]
+    room_ms = max(WITHIN_MS - max(spans), 0)
+    moved = []
+    for place, (visit, span_ms) in enumerate(zip(visits, spans, strict=True)):
+        start_ms = min(now_ms - WITHIN_MS + room_ms * place // len(visits), now_ms - span_ms)
+        shift_ms = start_ms - min(row.at_ms for row in visit)
+        moved += [row._replace(at_ms=row.at_ms + shift_ms) for row in visit]
+    return sorted(moved, key=lambda row: row.at_ms)
+
+
+def _visits(rows: list[_Row]) -> list[list[_Row]]:
+    """Group rows into visits; one without a session ends with half an hour of silence."""
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(row.visit, []).append(row)
+    visits: list[list[_Row]] = []
+    for group in groups.values():
+        group.sort(key=lambda row: row.at_ms)
+        for place, row in enumerate(group):
+            pause_ms = row.at_ms - group[place - 1].at_ms if place else 0
+            if place == 0 or (pause_ms > VISIT_GAP_MS and "session_id" not in row.event):
+                visits.append([])
+            visits[-1].append(row)
+    return sorted(visits, key=lambda visit: visit[0].at_ms)
+
+
+def _requests(rows: list[_Row], reader: _Reader, random: Random) -> list[Request]:
+    start_ms = rows[0].at_ms
+    clients: dict[tuple[str | None, str | None], list[Any]] = {}
+    last: dict[str, Request] = {}
+    requests: list[Request] = []
+    for row in rows:
+        event = row.event
+        moment = datetime.fromtimestamp(row.at_ms / 1_000, tz=UTC)
+        event["occurred_at"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if "event_id" not in event and "client_id" not in event:
+            key = (event.get("user_id"), None if "user_id" in event else event.get("anonymous_id"))
+            client = clients.setdefault(key, [uuid7(random, row.at_ms), 0])
+            event["client_id"], event["n"] = client
+            client[1] += 1
+        _check(row, reader)
+        at_ms = row.at_ms - start_ms
+        previous = last.get(row.visit)
+        if previous is not None and at_ms - previous.at_ms <= TOGETHER_MS:
+            previous.events.append(event)
+        else:
+            last[row.visit] = Request(at_ms, [event])
+            requests.append(last[row.visit])
+    return requests
+
+
+def _check(row: _Row, reader: _Reader) -> None:
+    """Refuse what the collector would refuse, while the line is known."""
+    try:
+        decode_client_event(msgspec.json.encode(row.event))
+    except InvalidEvent as error:
+        reader.line = row.line
+        what = f" in {error.field!r}" if error.field else ""
+        raise reader.problem("", f"a valid event; {error.reason}{what}") from None

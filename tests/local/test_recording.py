@@ -1,0 +1,158 @@
+"""Recordings: recognised columns, kept timing, and one clear line for a bad row."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tapstack.errors import UsageError
+from tapstack.local.recording import WITHIN_MS, read_recording
+
+NOW_MS = 1_800_000_000_000
+DIGINETICA = Path(__file__).parents[3] / "shared" / "data" / "diginetica-item-views.csv"
+
+
+@pytest.fixture
+def replay(tmp_path):
+    def replay(text, **options):
+        path = tmp_path / "recording"
+        path.write_text(text)
+        return read_recording(path, now_ms=NOW_MS, seed=1, **options)
+
+    return replay
+
+
+def events_of(requests):
+    return [event for request in requests for event in request.events]
+
+
+def ms(event):
+    return round(datetime.fromisoformat(event["occurred_at"]).timestamp() * 1000)
+
+
+def test_a_session_keeps_its_inner_timing_and_anonymous_rows_are_named_after_it(replay):
+    requests = replay(
+        "session_id;user_id;item_id;timeframe;eventdate\n"
+        "1;NA;81766;5000;2016-05-09\n"
+        "1;NA;31331;1000;2016-05-09\n"
+        "2;77;12;0;2016-05-08\n"
+    )
+    second, first, last = events_of(requests)
+    assert (second["user_id"], second["items"]) == ("77", [{"item_id": "12"}])
+    assert first["anonymous_id"] == last["anonymous_id"] == "session-1"
+    assert [event["items"][0]["item_id"] for event in (first, last)] == ["31331", "81766"]
+    assert ms(last) - ms(first) == 4_000
+    assert {event["event_type"] for event in (first, second, last)} == {"item_view"}
+    assert all(NOW_MS - WITHIN_MS <= ms(event) <= NOW_MS for event in (first, second, last))
+
+
+def test_every_event_is_numbered_by_one_client_a_user(replay):
+    events = events_of(
+        replay("user_id,item_id,timestamp\nu1,a,1700000000\nu2,a,1700000001\nu1,b,1700000002000\n")
+    )
+    assert [(e["user_id"], e["n"]) for e in events] == [("u1", 0), ("u1", 1), ("u2", 0)]
+    assert events[0]["client_id"] == events[1]["client_id"] != events[2]["client_id"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_are_sniffed(replay, delimiter):
+    rows = ["userId", "item", "event"], ["u", "i", "cart_add"]
+    [event] = events_of(replay("\n".join(delimiter.join(row) for row in rows)))
+    assert event["event_type"] == "cart_add"
+    assert event["items"] == [{"item_id": "i"}]
+
+
+def test_json_lines_hold_rows_or_whole_events(replay):
+    whole = {"event_type": "search", "anonymous_id": "a", "query": "shoes", "event_id": "e-1"}
+    row = {"user": "u", "itemid": 12, "occurred_at": "2026-01-01T00:00:00Z", "price": 2.5}
+    events = events_of(replay(json.dumps(whole) + "\n\n" + json.dumps(row)))
+    by_type = {event["event_type"]: event for event in events}
+    assert by_type["search"] | whole == by_type["search"]
+    assert "client_id" not in by_type["search"]
+    assert by_type["item_view"]["items"] == [{"item_id": "12", "price": 2.5}]
+
+
+def test_columns_can_be_mapped(replay):
+    [event] = events_of(replay("who,what\nu,i\n", overrides={"user_id": "who", "item_id": "what"}))
+    assert (event["user_id"], event["items"]) == ("u", [{"item_id": "i"}])
+
+
+def test_a_user_without_sessions_begins_a_new_visit_after_half_an_hour(replay):
+    rows = "user_id,item_id,timestamp\nu,a,1000000\nu,b,1000060\nu,c,9000000\n"
+    first, second, third = events_of(replay(rows))
+    assert ms(second) - ms(first) == 60_000
+    assert ms(third) - ms(second) < WITHIN_MS
+
+
+def test_no_more_rows_than_asked_for(replay):
+    assert len(events_of(replay("user_id,item_id\nu,a\nu,b\nu,c\n", events=2))) == 2
+
+
+NOBODY = "expected a user_id, anonymous_id or session_id column; see --map"
+HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            HEAD + "1;NA;2;soon;2016-05-09\n",
+            "line 2, column 'timeframe': expected a whole number, got 'soon'",
+            id="a word for a number",
+        ),
+        pytest.param(
+            HEAD + "1;NA;2;0;2016-05-09\n1;NA;2;0;ninth of May\n",
+            "line 3, column 'eventdate': expected a time such as 2026-01-31T12:00:00Z, or Unix seconds, "
+            "got 'ninth of May'",
+            id="no date",
+        ),
+        pytest.param(HEAD + "1;NA;2\n", "line 2: expected 5 columns, got '3'", id="a short row"),
+        pytest.param(
+            HEAD + "1;NA;NA;0;2016-05-09\n", "line 2, column 'item_id': expected an item", id="no item"
+        ),
+        pytest.param(
+            "user_id,item_id\n,a\n",
+            "line 2, column 'user_id': expected a user, an anonymous visitor or a session",
+            id="nobody",
+        ),
+        pytest.param("a,b\n1,2\n", f"line 1: {NOBODY}", id="no columns"),
+        pytest.param('{"user_id": "u"', "line 1: expected a JSON object", id="broken JSON"),
+        pytest.param(
+            "user_id,event_type\nu,glanced\n",
+            "line 2: expected a valid event; invalid enum value 'glanced' in 'event_type'",
+            id="unknown type",
+        ),
+        pytest.param("user_id,item_id\n", ": expected at least one row of events", id="no rows"),
+        pytest.param("", f"line 1: {NOBODY}", id="empty"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_one_clear_line(replay, tmp_path, text, message):
+    with pytest.raises(UsageError) as caught:
+        replay(text)
+    assert str(caught.value).startswith(str(tmp_path / "recording"))
+    assert str(caught.value).endswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_clear_line(tmp_path):
+    with pytest.raises(UsageError, match="no such file or directory"):
+        read_recording(tmp_path / "absent.csv", now_ms=NOW_MS, seed=1)
+
+
+def test_a_column_that_is_not_there_cannot_be_mapped(replay):
+    with pytest.raises(UsageError, match="no column 'who' for user_id; there are a, item_id"):
+        replay("a,item_id\n1,2\n", overrides={"user_id": "who"})
+    with pytest.raises(UsageError, match="cannot map 'colour'"):
+        replay("a,item_id\n1,2\n", overrides={"colour": "a"})
+
+
+@pytest.mark.skipif(not DIGINETICA.exists(), reason="the recording ../shared/data is not on this machine")
+def test_the_diginetica_recording_is_replayed_whole():
+    requests = read_recording(DIGINETICA, now_ms=NOW_MS, seed=1)
+    events = events_of(requests)
+    rows = DIGINETICA.read_text().splitlines()[1:]
+    assert len(events) == len({(event["client_id"], event["n"]) for event in events}) == len(rows) > 12_000
+    assert {event["session_id"] for event in events} == {row.split(";")[0] for row in rows}
+    assert all(NOW_MS - WITHIN_MS <= ms(event) <= NOW_MS for event in events)
+    assert [request.at_ms for request in requests] == sorted(request.at_ms for request in requests)

@@ -171,7 +171,7 @@ class Resharding:
         """Make the stream UPDATING for a while; return the present."""
         now_ms = self.clock.now_ms()
         stream.expire(now_ms)
-        stream.ready_ms = now_ms + self._transition_ms
+        stream.change(now_ms, self._transition_ms)
         return now_ms
 
     def _open_shard(self, stream: Stream, shard_id: str) -> Shard:

@@ -31,8 +31,8 @@ class Stream:
         self.arn = arn
         self.mode = mode
         self.created_ms = now_ms
-        self.ready_ms = now_ms
-        self.active_once = False
+        self._ready_ms: int | None = None
+        self._active_once = False
         self.retention_hours = RETENTION_HOURS_MIN
         self.shards: dict[str, Shard] = {}
         self._shard_count = 0
@@ -44,10 +44,16 @@ class Stream:
 
     def status(self, now_ms: int) -> str:
         """Return ``CREATING``, ``UPDATING`` or ``ACTIVE``."""
-        if now_ms >= self.ready_ms:
-            self.active_once = True
+        if self._ready_ms is None or now_ms >= self._ready_ms:
+            self._ready_ms = None  # for good: a clock that jumps back undoes nothing
+            self._active_once = True
             return "ACTIVE"
-        return "UPDATING" if self.active_once else "CREATING"
+        return "UPDATING" if self._active_once else "CREATING"
+
+    def change(self, now_ms: int, duration_ms: int) -> None:
+        """Be CREATING or UPDATING for this long."""
+        self._ready_ms = now_ms + duration_ms
+        self.status(now_ms)
 
     def open_shards(self) -> list[Shard]:
         """List the shards that accept records, in the order of their hash ranges."""

@@ -253,7 +253,7 @@ class MemoryKinesis(ShardReading, Resharding):
             raise constraint(count, "shardCount", "Member must have value greater than or equal to 1")
         now_ms = self.clock.now_ms()
         stream = Stream(name, self._prefix + name, count, now_ms, mode)
-        stream.ready_ms = now_ms + self._transition_ms
+        stream.change(now_ms, self._transition_ms)
         self._streams[name] = stream
 
     def _delete_stream(self, request: wire.OfStream) -> None:

@@ -164,6 +164,16 @@ class MappingConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("StartingPosition is required for a stream")
         return cls(**values)
 
+    def updated(self, description: Mapping[str, Any]) -> MappingConfig:
+        """Apply the JSON of UpdateEventSourceMapping; what it does not name stays.
+
+        Raises
+        ------
+        ValueError
+            If a value is out of range; the message names the AWS parameter.
+        """
+        return self.from_api(self.to_api() | dict(description), role_arn=self.role_arn)
+
     def to_api(self) -> dict[str, Any]:
         """Describe the mapping as GetEventSourceMapping does, without its state."""
         on_failure = {} if self.destination_arn is None else {"Destination": self.destination_arn}

@@ -219,7 +219,7 @@ def _adopt_config(draft: Draft, event: Update) -> None:
         starting_position=old.starting_position,
         starting_position_timestamp_ms=old.starting_position_timestamp_ms,
     )
-    if draft.status == "Disabled":
+    if not shards.busy(draft):
         shards.rewind(draft)  # the number of lanes may have changed
 
 

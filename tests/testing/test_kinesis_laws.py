@@ -20,7 +20,7 @@ SPLITS = st.tuples(st.just("split"), st.integers(0, 20), st.floats(0.01, 0.99))
 MERGES = st.tuples(st.just("merge"), st.integers(0, 20))
 SCALES = st.tuples(st.just("scale"), st.integers(1, 9))
 WAITS = st.tuples(st.just("wait"), st.integers(-5_000, 60_000))
-STEPS = st.lists(st.one_of(PUTS, PUTS, SPLITS, MERGES, SCALES, WAITS), max_size=25)
+STEPS = st.lists(st.one_of(PUTS, PUTS, SPLITS, MERGES, SCALES, WAITS), min_size=3, max_size=30)
 
 
 class Run:

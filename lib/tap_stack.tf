@@ -564,10 +564,9 @@ variable "api_services" {
       methods  = ["POST"]
     }
     insights = {
-      priority          = 20
-      paths             = ["/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"]
-      methods           = ["GET"]
-      health_check_path = "/healthz"
+      priority = 20
+      paths    = ["/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"]
+      methods  = ["GET"]
     }
   }
 
@@ -1624,6 +1623,8 @@ resource "aws_s3_bucket_logging" "data" {
   bucket        = aws_s3_bucket.data[each.key].id
   target_bucket = aws_s3_bucket.logs.id
   target_prefix = "s3/${each.key}/"
+
+  depends_on = [aws_s3_bucket_policy.logs] # S3 checks at once that it may write there
 }
 
 # Events of the failure bucket raise an alarm (section 11); the others are there for whoever wants to listen.
@@ -2619,24 +2620,14 @@ resource "aws_lb_listener_rule" "api" {
 }
 
 # The load balancer calls a Lambda target through the Lambda service: there is no port, zone or group to it, and the
-# function itself runs in the app subnets of every zone. A health check would be one more call of the function, and a
-# group with its only target unhealthy is used all the same; so only a service with a page for it is checked, to be
-# seen in the target's metrics.
+# function itself runs in the app subnets of every zone. Health checks stay off, as they are by default: each would be
+# one more call of the function, and a group with its only target unhealthy is used all the same. (The provider warns
+# about any health_check block here, see terraform-provider-aws#35457.)
 resource "aws_lb_target_group" "function" {
   for_each = local.lambda_services
 
   name        = "${local.name}-${each.key}"
   target_type = "lambda"
-
-  health_check {
-    enabled             = each.value.health_check_path != ""
-    path                = each.value.health_check_path != "" ? each.value.health_check_path : "/"
-    interval            = 60
-    timeout             = 30
-    healthy_threshold   = 2
-    unhealthy_threshold = 3
-    matcher             = "200"
-  }
 
   tags = { Name = "${local.name}-${each.key}" }
 }

@@ -85,11 +85,6 @@ run "services_are_reached_by_path_and_method" {
   }
 
   assert {
-    condition     = aws_lb_target_group.function["insights"].health_check[0].enabled && aws_lb_target_group.function["insights"].health_check[0].path == "/healthz" && aws_lb_target_group.function["collector"].health_check[0].enabled == false
-    error_message = "Only a service with a page for it is checked."
-  }
-
-  assert {
     condition     = alltrue([for permission in aws_lambda_permission.load_balancer : permission.action == "lambda:InvokeFunction" && permission.principal == "elasticloadbalancing.amazonaws.com" && permission.source_arn == aws_lb_target_group.function["collector"].arn])
     error_message = "The load balancer may call a function for its own target group only."
   }

@@ -1,0 +1,1 @@
+"""Checks of the Terraform stack: without Terraform, with it, and on a local emulator."""

@@ -1,0 +1,219 @@
+"""The sender: what it sends again, what it tells the ledger, how it keeps a rate."""
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from tapstack.local.sender import MERGED_EVENTS_MAX, Sender, percentiles
+from tapstack.local.traffic import Request
+from tapstack.local.traffic.sins import NOT_JSON
+
+
+class Ledger:
+    def __init__(self):
+        self.accepted, self.doubted = [], []
+
+    def accept(self, event):
+        self.accepted.append(event["n"])
+
+    def doubt(self, event):
+        self.doubted.append(event["n"])
+
+
+class ManualTime:
+    """A clock that moves only when somebody waits."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def clock(self):
+        return self.now_s
+
+    async def sleep(self, wait_s):
+        self.now_s += wait_s
+        await asyncio.sleep(0)
+
+
+async def show(request):
+    return web.json_response({})
+
+
+@asynccontextmanager
+async def collector(post, get=show):
+    app = web.Application()
+    app.router.add_post("/v1/events", post)
+    app.router.add_get("/v1/users/{id}", get)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    finally:
+        await runner.cleanup()
+
+
+def send(post, requests, *, events_per_min=None, get=show):
+    ledger, time = Ledger(), ManualTime()
+
+    async def main():
+        async with collector(post, get) as url:
+            sender = Sender(url, ledger, events_per_min=events_per_min, clock=time.clock, sleep=time.sleep)
+            return await sender.run(requests)
+
+    return asyncio.run(main()), ledger, time
+
+
+def events(*numbers):
+    return [{"event_type": "search", "user_id": f"u-{n}", "n": n} for n in numbers]
+
+
+def results(*statuses):
+    return {"results": [{"status": status} for status in statuses]}
+
+
+async def take_all(request):
+    return web.json_response(results(*("ok" for _ in await request.json())))
+
+
+def test_everything_accepted_is_told_to_the_ledger():
+    sent, ledger, _ = send(take_all, [Request(0, events(1, 2)), Request(5, events(3))])
+    assert (sent.events, sent.accepted, sent.repeated) == (3, 3, 0)
+    assert sorted(ledger.accepted) == [1, 2, 3]
+
+
+def test_only_what_is_to_be_retried_is_sent_again_unchanged_after_the_stated_wait():
+    bodies = []
+
+    async def post(request):
+        bodies.append(await request.json())
+        if len(bodies) == 1:
+            answer = results("ok", "retry", "invalid", "duplicate")
+            return web.json_response(answer, status=503, headers={"retry-after": "7"})
+        return web.json_response(results("ok"))
+
+    sent, ledger, time = send(post, [Request(0, events(1, 2, 3, 4))])
+    assert bodies == [events(1, 2, 3, 4), events(2)]
+    assert ledger.accepted == [1, 4, 2]
+    assert (sent.accepted, sent.invalid, sent.repeated, sent.unanswered) == (3, 1, 1, 0)
+    assert time.now_s >= 7
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
+def test_a_request_that_failed_as_a_whole_is_sent_again(status):
+    attempts = Counter()
+
+    async def post(request):
+        attempts["n"] += 1
+        if attempts["n"] < 4:
+            return web.Response(status=status, text="<html>bad gateway</html>")
+        return await take_all(request)
+
+    sent, ledger, _ = send(post, [Request(0, events(1, 2))])
+    assert ledger.accepted == [1, 2]
+    assert (sent.requests, sent.repeated) == (4, 6)
+
+
+def test_a_dropped_connection_is_tried_again():
+    attempts = Counter()
+
+    async def post(request):
+        attempts["n"] += 1
+        if attempts["n"] == 1:
+            request.transport.close()
+        return await take_all(request)
+
+    sent, ledger, _ = send(post, [Request(0, events(1))])
+    assert ledger.accepted == [1]
+    assert sent.statuses[0] == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"code": "invalid_request", "message": "no JSON"}, id="refused as a whole"),
+        pytest.param(results("invalid", "invalid"), id="refused one by one"),
+    ],
+)
+def test_what_is_invalid_is_not_sent_again(answer):
+    async def post(request):
+        return web.json_response(answer, status=400)
+
+    sent, ledger, _ = send(post, [Request(0, events(1, 2))])
+    assert (sent.requests, sent.invalid, sent.accepted, ledger.accepted) == (1, 2, 0, [])
+
+
+def test_what_is_never_answered_for_stays_in_doubt():
+    async def post(request):
+        return web.Response(status=500)
+
+    sent, ledger, _ = send(post, [Request(0, events(1))])
+    assert (sent.unanswered, ledger.doubted, ledger.accepted) == (1, [1], [])
+
+
+def test_at_a_rate_events_are_sent_evenly_over_time():
+    requests = [Request(0, events(n)) for n in range(60)]
+    sent, _, time = send(take_all, requests, events_per_min=60)
+    assert sent.accepted == 60
+    assert time.now_s == pytest.approx(59, abs=1.5)
+
+
+def test_at_full_speed_requests_are_put_together_but_not_with_what_is_not_json():
+    sizes = []
+
+    async def post(request):
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            sizes.append(None)
+            return web.json_response({"code": "invalid_request"}, status=400)
+        sizes.append(len(body))
+        return web.json_response(results(*("ok" for _ in body)))
+
+    requests = [Request(n, events(n)) for n in range(120)]
+    requests.insert(60, Request(60, [NOT_JSON]))
+    sent, ledger, _ = send(post, requests)
+    assert sorted(ledger.accepted) == list(range(120))
+    assert sent.invalid == 1
+    assert max(size for size in sizes if size) == MERGED_EVENTS_MAX
+    assert len(sizes) == 5
+
+
+def test_visibility_is_timed_from_the_answer_until_the_api_shows_the_user():
+    polls = Counter()
+
+    async def get(request):
+        polls[request.match_info["id"]] += 1
+        return web.json_response({}, status=200 if polls[request.match_info["id"]] > 3 else 404)
+
+    sent, _, _ = send(take_all, [Request(0, events(1)), Request(0, events(1))], get=get)
+    assert sent.visible_ms == [pytest.approx(60)]
+    assert polls == {"u-1": 4}
+
+
+def test_after_stop_nothing_new_is_begun():
+    async def main():
+        async with collector(take_all) as url:
+            ledger = Ledger()
+            sender = Sender(url, ledger, events_per_min=None)
+
+            def requests():
+                yield Request(0, events(*range(50)))
+                sender.stop()
+                yield Request(0, events(*range(50, 100)))
+                raise AssertionError("not asked for")
+
+            await sender.run(requests())
+            return ledger.accepted
+
+    assert sorted(asyncio.run(main())) in ([], list(range(50)))
+
+
+def test_percentiles_are_values_that_occurred():
+    assert percentiles([]) == {"p50": None, "p99": None, "max": None}
+    assert percentiles([3.0]) == {"p50": 3.0, "p99": 3.0, "max": 3.0}
+    assert percentiles([float(n) for n in range(1, 201)]) == {"p50": 100.0, "p99": 198.0, "max": 200.0}

@@ -142,13 +142,19 @@ class LambdaFunction:
         Returns
         -------
         bool
-            Whether there is such a worker in the pool.
+            Whether there is such a worker, in the pool or as a zombie.
         """
-        for seat in self._seats:
-            if seat.environment is not None and seat.environment.access_key_id == access_key_id:
-                seat.environment.kill()
+        seated = [seat.environment for seat in self._seats if seat.environment is not None]
+        for environment in [*seated, *self._endings.values()]:
+            if environment.access_key_id == access_key_id:
+                environment.kill()
                 return True
         return False
+
+    async def wait_for_zombies(self) -> None:
+        """Wait until no worker runs that was given up."""
+        while self._endings:
+            await asyncio.wait(set(self._endings))
 
     async def invoke(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
         """Invoke the function (RequestResponse), waiting for a free worker.

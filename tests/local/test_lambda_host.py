@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tapstack.local.lambda_config import FunctionConfig
-from tapstack.local.lambda_host import InvokeFault, InvokeResult, LambdaFunction, no_faults
+from tapstack.local.lambda_host import InvokeFault, InvokeResult, LambdaFunction
 
 HANDLERS = """
 import json, os, pathlib, sys, time
@@ -56,7 +56,6 @@ def run(
     body: Callable[[LambdaFunction], Awaitable[None]],
     *,
     handler: str,
-    faults: Callable[[], InvokeFault | None] = no_faults,
     timeout_s: float = 10.0,
     workers: int = 1,
     environment: dict[str, str] | None = None,
@@ -77,7 +76,7 @@ def run(
     )
 
     async def main() -> None:
-        async with LambdaFunction(config, log_path=tmp_path / "log", faults=faults) as function:
+        async with LambdaFunction(config, log_path=tmp_path / "log") as function:
             await body(function)
 
     asyncio.run(asyncio.wait_for(main(), 30))
@@ -261,18 +260,14 @@ def test_a_response_above_six_megabytes_is_refused(tmp_path: Path) -> None:
     run(tmp_path, body, handler="handlers.large")
 
 
-def scripted(*faults: InvokeFault | None) -> Callable[[], InvokeFault | None]:
-    script = iter(faults)
-    return lambda: next(script, None)
-
-
 def test_an_injected_crash_looks_like_a_killed_process(tmp_path: Path) -> None:
     async def body(function: LambdaFunction) -> None:
-        error = error_of(await function.invoke(b'{"sleep_s": 60}'))
+        fault = InvokeFault(kind="crash", after_s=0.1)
+        error = error_of(await function.invoke(b'{"sleep_s": 60}', fault=fault))
         assert str(error["errorMessage"]).endswith("Runtime exited with error: signal: killed")
         assert (await function.invoke(b"{}")).kind == "success"
 
-    run(tmp_path, body, handler="handlers.slow", faults=scripted(InvokeFault(kind="crash", after_s=0.1)))
+    run(tmp_path, body, handler="handlers.slow")
 
 
 def test_a_worker_can_be_killed_by_the_key_it_signs_with(tmp_path: Path) -> None:
@@ -292,28 +287,30 @@ def test_a_zombie_finishes_beside_its_successor(tmp_path: Path) -> None:
     async def body(function: LambdaFunction) -> None:
         (first,) = function.pids
         payload = json.dumps({"sleep_s": 1.0, "touch": str(touched)}).encode()
-        assert error_of(await function.invoke(payload))["errorType"] == "Sandbox.Timedout"
+        fault = InvokeFault(kind="zombie", after_s=0.05)
+        assert error_of(await function.invoke(payload, fault=fault))["errorType"] == "Sandbox.Timedout"
         assert (await function.invoke(b"{}")).kind == "success"
         assert alive(first)
         assert not touched.exists()
-        await until(touched.exists)
+        await function.wait_for_zombies()
+        assert touched.exists()
         await until(lambda: not alive(first))
 
-    run(tmp_path, body, handler="handlers.slow", faults=scripted(InvokeFault(kind="zombie", after_s=0.05)))
+    run(tmp_path, body, handler="handlers.slow")
 
 
 def test_lost_responses_and_throttles_are_errors_of_the_caller_alone(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
 
     async def body(function: LambdaFunction) -> None:
-        assert (await function.invoke(b"{}")).kind == "throttled"
+        assert (await function.invoke(b"{}", fault=InvokeFault(kind="throttled"))).kind == "throttled"
         payload = json.dumps({"touch": str(touched)}).encode()
-        assert (await function.invoke(payload)).kind == "function_error"
+        lost = await function.invoke(payload, fault=InvokeFault(kind="lost_response"))
+        assert lost.kind == "function_error"
         assert touched.exists()
         assert function.cold_start_count == 1
 
-    faults = scripted(InvokeFault(kind="throttled"), InvokeFault(kind="lost_response"))
-    run(tmp_path, body, handler="handlers.slow", faults=faults)
+    run(tmp_path, body, handler="handlers.slow")
 
 
 def test_an_invocation_given_up_by_its_caller_spends_the_worker(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Self
@@ -21,7 +20,7 @@ from tapstack.local.lambda_config import FunctionConfig
 from tapstack.local.lambda_environment import ExecutionEnvironment, InvokeResult
 from tapstack.local.runtime_api import PAYLOAD_BYTES_MAX
 
-__all__ = ["FunctionConfig", "InvokeFault", "InvokeResult", "LambdaFunction", "no_faults"]
+__all__ = ["FunctionConfig", "InvokeFault", "InvokeResult", "LambdaFunction"]
 
 STOP_PATIENCE_S = 1.0  # workers hold nothing that needs longer
 
@@ -52,11 +51,6 @@ class InvokeFault:
     after_s: float = 0.0
 
 
-def no_faults() -> InvokeFault | None:
-    """Let every invocation take its course."""
-    return None
-
-
 class _Seat:
     """A worker's place in the pool; its environment comes and goes."""
 
@@ -75,8 +69,6 @@ class LambdaFunction:
         The function.
     log_path
         File that gets the standard output and error of its workers, appended.
-    faults
-        Asked before each invocation what shall go wrong with it.
     """
 
     def __init__(
@@ -84,12 +76,10 @@ class LambdaFunction:
         config: FunctionConfig,
         *,
         log_path: Path,
-        faults: Callable[[], InvokeFault | None] = no_faults,
     ) -> None:
         self.config = config
         self.log_path = log_path
         self.cold_start_count = 0
-        self._faults = faults
         self._log: IO[bytes] | None = None
         self._seats = [_Seat() for _ in range(config.workers)]
         self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
@@ -156,7 +146,9 @@ class LambdaFunction:
         while self._endings:
             await asyncio.wait(set(self._endings))
 
-    async def invoke(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+    async def invoke(
+        self, payload: bytes, *, trace_id: str = "", fault: InvokeFault | None = None
+    ) -> InvokeResult:
         """Invoke the function (RequestResponse), waiting for a free worker.
 
         Parameters
@@ -165,6 +157,8 @@ class LambdaFunction:
             The event, JSON.
         trace_id
             The caller's X-Ray trace header; a new one if empty.
+        fault
+            What shall go wrong with it.
 
         Returns
         -------
@@ -178,7 +172,6 @@ class LambdaFunction:
         """
         if len(payload) > PAYLOAD_BYTES_MAX:
             raise ValueError(f"payload of {len(payload)} bytes; Lambda takes at most {PAYLOAD_BYTES_MAX}")
-        fault = self._faults()
         if fault is not None and fault.kind == "throttled":
             return _THROTTLED
         seat = await self._idle.get()

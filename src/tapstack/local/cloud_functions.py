@@ -1,0 +1,131 @@
+"""Which functions the embedded cloud runs, and what leads to them: plain data, as Terraform will have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tapstack.local.lambda_config import FunctionConfig
+from tapstack.local.load_balancer import ListenerRule, TargetGroup
+
+TABLE = "tapstack-behaviour"
+STREAM = "tapstack-events"
+QUARANTINE_BUCKET = "tapstack-quarantine"
+LATE_BUCKET = "tapstack-late"
+FAILURES_BUCKET = "tapstack-failures"
+FAILURES_QUEUE = "tapstack-failures"
+
+COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "tapstack-insights"
+
+COLLECTOR_WORKERS = 2
+INSIGHTS_WORKERS = 1
+
+TARGET_GROUPS = (
+    TargetGroup(name="tapstack-collector", function=COLLECTOR),
+    TargetGroup(name="tapstack-insights", function=INSIGHTS),
+)
+RULES = (
+    ListenerRule(priority=10, path_patterns=("/v1/events",), methods=("POST",), action="tapstack-collector"),
+    ListenerRule(priority=20, path_patterns=("/v1/*", "/healthz"), action="tapstack-insights"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where the functions find AWS.
+
+    Parameters
+    ----------
+    dynamodb, s3, kinesis
+        Addresses, such as ``http://127.0.0.1:4566``.
+    """
+
+    dynamodb: str
+    s3: str
+    kinesis: str
+
+
+def environments(endpoints: Endpoints, *, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
+    """List each function's environment variables.
+
+    Parameters
+    ----------
+    endpoints
+        Where AWS is.
+    lanes
+        How many ways derived rows are split.
+    log_level
+        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+
+    Returns
+    -------
+    dict
+        By function.
+    """
+    aws = {
+        "AWS_ENDPOINT_URL_DYNAMODB": endpoints.dynamodb,
+        "AWS_ENDPOINT_URL_S3": endpoints.s3,
+        "AWS_ENDPOINT_URL_KINESIS": endpoints.kinesis,
+        "TAPSTACK_LOG_LEVEL": log_level,
+    }
+    return {
+        COLLECTOR: {
+            **aws,
+            "TAPSTACK_STREAM": STREAM,
+            "TAPSTACK_EVENT_BYTES_MAX": "32768",
+            "TAPSTACK_REQUEST_BYTES_MAX": "1048576",
+        },
+        CONSUMER: {
+            **aws,
+            "TAPSTACK_TABLE": TABLE,
+            "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
+            "TAPSTACK_LATE_BUCKET": LATE_BUCKET,
+            "TAPSTACK_LANES": str(lanes),
+            "TAPSTACK_ROW_TTL_DAYS": "60",
+            "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
+        },
+        INSIGHTS: {**aws, "TAPSTACK_TABLE": TABLE},
+    }
+
+
+def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> list[FunctionConfig]:
+    """List the functions; the consumer has a worker for each shard.
+
+    Parameters
+    ----------
+    variables
+        Each function's environment variables.
+    shards
+        Of the stream.
+
+    Returns
+    -------
+    list[FunctionConfig]
+        To be hosted.
+    """
+    return [
+        FunctionConfig(
+            name=COLLECTOR,
+            handler="tapstack.entrypoints.collector.handler",
+            environment=variables[COLLECTOR],
+            timeout_s=29.0,
+            memory_mb=512,
+            workers=COLLECTOR_WORKERS,
+        ),
+        FunctionConfig(
+            name=CONSUMER,
+            handler="tapstack.entrypoints.consumer.handler",
+            environment=variables[CONSUMER],
+            timeout_s=60.0,
+            memory_mb=1024,
+            workers=shards,
+        ),
+        FunctionConfig(
+            name=INSIGHTS,
+            handler="tapstack.entrypoints.insights.handler",
+            environment=variables[INSIGHTS],
+            timeout_s=10.0,
+            memory_mb=512,
+            workers=INSIGHTS_WORKERS,
+        ),
+    ]

@@ -209,6 +209,13 @@ def test_nothing_later_is_delivered_while_a_batch_fails() -> None:
     assert driver.checkpoint() is None
 
 
+def test_the_checkpoint_stands_right_before_the_failing_record_whatever_the_digits() -> None:
+    driver = Driver(config(batch_size=1))
+    written = driver.put_many(5)  # 8, 9, 10, 11, 12
+    driver.run(lambda invoke: fail(invoke) if written[3] in numbers(invoke) else succeed(invoke))
+    assert driver.checkpoints() == written[:3] == ["8", "9", "10"]
+
+
 def test_waits_between_retries_double_up_to_their_bound() -> None:
     driver = Driver(config(), pacing=Pacing(backoff_ms=100, backoff_max_ms=1_000))
     driver.put()

@@ -218,30 +218,33 @@ class MemoryDynamoDB(Writing, Querying):
             raise invalid("Too many items requested for the BatchGetItem call")
         responses: dict[str, list[Item]] = {}
         left: dict[str, Any] = {}
-        size, units = 0, dict.fromkeys(asked, 0.0)
+        room, units = BATCH_GET_BYTES_MAX, dict.fromkeys(asked, 0.0)
         for name, part in asked.items():
-            table, operands = self._named(name), Operands(part)
-            project, read = projection(part, operands), self._reader(part)
-            operands.finish()
-            keys = [table.key_from(key)[0] for key in part["Keys"]]
-            if len(set(keys)) < len(keys):
-                raise invalid("Provided list of item keys contains duplicates")
+            project, rows = self._rows(name, part)
             found = responses.setdefault(name, [])
-            for index, key in enumerate(keys):
-                item = read(table, key)
-                size += item_bytes(item or {})
-                if size > BATCH_GET_BYTES_MAX:
+            for index, item in enumerate(rows):
+                size = item_bytes(item or {})
+                room -= size
+                if room < 0:
                     left[name] = {**part, "Keys": part["Keys"][index:]}
                     break
-                units[name] += read_units(
-                    item_bytes(item or {}), consistent=part.get("ConsistentRead", False)
-                )
+                units[name] += read_units(size, consistent=part.get("ConsistentRead", False))
                 if item is not None:
                     found.append(project(item))
         answer: dict[str, object] = {"Responses": responses, "UnprocessedKeys": left}
         if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
             answer["ConsumedCapacity"] = [{"TableName": name, "CapacityUnits": units[name]} for name in units]
         return answer
+
+    def _rows(self, name: str, part: _Request) -> tuple[Callable[[Item], Item], Iterator[Item | None]]:
+        """Check one table's part of a BatchGetItem; return its projection and its rows, key by key."""
+        table, operands = self._named(name), Operands(part)
+        project, read = projection(part, operands), self._reader(part)
+        operands.finish()
+        keys = [table.key_from(key)[0] for key in part["Keys"]]
+        if len(set(keys)) < len(keys):
+            raise invalid("Provided list of item keys contains duplicates")
+        return project, (read(table, key) for key in keys)
 
     def _batch_write_item(self, request: _Request) -> dict[str, object]:
         asked = request.get("RequestItems") or {}

@@ -47,6 +47,14 @@ _ONLY: Mapping[Fault, frozenset[str]] = {
     "expired_iterator": frozenset({"GetRecords"}),
     "empty_page": frozenset({"GetRecords"}),
 }
+_INSTEAD_OR_AFTER = frozenset(get_args(Fault)) - {
+    "none",
+    "transaction_conflict",
+    "partial_put",
+    "unprocessed",
+    "stale_read",
+    "empty_page",
+}
 _S3_FAULTS = frozenset(get_args(Fault)) - _ONLY.keys() - {"throttle_api", "access_denied"}
 
 
@@ -309,13 +317,3 @@ class FaultyApi:
         if chosen.entries or not count:
             return [index for index in chosen.entries if index < count]
         return sorted(self._random.sample(range(count), self._random.randint(1, count)))
-
-
-_INSTEAD_OR_AFTER = frozenset(get_args(Fault)) - {
-    "none",
-    "transaction_conflict",
-    "partial_put",
-    "unprocessed",
-    "stale_read",
-    "empty_page",
-}

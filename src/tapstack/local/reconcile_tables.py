@@ -1,0 +1,213 @@
+"""Reading back what the pipeline wrote: the whole table and the buckets, by plain HTTP.
+
+Generic MessagePack and JSON, laid out as docs/reference/table.md says; nothing of the code that wrote it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import unescape
+
+import aiohttp
+import msgspec
+
+from tapstack.errors import Unavailable
+
+# The emulator tells the service by the scope of the credential, and checks no signature.
+_AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/{service}/aws4_request, "
+    "SignedHeaders=host, Signature=0"
+)
+_TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+
+@dataclass(slots=True)
+class UserRow:
+    """What a user's row says, as far as it is checked."""
+
+    clients: dict[bytes, list[Any]]
+    clients_floor_ms: int
+    ids: dict[int, int]
+    ids_floor_s: int
+    counters: dict[int | str, int]
+    pairs_count: int
+
+
+@dataclass(slots=True)
+class ItemRow:
+    """What an item's row in one lane says."""
+
+    lifetime: dict[int | str, int]
+    windows: list[dict[int, dict[int | str, int]]]
+    arrived_s: int
+    viewed_with: dict[str, int]
+    bought_with: dict[str, int]
+
+
+@dataclass(slots=True)
+class StoredEvent:
+    """An object of the quarantine or of the late store."""
+
+    key: str
+    reason: str
+    data: bytes
+
+    @property
+    def part(self) -> int:
+        """Which part of the event it is, from the key's end."""
+        found = re.search(r"-(\d+)\.json$", self.key)
+        return int(found[1]) if found else 0
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything that was read back.
+
+    Parameters
+    ----------
+    users
+        By partition key.
+    items
+        By item, then by lane.
+    boards
+        By window name, number and lane.
+    strange
+        Keys of rows that are none of these.
+    """
+
+    users: dict[str, UserRow] = field(default_factory=dict)
+    items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
+    boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
+    late: list[StoredEvent] = field(default_factory=list)
+    quarantined: list[StoredEvent] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+
+    def add(self, pk: str, sk: str, state: bytes) -> None:
+        """Add a row."""
+        fields = msgspec.msgpack.decode(state)
+        kind, _, name = pk.partition("#")
+        if kind in {"U", "A"} and sk == "-":
+            (clients, floor_ms, ids, floor_s), _, counters, _, _, pairs = fields[:6]
+            self.users[pk] = UserRow(clients, floor_ms, ids, floor_s, counters, pairs)
+        elif kind == "I":
+            (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
+            row = ItemRow(lifetime, windows, arrived_s, viewed_with, bought_with)
+            self.items.setdefault(name, {})[sk] = row
+        elif kind == "T":
+            window, _, number = name.partition("#")
+            self.boards[window, int(number), sk] = fields
+        else:
+            self.strange.append(f"{pk} {sk}")
+
+
+class _Attribute(msgspec.Struct):
+    S: str | None = None
+    B: bytes = b""
+
+
+class _Row(msgspec.Struct):
+    pk: _Attribute
+    sk: _Attribute
+    s: _Attribute
+
+
+class _Page(msgspec.Struct):
+    Items: list[_Row] = []
+    LastEvaluatedKey: dict[str, Any] | None = None
+
+
+_page_decoder = msgspec.json.Decoder(_Page)
+
+
+class Reader:
+    """Reads DynamoDB and S3 at plain endpoints.
+
+    Parameters
+    ----------
+    session
+        For the requests.
+    dynamodb_url, s3_url
+        Endpoints.
+    region
+        Their region.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, dynamodb_url: str, s3_url: str, region: str) -> None:
+        self._session = session
+        self._dynamodb_url = dynamodb_url
+        self._s3_url = s3_url.rstrip("/")
+        self._region = region
+
+    async def read_all(self, table: str, late_bucket: str, quarantine_bucket: str) -> Tables:
+        """Read everything.
+
+        Raises
+        ------
+        Unavailable
+            If an endpoint does not answer as it should.
+        """
+        tables = Tables()
+        start: dict[str, Any] | None = None
+        while True:
+            page = await self._scan(table, start)
+            for row in page.Items:
+                tables.add(row.pk.S or "", row.sk.S or "", row.s.B)
+            start = page.LastEvaluatedKey
+            if start is None:
+                break
+        tables.late = await self._objects(late_bucket)
+        tables.quarantined = await self._objects(quarantine_bucket)
+        return tables
+
+    async def _scan(self, table: str, start: dict[str, Any] | None) -> _Page:
+        request = {
+            "TableName": table,
+            "ConsistentRead": True,
+            **({"ExclusiveStartKey": start} if start else {}),
+        }
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": "DynamoDB_20120810.Scan",
+            "authorization": _AUTHORIZATION.format(region=self._region, service="dynamodb"),
+        }
+        body = msgspec.json.encode(request)
+        async with self._session.post(
+            self._dynamodb_url, data=body, headers=headers, timeout=_TIMEOUT
+        ) as answer:
+            return _page_decoder.decode(await _body(answer))
+
+    async def _objects(self, bucket: str) -> list[StoredEvent]:
+        return [_stored(key, await self._get(f"/{bucket}/{quote(key)}")) for key in await self._keys(bucket)]
+
+    async def _keys(self, bucket: str) -> Iterable[str]:
+        keys: list[str] = []
+        token = ""
+        while True:
+            text = (await self._get(f"/{bucket}?list-type=2{token}")).decode()
+            keys += [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", text)]
+            following = re.search(r"<NextContinuationToken>(.*?)</NextContinuationToken>", text)
+            if following is None:
+                return keys
+            token = f"&continuation-token={quote(unescape(following[1]), safe='')}"
+
+    async def _get(self, path: str) -> bytes:
+        headers = {"authorization": _AUTHORIZATION.format(region=self._region, service="s3")}
+        async with self._session.get(self._s3_url + path, headers=headers, timeout=_TIMEOUT) as answer:
+            return await _body(answer)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    body = await answer.read()
+    if answer.status != 200:
+        raise Unavailable(f"{answer.method} {answer.url} answered {answer.status}: {body[:200]!r}")
+    return body
+
+
+def _stored(key: str, body: bytes) -> StoredEvent:
+    fields = msgspec.json.decode(body)
+    return StoredEvent(key, str(fields.get("reason")), base64.b64decode(fields["data"]))

@@ -1,0 +1,335 @@
+"""The checker: it is silent when all is well, and it notices.
+
+The small tables are built by hand in the layout of docs/reference/table.md; the large ones by the real
+consumer, with which the checker shares no code.
+"""
+
+import random
+from copy import deepcopy
+
+import msgspec
+import pytest
+
+from tapstack.collector.collect import canonical
+from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.core.events import decode_client_event, encode_event
+from tapstack.core.identity import lane_of
+from tapstack.errors import InvalidEvent
+from tapstack.local.reconcile import reconcile
+from tapstack.local.reconcile_ledger import Ledger, digest, effects
+from tapstack.local.reconcile_tables import StoredEvent, Tables
+from tapstack.local.traffic import Sins, generate
+from tapstack.ports import Row
+
+AT_S = 1_800_000_000
+AT = "2027-01-15T08:00:00.000Z"
+CLIENT = "019b76da-8874-7156-a5d8-255fbdece618"
+RAW = bytes.fromhex(CLIENT.replace("-", ""))
+VIEW, PURCHASE = 1, 10
+
+
+def view(n, item="a", user="u"):
+    return {
+        "event_type": "item_view",
+        "user_id": user,
+        "client_id": CLIENT,
+        "n": n,
+        "occurred_at": AT,
+        "items": [{"item_id": item}],
+    }
+
+
+def purchase():
+    return {
+        "event_type": "purchase",
+        "user_id": "u",
+        "event_id": "e-1",
+        "occurred_at": AT,
+        "currency": "EUR",
+        "items": [{"item_id": "a", "price": 2.5, "quantity": 2}, {"item_id": "b", "price": 1}],
+    }
+
+
+def ledger_of(*events):
+    ledger = Ledger()
+    for event in events:
+        ledger.accept(event)
+    return ledger
+
+
+class ByHand:
+    """The rows of three views, of a, b and a again, and a purchase of a and b; each item in two lanes."""
+
+    def __init__(self):
+        self.numbers = [AT_S // length for length in (300, 3_600, 86_400)]
+        self.user = [
+            [{RAW: [0, 2, []]}, -1, {digest("e-1"): AT_S}, -1],
+            [AT_S, AT_S, None, {}, 0, []],
+            {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
+            [],
+            [[], 0, -1],
+            4,
+        ]
+        self.items = {
+            ("a", "0000"): self.item({VIEW: 1}, {"b": 1}, {}),
+            ("a", "0001"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 5_000_000}, {}, {"b": 1}),
+            ("b", "0000"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 1_000_000}, {"a": 1}, {"a": 1}),
+        }
+        self.boards = {"0000": {"a": 1, "b": 2}, "0001": {"a": 2}}
+        self.late = []
+
+    def item(self, counters, viewed_with, bought_with):
+        windows = [{number: dict(counters)} for number in self.numbers]
+        return [[dict(counters), windows, AT_S], viewed_with, bought_with]
+
+    def tables(self):
+        tables = Tables(late=self.late)
+        tables.add("U#u", "-", msgspec.msgpack.encode(self.user))
+        for (item, lane), state in self.items.items():
+            tables.add(f"I#{item}", lane, msgspec.msgpack.encode(state))
+        for name, number in zip(("5m", "1h", "1d"), self.numbers, strict=True):
+            for lane, board in self.boards.items():
+                tables.add(f"T#{name}#{number}", lane, msgspec.msgpack.encode(board))
+        return tables
+
+
+EVENTS = [view(0), view(1, "b"), view(2), purchase()]
+
+
+def outcome(rows, *events):
+    result = reconcile(ledger_of(*(events or EVENTS)), rows.tables())
+    return result.lost, result.overcounted
+
+
+def found(rows, *events):
+    result = reconcile(ledger_of(*(events or EVENTS)), rows.tables())
+    return {finding.name for finding in result.findings if finding.short or finding.over}
+
+
+def test_when_all_is_well_nothing_is_found():
+    result = reconcile(ledger_of(*EVENTS, view(1, "b")), ByHand().tables())
+    assert (result.lost, result.overcounted, result.applied, result.duplicates) == (0, 0, 4, 1)
+    assert all(
+        finding.compared and not finding.examples
+        for finding in result.findings
+        if "none of ours" not in finding.name
+    )
+
+
+def test_an_event_that_was_accepted_and_is_nowhere_is_lost_and_named():
+    result = reconcile(ledger_of(*EVENTS, view(3, "b")), ByHand().tables())
+    assert (result.lost, result.overcounted) == (1, 0)
+    examples = [example for finding in result.findings for example in finding.examples]
+    assert "U#u item_view: 3 instead of 4" in examples
+    assert f"U#u client {CLIENT} n 3: accepted, and never seen" in examples
+
+
+def test_an_event_that_was_never_accepted_is_overcounted():
+    assert outcome(ByHand(), *EVENTS[:-1]) == (0, 1)
+
+
+def test_an_event_counted_twice_is_overcounted():
+    rows = ByHand()
+    rows.user[2][VIEW] += 1
+    for counters in [rows.items["b", "0000"][0][0], *rows.items["b", "0000"][0][1][0].values()]:
+        counters[VIEW] += 1
+    assert outcome(rows) == (0, 1)
+    assert {"users' counters", "items' lifetime counters", "items' counters in windows of 5m"} <= found(rows)
+
+
+def test_a_number_that_is_missing_in_the_row_is_lost():
+    rows = ByHand()
+    rows.user[0][0][RAW] = [0, 2, [[1, 1]]]
+    assert outcome(rows) == (1, 0)
+
+
+def test_an_amount_that_is_off_by_a_millionth_is_found():
+    rows = ByHand()
+    rows.user[2]["EUR"] += 1
+    assert outcome(rows) == (0, 1)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_window_that_is_off_by_one_is_found(position, by):
+    rows = ByHand()
+    rows.items["b", "0000"][0][1][position][rows.numbers[position]][VIEW] += by
+    assert outcome(rows) == ((0, 1) if by > 0 else (1, 0))
+
+
+def test_an_event_counted_in_the_wrong_window_is_found():
+    rows = ByHand()
+    windows = rows.items["b", "0000"][0][1][0]
+    windows[rows.numbers[0] + 1] = windows.pop(rows.numbers[0])
+    assert outcome(rows) > (0, 0)
+    assert "items' counters in windows of 5m" in found(rows)
+
+
+def test_a_window_that_is_no_longer_kept_is_not_compared():
+    rows = ByHand()
+    for state in rows.items.values():
+        state[0][2] = AT_S + 3_600 * 2  # later arrivals: the windows of five minutes are forgotten
+        del state[0][1][0][rows.numbers[0]]
+    assert outcome(rows) == (0, 0)
+
+
+def test_a_missing_lane_is_found():
+    rows = ByHand()
+    del rows.items["a", "0001"]
+    assert outcome(rows)[0] > 0
+    assert {"items' lifetime counters", "pairs of items", "leaderboards"} <= found(rows)
+
+
+def test_a_missing_pair_is_found():
+    rows = ByHand()
+    rows.items["a", "0000"][1] = {}
+    assert outcome(rows) == (1, 0)
+    assert found(rows) == {"pairs of items"}
+
+
+@pytest.mark.parametrize("board", [{"a": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 2, "c": 1}])
+def test_a_wrong_leaderboard_is_found(board):
+    rows = ByHand()
+    rows.boards["0000"] = board
+    assert found(rows) == {"leaderboards"}
+    assert outcome(rows) != (0, 0)
+
+
+def test_a_row_that_nobody_should_have_written_is_found():
+    tables = ByHand().tables()
+    tables.add("X#1", "-", msgspec.msgpack.encode({}))
+    assert reconcile(ledger_of(*EVENTS), tables).overcounted == 1
+
+
+def stored(event, key="late/shardId-000000000000/1-0.json"):
+    return StoredEvent(key, "its identity is no longer remembered", msgspec.json.encode(event))
+
+
+def test_an_event_in_the_late_store_is_not_lost():
+    rows = ByHand()
+    rows.late = [stored(view(3, "b"))]
+    assert outcome(rows, *EVENTS, view(3, "b")) == (0, 0)
+    assert outcome(rows, *EVENTS, view(3, "b"), view(4)) == (1, 0)
+
+
+def test_an_event_in_the_late_store_may_have_been_counted_before():
+    rows = ByHand()
+    rows.late = [stored(view(2))]
+    assert outcome(rows) == (0, 0)
+
+
+def test_an_event_that_was_never_answered_for_may_count_or_not():
+    for events in ([*EVENTS[:-1]], [*EVENTS]):
+        ledger = ledger_of(*events)
+        ledger.doubt(purchase())
+        ledger.doubt(view(3, "b"))
+        result = reconcile(ledger, ByHand().tables())
+        assert (result.lost, result.overcounted) == (0, 0)
+
+
+def test_a_large_event_is_known_by_its_parts():
+    event = purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]}
+    first, second = effects(event)
+    assert (len(first.items), len(second.items)) == (80, 20)
+    assert first.delta == {PURCHASE: 1, "EUR": 100_000_000}
+    assert second.delta == {}
+    ledger = ledger_of(event)
+    assert set(ledger.ids["U#u"]) == {digest("e-1"), digest("e-1#1")}
+
+
+class Memory:
+    """The consumer's table and stores in memory, without faults."""
+
+    def __init__(self):
+        self.rows, self.objects = {}, {}
+
+    def read(self, keys):
+        return {key: self.rows[key] for key in keys if key in self.rows}, []
+
+    def commit(self, writes):
+        for write in writes:
+            self.rows[write.key] = Row(
+                key=write.key, version=write.seen_version + 1, state=write.state, expires_at_s=0
+            )
+
+    def put(self, key, body):
+        self.objects[key] = body
+
+
+class Still:
+    def now_ms(self):
+        return AT_S * 1000
+
+    def sleep_ms(self, duration_ms):
+        raise AssertionError("nothing to wait for")
+
+
+LANES = 4
+
+
+def run_consumer(payloads):
+    """Send everything through the real consumer, a lane a shard; tell the ledger and the tables."""
+    memory, late, ledger = Memory(), Memory(), Ledger()
+    world = World(table=memory, quarantine=Memory(), late=late, clock=Still(), jitter=random.random)
+    shards = [[] for _ in range(LANES)]
+    for payload in payloads:
+        try:
+            event = decode_client_event(msgspec.json.encode(payload))
+        except InvalidEvent:
+            continue
+        ledger.accept(payload)
+        at_s = int(event.occurred_at.timestamp())
+        record = StreamRecord(
+            shard_id="shardId-0",
+            sequence_number=str(len(shards[0])),
+            data=encode_event(canonical(event, event.occurred_at)),
+            arrived_at_s=at_s,
+        )
+        shards[lane_of(event.user_id or event.anonymous_id, LANES)].append(record)
+    for shard in shards:
+        for start in range(0, len(shard), 500):
+            limits = Limits(lanes=LANES, row_ttl_s=8 * 86_400, age_max_s=7 * 86_400)
+            report = consume(shard[start : start + 500], world, limits, lambda: 60_000)
+            assert report.resume_from is None
+    tables = Tables()
+    for key, row in memory.rows.items():
+        tables.add(key.pk, key.sk, row.state)
+    for key, body in late.objects.items():
+        data = msgspec.json.decode(body, type=dict)["data"]
+        tables.late.append(StoredEvent(key, "late", msgspec.json.decode(f'"{data}"', type=bytes)))
+    return ledger, tables
+
+
+@pytest.fixture(scope="module")
+def consumed():
+    sins = Sins(resent=0.05, overtaken=0.05, late=0.02)
+    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=sins)
+    payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
+    return run_consumer(payloads)
+
+
+def test_the_checker_and_the_consumer_agree_on_generated_traffic(consumed):
+    result = reconcile(*consumed)
+    assert [finding for finding in result.findings if finding.short or finding.over] == []
+    assert result.applied == consumed[0].distinct_count > 7_000
+    assert result.duplicates > 100
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_change_of_a_counter_is_found(consumed, seed):
+    ledger, tables = consumed
+    chance = random.Random(seed)
+    changed = Tables(dict(tables.users), dict(tables.items), dict(tables.boards), tables.late)
+    if seed % 2:
+        user = chance.choice(sorted(changed.users))
+        changed.users[user] = row = deepcopy(changed.users[user])
+        counters = row.counters
+    else:
+        item = chance.choice(sorted(name for name, lanes in tables.items.items()))
+        changed.items[item] = lanes = deepcopy(changed.items[item])
+        counters = chance.choice([row for row in lanes.values() if row.lifetime]).lifetime
+    key = chance.choice(sorted(counters, key=str))
+    counters[key] += chance.choice([-1, 1])
+    result = reconcile(ledger, changed)
+    assert result.lost + result.overcounted == 1

@@ -1,0 +1,96 @@
+"""The promises of `tapstack.ports`, kept by our adapters over every service of the suite."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.aws.kinesis import KinesisWriter
+from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
+from tapstack.ports import Key, Row, RowWrite, StreamEntry
+from tapstack.testing import Fault, FaultScript, FaultyApi, Injection, MemoryBucket
+
+A, B, C = Key("a", "1"), Key("b", "1"), Key("c", "1")
+
+
+def write(key: Key, seen: int, state: bytes = b"x", expires_at_s: int = 0) -> RowWrite:
+    return RowWrite(key=key, seen_version=seen, state=state, expires_at_s=expires_at_s)
+
+
+def row(key: Key, version: int, state: bytes = b"x", expires_at_s: int = 0) -> Row:
+    return Row(key=key, version=version, state=state, expires_at_s=expires_at_s)
+
+
+def test_rows_committed_are_read_and_others_do_not_exist(dynamodb, table) -> None:
+    rows = DynamoTable(dynamodb.api, table)
+    assert rows.commit([write(A, 0, b"\x00\xff", 4_000_000_000), write(B, 0, b"")]) is None
+    found, left = rows.read([A, B, C])
+    assert found == {A: row(A, 1, b"\x00\xff", 4_000_000_000), B: row(B, 1, b"")}
+    assert left == []
+
+
+def test_a_commit_that_lost_tells_what_won_and_applies_nothing(dynamodb, table) -> None:
+    rows = DynamoTable(dynamodb.api, table)
+    rows.commit([write(A, 0, b"won")])
+    conflict = rows.commit([write(A, 0, b"lost"), write(B, 7, b"lost"), write(C, 0, b"lost")])
+    assert conflict is not None
+    assert conflict.images == {A: row(A, 1, b"won"), B: None}
+    assert not conflict.contended
+    assert rows.read([A, B, C])[0] == {A: row(A, 1, b"won")}
+    assert rows.commit([write(A, 1, b"again")]) is None
+    assert rows.read([A])[0] == {A: row(A, 2, b"again")}
+
+
+def test_a_partition_is_read_in_the_order_of_its_sort_keys(dynamodb, table) -> None:
+    rows = DynamoTable(dynamodb.api, table)
+    rows.commit([write(Key("p", sk), 0) for sk in ("2", "10", "1")] + [write(Key("q", "0"), 0)])
+    assert [found.key.sk for found in rows.query("p")] == ["1", "10", "2"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "raises", "applied"),
+    [
+        ("throttle", Throttled, False),
+        ("throttle_api", Throttled, False),
+        ("throttle_transaction", Throttled, False),
+        ("internal_error", Unavailable, False),
+        ("internal_error_applied", Unavailable, True),
+        ("lost_request", OutcomeUnknown, False),
+        ("lost_response", OutcomeUnknown, True),
+    ],
+)
+def test_a_commit_that_failed_raises_what_the_port_promises(
+    dynamodb, table, fault: Fault, raises: type[Exception], applied: bool
+) -> None:
+    rows = DynamoTable(FaultyApi(dynamodb.api, FaultScript({1: fault})), table)
+    with pytest.raises(raises):
+        rows.commit([write(A, 0)])
+    assert rows.read([A])[0] == ({A: row(A, 1)} if applied else {})
+
+
+def test_a_commit_on_a_held_row_is_contended(dynamodb, table) -> None:
+    rows = DynamoTable(
+        FaultyApi(dynamodb.api, FaultScript({1: Injection("transaction_conflict", (0,))})), table
+    )
+    conflict = rows.commit([write(A, 0), write(B, 0)])
+    assert conflict is not None
+    assert (conflict.images, conflict.contended) == ({}, True)
+
+
+def test_keys_the_table_did_not_get_to_are_named(dynamodb, table) -> None:
+    rows = DynamoTable(FaultyApi(dynamodb.api, FaultScript({2: Injection("unprocessed", (1,))})), table)
+    rows.commit([write(A, 0), write(B, 0)])
+    assert rows.read([A, B]) == ({A: row(A, 1)}, [B])
+
+
+def test_a_put_tells_for_each_entry_whether_it_is_stored(kinesis, stream) -> None:
+    faulty = FaultyApi(kinesis.api, FaultScript({1: Injection("partial_put", (1,))}))
+    entries = [StreamEntry(partition_key=name, data=name.encode()) for name in "abc"]
+    assert KinesisWriter(faulty, stream).put(entries) == [True, False, True]
+
+
+def test_an_object_put_again_replaces_the_first() -> None:
+    bucket = MemoryBucket()
+    bucket.put("k", b"1")
+    bucket.put("k", b"2")
+    assert bucket.objects == {"k": b"2"}

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import textwrap
 import time
+import venv
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import awslambdaric
 import pytest
 
 from tapstack.local.lambda_config import FunctionConfig
@@ -322,6 +324,35 @@ def test_an_invocation_given_up_by_its_caller_spends_the_worker(tmp_path: Path) 
         await until(lambda: not alive(first))
 
     run(tmp_path, body, handler="handlers.slow")
+
+
+def test_a_package_runs_in_an_interpreter_that_has_nothing_but_the_runtime_client(tmp_path: Path) -> None:
+    """What a deployment package forgets to bring along is missing, as in Lambda."""
+    venv.create(tmp_path / "clean", with_pip=False, symlinks=True)
+    runtime, package = tmp_path / "runtime", tmp_path / "package"
+    runtime.mkdir()
+    package.mkdir()
+    installed = Path(awslambdaric.__file__).parent.parent
+    for pattern in ("awslambdaric", "runtime_client*", "simplejson", "snapshot_restore_py*"):
+        for found in installed.glob(pattern):
+            (runtime / found.name).symlink_to(found)
+    (package / "whole.py").write_text("import sys\ndef handler(event, context): return sys.prefix\n")
+    (package / "lacking.py").write_text("import aiohttp\ndef handler(event, context): return 1\n")
+
+    async def invoke(handler: str) -> InvokeResult:
+        config = FunctionConfig(
+            name="packaged",
+            handler=handler,
+            task_root=package,
+            python=str(tmp_path / "clean" / "bin" / "python"),
+            runtime_path=(runtime,),
+        )
+        async with LambdaFunction(config, log_path=tmp_path / "log") as function:
+            return await function.invoke(b"{}")
+
+    assert json.loads(asyncio.run(invoke("whole.handler")).payload) == str(tmp_path / "clean")
+    error = error_of(asyncio.run(invoke("lacking.handler")))
+    assert error["errorMessage"] == "Unable to import module 'lacking': No module named 'aiohttp'"
 
 
 def test_stopping_leaves_no_process(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class FaultProxy:
         self._name_of = name_of
         self._delay_s = delay_s
         self._on_crash = on_crash
-        self._web = web.Server(self._serve, access_log=None, keepalive_timeout=300.0, auto_decompress=False)
+        self._web = web.Server(self._handle, access_log=None, keepalive_timeout=300.0, auto_decompress=False)
         self._server: asyncio.Server | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -154,6 +154,12 @@ class FaultProxy:
             return await self._forward(request, body)
         self.counts[self._name_of(chosen.fault)] += 1
         return await self._injure(chosen, request, operation, body)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._serve(request)
+        except aiohttp.ClientError:
+            return cut(request)  # the emulator is gone: so is its answer
 
     async def _injure(
         self, chosen: Injection, request: web.BaseRequest, operation: str, body: bytes

@@ -1,0 +1,158 @@
+"""The embedded cloud with the real handlers: it counts, and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tapstack.errors import UsageError
+from tapstack.local.cloud import CloudConfig, EmbeddedCloud
+
+pytestmark = pytest.mark.emulator
+
+
+def events(count: int) -> list[dict[str, Any]]:
+    now = datetime.now(UTC).isoformat()
+    return [
+        {
+            "event_type": "item_view",
+            "event_id": f"e{number}",
+            "occurred_at": now,
+            "user_id": f"u{number % 10}",
+            "items": [{"item_id": "i1"}],
+        }
+        for number in range(count)
+    ]
+
+
+async def send(session: aiohttp.ClientSession, batch: list[dict[str, Any]]) -> None:
+    """Send until the collector says it has them."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with session.post("/v1/events", json=batch) as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+async def item_count(session: aiohttp.ClientSession, item: str) -> int:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with session.get(f"/v1/items/{item}") as answer:
+                    if answer.status == 200:
+                        return int((await answer.json())["events"])
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+def running(pids: list[int]) -> list[int]:
+    words = subprocess.run(
+        ["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True
+    ).stdout.split()
+    alive = {int(pid) for pid, state in zip(words[::2], words[1::2], strict=True) if "Z" not in state}
+    return [pid for pid in pids if pid in alive]
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("faults", ["none", "many"])
+def test_every_event_is_counted_once_and_no_process_is_left(faults: Any) -> None:
+    pids: list[int] = []
+    folders: list[Path] = []
+
+    async def main() -> None:
+        async with EmbeddedCloud(CloudConfig(shards=2, faults=faults, seed=11, batch_size=50)) as cloud:
+            pids.extend(cloud.processes)
+            folders.append(cloud.folder)
+            async with aiohttp.ClientSession(cloud.base_url) as session:
+                everything = events(600)
+                await asyncio.gather(*(send(session, everything[at : at + 20]) for at in range(0, 600, 20)))
+                await asyncio.wait_for(cloud.drain(), 90)
+                assert await item_count(session, "i1") == 600
+            assert cloud.backlog == 0
+            assert bool(cloud.faults) == (faults == "many")
+            assert cloud.counts["http_200"] >= 31
+
+    asyncio.run(asyncio.wait_for(main(), 180))
+    assert len(pids) == 6
+    assert not running(pids)
+    assert not folders[0].exists()
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    async def main(port: int) -> None:
+        with pytest.raises(UsageError, match=f"port {port} is in use"):
+            async with EmbeddedCloud(CloudConfig(port=port)):
+                raise AssertionError("it must not start")
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        asyncio.run(main(taken.getsockname()[1]))
+
+
+def test_an_exception_inside_stops_everything(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    async def main() -> None:
+        async with EmbeddedCloud(CloudConfig(shards=1), keep_logs=tmp_path) as cloud:
+            pids.extend(cloud.processes)
+            raise LookupError("the caller's own")
+
+    with pytest.raises(LookupError):
+        asyncio.run(main())
+    assert pids
+    assert not running(pids)
+    assert (tmp_path / "ministack.log").exists()
+
+
+PARENT = textwrap.dedent(
+    """
+    import asyncio, json
+    from tapstack.local.cloud import CloudConfig, EmbeddedCloud
+    async def main():
+        async with EmbeddedCloud(CloudConfig(shards=1, faults="some")) as cloud:
+            print(json.dumps([str(cloud.folder), *cloud.processes]), flush=True)
+            await asyncio.sleep(120)
+    asyncio.run(main())
+    """
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str)
+def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        folder, *pids = json.loads(parent.stdout.readline())
+        assert running(pids) == pids
+        os.kill(parent.pid, number)
+        parent.wait(20)
+    until(lambda: not running(pids))
+    assert Path(folder).exists() == (number == signal.SIGKILL)
+    subprocess.run(["rm", "-rf", folder], check=True)

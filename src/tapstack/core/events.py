@@ -7,7 +7,7 @@ stream, with what the collector adds.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -42,15 +42,25 @@ ITEMS_REQUIRED = frozenset(
 # One event as JSON; Segment's own limit, so nothing it sends is refused.
 # https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/, read 2026-11-23
 EVENT_BYTES_MAX = 32 * 1024
+# A record holds what the sender said in our spelling, which can be longer (1e15 is 1000000000000000.0),
+# and what the collector added: an event that was accepted must not become poison by that. Kinesis' own
+# limit. https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html, read 2026-11-23
+RECORD_BYTES_MAX = 1024 * 1024
+NESTING_MAX = 64  # so that whoever reads the record, at whatever depth of calls, can
 ITEMS_MAX = 100
-AMOUNT_MAX = 1e9  # in millionths it stays far below 2**53, so sums of integers stay exact in JSON
+# In millionths it stays far below 2**53, so sums of integers stay exact in JSON. Also of all a purchase's
+# items together, prices times quantities: a row's integers have 64 bits.
+AMOUNT_MAX = 1e9
 COUNTER_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Short = Annotated[str, msgspec.Meta(max_length=256)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3)]  # $ admits a line feed
 Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+# RFC 3339 can name moments that are in year 0 or 10000 by UTC, which no reader could show.
+MOMENT_MIN = datetime(1, 1, 1, tzinfo=UTC)
+MOMENT_MAX = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -113,7 +123,7 @@ class Event(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     occurred_at: Moment
     received_at: Moment
     sent_at: Moment | None = None
-    clock_skew_ms: int | None = None
+    clock_skew_ms: Annotated[int, msgspec.Meta(ge=-COUNTER_MAX, le=COUNTER_MAX)] | None = None
     app_id: Short | None = None
     protocol: Short | None = None
     schema: Literal["clickstream/1"] = "clickstream/1"
@@ -127,7 +137,7 @@ _client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
-_FIELD = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
+_FIELD = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`$", re.DOTALL)
 
 
 def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
@@ -138,7 +148,9 @@ def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
     InvalidEvent
         Naming the first field that is wrong, and what was expected there.
     """
-    event = _decode(_client_decoder, data)
+    if _nested_too_deep(bytes(data)):
+        raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
+    event = _decode(_client_decoder, data, EVENT_BYTES_MAX)
     _check(event)
     return event
 
@@ -151,7 +163,7 @@ def decode_event(data: bytes) -> Event:
     InvalidEvent
         If it is not an event: the record is poison.
     """
-    event = _decode(_event_decoder, data)
+    event = _decode(_event_decoder, data, RECORD_BYTES_MAX)
     _check(event)
     return event
 
@@ -161,9 +173,9 @@ def encode_event(event: Event) -> bytes:
     return _encoder.encode(event)
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
-    if len(data) > EVENT_BYTES_MAX:
-        raise InvalidEvent("", f"expected at most {EVENT_BYTES_MAX} bytes, got {len(data)}")
+def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw, bytes_max: int) -> _T:
+    if len(data) > bytes_max:
+        raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}")
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -181,14 +193,14 @@ def _explain(message: str) -> InvalidEvent:
     if named is None:
         return InvalidEvent(path, what[:1].lower() + what[1:])
     name = f"{path}.{named['name']}" if path else named["name"]
-    if "required" in what:
+    if named["fault"] == "missing required":
         return InvalidEvent(name, "is required")
     if named["name"] in SERVER_SET and not path:
         return InvalidEvent(name, "is set by the collector and not accepted from senders")
     return InvalidEvent(name, "unknown field; put what the schema does not name into properties")
 
 
-def _check(event: _Fields) -> None:
+def _check(event: ClientEvent | Event) -> None:
     """Check what spans fields."""
     if event.user_id is None and event.anonymous_id is None:
         raise InvalidEvent("user_id", "user_id or anonymous_id is required")
@@ -197,11 +209,32 @@ def _check(event: _Fields) -> None:
         raise InvalidEvent(missing, "client_id and n come together")
     if event.client_id is None and event.event_id is None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
+    if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
+        raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
     if event.client_id is not None and not is_uuid7(event.client_id):
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
         raise InvalidEvent("items", f"{event.event_type} needs at least one item")
+    if event.event_type == "purchase" and _amount(event.items) > AMOUNT_MAX:
+        raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
 
+
+def _amount(items: tuple[Item, ...]) -> float:
+    return sum([abs(item.price or 0.0) * (1 if item.quantity is None else item.quantity) for item in items])
+
+
+def _nested_too_deep(data: bytes) -> bool:
+    if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
+        return False  # the usual case, at the cost of two scans
+    depth = 0
+    for mark in _STRINGS_OUT.sub(b"", data):
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth > NESTING_MAX:
+            return True
+    return False
+
+
+_STRINGS_OUT = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^][{}"]+', re.DOTALL)
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

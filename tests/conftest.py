@@ -1,0 +1,14 @@
+"""Hypothesis profiles: the usual one is short and, in CI, the same every time."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The machine may be slow and shared: no deadline for an example, no complaint about a slow draw.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("usual", max_examples=50, **_PATIENT)
+settings.register_profile("ci", parent=settings.get_profile("usual"), derandomize=True, print_blob=True)
+settings.register_profile("thorough", parent=settings.get_profile("usual"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "usual"))

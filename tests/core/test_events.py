@@ -1,0 +1,326 @@
+"""The canonical event: what is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from event_strategies import client_event, client_event_dicts, stream_event_dict, stream_events
+from tapstack.core.events import (
+    EVENT_BYTES_MAX,
+    EVENT_TYPES,
+    ITEMS_REQUIRED,
+    NESTING_MAX,
+    SERVER_SET,
+    TYPE_CODE,
+    decode_client_event,
+    decode_event,
+    encode_event,
+    is_uuid7,
+)
+from tapstack.errors import InvalidEvent
+
+UUID7 = "01890a5d-ac96-774b-bcce-b302099a8057"
+UUID4 = "919108f7-52d1-4320-9bac-f847db4148a8"
+
+
+def refused(event: dict[str, Any]) -> InvalidEvent:
+    with pytest.raises(InvalidEvent) as caught:
+        decode_client_event(json.dumps(event).encode())
+    return caught.value
+
+
+def item(**fields: Any) -> dict[str, Any]:
+    return {"items": [{"item_id": "a"}, {"item_id": "b", **fields}]}
+
+
+LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "type left out": ({"event_type": None}, "event_type", "is required"),
+    "type unknown": ({"event_type": "click"}, "event_type", "invalid enum value 'click'"),
+    "event id empty": ({"event_id": ""}, "event_id", "expected `str` of length >= 1"),
+    "event id too long": ({"event_id": "e" * 101}, "event_id", "expected `str` of length <= 100"),
+    "event id a number": ({"event_id": 1}, "event_id", "expected `str | null`, got `int`"),
+    "no identity": ({"event_id": None}, "event_id", "event_id, or client_id and n, is required"),
+    "n alone": ({"n": 1}, "client_id", "client_id and n come together"),
+    "client alone": ({"client_id": UUID7}, "n", "client_id and n come together"),
+    "client a UUIDv4": (
+        {"client_id": UUID4, "n": 0},
+        "client_id",
+        "expected a UUIDv7 in lower-case hexadecimal",
+    ),
+    "client in capitals": (
+        {"client_id": UUID7.upper(), "n": 0},
+        "client_id",
+        "expected a UUIDv7 in lower-case hexadecimal",
+    ),
+    "client too short": ({"client_id": "x", "n": 0}, "client_id", "expected `str` of length >= 36"),
+    "client too long": ({"client_id": UUID7 + "0", "n": 0}, "client_id", "expected `str` of length <= 36"),
+    "n negative": ({"client_id": UUID7, "n": -1}, "n", "expected `int` >= 0"),
+    "n beyond exact": ({"client_id": UUID7, "n": 2**53}, "n", "expected `int` <= 9007199254740991"),
+    "n a fraction": ({"client_id": UUID7, "n": 0.5}, "n", "expected `int | null`, got `float`"),
+    "nobody": ({"user_id": None}, "user_id", "user_id or anonymous_id is required"),
+    "user empty": ({"user_id": ""}, "user_id", "expected `str` of length >= 1"),
+    "user too long": ({"user_id": "u" * 257}, "user_id", "expected `str` of length <= 256"),
+    "visitor too long": ({"anonymous_id": "u" * 257}, "anonymous_id", "expected `str` of length <= 256"),
+    "session empty": ({"session_id": ""}, "session_id", "expected `str` of length >= 1"),
+    "session too long": ({"session_id": "s" * 129}, "session_id", "expected `str` of length <= 128"),
+    "event name too long": ({"event_name": "n" * 201}, "event_name", "expected `str` of length <= 200"),
+    "query too long": ({"query": "q" * 1_001}, "query", "expected `str` of length <= 1000"),
+    "101 items": ({"items": [{"item_id": "a"}] * 101}, "items", "expected `array` of length <= 100"),
+    "no items": ({"items": []}, "items", "item_view needs at least one item"),
+    "item without id": ({"items": [{"name": "a"}]}, "items[0].item_id", "is required"),
+    "item id empty": (item(item_id=""), "items[1].item_id", "expected `str` of length >= 1"),
+    "item id too long": (item(item_id="i" * 257), "items[1].item_id", "expected `str` of length <= 256"),
+    "item's unknown field": (
+        item(colour="red"),
+        "items[1].colour",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "quantity negative": (item(quantity=-1), "items[1].quantity", "expected `int` >= 0"),
+    "quantity too large": (item(quantity=1_000_001), "items[1].quantity", "expected `int` <= 1000000"),
+    "quantity a fraction": (item(quantity=1.5), "items[1].quantity", "expected `int | null`, got `float`"),
+    "price a text": (item(price="9.99"), "items[1].price", "expected `float | null`, got `str`"),
+    "price too large": (item(price=1.1e9), "items[1].price", "expected `float` <= 1000000000.0"),
+    "item's currency": (
+        item(currency="eur"),
+        "items[1].currency",
+        "expected `str` matching regex '^[A-Z]{3}$'",
+    ),
+    "value too small": ({"value": -1.1e9}, "value", "expected `float` >= -1000000000.0"),
+    "currency too long": ({"currency": "EUR\n"}, "currency", "expected `str` of length <= 3"),
+    "currency a sign": ({"currency": "€"}, "currency", "expected `str` matching regex '^[A-Z]{3}$'"),
+    "101 impressions": ({"impressions": ["a"] * 101}, "impressions", "expected `array` of length <= 100"),
+    "impression empty": ({"impressions": ["a", ""]}, "impressions[1]", "expected `str` of length >= 1"),
+    "recommendation too long": (
+        {"recommendation_id": "r" * 65},
+        "recommendation_id",
+        "expected `str` of length <= 64",
+    ),
+    "attribution too long": (
+        {"attribution_source": "r" * 1_025},
+        "attribution_source",
+        "expected `str` of length <= 1024",
+    ),
+    "context a list": ({"context": []}, "context", "expected `object | null`, got `array`"),
+    "time without zone": (
+        {"occurred_at": "2026-01-01T00:00:00"},
+        "occurred_at",
+        "expected `datetime` with a timezone component",
+    ),
+    "time no time": ({"occurred_at": "yesterday"}, "occurred_at", "invalid RFC3339 encoded datetime"),
+    "time a number": ({"occurred_at": 1767225600}, "occurred_at", "expected `datetime | null`, got `int`"),
+    "time in year 0 by UTC": (
+        {"occurred_at": "0001-01-01T00:00:00+00:01"},
+        "occurred_at",
+        "expected a time from year 1 to 9999 by UTC",
+    ),
+    "time in year 10000 by UTC": (
+        {"occurred_at": "9999-12-31T23:59:59-00:01"},
+        "occurred_at",
+        "expected a time from year 1 to 9999 by UTC",
+    ),
+    "unknown field": (
+        {"colour": "red"},
+        "colour",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "unknown field with a misleading name": (
+        {"required": True},
+        "required",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "unknown field with ticks": (
+        {"a`b": True},
+        "a`b",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "a purchase beyond counting": (
+        {"event_type": "purchase", "items": [{"item_id": "a", "price": 1e9, "quantity": 1_000_000}]},
+        "items",
+        "expected prices times quantities of at most 1000000000 in all",
+    ),
+    "a purchase beyond counting, in small parts": (
+        {"event_type": "purchase", "items": [{"item_id": "a", "price": 2e7}] * 51},
+        "items",
+        "expected prices times quantities of at most 1000000000 in all",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "field", "reason"), LIMITS.values(), ids=LIMITS)
+def test_what_breaks_a_limit_is_refused_with_its_field_and_reason(
+    change: dict[str, Any], field: str, reason: str
+) -> None:
+    error = refused(client_event(**change))
+    assert (error.field, error.reason) == (field, reason)
+    assert str(error) == f"{field}: {reason}"
+
+
+WITHIN: dict[str, dict[str, Any]] = {
+    "longest ids": {"event_id": "e" * 100, "user_id": "u" * 256, "session_id": "s" * 128},
+    "largest n": {"event_id": None, "client_id": UUID7, "n": 2**53 - 1},
+    "100 items": {"items": [{"item_id": "i" * 256}] * 100},
+    "largest amounts": {"value": 1e9, **item(price=-1e9, quantity=1_000_000, currency="EUR")},
+    "largest purchase": {
+        "event_type": "purchase",
+        "items": [{"item_id": "a", "price": 1e3, "quantity": 1_000_000}],
+    },
+    "null where a field is optional": {"anonymous_id": None, "context": {}},
+    "the whole of time": {"occurred_at": "0001-01-01T00:00:00Z"},
+    "a local time": {"occurred_at": "2026-01-01T00:00:00+05:30"},
+}
+
+
+@pytest.mark.parametrize("change", WITHIN.values(), ids=WITHIN)
+def test_what_stays_within_its_limits_is_accepted(change: dict[str, Any]) -> None:
+    decode_client_event(json.dumps(client_event(**change)).encode())
+
+
+def test_null_counts_as_left_out() -> None:
+    text = json.dumps(client_event(user_id="ann") | {"anonymous_id": None, "value": None}).encode()
+    assert decode_client_event(text).anonymous_id is None
+
+
+@pytest.mark.parametrize("field", sorted(SERVER_SET))
+def test_what_the_collector_sets_is_refused_from_senders(field: str) -> None:
+    error = refused(client_event(**{field: "x"}))
+    assert (error.field, error.reason) == (field, "is set by the collector and not accepted from senders")
+
+
+@pytest.mark.parametrize("field", ["received_at", "sent_at", "schema"])
+def test_a_server_set_name_inside_an_item_is_merely_unknown(field: str) -> None:
+    error = refused(client_event(**item(**{field: "x"})))
+    assert error.field == f"items[1].{field}"
+    assert error.reason.startswith("unknown field")
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_only_types_that_are_about_items_need_them(event_type: str) -> None:
+    event = client_event(event_type=event_type, items=None)
+    if event_type in ITEMS_REQUIRED:
+        assert refused(event).reason == f"{event_type} needs at least one item"
+    else:
+        decode_client_event(json.dumps(event).encode())
+
+
+def test_type_codes_are_what_rows_already_store() -> None:
+    # Appending is fine; any other change of this list would give stored counters another meaning.
+    assert list(TYPE_CODE)[:16] == [
+        "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
+        "cart_view", "wishlist_add", "checkout_start", "purchase", "refund", "rate", "share", "identify",
+        "custom",
+    ]  # fmt: skip
+    assert list(TYPE_CODE.values()) == list(range(len(EVENT_TYPES)))
+
+
+def test_an_event_may_have_exactly_the_largest_size() -> None:
+    empty = json.dumps(client_event(properties={"pad": ""})).encode()
+    full = json.dumps(client_event(properties={"pad": "x" * (EVENT_BYTES_MAX - len(empty))})).encode()
+    assert len(full) == EVENT_BYTES_MAX
+    decode_client_event(full)
+    with pytest.raises(InvalidEvent, match=r"^expected at most 32768 bytes, got 32769$"):
+        decode_client_event(full + b" ")
+
+
+@pytest.mark.parametrize("depth", [1, NESTING_MAX - 2, NESTING_MAX - 1, 200, 990, 5_000])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}")], ids=["lists", "objects"])
+def test_nesting_is_limited_by_its_depth_not_by_the_stack_of_the_moment(
+    depth: int, left: str, right: str
+) -> None:
+    nested = left * depth + "1" + right * depth
+    event = json.dumps(client_event(properties={"a": 0})).replace('"a": 0', f'"a": {nested}').encode()
+    if depth + 2 <= NESTING_MAX:
+        decode_client_event(event)
+    else:
+        with pytest.raises(InvalidEvent, match=r"nesting|bytes"):
+            decode_client_event(event)
+
+
+def test_brackets_inside_texts_are_no_nesting() -> None:
+    tricky = ["[" * 100, '"{' * 50, "\\" + "[" * 70, '\\"[[[' * 30]
+    event = decode_client_event(json.dumps(client_event(properties={"a": tricky})).encode())
+    assert event.properties == {"a": tricky}
+
+
+@given(stream_events())
+def test_an_event_survives_the_stream(event: Any) -> None:
+    assert decode_event(encode_event(event)) == event
+
+
+@given(client_event_dicts())
+def test_what_a_sender_says_is_kept_word_for_word(said: dict[str, Any]) -> None:
+    event = decode_client_event(msgspec.json.encode(said))
+    kept = msgspec.json.decode(msgspec.json.encode(event))
+    for name, value in said.items():
+        if name == "occurred_at":
+            assert datetime.fromisoformat(kept[name]) == datetime.fromisoformat(value)
+        else:
+            assert kept[name] == value
+
+
+@given(st.binary(max_size=200))
+@example(b"")
+@example(b"\xff")
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b'{"event_type":"page_view","event_id":"e","user_id":"\\ud800"}')
+@example(b'{"event_type":"page_view","event_id":"e","user_id":"u","value":1e999}')
+@example(b'{"event_type":"page_view","event_id":"e","user_id":"u","\xff":1}')
+@example(b'{"event_type":"page_view","event_id":"e","user_id":"u","n":' + b"9" * 5_000 + b"}")
+@pytest.mark.parametrize("decode", [decode_client_event, decode_event])
+def test_bytes_are_an_event_or_invalid_and_nothing_else(decode: Any, data: bytes) -> None:
+    with suppress(InvalidEvent):
+        decode(data)
+
+
+@st.composite
+def spoilt_events(draw: st.DrawFn) -> bytes:
+    """A valid event with one value replaced by any other, or with bytes knocked out of it."""
+    event = draw(client_event_dicts())
+    names = [*type(decode_event(msgspec.json.encode(stream_event_dict()))).__struct_fields__, "x"]
+    event[draw(st.sampled_from(names))] = draw(
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=5,
+        )
+    )
+    text = json.dumps(event).encode()  # escapes lone surrogates, as some senders do
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(text)))
+        return text[:at] + draw(st.binary(max_size=3)) + text[at + draw(st.integers(0, 5)) :]
+    return text
+
+
+@given(spoilt_events())
+@pytest.mark.parametrize("decode", [decode_client_event, decode_event])
+def test_a_spoilt_event_is_an_event_or_invalid_and_nothing_else(decode: Any, data: bytes) -> None:
+    with suppress(InvalidEvent):
+        decode(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (UUID7, True),
+        (UUID4, False),
+        (UUID7.upper(), False),
+        (UUID7.replace("-", ""), False),
+        (UUID7 + "\n", False),
+        (UUID7.replace("-b", "-c"), False),  # the variant bits
+        ("", False),
+    ],
+)
+def test_only_a_spelled_out_lower_case_uuid7_is_one(text: str, expected: bool) -> None:
+    assert is_uuid7(text) is expected

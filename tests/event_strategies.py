@@ -1,0 +1,130 @@
+"""Events for property tests: small sets of users and items, so that they meet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from tapstack.core.events import (
+    EVENT_TYPES,
+    ITEMS_REQUIRED,
+    Event,
+    decode_event,
+)
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+NOON_S = int(NOON.timestamp())
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**25), 10**25)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # JSON cannot carry lone surrogates.
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "locale", "page"]), JSON_VALUES, max_size=3)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+CLIENT_IDS = st.integers(0, 3).map(lambda i: f"0189{i:04x}-ac96-774b-bcce-b302099a8057")
+AMOUNTS = st.floats(0, 1_000) | st.integers(0, 500)
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def item_dicts(ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"item_id": ids or st.sampled_from([f"item-{i}" for i in range(6)])},
+        optional={
+            "price": AMOUNTS,
+            "quantity": st.integers(0, 5),
+            "currency": st.sampled_from(["EUR", "JPY"]),
+            "position": st.integers(0, 50),
+            "category": NAMES,
+        },
+    )
+
+
+@st.composite
+def client_event_dicts(
+    draw: st.DrawFn,
+    users: st.SearchStrategy[str] | None = None,
+    event_types: tuple[str, ...] = EVENT_TYPES,
+    items_max: int = 4,
+) -> dict[str, Any]:
+    """What a sender may say: valid, with either identity and any optional field."""
+    event: dict[str, Any] = {"event_type": draw(st.sampled_from(event_types))}
+    if draw(st.booleans()):
+        event |= {"client_id": draw(CLIENT_IDS), "n": draw(st.integers(0, 30))}
+        if draw(st.integers(0, 4)) == 0:
+            event["event_id"] = draw(NAMES)
+    else:
+        event["event_id"] = draw(st.sampled_from([f"e-{i}" for i in range(40)]) | NAMES)
+    user = draw(users or st.sampled_from(["ann", "bob", "cy"]))
+    kind = draw(st.sampled_from(["user", "anonymous", "both"]))
+    if kind != "anonymous":
+        event["user_id"] = user
+    if kind != "user":
+        event["anonymous_id"] = f"anon-{user}"
+    items_min = 1 if event["event_type"] in ITEMS_REQUIRED else 0
+    if items := draw(st.lists(item_dicts(), min_size=items_min, max_size=max(items_min, items_max))):
+        event["items"] = items
+    optional = {
+        "session_id": st.sampled_from(["s1", "s2"]),
+        "value": AMOUNTS,
+        "currency": st.sampled_from(["EUR", "JPY"]),
+        "query": NAMES,
+        "traits": OBJECTS,
+        "context": OBJECTS,
+        "properties": OBJECTS,
+        "occurred_at": st.timedeltas(-timedelta(hours=30), timedelta(hours=30)).map(
+            lambda offset: rfc3339(NOON + offset)
+        ),
+    }
+    for name in draw(st.sets(st.sampled_from(sorted(optional)), max_size=4)):
+        event[name] = draw(optional[name])
+    return event
+
+
+def client_event(**changes: Any) -> dict[str, Any]:
+    """A small valid event; a change to None leaves the field out."""
+    event = {
+        "event_type": "item_view",
+        "event_id": "e-1",
+        "user_id": "ann",
+        "items": [{"item_id": "item-1"}],
+        **changes,
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def stream_event_dict(received_at: datetime = NOON, **changes: Any) -> dict[str, Any]:
+    """The same as the collector puts it on the stream."""
+    event = {"received_at": rfc3339(received_at), **client_event(**changes)}
+    if "occurred_at" in event:
+        return {"clock_skew_ms": 0, **event}
+    return {**event, "occurred_at": event["received_at"]}
+
+
+def stream_event(received_at: datetime = NOON, **changes: Any) -> Event:
+    return decode_event(msgspec.json.encode(stream_event_dict(received_at, **changes)))
+
+
+@st.composite
+def stream_events(draw: st.DrawFn, **options: Any) -> Event:
+    """Events as they stand on the stream."""
+    event = draw(client_event_dicts(**options))
+    if "occurred_at" in event:
+        event["clock_skew_ms"] = 0
+    else:
+        event["occurred_at"] = rfc3339(NOON)
+    return decode_event(msgspec.json.encode({**event, "received_at": rfc3339(NOON)}))

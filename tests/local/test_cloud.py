@@ -105,9 +105,11 @@ def test_every_event_is_counted_once_and_no_process_is_left(faults: Any) -> None
 
 def test_a_port_in_use_is_one_clear_line() -> None:
     async def main(port: int) -> None:
+        cloud = EmbeddedCloud(CloudConfig(port=port))
         with pytest.raises(UsageError, match=f"port {port} is in use"):
-            async with EmbeddedCloud(CloudConfig(port=port)):
+            async with cloud:
                 raise AssertionError("it must not start")
+        assert not cloud.folder.exists()
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

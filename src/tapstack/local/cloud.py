@@ -129,8 +129,8 @@ class EmbeddedCloud:
         Unavailable
             If the emulator does not start.
         """
-        _require_free(self.config.port)
         try:
+            _require_free(self.config.port)
             self._stop_on_sigterm()
             await self._start()
         except BaseException:

@@ -1,14 +1,17 @@
-"""Signed HTTP to AWS on AWS's own C runtime: SigV4, TLS and connections are awscrt's.
+"""Signed HTTP to AWS: SigV4 by awscrt, AWS's own C runtime; connections by the standard library.
 
-boto3 would do as well and costs 350 ms of a cold start and five times the CPU of a call; measurements
-in docs/decisions/0004-how-dynamodb-is-called.md.
+boto3 would do as well, and costs 350 ms of a cold start and several times the CPU of a call. awscrt's
+own HTTP client needs a thread that calls back, and leaves Nagle's algorithm on: 45 ms for a request
+of 66 KB where this takes 1. Measurements are in docs/decisions/0004-how-dynamodb-is-called.md.
 """
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import TimeoutError as FutureTimeout
+import select
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from io import BytesIO
+from socket import socket as Socket  # noqa: N812 - a class, named as one
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,22 +23,14 @@ from awscrt.auth import (
     aws_sign_request,
 )
 from awscrt.exceptions import AwsCrtError
-from awscrt.http import HttpClientConnection, HttpHeaders, HttpRequest
-from awscrt.io import (
-    ClientBootstrap,
-    ClientTlsContext,
-    DefaultHostResolver,
-    EventLoopGroup,
-    TlsContextOptions,
-)
+from awscrt.http import HttpHeaders, HttpRequest
 
-from tapstack.errors import OutcomeUnknown, Unavailable
+from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 
-CONNECT_TIMEOUT_S = 3.0
 # One call at most; the slowest transaction AWS documents is far below it, and the caller's
 # patience keeps as much in reserve.
-ANSWER_TIMEOUT_S = 5.0
+TIMEOUT_S = 5.0
 
 
 class Answer(NamedTuple):
@@ -60,16 +55,18 @@ class Endpoint:
 
     def __init__(self, service: str, region: str, url: str | None = None) -> None:
         parts = urlsplit(url or f"https://{service}.{region}.{_domain(region)}")
-        if parts.hostname is None:
+        if parts.hostname is None or parts.scheme not in {"http", "https"}:
             raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
         self._service = service
         self._region = region
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._secure else 80)
-        self._host_header = parts.netloc
-        self._connection: HttpClientConnection | None = None
-        self._runtime = _runtime()
+        self._host = parts.netloc
+        self._connection: HTTPConnection
+        if parts.scheme == "https":
+            tls = ssl.create_default_context()
+            self._connection = HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=tls)
+        else:
+            self._connection = HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+        self._credentials = AwsCredentialsProvider.new_environment()
 
     def send(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
         """Send one request and wait for its answer; no retries.
@@ -81,51 +78,47 @@ class Endpoint:
         OutcomeUnknown
             If the connection ended, or time was up, before the whole answer came.
         """
-        request = HttpRequest(
-            method,
-            path,
-            HttpHeaders([("Host", self._host_header), ("Content-Length", str(len(body))), *headers]),
-            BytesIO(body),
-        )
-        aws_sign_request(request, self._signing()).result(CONNECT_TIMEOUT_S)
-        connection = self._connect()
-        exchange = _Exchange()
+        signed = self._sign(method, path, headers, body)
+        self._connect()
         try:
-            stream = connection.request(request, exchange.on_response, exchange.on_body)
-            stream.activate()
-            status = stream.completion_future.result(ANSWER_TIMEOUT_S)
-        except (AwsCrtError, FutureTimeout) as error:
-            self._drop()
-            raise OutcomeUnknown(f"{self._service}: no answer ({_name(error)})") from None
-        if not connection.is_open():
-            self._connection = None
-        return Answer(status, b"".join(exchange.chunks))
-
-    def _connect(self) -> HttpClientConnection:
-        if self._connection is not None and self._connection.is_open():
-            return self._connection
-        tls = None
-        if self._secure:
-            tls = self._runtime.tls.new_connection_options()
-            tls.set_server_name(self._host)
-        try:
-            opening = HttpClientConnection.new(self._host, self._port, self._runtime.bootstrap, None, tls)
-            self._connection = opening.result(CONNECT_TIMEOUT_S)
-        except (AwsCrtError, FutureTimeout) as error:
-            raise Unavailable(
-                f"{self._service}: cannot connect to {self._host_header} ({_name(error)})"
-            ) from None
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
+            self._connection.request(method, path, body, signed)
+            response = self._connection.getresponse()
+            return Answer(response.status, response.read())
+        except (OSError, HTTPException) as error:
             self._connection.close()
-        self._connection = None
+            raise OutcomeUnknown(f"{self._service}: no answer ({_name(error)})") from None
+
+    def _connect(self) -> None:
+        """Open the connection; anew if the peer closed it while it was idle, as every server does."""
+        socket = self._connection.sock
+        if socket is not None and _is_readable(socket):
+            self._connection.close()
+            socket = None
+        if socket is None:
+            try:
+                self._connection.connect()
+            except OSError as error:
+                self._connection.close()
+                message = f"{self._service}: cannot connect to {self._host} ({_name(error)})"
+                raise Unavailable(message) from None
+
+    def _sign(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> dict[str, str]:
+        length = ("Content-Length", str(len(body)))
+        request = HttpRequest(
+            method, path, HttpHeaders([("Host", self._host), length, *headers]), BytesIO(body)
+        )
+        try:
+            aws_sign_request(request, self._signing()).result(TIMEOUT_S)
+        except AwsCrtError as error:
+            raise Misconfigured(
+                "AWS_ACCESS_KEY_ID", f"credentials are expected in the environment ({_name(error)})"
+            ) from None
+        return dict(request.headers)
 
     def _signing(self) -> AwsSigningConfig:
         is_s3 = self._service == "s3"
         return AwsSigningConfig(
-            credentials_provider=self._runtime.credentials,
+            credentials_provider=self._credentials,
             region=self._region,
             service=self._service,
             # S3 takes paths as they are and wants the body's hash in a header.
@@ -136,6 +129,11 @@ class Endpoint:
                 AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256 if is_s3 else AwsSignedBodyHeaderType.NONE
             ),
         )
+
+
+def _is_readable(socket: Socket) -> bool:
+    """Tell whether an idle connection has something to say: only that it is over."""
+    return bool(select.select([socket], [], [], 0)[0])
 
 
 def _domain(region: str) -> str:
@@ -183,41 +181,6 @@ def _error(answer: Answer) -> AwsError:
         fault = _Fault()
     code = fault.type_.rpartition("#")[2] or f"Http{answer.status}"
     return AwsError(code, fault.message or fault.Message, status=answer.status, body=answer.body)
-
-
-class _Exchange:
-    """Collects one response; awscrt calls back from its own thread."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-
-    def on_response(self, **_: object) -> None:
-        """Ignore the headers: the status comes with the end of the stream."""
-
-    def on_body(self, *, chunk: bytes, **_: object) -> None:
-        """Keep a part of the body."""
-        self.chunks.append(bytes(chunk))
-
-
-class _Runtime(NamedTuple):
-    bootstrap: ClientBootstrap
-    tls: ClientTlsContext
-    credentials: AwsCredentialsProvider
-
-
-_shared: list[_Runtime] = []
-_shared_lock = threading.Lock()
-
-
-def _runtime() -> _Runtime:
-    """Start awscrt's event loop, once a process: a thread of its own that idles between calls."""
-    with _shared_lock:
-        if not _shared:
-            group = EventLoopGroup(1)
-            bootstrap = ClientBootstrap(group, DefaultHostResolver(group))
-            credentials = AwsCredentialsProvider.new_default_chain(bootstrap)
-            _shared.append(_Runtime(bootstrap, ClientTlsContext(TlsContextOptions()), credentials))
-    return _shared[0]
 
 
 def _name(error: Exception) -> str:

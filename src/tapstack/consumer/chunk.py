@@ -186,6 +186,12 @@ def _score(boards: dict[Place, Board], item_id: str, item: ItemState, numbers: N
             board[item_id] = interest(counted)
 
 
+def item_keys(deliveries: Sequence[Delivery]) -> list[Key]:
+    """Tell the rows of the items that deliveries are about; their partners are known only later."""
+    touched = {(item.item_id, d.lane): None for d in deliveries for item in part_items(d.event, d.part)}
+    return [_item_key(item_id, lane) for item_id, lane in touched]
+
+
 def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
     """Order deliveries by lane and user, each user's in the order of the stream.
 

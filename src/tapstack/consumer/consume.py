@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tapstack.consumer.chunk import Chunk, by_user
+from tapstack.consumer.chunk import Chunk, by_user, item_keys
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
@@ -139,7 +139,8 @@ class _Invocation:
 
     def apply(self, deliveries: Sequence[Delivery]) -> None:
         """Commit all deliveries, as many at a time as fit one transaction."""
-        self._workspace.load(delivery.user_key for delivery in deliveries)
+        # All at once: full reads of 100 rows are far cheaper than a few rows before each chunk.
+        self._workspace.load([*(delivery.user_key for delivery in deliveries), *item_keys(deliveries)])
         start = 0
         while start < len(deliveries):
             self._patience.check()

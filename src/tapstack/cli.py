@@ -1,0 +1,175 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from tapstack.errors import TapstackError, UsageError
+
+USAGE_EXIT = 2
+FAILURE_EXIT = 1
+
+
+class Rate(click.ParamType[float | Literal["max"]]):
+    """Events a minute, or ``max``."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["max"]:
+        """Read it."""
+        if value == "max":
+            return "max"
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 1 <= number <= 1e9:
+            self.fail(f"expected events a minute, at least 1, or 'max', got {value!r}", param, ctx)
+        return number
+
+
+class Mapped(click.ParamType[tuple[str, str]]):
+    """A canonical name and a column."""
+
+    name = "canonical=column"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Read it."""
+        if isinstance(value, tuple):
+            return value
+        canonical, separator, column = str(value).partition("=")
+        if not (canonical and separator and column):
+            self.fail(f"expected canonical=column, such as user_id=visitor, got {value!r}", param, ctx)
+        return canonical, column
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tapstack")
+def cli() -> None:
+    """Run a private clickstream pipeline that loses nothing and counts every event exactly once."""
+
+
+@cli.command(
+    epilog="""\b
+Examples:
+  tapstack local                                    about a minute of a shop; then try the API
+  tapstack local --events 20000 --rate max --exit   as fast as it goes
+  tapstack local --faults many --seed 7 --exit      with crashes, lost answers and throttling
+  tapstack local --input views.csv --map user_id=visitor --exit
+  tapstack local --exit --json | jq .visible_ms
+
+\b
+Exit codes: 0 every event was counted exactly once, 1 not so, 2 a mistake in the command or in the
+recording, 130 after Ctrl-C before the end."""
+)
+@click.option(
+    "--events", type=click.IntRange(1), help="How many events.  [default: 10000; a whole recording]"
+)
+@click.option("--rate", type=Rate(), default="10000", show_default=True, help="Events a minute, or 'max'.")
+@click.option(
+    "--shards", type=click.IntRange(1, 64), default=4, show_default=True, help="Shards of the stream."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Reproduces traffic and faults.  [default: a random one]"
+)
+@click.option(
+    "--input", "recording", type=click.Path(path_type=Path), metavar="FILE", help="Replay CSV or JSON lines."
+)
+@click.option(
+    "--map", "columns", type=Mapped(), multiple=True, help="Name a column of the recording; repeatable."
+)
+@click.option(
+    "--faults", type=click.Choice(["none", "some", "many"]), default="none", show_default=True,
+    help="How much goes wrong.",
+)  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="Of the API; 0: any free one.",
+)
+@click.option("--exit", "leave", is_flag=True, help="Leave when reconciled; otherwise the API stays up.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print exactly one JSON object; all else to standard error."
+)
+@click.option("--quiet", is_flag=True, help="Print the verdict only.")
+def local(
+    *,
+    events: int | None,
+    rate: float | Literal["max"],
+    shards: int,
+    seed: int | None,
+    recording: Path | None,
+    columns: tuple[tuple[str, str], ...],
+    faults: Literal["none", "some", "many"],
+    port: int,
+    leave: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run the whole pipeline on this machine and prove that it counted exactly.
+
+    A generated clickstream goes over HTTP through the collector, Kinesis, the event source mapping and
+    the consumer into DynamoDB; then a checker compares the tables with what was sent.
+    """
+    if columns and recording is None:
+        raise UsageError("--map needs --input")
+    from tapstack.local.run import Options, run  # aiohttp and rich: only when it runs, not for --help
+
+    return run(
+        Options(
+            events=events,
+            events_per_min=None if rate == "max" else rate,
+            shards=shards,
+            seed=seed,
+            input=recording,
+            columns=dict(columns),
+            faults=faults,
+            port=port,
+            leave=leave,
+            json=as_json,
+            quiet=quiet,
+        )
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a person's mistake is one line and exit code 2."""
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the command line and tell the exit code."""
+    try:
+        code = cli.main(list(arguments), prog_name="tapstack", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE_EXIT
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tapstack"
+        message = error.format_message().rstrip(".")
+        click.echo(f"tapstack: {message[:1].lower()}{message[1:]} (see '{where} --help')", err=True)
+        return USAGE_EXIT
+    except UsageError as error:
+        click.echo(f"tapstack: {error}", err=True)
+        return USAGE_EXIT
+    except TapstackError as error:
+        click.echo(f"tapstack: {error}", err=True)
+        return FAILURE_EXIT
+    except click.Abort:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

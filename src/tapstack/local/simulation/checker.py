@@ -1,0 +1,347 @@
+"""The checker: looks on while the pipeline runs, and knows nothing of how it works.
+
+It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
+it takes effect, every checkpoint as it moves, and the final tables; it holds the twelve invariants against
+them. It imports nothing of the product.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from tapstack.local.simulation.checker_rows import (
+    Change,
+    Image,
+    Key,
+    Violation,
+    check_items,
+    check_pairs,
+    check_user,
+    known_names,
+    read_image,
+)
+from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, difference, lane_of, merge, read_event
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Promises(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run is configured with, as far as the invariants speak of it.
+
+    Parameters
+    ----------
+    age_max_s
+        How old an event may be on arrival and still be counted if it is not known.
+    row_ttl_s
+        How long a row lives after it changed.
+    retention_s
+        How long the stream keeps a record.
+    """
+
+    age_max_s: int
+    row_ttl_s: int
+    retention_s: int
+
+
+class Stored:
+    """A record of the stream.
+
+    Parameters
+    ----------
+    fact
+        The event; None if it is poison.
+    data
+        The payload.
+    arrived_s
+        When it arrived.
+    """
+
+    __slots__ = ("arrived_s", "data", "fact", "late", "quarantined", "skipped")
+
+    def __init__(self, fact: Fact | None, data: bytes, arrived_s: int) -> None:
+        self.fact = fact
+        self.data = data
+        self.arrived_s = arrived_s
+        self.late: set[int] = set()
+        self.quarantined = False
+        self.skipped = ""
+
+
+class Checker:
+    """Holds the invariants while a run goes on; raises `Violation` where one breaks.
+
+    Parameters
+    ----------
+    promises
+        The configuration.
+
+    Attributes
+    ----------
+    lanes : set[int]
+        Every number of lanes a deployment had so far.
+    records : dict[tuple[str, str], Stored]
+        By shard and sequence number, everything that ever stood on the stream.
+    applied : dict[tuple[str, Name], None]
+        Every part that a commit counted.
+    """
+
+    def __init__(self, promises: Promises) -> None:
+        self.promises = promises
+        self.lanes: set[int] = set()
+        self.records: dict[tuple[str, str], Stored] = {}
+        self.applied: dict[tuple[str, Name], None] = {}
+        self.rows: dict[Key, Image] = {}
+        self.deleted_rows: dict[Key, None] = {}
+        self.commits = 0
+        self.user_row_bytes: list[int] = []
+        self._poison: dict[bytes, None] = {}
+        self._facts: dict[tuple[str, Name], Fact] = {}
+        self._unapplied: dict[str, dict[Name, tuple[Fact, Part]]] = {}
+        self._acknowledged: dict[tuple[str, Name], None] = {}
+        self._polled: dict[tuple[str, str], list[str]] = {}
+        self._floors: dict[str, tuple[dict[bytes, int], int, int]] = {}
+        self._confirmed: dict[tuple[str, bytes], None] = {}
+
+    # The stream and the collector.
+
+    def expect_poison(self, data: bytes) -> None:
+        """Announce a payload that is no event."""
+        self._poison[data] = None
+
+    def stored(self, shard_id: str, number: str, data: bytes, now_ms: int) -> None:
+        """Note that the stream holds a record."""
+        if data in self._poison:
+            self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
+            return
+        fact, counted_s = read_event(data)
+        known = self._facts.setdefault((fact.pk, fact.parts[0].name), fact)
+        if known is fact:
+            waiting = self._unapplied.setdefault(fact.pk, {})
+            waiting.update((part.name, (fact, part)) for part in fact.parts)
+        known.times_s.append(counted_s)
+        known.arrivals_s.append(now_ms // 1000)
+        self.records[shard_id, number] = Stored(known, data, now_ms // 1000)
+
+    def acknowledged(self, pk: str, name: Name) -> None:
+        """Note that a client was told that its event is safe (invariant 4)."""
+        if (pk, name) not in self._facts:
+            raise Violation(4, f"{pk} {name} was acknowledged and is not on the stream")
+        self._acknowledged[pk, name] = None
+
+    def entries_put(self, request: str, datas: list[bytes], confirmed: list[bool]) -> None:
+        """Note a call of PutRecords whose answer arrived: what it confirmed must not be put again."""
+        for data, is_confirmed in zip(datas, confirmed, strict=True):
+            if (request, data) in self._confirmed:
+                raise Violation(9, "the collector put an entry again that the stream had confirmed")
+            if is_confirmed:
+                self._confirmed[request, data] = None
+
+    # The table.
+
+    def deleted(self, pk: str, sk: str) -> None:
+        """Note that TTL deleted a row."""
+        self.rows.pop((pk, sk), None)
+        self.deleted_rows[pk, sk] = None
+
+    def committed(self, actions: list[dict[str, Any]]) -> None:
+        """Check a transaction at the moment it takes effect (invariants 2, 3, 8, 10, 12)."""
+        self.commits += 1
+        changes = []
+        for action in actions:
+            item = action["Put"]["Item"]
+            key = (item["pk"]["S"], item["sk"]["S"])
+            changes.append(Change(key, self.rows.get(key), read_image(item)))
+        users = [change for change in changes if change.key[0][0] in "UA"]
+        items = [change for change in changes if change.key[0][0] == "I"]
+        boards = [change for change in changes if change.key[0][0] == "T"]
+        counted: list[tuple[Fact, Part]] = []
+        for change in users:
+            self._check_succession(change)
+            fresh = check_user(change, self._unapplied.get(change.key[0], {}))
+            self._check_life(change, fresh)
+            counted += fresh
+            self._raise_floors(change)
+            self.user_row_bytes.append(len(change.after.packed))
+        for change in (*items, *boards):
+            self._check_succession(change)
+        self._check_lanes(users, [*items, *boards])
+        check_items(items, boards, counted)
+        check_pairs(users, items)
+        for fact, part in counted:
+            self.applied[fact.pk, part.name] = None
+            del self._unapplied[fact.pk][part.name]
+        for change in changes:
+            self.rows[change.key] = change.after
+
+    def _check_succession(self, change: Change) -> None:
+        before, after = change.before, change.after
+        if before is not None and after.version != before.version + 1:
+            raise Violation(3, f"{change.key} went from version {before.version} to {after.version}")
+        if before is not None and after.ttl_s < before.ttl_s:
+            raise Violation(12, f"{change.key} is to expire earlier than before")
+        if after.ttl_s == 0:
+            raise Violation(12, f"{change.key} never expires")
+
+    def _check_life(self, change: Change, fresh: list[tuple[Fact, Part]]) -> None:
+        newest = max((min(fact.arrivals_s) for fact, _ in fresh), default=0)
+        if change.after.ttl_s < newest + self.promises.row_ttl_s:
+            raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
+
+    def _check_lanes(self, users: list[Change], derived: list[Change]) -> None:
+        """Check that parallel transactions of other users stay out of each other's way."""
+        allowed = {lane_of(change.key[0], lanes) for change in users for lanes in sorted(self.lanes)}
+        for change in derived:
+            if change.key[1] not in allowed:
+                raise Violation(7, f"{change.key} is in the lane of no user of its commit")
+
+    def _raise_floors(self, change: Change) -> None:
+        clients, clients_floor, _, ids_floor = change.after.state[0]
+        lows, old_clients, old_ids = self._floors.get(change.key[0], ({}, -1, -1))
+        for client, (low, _, _) in clients.items():
+            lows[client] = max(low, lows.get(client, 0))
+        self._floors[change.key[0]] = (lows, max(old_clients, clients_floor), max(old_ids, ids_floor))
+
+    # What is kept beside the table.
+
+    def kept(self, kind: str, key: str, body: bytes) -> None:
+        """Check an object in the quarantine or among the late events (invariants 1 and 8)."""
+        _, shard_id, name = key.split("/")
+        number, _, index = name.removesuffix(".json").partition("-")
+        record = self.records.get((shard_id, number))
+        if record is None:
+            raise Violation(1, f"{key} names no record of the stream")
+        if base64.b64decode(_decode(body)["data"]) != record.data:
+            raise Violation(1, f"{key} does not hold its record")
+        if kind == "quarantine":
+            if record.fact is not None:
+                raise Violation(1, f"{key} is an event and was quarantined")
+            record.quarantined = True
+            return
+        if record.fact is None:
+            raise Violation(1, f"{key} is no event and was taken for a late one")
+        if not self._may_be_late(record, record.fact, int(index)):
+            raise Violation(8, f"{key} is neither too old nor forgotten, yet was taken for late")
+        record.late.add(int(index))
+
+    def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
+        if 0 < fact.client_s < record.arrived_s - self.promises.age_max_s:
+            return True
+        lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
+        kind, client, n = fact.parts[index].name
+        if kind == "o":
+            return fact.client_s <= ids_floor
+        if not isinstance(client, bytes):
+            raise AssertionError("a client is known by its bytes")
+        return n < lows.get(client, 0) or int.from_bytes(client[:6], "big") <= clients_floor
+
+    # The mapping.
+
+    def is_done(self, shard_id: str, number: str) -> bool:
+        """Tell whether a record needs no further delivery."""
+        record = self.records[shard_id, number]
+        if record.fact is None:
+            return record.quarantined
+        return all(
+            (record.fact.pk, part.name) in self.applied or index in record.late
+            for index, part in enumerate(record.fact.parts)
+        )
+
+    def responded(self, shard_id: str, numbers: list[str]) -> None:
+        """Check what an invocation said it was done with (invariant 9)."""
+        for number in numbers:
+            if not self.is_done(shard_id, number):
+                raise Violation(9, f"an invocation answered that {shard_id} {number} is done; it is not")
+
+    def polled(self, mapping: str, shard_id: str, numbers: list[str]) -> None:
+        """Note what a mapping read."""
+        pending = self._polled.setdefault((mapping, shard_id), [])
+        last = int(pending[-1]) if pending else -1
+        pending += [number for number in numbers if int(number) > last]
+
+    def skipped(self, shard_id: str, numbers: list[str], reason: str) -> None:
+        """Note records that a mapping gave up."""
+        for number in numbers:
+            self.records[shard_id, number].skipped = reason
+
+    def checkpoint(self, mapping: str, shard_id: str, number: str) -> None:
+        """Check a checkpoint as it moves (invariant 5)."""
+        pending = self._polled.get((mapping, shard_id), [])
+        limit, count = int(number), 0
+        while count < len(pending) and int(pending[count]) <= limit:
+            record = self.records[shard_id, pending[count]]
+            if not record.skipped and not self.is_done(shard_id, pending[count]):
+                raise Violation(5, f"{mapping} moved its checkpoint over {shard_id} {pending[count]}")
+            count += 1
+        del pending[:count]
+
+    # What readers may see, and the end.
+
+    def item_total(self, item_id: str, now_s: int) -> Amounts:
+        """Add up the lanes of an item that have not expired."""
+        total: Amounts = {}
+        for (pk, _), image in self.rows.items():
+            if pk == f"I#{item_id}" and image.ttl_s > now_s:
+                merge(total, image.state[0][0])
+        return total
+
+    def undone(self) -> list[tuple[str, str]]:
+        """List the records that still need a delivery."""
+        return [key for key in self.records if not self.is_done(*key)]
+
+    def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:
+        """Check the final tables (invariants 1, 2, 3, 4).
+
+        Parameters
+        ----------
+        items
+            Every row of the table as it is on the wire.
+        lost
+            Records that the schedule itself took away: retention, or a destination that failed.
+        """
+        final = {(item["pk"]["S"], item["sk"]["S"]): read_image(item) for item in items}
+        if final != self.rows:
+            wrong = [key for key in {**final, **self.rows} if final.get(key) != self.rows.get(key)]
+            raise Violation(3, f"rows differ from what was committed: {wrong[:3]}")
+        for key in self.records:
+            if key not in lost and not self.is_done(*key):
+                raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
+        self._check_fold()
+        self._check_gaps()
+
+    def _check_fold(self) -> None:
+        users: dict[str, Amounts] = {}
+        items: dict[str, Amounts] = {}
+        for fact in self._facts.values():
+            for part in fact.parts:
+                if (fact.pk, part.name) in self.applied:
+                    merge(users.setdefault(fact.pk, {}), part.user)
+                    for item_id, amounts in part.items.items():
+                        merge(items.setdefault(item_id, {}), amounts)
+        gone = {pk for pk, _ in self.deleted_rows}
+        held: dict[str, Amounts] = {}
+        for (pk, _), image in self.rows.items():
+            if pk[0] != "T":
+                merge(held.setdefault(pk, {}), image.state[0][0] if pk[0] == "I" else image.state[2])
+        wanted = {**users, **{f"I#{item_id}": amounts for item_id, amounts in items.items()}}
+        for pk in {**wanted, **held}:
+            if pk not in gone and difference(held.get(pk, {}), wanted.get(pk, {})):
+                raise Violation(2, f"{pk} holds {held.get(pk)}; its events make {wanted.get(pk)}")
+
+    def _check_gaps(self) -> None:
+        """Check that each client's numbers are known where they were counted, and gaps where they were not."""
+        gone = {pk for pk, _ in self.deleted_rows}
+        for (pk, sk), image in self.rows.items():
+            if pk[0] not in "UA" or (pk, sk) in self.deleted_rows or pk in gone:
+                continue
+            known = known_names(image.state)
+            clients = image.state[0][0]
+            for name in known:
+                if (pk, name) not in self.applied:
+                    raise Violation(1, f"{pk} takes {name} for counted")
+            for owner, name in self.applied:
+                client = name[1]
+                if owner == pk and client in clients and name[2] >= clients[client][0] and name not in known:
+                    raise Violation(1, f"{pk} shows a gap at {name}, which was counted")

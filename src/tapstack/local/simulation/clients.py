@@ -1,0 +1,238 @@
+"""Clients: what people do in front of shops, and what SDKs do with it when the network is bad."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tapstack.local.simulation.collectors import Collectors
+from tapstack.local.simulation.facts import Name, native_name, opaque_name
+from tapstack.local.simulation.faults import Ledger
+from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
+
+KINDS = ("item_view",) * 9 + (
+    "item_click", "item_list_view", "search", "cart_add", "cart_add", "cart_remove", "wishlist_add",
+    "purchase", "purchase", "page_view", "identify", "custom", "share",
+)  # fmt: skip
+WITH_ITEMS = frozenset({
+    "item_view", "item_click", "item_list_view", "cart_add", "cart_remove", "wishlist_add", "purchase", "share",
+})  # fmt: skip
+SKEWS_MS = (0, 0, 0, 1_500, -40_000, 3_600_000, 2 * 86_400_000, 9 * 86_400_000, -3 * 86_400_000)
+WILD_SKEW_MS = -400 * 86_400_000
+# A copy of an event without a time, or with a time in the future, must not come when its row may be gone.
+RESEND_MAX_US = 15 * DAY_US
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """An event in a client's outbox."""
+
+    body: bytes
+    pk: str
+    name: Name
+    made_us: int
+
+
+class Device(msgspec.Struct, kw_only=True):
+    """A browser, a phone or a server that sends events.
+
+    Parameters
+    ----------
+    name
+        Its name in this run.
+    user
+        Fields that name its user.
+    native
+        Whether its SDK numbers its events.
+    events_left
+        How many it will make.
+    pace_us
+        Mean time between two bursts.
+    """
+
+    name: str
+    user: dict[str, str]
+    native: bool
+    events_left: int
+    pace_us: int
+    client_id: str = ""
+    n: int = 0
+    skew_ms: int = 0
+    made: int = 0
+    outbox: list[Sent] = []
+    history: list[Sent] = []
+    dropped: int = 0
+    finished: bool = False
+
+
+class Clients:
+    """Runs devices as actors.
+
+    Parameters
+    ----------
+    kernel
+        The scheduler.
+    ledger
+        The faults.
+    collectors
+        Where they send to.
+    items
+        How many items the shop has.
+    """
+
+    def __init__(self, kernel: Kernel, ledger: Ledger, collectors: Collectors, items: int) -> None:
+        self._kernel, self._ledger, self._collectors, self._items = kernel, ledger, collectors, items
+        self.devices: list[Device] = []
+        self.flush = False
+
+    def add(self, device: Device) -> None:
+        """Start a device."""
+        self.devices.append(device)
+        self._kernel.spawn(device.name, lambda actor: self._live(actor, device))
+
+    @property
+    def made(self) -> int:
+        """How many events were made."""
+        return sum(device.made for device in self.devices)
+
+    def _live(self, actor: Actor, device: Device) -> None:
+        rng = actor.random
+        self._set_up(actor, device)
+        attempts = 0
+        while device.events_left or device.outbox:
+            if not self.flush:
+                self._kernel.sleep(int(rng.expovariate(1.0) * device.pace_us))
+            burst = min(device.events_left, rng.choice((1, 1, 2, 3, 5, 8)))
+            device.events_left -= burst
+            device.outbox += [self._event(rng, device) for _ in range(burst)]
+            if self._ledger.decide(actor, "C3", 0.1):
+                self._misfortune(actor, device)
+            if not self.flush and self._ledger.decide(actor, "S2", 0.1) and device.history:
+                device.outbox.append(rng.choice(device.history))
+                self._ledger.count("S2")
+            self._expire(device)
+            attempts = 0 if self._send(actor, device) else attempts + 1
+            if attempts:
+                self._kernel.sleep(int(rng.random() * min(30_000_000, 500_000 * 2**attempts)))
+        device.finished = True
+
+    def _set_up(self, actor: Actor, device: Device) -> None:
+        if device.native:
+            self._renew(actor, device)
+        if self._ledger.decide(actor, "C3"):
+            wild = actor.random.random() < 0.1
+            device.skew_ms = WILD_SKEW_MS if wild else actor.random.choice(SKEWS_MS)
+            if device.skew_ms:
+                self._ledger.count("C3")
+
+    def _misfortune(self, actor: Actor, device: Device) -> None:
+        """Be offline, lose the storage, or lose the clock."""
+        rng = actor.random
+        chance = rng.random()
+        if chance < 0.5 and not self.flush:
+            self._kernel.sleep(rng.randrange(60_000_000))
+        elif chance < 0.7 and device.native:
+            device.dropped += len(device.outbox)  # the storage was cleared, with what was not sent yet
+            device.outbox = []
+            self._renew(actor, device)
+        elif chance < 0.85 and device.native:
+            self._renew(actor, device)  # another tab, with a client id of its own
+        else:
+            device.skew_ms = rng.choice(SKEWS_MS)
+        self._ledger.count("C3")
+
+    def _renew(self, actor: Actor, device: Device) -> None:
+        now_ms = self._kernel.now_ms + device.skew_ms
+        device.client_id = uuid7(now_ms, actor.random)
+        device.n = 0
+
+    def _expire(self, device: Device) -> None:
+        """Drop what has been waiting for too long."""
+        oldest_us = self._kernel.now_us - RESEND_MAX_US
+        kept = [sent for sent in device.outbox if sent.made_us >= oldest_us]
+        device.dropped += len(device.outbox) - len(kept)
+        device.outbox = kept
+        device.history = [sent for sent in device.history if sent.made_us >= oldest_us]
+
+    def _send(self, actor: Actor, device: Device) -> bool:
+        """Send what waits, and keep what is not known to be safe; True if all of it is."""
+        batch = device.outbox[: actor.random.choice((1, 3, 10, 25))]
+        if not batch:
+            return True
+        statuses = self._collectors.post(actor, [sent.body for sent in batch])
+        if statuses is None:
+            return False
+        kept = []
+        for sent, status in zip(batch, statuses, strict=True):
+            if status in {"ok", "duplicate"}:
+                self._collectors.checker.acknowledged(sent.pk, sent.name)
+                device.history.append(sent)
+            elif status == "retry":
+                kept.append(sent)
+            else:
+                raise AssertionError(f"a valid event was called {status}: {sent.body!r}")
+        device.outbox = kept + device.outbox[len(batch) :]
+        return not kept
+
+    def _event(self, rng: random.Random, device: Device) -> Sent:
+        device.made += 1
+        kind = rng.choice(KINDS)
+        event: dict[str, Any] = {"event_type": kind, **device.user}
+        if kind in WITH_ITEMS:
+            event["items"] = [self._item(rng, kind) for _ in range(_items_count(rng, kind))]
+        if kind == "purchase" and rng.random() < 0.3:
+            event["value"] = rng.randrange(100, 90_000) / 100
+        if kind == "purchase":
+            event["currency"] = rng.choice(("EUR", "USD", "JPY"))
+        if kind == "identify":
+            event["traits"] = {"plan": rng.choice(("free", "paid"))}
+        now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
+        if device.native or rng.random() < 0.85:
+            event["occurred_at"] = _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
+        if rng.random() < 0.3:
+            event["session_id"] = f"s{rng.randrange(3)}"
+        if device.native:
+            event |= {"client_id": device.client_id, "n": device.n}
+            name = native_name(device.client_id, device.n)
+            device.n += 1
+        else:
+            event["event_id"] = f"{device.name}-{device.made}"
+            name = opaque_name(event["event_id"])
+        pk = f"U#{device.user['user_id']}" if "user_id" in device.user else f"A#{device.user['anonymous_id']}"
+        return Sent(_encode(event), pk, name, self._kernel.now_us)
+
+    def _item(self, rng: random.Random, kind: str) -> dict[str, Any]:
+        item: dict[str, Any] = {"item_id": f"p{int(rng.random() ** 2.5 * self._items)}"}
+        if kind == "purchase":
+            item["price"] = rng.choice((9.99, 0.1, 19.95, 1234.56, 3))
+            if rng.random() < 0.5:
+                item["quantity"] = rng.randrange(1, 4)
+        return item
+
+
+def _items_count(rng: random.Random, kind: str) -> int:
+    if kind == "item_list_view":
+        return rng.choice((3, 8, 20))
+    if kind == "purchase":
+        return 95 if rng.random() < 0.01 else rng.choice((1, 1, 2, 4))
+    return 1
+
+
+def uuid7(now_ms: int, rng: random.Random) -> str:
+    """Make a UUIDv7 (RFC 9562) from a moment and random numbers."""
+    bits = (max(0, now_ms) & (2**48 - 1)) << 80 | 7 << 76 | rng.getrandbits(12) << 64
+    text = f"{bits | 2 << 62 | rng.getrandbits(62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _spelled(at_us: int) -> str:
+    moment = datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).replace(microsecond=at_us % 1_000_000)
+    return moment.isoformat()
+
+
+Progress = Callable[[], None]

@@ -1,0 +1,171 @@
+"""What the checker knows about events: an independent reading of records, sharing no code with the product.
+
+Everything restated here stands in docs/reference: the codes of event types, what makes an event itself,
+what it adds to a user and to items. Nothing of `tapstack.core` or `tapstack.consumer` is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+CODES = {
+    name: code
+    for code, name in enumerate(
+        "page_view item_view item_click item_list_view search cart_add cart_remove cart_view wishlist_add"
+        " checkout_start purchase refund rate share identify custom".split()
+    )
+}
+ITEMS_IN_A_PART = 80
+INTEREST = frozenset(
+    CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
+)
+
+Name = tuple[str, bytes | int, int]  # ("n", client, n) or ("o", digest, 0)
+Amounts = dict[int | str, int]
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Part(NamedTuple):
+    """A part of an event, as it is counted in one step.
+
+    Parameters
+    ----------
+    name
+        What it is known by in the user's row.
+    user
+        What it adds to the user's counters: nothing, except for the first part.
+    items
+        What it adds to each item.
+    """
+
+    name: Name
+    user: Amounts
+    items: dict[str, Amounts]
+
+
+class Fact:
+    """An event, however many records carry it.
+
+    Parameters
+    ----------
+    pk
+        The row of its user.
+    parts
+        Its parts.
+    client_s
+        When it happened by its client's clock, Unix seconds; 0 if the client said no time.
+    """
+
+    __slots__ = ("arrivals_s", "client_s", "parts", "pk", "times_s")
+
+    def __init__(self, pk: str, parts: tuple[Part, ...], client_s: int) -> None:
+        self.pk = pk
+        self.parts = parts
+        self.client_s = client_s
+        self.times_s: list[int] = []  # the time it is counted at, by each record's account
+        self.arrivals_s: list[int] = []
+
+
+def native_name(client_id: str, n: int) -> Name:
+    """Name an event that its client numbered."""
+    return ("n", bytes.fromhex(client_id.replace("-", "")), n)
+
+
+def opaque_name(text: str) -> Name:
+    """Name an event known by an id."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return ("o", int.from_bytes(digest, "big", signed=True), 0)
+
+
+def row_of(event: dict[str, Any]) -> str:
+    """Tell the partition key of the row of an event's user."""
+    return f"U#{event['user_id']}" if event.get("user_id") is not None else f"A#{event['anonymous_id']}"
+
+
+def lane_of(pk: str, lanes: int) -> str:
+    """Tell the lane of a user."""
+    return f"{int(hashlib.md5(pk[2:].encode(), usedforsecurity=False).hexdigest()[:4], 16) * lanes // 65536:04d}"
+
+
+def read_event(data: bytes) -> tuple[Fact, int]:
+    """Read a record that holds an event; also tell the second it is counted at."""
+    event = _decode(data)
+    counted_ms = _milliseconds(event["occurred_at"])
+    skew_ms = event.get("clock_skew_ms")
+    client_s = 0 if skew_ms is None else (counted_ms - skew_ms) // 1000
+    seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
+    return Fact(row_of(event), tuple(_parts(event)), client_s), seconds
+
+
+def _milliseconds(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    whole = Decimal(int(moment.replace(microsecond=0).timestamp())) * 1000
+    exact = whole + Decimal(moment.microsecond) / 1000
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+def _parts(event: dict[str, Any]) -> list[Part]:
+    items = event.get("items", [])
+    count = max(1, (len(items) + ITEMS_IN_A_PART - 1) // ITEMS_IN_A_PART)
+    parts = []
+    for index in range(count):
+        share = items[index * ITEMS_IN_A_PART : (index + 1) * ITEMS_IN_A_PART]
+        added: dict[str, Amounts] = {}
+        for item in share:
+            merge(added.setdefault(item["item_id"], {}), _item_amounts(event, item))
+        parts.append(Part(_name(event, index), _user_amounts(event) if index == 0 else {}, added))
+    return parts
+
+
+def _name(event: dict[str, Any], index: int) -> Name:
+    client_id = event.get("client_id")
+    if client_id is not None:
+        if index == 0:
+            return native_name(client_id, event["n"])
+        return opaque_name(f"{client_id}:{event['n']}#{index}")
+    return opaque_name(event["event_id"] + (f"#{index}" if index else ""))
+
+
+def _item_amounts(event: dict[str, Any], item: dict[str, Any]) -> Amounts:
+    amounts: Amounts = {CODES[event["event_type"]]: 1}
+    if event["event_type"] == "purchase" and item.get("price") is not None:
+        amounts[item.get("currency") or event.get("currency") or "XXX"] = _millionths(item["price"]) * (
+            1 if item.get("quantity") is None else item["quantity"]
+        )
+    return amounts
+
+
+def _user_amounts(event: dict[str, Any]) -> Amounts:
+    amounts: Amounts = {CODES[event["event_type"]]: 1}
+    if event["event_type"] != "purchase":
+        return amounts
+    if event.get("value") is not None:
+        amounts[event.get("currency") or "XXX"] = _millionths(event["value"])
+        return amounts
+    for item in event.get("items", []):
+        for key, amount in _item_amounts(event, item).items():
+            if isinstance(key, str):
+                amounts[key] = amounts.get(key, 0) + amount
+    return amounts
+
+
+def _millionths(value: float) -> int:
+    return int((Decimal(str(value)) * 1_000_000).to_integral_value(ROUND_HALF_EVEN))
+
+
+def merge(into: Amounts, added: Amounts) -> None:
+    """Add amounts in place."""
+    for key, amount in added.items():
+        into[key] = into.get(key, 0) + amount
+
+
+def difference(after: Amounts, before: Amounts) -> Amounts:
+    """Tell what was added, without zeros."""
+    keys = {**before, **after}
+    return {key: diff for key in keys if (diff := after.get(key, 0) - before.get(key, 0))}

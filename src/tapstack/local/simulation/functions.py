@@ -1,0 +1,191 @@
+"""Lambda: runs invocations of the consumer, cuts them off, loses their answers, lets zombies go on."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import msgspec
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.local.event_source_mapping.model import Invoke
+from tapstack.local.event_source_mapping.responses import InvokeResult
+from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.cloud import TABLE, Cloud
+from tapstack.local.simulation.kernel import Actor, ActorClock, Stuck
+from tapstack.local.simulation.lines import BucketLine, Line, latency_us
+from tapstack.testing import Crash
+
+ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
+BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
+
+Respond = Callable[[InvokeResult], None]
+
+
+class Functions:
+    """The consumer as it is deployed just now, and all invocations that run.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    limits
+        The first deployment's settings.
+    timeout_ms
+        When an invocation is cut off.
+    """
+
+    def __init__(self, cloud: Cloud, limits: Limits, timeout_ms: int) -> None:
+        self.limits = limits
+        self.clock_offset_ms = 0
+        self.running: dict[str, Actor] = {}
+        self.invocations = 0
+        self._cloud = cloud
+        self._timeout_us = timeout_ms * 1000
+        self._table_line = Line(cloud, cloud.table_api, "dynamodb", "consumer")
+        self._quarantine = BucketLine(cloud, cloud.quarantine, "quarantine")
+        self._late = BucketLine(cloud, cloud.late, "late")
+        cloud.checker.lanes.add(limits.lanes)
+
+    def deploy(self, limits: Limits) -> None:
+        """Replace the code; invocations of the old one go on."""
+        self.limits = limits
+        self._cloud.checker.lanes.add(limits.lanes)
+
+    def invoke(self, invoke: Invoke, respond: Respond) -> None:
+        """Start an invocation; `respond` hears of its end, once."""
+        self.invocations += 1
+        call = _Invocation(self, self._cloud, invoke, respond)
+        name = f"i{self.invocations}"
+        self._cloud.kernel.spawn(name, call.run, 500)
+
+    def world(self, actor: Actor) -> World:
+        """Make the world of one invocation."""
+        return World(
+            table=DynamoTable(self._table_line, TABLE),
+            quarantine=self._quarantine,
+            late=self._late,
+            clock=ActorClock(self._cloud.kernel, actor),
+            jitter=actor.random.random,
+        )
+
+    def end_all(self) -> None:
+        """Let every running invocation die."""
+        for actor in list(self.running.values()):
+            self._cloud.kernel.kill(actor)
+
+    @property
+    def timeout_us(self) -> int:
+        """When an invocation is cut off."""
+        return self._timeout_us
+
+
+class _Invocation:
+    """One invocation, from request to answer."""
+
+    def __init__(self, functions: Functions, cloud: Cloud, invoke: Invoke, respond: Respond) -> None:
+        self._functions = functions
+        self._cloud = cloud
+        self._invoke = invoke
+        self._respond = respond
+        self._answered = False
+        self._ended = False
+
+    def run(self, actor: Actor) -> None:
+        """Run as an actor."""
+        functions, cloud = self._functions, self._cloud
+        if cloud.ledger.decide(actor, "E10"):
+            cloud.ledger.count("E10")
+            self._answer(InvokeResult.throttled())
+            return
+        actor.clock_offset_ms = functions.clock_offset_ms
+        functions.running[actor.name] = actor
+        deadline_us = cloud.kernel.now_us + functions.timeout_us
+        cloud.kernel.after(functions.timeout_us, lambda: self._cut_off(actor))
+        if cloud.ledger.decide(actor, "E3"):
+            after_us = int(actor.random.random() ** 2 * 400_000)
+            cloud.kernel.after(after_us, lambda: self._abandon(actor.random.random() < 0.5))
+        try:
+            payload = self._consume(actor, deadline_us)
+        except Crash:
+            self._ended = True
+            self._answer(InvokeResult.failed())
+            raise
+        finally:
+            self._ended = True
+            functions.running.pop(actor.name, None)
+        self._finish(actor, payload)
+
+    def _consume(self, actor: Actor, deadline_us: int) -> str | None:
+        kernel = self._cloud.kernel
+        shard_id = self._invoke.shard_id
+        records = [
+            StreamRecord(
+                shard_id=shard_id,
+                sequence_number=record.sequence_number,
+                data=base64.b64decode(record.data),
+                arrived_at_s=record.arrival_ms // 1000,
+            )
+            for record in self._invoke.records
+        ]
+        functions = self._functions
+        try:
+            report = consume(
+                records,
+                functions.world(actor),
+                functions.limits,
+                lambda: (deadline_us - kernel.now_us) // 1000,
+            )
+        except (Violation, Stuck):
+            raise
+        except Exception as error:
+            raise Violation(9, f"the consumer raised {type(error).__name__}: {error}") from error
+        kernel.trace(f"{shard_id} {len(records)} {report.applied} {report.duplicates} {report.resume_from}")
+        return report.resume_from
+
+    def _finish(self, actor: Actor, resume_from: str | None) -> None:
+        """Hold the answer against the truth, then perhaps lie about it to the mapping."""
+        ledger = self._cloud.ledger
+        numbers = [record.sequence_number for record in self._invoke.records]
+        done = numbers if resume_from is None else numbers[: numbers.index(resume_from)]
+        self._cloud.checker.responded(self._invoke.shard_id, done)
+        payload = b'{"batchItemFailures":[]}' if resume_from is None else _failure(resume_from)
+        if resume_from is not None:
+            ledger.count("E7")
+        if ledger.decide(actor, "E8"):
+            ledger.count("E8")
+            bad = actor.random.choice(BAD_IDENTIFIERS)
+            payload = b'{"batchItemFailures":[{"itemIdentifier":' + bad + b"}]}"
+        elif resume_from is None and ledger.decide(actor, "E9"):
+            ledger.count("E9")
+            payload = actor.random.choice(ANSWERS_LIKE_EMPTY)
+        elif ledger.decide(actor, "E7"):
+            ledger.count("E7")
+            payload = _failure(actor.random.choice(numbers[: len(done) + 1]))
+        result = InvokeResult.success(payload)
+        if ledger.decide(actor, "E2"):
+            ledger.count("E2")
+            result = InvokeResult.failed() if actor.random.random() < 0.5 else InvokeResult.throttled()
+        self._cloud.kernel.after(latency_us(actor), lambda: self._answer(result))
+
+    def _cut_off(self, actor: Actor) -> None:
+        if not self._ended:
+            self._cloud.ledger.count("E1")
+            self._cloud.kernel.kill(actor)
+            self._answer(InvokeResult.failed(b'{"errorMessage":"Task timed out"}'))
+
+    def _abandon(self, failed: bool) -> None:  # noqa: FBT001 - one private caller
+        if not self._ended and not self._answered:
+            self._cloud.ledger.count("E3")
+            self._answer(InvokeResult.failed() if failed else InvokeResult.throttled())
+
+    def _answer(self, result: InvokeResult) -> None:
+        if not self._answered:
+            self._answered = True
+            self._respond(result)
+
+
+def _failure(number: str) -> bytes:
+    return msgspec.json.encode({"batchItemFailures": [{"itemIdentifier": number}]})

@@ -1,0 +1,198 @@
+"""Drives the event source mapping's pure machine on the virtual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tapstack.local.event_source_mapping.choices import SeededChoices
+from tapstack.local.event_source_mapping.config import MappingConfig, Pacing
+from tapstack.local.event_source_mapping.kinesis_reader import KinesisReader
+from tapstack.local.event_source_mapping.machine import create, step
+from tapstack.local.event_source_mapping.model import (
+    CheckpointMoved,
+    Delete,
+    Deliver,
+    Fetch,
+    Input,
+    Invoke,
+    ListShards,
+    MappingState,
+    Output,
+    RecordsFetched,
+    SetTimer,
+    Skipped,
+    Tick,
+)
+from tapstack.local.event_source_mapping.responses import InvokeResult
+from tapstack.local.simulation.cloud import STREAM, Cloud
+from tapstack.local.simulation.faults import Ledger
+from tapstack.local.simulation.functions import Functions
+from tapstack.local.simulation.kernel import Actor, Dice
+from tapstack.local.simulation.lines import Line, latency_us
+
+STREAM_ARN = f"arn:aws:kinesis:us-east-1:123456789012:stream/{STREAM}"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:consumer"
+PARK_US = 200_000_000  # below an iterator's five minutes
+DESTINATIONS = {
+    "s3": "arn:aws:s3:::failures",
+    "sqs": "arn:aws:sqs:us-east-1:123456789012:failures",
+    "sns": "arn:aws:sns:us-east-1:123456789012:failures",
+}
+
+
+class CountedChoices:
+    """Answers what AWS leaves open, and counts the answers that are faults.
+
+    Parameters
+    ----------
+    dice
+        Random numbers.
+    ledger
+        Where faults are counted.
+    """
+
+    def __init__(self, dice: Dice, ledger: Ledger) -> None:
+        self._choices = SeededChoices(dice.random)
+        self._ledger = ledger
+
+    def pick(self, name: str, options: Sequence[str]) -> str:
+        """Choose an option."""
+        if name == "regroup_retry" and not self._ledger.enabled("E5"):
+            return "same"
+        answer = self._choices.pick(name, options)
+        if name == "bisect_order":
+            self._ledger.count("E6")
+        elif name == "regroup_retry" and answer != "same":
+            self._ledger.count("E5")
+        return answer
+
+    def between(self, name: str, low: int, high: int) -> int:
+        """Choose a number."""
+        return self._choices.between(name, low, high)
+
+
+class Mapping:
+    """One event source mapping.
+
+    Parameters
+    ----------
+    name
+        Its name in this run.
+    cloud
+        The services.
+    functions
+        What it invokes.
+    config
+        Its parameters.
+    """
+
+    def __init__(self, name: str, cloud: Cloud, functions: Functions, config: MappingConfig) -> None:
+        self.name = name
+        self.dice = Dice(cloud.kernel.seed, name)
+        self._cloud = cloud
+        self._functions = functions
+        self._choices = CountedChoices(self.dice, cloud.ledger)
+        self._reader = KinesisReader(Line(cloud, cloud.stream_api, "kinesis", "mapping"), STREAM)
+        self._seen: dict[str, int] = {}  # news of a shard when it was last found empty
+        self._lists = 0
+        delay_ms = self.dice.random.choice([0, 200, 5_000])
+        pacing = Pacing(activation_delay_ms=delay_ms, shard_list_interval_ms=30_000, backoff_max_ms=8_000)
+        now_ms = cloud.kernel.now_ms
+        self.state: MappingState = create(config, now_ms=now_ms, pacing=pacing)
+        cloud.kernel.after(delay_ms * 1000, lambda: self.feed(Tick(cloud.kernel.now_ms)))
+
+    def feed(self, event: Input) -> None:
+        """Give the machine one input and do what it says."""
+        self.state, outputs = step(self.state, event, self._choices)
+        for output in outputs:
+            self._do(output)
+
+    def delete(self) -> None:
+        """Delete the mapping; its checkpoints are gone."""
+        self.feed(Delete(self._cloud.kernel.now_ms))
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether everything it could read is read and settled."""
+        if self.state.status in ("Deleted", "Disabled"):
+            return True
+        if self.state.status != "Enabled" or not self.state.listed:
+            return False
+        for shard_id in self._cloud.kinesis.shard_ids(STREAM):
+            shard = self.state.shards.get(shard_id)
+            if shard is None or shard.phase == "waiting":
+                return False
+            if any(lane.work or lane.buffer or lane.phase != "idle" for lane in shard.lanes):
+                return False
+            records = self._cloud.kinesis.records(STREAM, shard_id)
+            last = records[-1].sequence_number if records else None
+            if shard.phase != "drained" and last is not None and not _reached(shard.fetched, last):
+                return False
+        return True
+
+    def _do(self, output: Output) -> None:
+        cloud = self._cloud
+        match output:
+            case Invoke():
+                self._invoke(output)
+            case Fetch():
+                cloud.kernel.spawn(f"{self.name}.f{output.fetch_id}", lambda actor: self._fetch(actor, output))
+            case SetTimer():
+                cloud.kernel.after(output.at_ms * 1000 - cloud.kernel.now_us, lambda: self._ring(output.at_ms))
+            case CheckpointMoved():
+                if output.lane is None:
+                    cloud.checker.checkpoint(self.name, output.shard_id, output.sequence_number)
+            case ListShards():
+                self._lists += 1
+                cloud.kernel.spawn(f"{self.name}.l{self._lists}", self._list)
+            case Deliver():
+                cloud.kernel.spawn(
+                    f"{self.name}.d{output.delivery_id}", lambda actor: self._deliver(actor, output)
+                )
+            case Skipped():
+                cloud.checker.skipped(output.shard_id, list(output.sequence_numbers), output.reason)
+                cloud.ledger.count("S5" if output.reason == "retention" else "E15")
+            case _:
+                pass
+
+    def _ring(self, at_ms: int) -> None:
+        if self.state.timer_ms == at_ms:
+            self.feed(Tick(self._cloud.kernel.now_ms))
+
+    def _invoke(self, invoke: Invoke) -> None:
+        def respond(result: InvokeResult) -> None:
+            self.feed(invoke.finished(self._cloud.kernel.now_ms, result))
+
+        self._functions.invoke(invoke, respond)
+
+    def _list(self, actor: Actor) -> None:  # noqa: ARG002 - the shape of an actor
+        answer = self._reader.list_shards(self._cloud.kernel.now_ms)
+        self._cloud.kernel.after(0, lambda: self.feed(answer))
+
+    def _fetch(self, actor: Actor, fetch: Fetch) -> None:  # noqa: ARG002 - the shape of an actor
+        cloud, shard_id = self._cloud, fetch.shard_id
+        if fetch.position is None and self._seen.get(shard_id) == cloud.versions.get(shard_id, 0):
+            cloud.park(shard_id, PARK_US)
+        news = cloud.versions.get(shard_id, 0)
+        answer = self._reader.fetch(fetch, cloud.kernel.now_ms)
+        self._seen.pop(shard_id, None)
+        if isinstance(answer, RecordsFetched):
+            numbers = [record.sequence_number for record in answer.records]
+            cloud.checker.polled(self.name, shard_id, numbers)
+            if not numbers and not answer.closed and answer.millis_behind == 0:
+                self._seen[shard_id] = news
+        cloud.kernel.after(0, lambda: self.feed(answer))
+
+    def _deliver(self, actor: Actor, deliver: Deliver) -> None:
+        cloud = self._cloud
+        cloud.kernel.sleep(latency_us(actor))
+        failed = cloud.ledger.decide(actor, "E15", 0.2)
+        if not failed:
+            name = deliver.key or f"{deliver.kind}/{self.name}/{deliver.delivery_id}"
+            cloud.failures[name] = deliver.body
+        now_ms = cloud.kernel.now_ms
+        cloud.kernel.after(0, lambda: self.feed(deliver.finished(now_ms, delivered=not failed)))
+
+
+def _reached(fetched: str | None, last: str) -> bool:
+    return fetched is not None and int(fetched) >= int(last)

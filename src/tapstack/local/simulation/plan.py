@@ -1,0 +1,86 @@
+"""What a run is made of: the seed says it all, and a plan may only take things away."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal, get_args
+
+import msgspec
+
+Profile = Literal["calm", "swarm", "storm"]
+PROFILES: tuple[str, ...] = get_args(Profile)
+
+DAY_S = 86_400
+AGE_MAX_S = 14 * DAY_S
+ROW_TTL_S = 30 * DAY_S
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One run.
+
+    Parameters
+    ----------
+    seed
+        Says everything.
+    profile
+        ``calm`` has no faults, ``swarm`` a random subset of them, ``storm`` nearly all.
+    only
+        If given, only these decisions of the schedule happen.
+    devices
+        If given, only these devices exist, by number.
+    events_max
+        If given, no device makes more events than this.
+    """
+
+    seed: int
+    profile: str = "swarm"
+    only: frozenset[str] | None = None
+    devices: tuple[int, ...] | None = None
+    events_max: int | None = None
+
+    def command(self) -> str:
+        """Tell the command that runs exactly this."""
+        parts = [f"tapstack simulate --seeds 1 --first-seed {self.seed} --profile {self.profile}"]
+        if self.devices is not None:
+            parts.append(f"--devices {','.join(map(str, self.devices))}")
+        if self.events_max is not None:
+            parts.append(f"--events-max {self.events_max}")
+        if self.only is not None:
+            parts.append(f"--only '{','.join(sorted(self.only))}'")
+        return " ".join(parts)
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seed draws before anything runs."""
+
+    shards: int
+    lanes: int
+    users: int
+    devices: int
+    events: int
+    items: int
+    batch_size: int
+    parallelization_factor: int
+    batching_window_s: int
+    timeout_ms: int
+    pace_us: int
+    actions: int
+
+
+def draw_shape(rng: random.Random) -> Shape:
+    """Draw the sizes of a run: small ones, as what breaks shows in small ones."""
+    devices = rng.randint(4, 10)
+    return Shape(
+        shards=rng.randint(1, 4),
+        lanes=rng.choice((1, 2, 4, 16)),
+        users=rng.randint(1, 6),
+        devices=devices,
+        events=rng.randint(100, 140),
+        items=rng.choice((3, 8, 40)),
+        batch_size=rng.choice((1, 5, 10, 10, 100, 100)),
+        parallelization_factor=rng.choice((1, 1, 2, 5)),
+        batching_window_s=rng.choice((0, 0, 1, 3)),
+        timeout_ms=rng.choice((10_000, 60_000)),
+        pace_us=rng.choice((300_000, 2_000_000)),
+        actions=rng.randint(0, 6),
+    )

@@ -1,0 +1,24 @@
+"""Records that are no events and never will be."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+
+def draw_poison(rng: random.Random) -> bytes:
+    """Draw a payload; no two are alike, so that each can be told from the others."""
+    tag = f"{rng.getrandbits(48):012x}"
+    aggregated = b"\x0a\x02" + tag.encode()
+    kinds = (
+        b"{not json " + tag.encode(),
+        b'{"event_type":"item_view","x":"' + tag.encode() + b'"}',
+        b'["' + tag.encode() + b'"]',
+        b"\x00\xff\xfe" + tag.encode(),
+        b"\xf3\x89\x9a\xc2" + aggregated + hashlib.md5(aggregated, usedforsecurity=False).digest(),
+        b'{"event_type":"page_view","user_id":"","event_id":"' + tag.encode() + b'"}',
+        b'"' + tag.encode() * 4_000 + b'"',
+        tag.encode(),
+        b"",
+    )
+    return rng.choice(kinds)

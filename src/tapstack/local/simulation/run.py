@@ -1,0 +1,198 @@
+"""One run: a world from a seed, faults until everybody is done, then healing, and the last checks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from tapstack.consumer.consume import Limits
+from tapstack.local.simulation.checker import Checker, Promises
+from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.clients import Clients, Device
+from tapstack.local.simulation.cloud import RETENTION_H, TABLE, Cloud
+from tapstack.local.simulation.collectors import Collectors
+from tapstack.local.simulation.faults import Ledger, draw_swarm
+from tapstack.local.simulation.functions import Functions
+from tapstack.local.simulation.kernel import DAY_US, Kernel, Stuck
+from tapstack.local.simulation.operators import Operators
+from tapstack.local.simulation.plan import AGE_MAX_S, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack.local.simulation.readers import Readers
+
+CHAOS_US = 240_000_000
+HEALING_US = 3 * 3_600_000_000
+STEPS_MAX = 300_000
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a run did.
+
+    Parameters
+    ----------
+    violation
+        The invariant that broke, in words; None if all hold.
+    decisions
+        Every fault that was decided, by name and place: the schedule.
+    user_rows, user_rows_large
+        User rows written, and those of them beyond 2 KB.
+    """
+
+    seed: int
+    trace: str
+    violation: str | None = None
+    events: int = 0
+    records: int = 0
+    invocations: int = 0
+    commits: int = 0
+    steps: int = 0
+    user_rows: int = 0
+    user_rows_large: int = 0
+    faults: dict[str, int] = {}
+    decisions: list[str] = []
+
+
+def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
+    """Run one seed.
+
+    Parameters
+    ----------
+    plan
+        What to run.
+    log
+        Filled with the trace, line by line, if given.
+    """
+    world = _World(plan, log)
+    violation = None
+    try:
+        world.run()
+    except Violation as error:
+        violation = str(error)
+    except Stuck as error:
+        violation = f"stuck: {error}"
+    return world.outcome(violation)
+
+
+class _World:
+    def __init__(self, plan: Plan, log: list[str] | None) -> None:
+        rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
+        self.plan = plan
+        self.shape: Shape = draw_shape(rng)
+        self.kernel = Kernel(plan.seed)
+        self.kernel.log = log
+        self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile), plan.only)
+        promises = Promises(age_max_s=AGE_MAX_S, row_ttl_s=ROW_TTL_S, retention_s=RETENTION_H * 3600)
+        self.checker = Checker(promises)
+        self.cloud = Cloud(self.kernel, self.ledger, self.checker, self.shape.shards)
+        limits = Limits(lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S)
+        self.functions = Functions(self.cloud, limits, self.shape.timeout_ms)
+        self.collectors = Collectors(self.cloud)
+        self.clients = Clients(self.kernel, self.ledger, self.collectors, self.shape.items)
+        self.operators = Operators(self.cloud, self.functions, self.collectors, self.shape)
+        self.readers = Readers(self.cloud, self.shape.users, self.shape.items)
+        self._populate(rng)
+
+    def _populate(self, rng: random.Random) -> None:
+        self.operators.create_mapping()
+        share = -(-self.shape.events // self.shape.devices)
+        for number in range(self.shape.devices):
+            user = f"user{rng.randrange(self.shape.users)}"
+            is_known, native = rng.random() < 0.7, rng.random() < 0.6
+            events = share if self.plan.events_max is None else min(share, self.plan.events_max)
+            device = Device(
+                name=f"d{number}",
+                user={"user_id": user} if is_known else {"anonymous_id": user},
+                native=native,
+                events_left=events,
+                pace_us=self.shape.pace_us,
+            )
+            if self.plan.devices is None or number in self.plan.devices:
+                self.clients.add(device)
+        self.operators.start()
+        self.readers.start()
+
+    def run(self) -> None:
+        """Run everything; raises `Violation` or `Stuck`."""
+        self.kernel.run_until(self._is_chaos_over, limit_us=60 * DAY_US, steps_max=STEPS_MAX)
+        self._heal()
+        lost = self._replay_what_was_skipped()
+        self.checker.finish(self.cloud.dynamodb.items(TABLE), lost)
+        self._replay_all()
+        self._read_all()
+
+    def _is_chaos_over(self) -> bool:
+        done = all(device.finished for device in self.clients.devices)
+        return done and self.operators.finished == self.operators.started
+
+    def _heal(self) -> None:
+        self.ledger.healed = True
+        self.readers.stop = self.clients.flush = True
+        self.operators.heal()
+        if all(mapping.state.status == "Deleted" for mapping in self.operators.mappings):
+            self.operators.create_mapping()
+        self._until(self._is_quiet, "the stream is not read to its end")
+
+    def _is_quiet(self) -> bool:
+        return (
+            self._is_chaos_over()
+            and not self.cloud.ghosts
+            and not self.functions.running
+            and not self.collectors.running
+            and all(mapping.is_idle for mapping in self.operators.mappings)
+        )
+
+    def _until(self, finished: Callable[[], bool], complaint: str) -> None:
+        if not self.kernel.run_until(finished, limit_us=HEALING_US, steps_max=STEPS_MAX):
+            raise Stuck(complaint)
+
+    def _replay_what_was_skipped(self) -> dict[tuple[str, str], None]:
+        """Replay if an operator knows of records that were skipped; tell what retention took."""
+        if self.operators.must_replay:
+            self._replay()
+        return {key: None for key in self.checker.undone() if self.operators.is_expired(key)}
+
+    def _replay(self) -> None:
+        for mapping in self.operators.mappings:
+            if mapping.state.status != "Deleted":
+                mapping.delete()
+        self.operators.create_mapping()
+        self._until(self._is_quiet, "a replay does not come to its end")
+
+    def _replay_all(self) -> None:
+        """Check that delivering everything again changes nothing (invariant 6)."""
+        before = dict(self.checker.rows)
+        self._replay()
+        if self.checker.rows != before:
+            raise Violation(6, "replaying everything changed the tables")
+
+    def _read_all(self) -> None:
+        now_s = self.kernel.now_ms // 1000
+        expiries = sorted({image.ttl_s for (pk, _), image in self.checker.rows.items() if pk[0] == "I"})
+        moments = [now_s, *(expiries[len(expiries) // 2 :][:1])]
+        finished: list[bool] = []
+
+        def read(actor: object) -> None:  # noqa: ARG001 - the shape of an actor
+            for moment in moments:
+                self.readers.check_all(moment)
+            finished.append(True)
+
+        self.kernel.spawn("final", read)
+        self._until(lambda: bool(finished), "reading does not come to its end")
+
+    def outcome(self, violation: str | None) -> Outcome:
+        """Sum up."""
+        sizes = self.checker.user_row_bytes
+        return Outcome(
+            seed=self.plan.seed,
+            trace=self.kernel.trace_hash(),
+            violation=violation,
+            events=self.clients.made,
+            records=len(self.checker.records),
+            invocations=self.functions.invocations,
+            commits=self.checker.commits,
+            steps=self.kernel.steps,
+            user_rows=len(sizes),
+            user_rows_large=sum(size > 2_048 for size in sizes),
+            faults=dict(sorted(self.ledger.counts.items())),
+            decisions=self.ledger.decisions,
+        )

@@ -1375,7 +1375,7 @@ resource "aws_vpc_security_group_egress_rule" "this" {
 
 data "aws_iam_policy_document" "endpoint" {
   #checkov:skip=CKV_AWS_111: the two "*" resources belong to actions that know no resources (PutMetricData, X-Ray); an endpoint policy grants nothing by itself
-  #checkov:skip=CKV_AWS_356: the same two
+  #checkov:skip=CKV_AWS_356: the same two resources, for the same reason
   #checkov:skip=CKV_AWS_283: an endpoint policy that names principals admits the account's root user only; the condition names the account instead
   for_each = local.endpoint_policies
 
@@ -2197,7 +2197,7 @@ data "aws_iam_policy_document" "assume_lambda" {
 # What every function needs to run in a VPC, log and trace.
 data "aws_iam_policy_document" "function_common" {
   #checkov:skip=CKV_AWS_111: X-Ray's actions know no resources, so "*" is the only one they take
-  #checkov:skip=CKV_AWS_356: the same, and the two Describe actions of EC2
+  #checkov:skip=CKV_AWS_356: the same for X-Ray, and for the two Describe actions of EC2
   for_each = local.functions
 
   statement {

@@ -17,11 +17,16 @@ from .local_stack import LocalStack, TerraformFailed
 from .toolbox import Missing
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def _timed(name: str, action: Callable[[], str | None]) -> str:
     begin = time.monotonic()
     output = action() or ""
     summary = re.search(r"(Apply complete!.*|No changes\.|Destroy complete!.*)", output)
-    print(f"{name:<12} {time.monotonic() - begin:6.1f} s  {summary.group(1) if summary else ''}", flush=True)
+    _say(f"{name:<12} {time.monotonic() - begin:6.1f} s  {summary.group(1) if summary else ''}")
     return output
 
 
@@ -50,12 +55,12 @@ def main() -> int:
         try:
             run_cycle(Path(folder), nat_gateway_mode=mode)
         except Missing as reason:
-            print(f"skipped: {reason}")
+            _say(f"skipped: {reason}")
             return 0
         except TerraformFailed as failure:
-            print(failure, file=sys.stderr)
+            sys.stderr.write(f"{failure}\n")
             return 1
-    print(f"Shown on an emulator only (moto with the patches of tests/infrastructure/emulator); NAT: {mode}.")
+    _say(f"Shown on an emulator only (moto with the patches of tests/infrastructure/emulator); NAT: {mode}.")
     return 0
 
 

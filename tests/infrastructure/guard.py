@@ -1,8 +1,9 @@
 """Terraform for tests, which can never reach a real account.
 
-Every Terraform run against the emulator goes through `guarded_environment`. It refuses to start unless the environment
-points at this machine and holds nothing that could open a real account; then it hands Terraform an environment in which
-the ways around the endpoint (profiles, configuration files, instance metadata, tokens) are closed.
+Every Terraform run against the emulator goes through `guarded_environment`. It refuses to start unless
+the environment points at this machine and holds nothing that could open a real account; then it hands
+Terraform an environment in which the ways around the endpoint (profiles, configuration files, instance
+metadata) are closed.
 
 From a shell: ``python -m infrastructure.guard -chdir=../lib plan``.
 """
@@ -34,7 +35,7 @@ WAYS_AROUND = {
 }
 
 
-class NotLocal(Exception):
+class NotLocal(Exception):  # noqa: N818 - says what the environment is
     """Terraform was not started, because it might have reached a real account."""
 
 
@@ -54,9 +55,11 @@ def reasons_to_refuse(env: Mapping[str, str]) -> list[str]:
     reasons = []
     if "AWS_ENDPOINT_URL" not in env:
         reasons.append("AWS_ENDPOINT_URL is not set: requests would go to AWS")
-    for name, value in env.items():
-        if name.startswith("AWS_ENDPOINT_URL") and not LOCAL_ENDPOINT.fullmatch(value):
-            reasons.append(f"{name} must be http://127.0.0.1:PORT")
+    reasons += [
+        f"{name} must be http://127.0.0.1:PORT"
+        for name, value in env.items()
+        if name.startswith("AWS_ENDPOINT_URL") and not LOCAL_ENDPOINT.fullmatch(value)
+    ]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         if env.get(name) not in DUMMY_KEYS:
             reasons.append(f"{name} must be one of {', '.join(sorted(DUMMY_KEYS))}")
@@ -85,7 +88,9 @@ def guarded_environment(env: Mapping[str, str]) -> dict[str, str]:
         Naming every reason.
     """
     if reasons := reasons_to_refuse(env):
-        raise NotLocal("Terraform was not started, because it might reach a real account:\n- " + "\n- ".join(reasons))
+        raise NotLocal(
+            "Terraform was not started, because it might reach a real account:\n- " + "\n- ".join(reasons)
+        )
     return {
         **env,
         "AWS_CONFIG_FILE": os.devnull,
@@ -124,12 +129,26 @@ def run_terraform(
     return subprocess.run([terraform, *arguments], env=checked, text=True, capture_output=True, check=False)
 
 
+def start_terraform(
+    arguments: Sequence[str], env: Mapping[str, str], *, terraform: str = "terraform"
+) -> subprocess.Popen[str]:
+    """Start Terraform against the emulator and return while it runs, with pipes to it.
+
+    The parameters and the refusal are those of `run_terraform`.
+    """
+    checked = guarded_environment(env)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [terraform, *arguments], env=checked, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
+    )
+
+
 def main() -> int:
     """Run Terraform with this process's own environment, if that is safe."""
     try:
         checked = guarded_environment(os.environ)
     except NotLocal as refusal:
-        print(refusal, file=sys.stderr)
+        sys.stderr.write(f"{refusal}\n")
         return 2
     return subprocess.run(["terraform", *sys.argv[1:]], env=checked, check=False).returncode
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import boto3
 
-from .guard import run_terraform
+from .guard import run_terraform, start_terraform
 from .toolbox import LIB, ROOT, initialise, program
 
 STATE_BUCKET = "tapstack-state-emulator"
@@ -23,7 +23,7 @@ FUNCTIONS = ("consumer", "collector", "insights")
 DESTROYABLE = {"deletion_protection": "false", "force_destroy_buckets": "true"}
 
 
-class TerraformFailed(Exception):
+class TerraformFailed(Exception):  # noqa: N818 - says what happened
     """Terraform ended with another status than expected; the message holds its output."""
 
 
@@ -41,7 +41,9 @@ def packages(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FUNCTIONS:
         with zipfile.ZipFile(folder / f"{name}.zip", "w") as package:
-            entry = zipfile.ZipInfo("placeholder.txt", date_time=(1980, 1, 1, 0, 0, 0))  # the same bytes each time
+            entry = zipfile.ZipInfo(
+                "placeholder.txt", date_time=(1980, 1, 1, 0, 0, 0)
+            )  # the same bytes each time
             package.writestr(entry, "Stands in for the package that `make package` builds.\n")
     return folder
 
@@ -53,7 +55,8 @@ def local_environment(endpoint: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_REGION": REGION,
-        "AWS_MAX_ATTEMPTS": "2",  # what the emulator lacks, it answers with 500; the default retries that for minutes
+        # What the emulator lacks, it answers with 500, which the default retries for minutes.
+        "AWS_MAX_ATTEMPTS": "2",
     }
 
 
@@ -111,14 +114,29 @@ class LocalStack:
             [f"-chdir={LIB}", *arguments], self.environment(), terraform=program("terraform")
         )
         if done.returncode not in expected:
-            raise TerraformFailed(f"terraform {arguments[0]} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise TerraformFailed(
+                f"terraform {arguments[0]} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def init(self) -> None:
         """Initialise with the S3 backend on the emulator."""
         ready = initialise(self.folder / "plugins")
         backend = f"-backend-config={self.write_backend_file()}"
-        self.terraform("init", "-input=false", "-no-color", "-lockfile=readonly", backend, *ready.plugin_arguments)
+        self.terraform(
+            "init", "-input=false", "-no-color", "-lockfile=readonly", backend, *ready.plugin_arguments
+        )
+
+    def start_apply_that_waits_for_a_yes(self) -> subprocess.Popen[str]:
+        """Start an apply that holds the state's lock until somebody answers its question."""
+        interactive = [argument for argument in self._arguments() if argument != "-input=false"]
+        return start_terraform(
+            [f"-chdir={LIB}", "apply", *interactive], self.environment(), terraform=program("terraform")
+        )
+
+    def plan_arguments(self) -> list[str]:
+        """Give the arguments of every plan of this stack."""
+        return self._arguments()
 
     def _arguments(self) -> list[str]:
         values = {"package_dir": str(packages(self.folder / "packages")), **DESTROYABLE, **self.variables}

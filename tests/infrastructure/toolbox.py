@@ -17,7 +17,7 @@ LIB = ROOT / "lib"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818 - reads as the reason of a skip
     """A tool is not here; the message is the reason for a skipped test."""
 
 
@@ -75,7 +75,10 @@ def mirrors() -> Iterator[Path]:
 def mirror_with_provider() -> Path | None:
     """Find the first mirror that holds the AWS provider for this machine."""
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    packed, unpacked = f"*{platform.system().lower()}_{machine}.zip", f"*/{platform.system().lower()}_{machine}"
+    packed, unpacked = (
+        f"*{platform.system().lower()}_{machine}.zip",
+        f"*/{platform.system().lower()}_{machine}",
+    )
     for mirror in mirrors():
         folder = mirror / PROVIDER
         if folder.is_dir() and (any(folder.glob(packed)) or any(folder.glob(unpacked))):
@@ -85,14 +88,26 @@ def mirror_with_provider() -> Path | None:
 
 def _init(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Without TF_PLUGIN_CACHE and the like: a plain init, with the folder for its results outside lib/.
-    command = [program("terraform"), f"-chdir={LIB}", "init", "-backend=false", "-input=false", "-no-color", *arguments]
+    command = [
+        program("terraform"),
+        f"-chdir={LIB}",
+        "init",
+        "-backend=false",
+        "-input=false",
+        "-no-color",
+        *arguments,
+    ]
     env = terraform_environment(data_dir)
     return subprocess.run(command, env=env, text=True, capture_output=True, check=False, timeout=300)
 
 
 def terraform_environment(data_dir: Path) -> dict[str, str]:
     """Give the environment for Terraform runs that need no AWS: nothing of the caller's account in it."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_", "TF_CLI_ARGS"))}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "TF_VAR_", "TF_CLI_ARGS"))
+    }
     return {**env, "TF_DATA_DIR": str(data_dir), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
 
@@ -121,9 +136,14 @@ def initialise(data_dir: Path) -> Initialised:
     mirror = mirror_with_provider()
     if mirror is None:
         last_line = (plain.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Missing(f"the AWS provider is neither in a registry nor in a mirror; set TAPSTACK_TF_PLUGIN_DIR ({last_line})")
+        raise Missing(
+            "the AWS provider is in no registry and no mirror that is reachable here; "
+            f"set TAPSTACK_TF_PLUGIN_DIR ({last_line})"
+        )
     arguments = (f"-plugin-dir={mirror}",)
     mirrored = _init(data_dir, "-lockfile=readonly", *arguments)
     if mirrored.returncode != 0:
-        raise Missing(f"the provider in {mirror} does not fit the lock file: {mirrored.stderr.strip()[-300:]}")
+        raise Missing(
+            f"the provider in {mirror} does not fit the lock file: {mirrored.stderr.strip()[-300:]}"
+        )
     return Initialised(env=terraform_environment(data_dir), plugin_arguments=arguments)

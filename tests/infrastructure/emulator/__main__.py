@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # AWS's own policies exist, as in an account; read at import
+os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = (
+    "true"  # AWS's own policies exist, as in an account; read at import
+)
 
 from moto.server import main
 

@@ -19,7 +19,9 @@ def create_function(original: Callable[..., Any], backend: Any, spec: dict[str, 
 
 
 @replaces(LambdaFunction, "get_configuration", why="moto never answers LoggingConfig; AWS does")
-def get_configuration(original: Callable[..., Any], function: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+def get_configuration(
+    original: Callable[..., Any], function: Any, *args: Any, **kwargs: Any
+) -> dict[str, Any]:
     """Answer a function's settings, with where it logs to."""
     answer: dict[str, Any] = original(function, *args, **kwargs)
     if logging_config := getattr(function, "logging_config", None):

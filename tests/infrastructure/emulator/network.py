@@ -16,7 +16,9 @@ from .patching import adds, replaces
 class RegionalNatGateway(NatGateway):
     """A NAT gateway that belongs to a VPC and to no subnet."""
 
-    def __init__(self, backend: Any, vpc_id: str, zone_addresses: list[dict[str, Any]], tags: dict[str, str]) -> None:
+    def __init__(
+        self, backend: Any, vpc_id: str, zone_addresses: list[dict[str, Any]], tags: dict[str, str]
+    ) -> None:
         backend.get_vpc(vpc_id)
         self.id = random_nat_gateway_id()
         self.vpc_id = vpc_id
@@ -28,7 +30,10 @@ class RegionalNatGateway(NatGateway):
         self._created_at = utcnow()
         self.ec2_backend = backend
         self.address_set = [
-            {"allocationId": allocation_id, "publicIp": backend.address_by_allocation([allocation_id])[0].public_ip}
+            {
+                "allocationId": allocation_id,
+                "publicIp": backend.address_by_allocation([allocation_id])[0].public_ip,
+            }
             for zone in zone_addresses
             for allocation_id in zone["AllocationIds"]
         ]
@@ -56,7 +61,9 @@ def create_from_cloudformation(
         return original(resource_name, cloudformation_json, account_id, region_name, **kwargs)
     tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
     backend = ec2_backends[account_id][region_name]
-    return RegionalNatGateway(backend, properties["VpcId"], properties.get("AvailabilityZoneAddresses", []), tags)
+    return RegionalNatGateway(
+        backend, properties["VpcId"], properties.get("AvailabilityZoneAddresses", []), tags
+    )
 
 
 @adds(

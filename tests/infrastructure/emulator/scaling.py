@@ -13,7 +13,9 @@ from .patching import adds, replaces
 _tags: dict[str, dict[str, str]] = {}
 
 
-@replaces(Response, "register_scalable_target", why="moto drops the Tags of RegisterScalableTarget; AWS keeps them")
+@replaces(
+    Response, "register_scalable_target", why="moto drops the Tags of RegisterScalableTarget; AWS keeps them"
+)
 def register_scalable_target(original: Callable[..., Any], response: Any) -> str:
     """Register a target with its tags."""
     answer = original(response)
@@ -21,7 +23,11 @@ def register_scalable_target(original: Callable[..., Any], response: Any) -> str
     return answer
 
 
-@adds(Response, "list_tags_for_resource", why="moto lacks ListTagsForResource, which the provider reads after each apply")
+@adds(
+    Response,
+    "list_tags_for_resource",
+    why="moto lacks ListTagsForResource, which the provider reads after each apply",
+)
 def list_tags_for_resource(response: Any) -> str:
     """List a target's tags."""
     return json.dumps({"Tags": _tags.get(response._get_param("ResourceARN"), {})})

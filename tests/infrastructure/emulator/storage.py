@@ -18,9 +18,11 @@ from .patching import adds, replaces
 @replaces(
     IAMPolicyStatement,
     "is_action_permitted",
-    why="moto denies every statement with a condition; the TLS-only statement would shut out the emulator's plain HTTP",
+    why="moto ignores conditions of bucket policies; the TLS-only statement would shut out plain HTTP",
 )
-def permitted_as_if_over_tls(original: Callable[..., Any], statement: Any, *args: Any, **kwargs: Any) -> PermissionResult:
+def permitted_as_if_over_tls(
+    original: Callable[..., Any], statement: Any, *args: Any, **kwargs: Any
+) -> PermissionResult:
     """Pass over a statement that rules requests without TLS; the emulator has none."""
     over_tls = statement._statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
     if over_tls in ("false", ["false"]):

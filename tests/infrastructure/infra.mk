@@ -1,0 +1,24 @@
+# Checks of the Terraform stack. Included by the Makefile; each target does its own set-up.
+.PHONY: infra-test infra-apply-local infra-lock
+
+INFRA_VENV := .venv-infra
+INFRA_BIN := $(INFRA_VENV)/bin
+INFRA_UV_VERSION := 0.13.9
+INFRA_READY := $(INFRA_VENV)/.ready
+PYTHON ?= python3
+
+$(INFRA_READY): tests/infrastructure/requirements.lock
+	$(PYTHON) -m venv --clear $(INFRA_VENV)
+	$(INFRA_BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(INFRA_UV_VERSION)
+	$(INFRA_BIN)/uv pip install --quiet --python $(INFRA_BIN)/python --require-hashes -r tests/infrastructure/requirements.lock
+	@touch $@
+
+infra-test: $(INFRA_READY) ## check the Terraform stack: fmt, validate, terraform test, checkov, parsed HCL
+	$(INFRA_BIN)/python -m pytest --confcutdir=tests/infrastructure tests/infrastructure $(ARGS)
+
+infra-apply-local: $(INFRA_READY) ## apply the whole stack to a local emulator, plan again, destroy it
+	cd tests && ../$(INFRA_BIN)/python -m infrastructure.cycle $(ARGS)
+
+infra-lock: $(INFRA_READY) ## lock the newest versions that requirements.in allows
+	$(INFRA_BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
+	  tests/infrastructure/requirements.in -o tests/infrastructure/requirements.lock

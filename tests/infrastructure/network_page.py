@@ -1,0 +1,122 @@
+"""docs/reference/network.md as the stack's locals say it must be.
+
+``python -m infrastructure.network_page`` writes the page; a test compares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .stack_text import local_values
+from .toolbox import ROOT
+
+PAGE = ROOT / "docs/reference/network.md"
+
+WHEN = {
+    "always": "always",
+    "https": "`certificate_arn` is given",
+    "ip_targets": "a service in `api_services` has ip targets",
+    "operations_host": "`enable_operations_host`",
+    "internet_egress": "`enable_function_internet_egress`",
+    "zonal_nat": '`nat_gateway_mode = "zonal"`',
+}
+
+PEERS = {
+    "alb": "alb subnets",
+    "app": "app subnets",
+    "endpoint": "endpoint subnets",
+    "clients": "`allowed_client_cidrs` (the VPC)",
+    "ssh": "`ssh_allowed_cidr`",
+    "vpc": "the VPC",
+    "internet": "0.0.0.0/0",
+    "prefix-list:dynamodb": "DynamoDB's prefix list",
+    "prefix-list:s3": "S3's prefix list",
+}
+
+INTRODUCTION = """# Network rules
+
+Made from `lib/tap_stack.tf` (`network_acl_rules`, `security_groups`, `security_group_rules`) by
+`python -m infrastructure.network_page` in `tests/`; `make infra-test` fails when page and stack differ.
+
+Three tiers, each with one subnet in every availability zone, one network ACL, and no public address:
+
+| Tier | Holds | Default route |
+|---|---|---|
+| app | functions, ip targets, operations host | NAT; DynamoDB and S3 through gateway endpoints |
+| alb | internal load balancer | none |
+| endpoint | interface endpoints (Kinesis, logs, ...) | none |
+| egress | zonal NAT gateways, only with `nat_gateway_mode = "zonal"` | internet gateway |
+
+With the regional NAT gateway, the default, no subnet has a route to the internet gateway. The Lambda
+service calls functions and polls Kinesis from outside the VPC, so the load balancer needs no path to them
+and the consumer none to Kinesis. AWS never filters its resolver, DHCP, time and metadata addresses by
+network ACL, so no rule names them.
+"""
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _ports(name: str, ports: Mapping[str, Any]) -> str:
+    if ports["protocol"] == "-1":
+        return "all"
+    if isinstance(ports["from"], str):
+        return f"{ports['protocol']} `ip_target_port`"
+    span = str(ports["from"]) if ports["from"] == ports["to"] else f"{ports['from']}-{ports['to']}"
+    return f"{ports['protocol']} {span}"
+
+
+def _peer(name: str) -> str:
+    return f"group {name.removeprefix('group:')}" if name.startswith("group:") else PEERS[name]
+
+
+def page() -> str:
+    """Write the page from the stack."""
+    values = local_values()
+    ports = {name: _ports(name, entry) for name, entry in values["ports"].items()}
+    acl = [
+        (
+            rule["tier"],
+            rule["direction"],
+            str(rule["number"]),
+            rule["action"],
+            ports[rule["ports"]],
+            _peer(rule["peer"]),
+            WHEN[rule["when"]],
+            rule["why"],
+        )
+        for rule in values["network_acl_rules"]
+    ]
+    groups = [(name, WHEN[group["when"]], group["why"]) for name, group in values["security_groups"].items()]
+    rules = [
+        (
+            rule["group"],
+            rule["direction"],
+            ports[rule["ports"]],
+            _peer(rule["peer"]),
+            WHEN[rule["when"]],
+            rule["why"],
+        )
+        for rule in values["security_group_rules"]
+    ]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## Network ACLs\n",
+            "Stateless, so replies are listed. A rule with several ranges (one a zone) takes several numbers.\n",
+            _table(("Tier", "Direction", "Number", "Action", "Ports", "Peer", "When", "Why"), acl),
+            "## Security groups\n",
+            _table(("Group", "When", "Role"), groups),
+            "## Security group rules\n",
+            "Stateful, so only the side that opens a connection is listed.\n",
+            _table(("Group", "Direction", "Ports", "Peer", "When", "Why"), rules),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

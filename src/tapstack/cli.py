@@ -158,7 +158,7 @@ def call(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tapstack"
         message = error.format_message().rstrip(".")
-        click.echo(f"tapstack: {message[:1].lower()}{message[1:]} (see '{where} --help')", err=True)
+        click.echo(f"tapstack: {message[:1].lower()}{message[1:]}; see '{where} --help'", err=True)
         return USAGE_EXIT
     except UsageError as error:
         click.echo(f"tapstack: {error}", err=True)

@@ -230,8 +230,9 @@ class _Run:
         return INTERRUPTED if self._interrupts else OK
 
     def _offer(self, base_url: str) -> None:
+        self._screen.say(f"The API stays up at {base_url} until Ctrl-C.", always=True)
         self._screen.say(
-            f"\nThe API stays up at {base_url} until Ctrl-C. Try:\n"
+            "Try:\n"
             f"  curl -s '{base_url}/v1/trending?window=1h&n=5'\n"
             f"  curl -s {base_url}/v1/items/{_any_item(self._ledger)}/also-viewed\n"
             f"  curl -s {base_url}/v1/users/{_any_user(self._ledger)}"

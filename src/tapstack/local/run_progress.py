@@ -20,6 +20,7 @@ from rich.table import Table
 from tapstack.local.reconcile import Reconciliation
 
 PLAIN_EVERY_S = 5.0  # between lines where there is no terminal
+PLAIN_WIDTH = 110  # of tables where there is no terminal
 REFRESH_S = 0.2
 
 
@@ -105,13 +106,14 @@ class Screen:
     """
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
-        self.console = Console(file=sys.stderr if json else sys.stdout, highlight=False, soft_wrap=True)
-        self.errors = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        file = sys.stderr if json else sys.stdout
+        width = None if file.isatty() else PLAIN_WIDTH
+        self.console = Console(file=file, width=width, highlight=False, soft_wrap=True)
         self._quiet = quiet
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, always: bool = False) -> None:
         """Print a line of text, unless quiet."""
-        if not self._quiet:
+        if always or not self._quiet:
             self.console.print(text, markup=False)
 
     def stage(self) -> Stage:

@@ -1,0 +1,168 @@
+"""Reading back: the documented layout is the code's, and pages are read to the end."""
+
+import asyncio
+import base64
+import re
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from tapstack.core import aggregates, cooccurrence, dedupe, events, fold, ranking, rows, sessions
+from tapstack.errors import Unavailable
+from tapstack.local import reconcile, reconcile_identities, reconcile_ledger
+from tapstack.local.reconcile_tables import Reader
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
+STRUCTS = (
+    rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, dedupe.Seen,
+    dedupe.ClientSeen, sessions.Sessions, sessions.Session,
+)  # fmt: skip
+
+
+def documented():
+    """Read the page's tables of fields and of event types."""
+    fields: dict[str, list[str]] = {}
+    types, heading = {}, ""
+    for line in PAGE.read_text().splitlines():
+        if line.startswith("### "):
+            heading = line[4:]
+        elif (row := re.match(r"\| (\d+) \| `(\w+)` \| (\w*)", line)) is None:
+            continue
+        elif heading == "Counters":
+            types[int(row[1])] = (row[2], row[3] == "yes")
+        else:
+            assert int(row[1]) == len(fields.setdefault(heading, []))
+            fields[heading].append(row[2])
+    return fields, types
+
+
+def test_the_page_lists_every_field_in_the_order_of_the_code():
+    assert documented()[0] == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
+    assert all(struct.__struct_config__.array_like for struct in STRUCTS)
+
+
+def test_the_page_and_the_checker_have_the_codes_of_the_event_types():
+    types = documented()[1]
+    assert {code: name for code, (name, _) in types.items()} == dict(enumerate(events.EVENT_TYPES))
+    assert tuple(reconcile_ledger.TYPES) == events.EVENT_TYPES
+    interesting = {code for code, (_, is_interesting) in types.items() if is_interesting}
+    assert interesting == ranking.INTERESTED == reconcile.INTEREST
+
+
+def test_the_page_and_the_checker_have_the_numbers_of_the_code():
+    page = " ".join(PAGE.read_text().split())
+    windows = {window.name: window for window in aggregates.WINDOWS}
+    assert list(windows) == list(reconcile.WINDOW_NAMES)
+    assert [window.length_s for window in windows.values()] == list(reconcile.WINDOW_LENGTHS_S)
+    assert [window.kept for window in windows.values()] == list(reconcile.WINDOWS_KEPT)
+    assert reconcile.BOARD_PLACES == ranking.BOARD_PLACES
+    assert reconcile_identities.CLIENTS_MAX == dedupe.CLIENTS_MAX
+    assert reconcile_ledger.PART_ITEMS == fold.PART_ITEMS_MAX
+    for said in (
+        f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
+        f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
+        f"of {cooccurrence.BOUGHT_WITH_MAX} places",
+        f"the {ranking.BOARD_PLACES} items of the lane",
+        f"the last {rows.RECENT_MAX} interactions",
+        f"at most {sessions.SESSIONS_MAX}, in order",
+        f"the last {sessions.VIEWED_MAX} distinct items",
+        f"the {dedupe.CLIENTS_MAX} used last",
+        f"at most {rows.TRAITS_MAX}",
+        f"more than {fold.PART_ITEMS_MAX} items is applied in parts of {fold.PART_ITEMS_MAX}",
+    ):
+        assert said in page, said
+
+
+def attribute(state):
+    return {"B": base64.b64encode(msgspec.msgpack.encode(state)).decode()}
+
+
+SCANNED = [
+    {"pk": {"S": "U#u"}, "sk": {"S": "-"}, "v": {"N": "1"}, "ttl": {"N": "9"},
+     "s": attribute([[{b"c" * 16: [0, 1, []]}, -1, {7: 8}, -1], [], {1: 2}, [], [], 4])},
+    {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
+     "s": attribute([[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}])},
+    {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute({"a#b": 2})},
+    {"pk": {"S": "Z#1"}, "sk": {"S": "-"}, "v": {"N": "1"}, "s": attribute([])},
+]  # fmt: skip
+
+
+def stored(data):
+    return {"reason": "late", "data": base64.b64encode(data).decode()}
+
+
+async def dynamodb(request):
+    assert request.headers["x-amz-target"] == "DynamoDB_20120810.Scan"
+    assert "/dynamodb/" in request.headers["authorization"]
+    asked = await request.json()
+    assert asked["TableName"] == "t"
+    place = int(asked.get("ExclusiveStartKey", {"pk": {"S": "0"}})["pk"]["S"])
+    more = {"LastEvaluatedKey": {"pk": {"S": str(place + 1)}}} if place + 1 < len(SCANNED) else {}
+    return web.json_response({"Items": [SCANNED[place]], "Count": 1, **more})
+
+
+OBJECTS = {"late/shard/1-0.json": b"{}", "late/shard/1 & 2-1.json": b"[]"}
+
+
+async def s3(request):
+    bucket, _, key = request.path.lstrip("/").partition("/")
+    if key:
+        return web.json_response(stored(OBJECTS[key]))
+    if bucket != "late":
+        return web.Response(text="<ListBucketResult></ListBucketResult>")
+    keys = [key.replace("&", "&amp;") for key in OBJECTS]
+    if "continuation-token" not in request.query:
+        more = "<NextContinuationToken>a+b/c=</NextContinuationToken>"
+        return web.Response(text=f"<List><Contents><Key>{keys[0]}</Key></Contents>{more}</List>")
+    assert request.query["continuation-token"] == "a+b/c="
+    return web.Response(text=f"<List><Contents><Key>{keys[1]}</Key></Contents></List>")
+
+
+def read(table="t"):
+    async def main():
+        app = web.Application()
+        app.router.add_post("/", dynamodb if table == "t" else refuse)
+        app.router.add_get("/{path:.*}", s3)
+        runner = web.AppRunner(app, shutdown_timeout=0)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        try:
+            async with aiohttp.ClientSession() as session:
+                return await Reader(session, url, url, "eu-central-1").read_all(table, "late", "quarantine")
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(main())
+
+
+async def refuse(request):
+    return web.json_response({"__type": "ResourceNotFoundException"}, status=400)
+
+
+def test_every_page_of_the_table_and_of_the_buckets_is_read():
+    tables = read()
+    user = tables.users["U#u"]
+    assert (user.clients, user.ids, user.counters, user.pairs_count) == (
+        {b"c" * 16: [0, 1, []]}, {7: 8}, {1: 2}, 4,
+    )  # fmt: skip
+    item = tables.items["a#b"]["0001"]
+    assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (
+        {1: 2}, {5: {1: 2}}, 99, {"c": 1},
+    )  # fmt: skip
+    assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
+    assert tables.strange == ["Z#1 -"]
+    assert [(each.key, each.data, each.part) for each in tables.late] == [
+        ("late/shard/1-0.json", b"{}", 0),
+        ("late/shard/1 & 2-1.json", b"[]", 1),
+    ]
+    assert tables.quarantined == []
+
+
+def test_a_table_that_cannot_be_read_is_said():
+    with pytest.raises(Unavailable, match="answered 400"):
+        read("absent")

@@ -1,0 +1,77 @@
+"""The command line: a person's mistake is one clear line and exit code 2."""
+
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from tapstack.cli import call, cli
+
+RATE = "expected events a minute, at least 1, or 'max'"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--shade", "4"], "no such option", id="unknown option"),
+        pytest.param(["--rate", "fast"], f"{RATE}, got 'fast'", id="rate"),
+        pytest.param(["--rate", "0"], f"{RATE}, got '0'", id="rate of 0"),
+        pytest.param(["--events", "0"], "0 is not in the range x>=1", id="no events"),
+        pytest.param(["--shards", "many"], "'many' is not a valid integer", id="shards"),
+        pytest.param(["--faults", "few"], "'few' is not one of 'none', 'some', 'many'", id="faults"),
+        pytest.param(["--map", "user_id"], "expected canonical=column", id="map"),
+        pytest.param(["--map", "user_id=who"], "--map needs --input", id="map without input"),
+        pytest.param(["--input", "absent.csv"], "absent.csv: no such file or directory", id="missing file"),
+        pytest.param(["surplus"], "unexpected extra argument (surplus)", id="surplus"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, capsys):
+    assert call(["local", *arguments]) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.err.startswith("tapstack: ")
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+
+
+def test_a_bad_row_is_one_line_that_says_where(tmp_path, capsys):
+    path = tmp_path / "views.csv"
+    path.write_text("user_id,item_id,timestamp\nu,i,yesterday\n")
+    assert call(["local", "--input", str(path), "--json"]) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith(f"tapstack: {path}: line 2, column 'timestamp': expected a time such as ")
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+
+
+def test_a_port_in_use_is_one_line(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert call(["local", "--quiet", "--port", str(port)]) == 2
+    assert capsys.readouterr().err == f"tapstack: port {port} is in use; choose another one with --port\n"
+
+
+def test_an_unknown_command_is_one_line(capsys):
+    assert call(["locale"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("tapstack: no such command 'locale'")
+    assert error.endswith("; see 'tapstack --help'\n")
+    assert error.count("\n") == 1
+
+
+def test_help_has_examples_and_exit_codes():
+    result = CliRunner().invoke(cli, ["local", "--help"])
+    assert result.exit_code == 0
+    for text in (
+        "tapstack local --events 20000 --rate max --exit",
+        "--faults [none|some|many]",
+        "Exit codes:",
+    ):
+        assert text in result.output
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert call([]) == 2
+    assert "local" in capsys.readouterr().err

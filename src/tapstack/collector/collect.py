@@ -54,7 +54,7 @@ def split(body: bytes) -> list[msgspec.Raw]:
         if text[:1] != b"[":
             return [msgspec.json.decode(text, type=msgspec.Raw)]
         events = msgspec.json.decode(text, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidEvent("", "expected a JSON object, or an array of objects") from None
     if not events:
         raise InvalidEvent("", "expected at least one event")
@@ -113,8 +113,11 @@ def canonical(event: ClientEvent, received_at: datetime) -> Event:
     occurred_at = event.occurred_at
     skew_ms: int | None = None
     if occurred_at is not None:
+        # UTC and whole milliseconds: the skew must be exact, or copies of an event differ in its time.
+        occurred_at = occurred_at.astimezone(UTC)
+        occurred_at = occurred_at.replace(microsecond=occurred_at.microsecond // 1000 * 1000)
         latest = received_at + FUTURE_MAX
-        skew_ms = 0 if occurred_at <= latest else round((latest - occurred_at).total_seconds() * 1000)
+        skew_ms = min(0, (latest - occurred_at) // timedelta(milliseconds=1))
         occurred_at = min(occurred_at, latest)
     fields = {name: getattr(event, name) for name in ClientEvent.__struct_fields__}
     fields["occurred_at"] = occurred_at or received_at

@@ -49,22 +49,22 @@ def identify(event: Event, part: int = 0) -> Identity:
     if event.client_id is not None and event.n is not None:
         if part == 0:
             return Native(bytes.fromhex(event.client_id.replace("-", "")), event.n)
-        return Opaque(_digest(f"{event.client_id}:{event.n}#{part}"), client_time_s(event))
+        return Opaque(_digest(f"{event.client_id}:{event.n}", part, b"native"), client_time_s(event))
     if event.event_id is None:
         raise AssertionError("decode_event admits no event without an identity")
-    name = event.event_id if part == 0 else f"{event.event_id}#{part}"
-    return Opaque(_digest(name), client_time_s(event))
+    return Opaque(_digest(event.event_id, part), client_time_s(event))
 
 
 def client_time_s(event: Event) -> int:
     """Tell the time the client itself stamped, in Unix seconds; `TIMELESS_S` if it stamped none.
 
     Unlike ``occurred_at`` it does not depend on when the event was sent, so every copy of an event
-    has the same one.
+    has the same one. A time before 1970 is as good as its beginning: very old, but a time.
     """
     if event.clock_skew_ms is None:
         return TIMELESS_S
-    return (round(event.occurred_at.timestamp() * 1000) - event.clock_skew_ms) // 1000
+    client_time_ms = round(event.occurred_at.timestamp() * 1000) - event.clock_skew_ms
+    return max(client_time_ms // 1000, TIMELESS_S + 1)
 
 
 def partition_key(event: ClientEvent | Event) -> str:
@@ -89,5 +89,7 @@ def lane_of(key: str, lanes: int) -> int:
     return int.from_bytes(digest[:2], "big") * lanes >> 16
 
 
-def _digest(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+def _digest(name: str, part: int = 0, kind: bytes = b"") -> int:
+    # Part and kind go into the hash beside the name, not into it: "a#1" is anybody's event_id.
+    hashed = hashlib.blake2b(name.encode(), digest_size=8, salt=part.to_bytes(2, "big"), person=kind)
+    return int.from_bytes(hashed.digest(), "big", signed=True)

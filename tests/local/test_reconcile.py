@@ -18,7 +18,8 @@ from tapstack.core.identity import lane_of
 from tapstack.errors import InvalidEvent
 from tapstack.local.reconcile import reconcile
 from tapstack.local.reconcile_ledger import Ledger, digest, effects
-from tapstack.local.reconcile_tables import StoredEvent, Tables
+from tapstack.local.reconcile_pairs import recall, viewed_pairs
+from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
 from tapstack.local.traffic import Sins, generate
 from tapstack.ports import Row
 
@@ -266,6 +267,15 @@ class Still:
 
 
 LANES = 4
+SINS = Sins(resent=0.05, overtaken=0.05, late=0.02)
+
+
+def is_valid(payload):
+    try:
+        decode_client_event(msgspec.json.encode(payload))
+    except InvalidEvent:
+        return False
+    return True
 
 
 def run_consumer(payloads):
@@ -303,8 +313,7 @@ def run_consumer(payloads):
 
 @pytest.fixture(scope="module")
 def consumed():
-    sins = Sins(resent=0.05, overtaken=0.05, late=0.02)
-    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=sins)
+    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=SINS)
     payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
     return run_consumer(payloads)
 
@@ -333,3 +342,24 @@ def test_any_change_of_a_counter_is_found(consumed, seed):
     counters[key] += chance.choice([-1, 1])
     result = reconcile(ledger, changed)
     assert result.lost + result.overcounted == 1
+
+
+def test_the_recall_of_exact_maps_is_1_and_of_empty_ones_0():
+    views = [view(0, "a"), view(1, "b"), view(2, "c"), view(3, "d"), view(1, "b")]
+    pairs = viewed_pairs(views)
+    assert pairs["a"] == {"b": 1, "c": 1}
+    assert pairs["d"] == {"b": 1, "c": 1}
+    tables = Tables()
+    for item, partners in pairs.items():
+        tables.items[item] = {"0000": ItemRow({}, [{}, {}, {}], AT_S, dict(partners), {})}
+    assert recall(pairs, tables) == 1.0
+    tables.items["a"]["0000"].viewed_with = {"x": 9}
+    assert recall(pairs, tables) == 0.75
+    assert recall(pairs, Tables()) == 0.0
+
+
+def test_the_consumers_maps_name_nearly_all_frequent_partners(consumed):
+    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=SINS)
+    payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
+    accepted = [payload for payload in payloads if is_valid(payload)]
+    assert recall(viewed_pairs(accepted), consumed[1]) > 0.95

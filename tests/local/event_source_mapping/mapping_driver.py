@@ -90,7 +90,6 @@ class Driver:
             configuration or config(), now_ms=self.now_ms, pacing=pacing or Pacing(backoff_ms=100)
         )
         self.shards: dict[str, FakeShard] = {}
-        self.iterators: dict[str, int] = {}
         self.pending: deque[Output] = deque()
         self.log: list[Output] = []
         self.timer_ms: int | None = START_MS
@@ -165,11 +164,9 @@ class Driver:
                 now_ms=self.now_ms, shard_id=fetch.shard_id, fetch_id=fetch.fetch_id, trouble=trouble
             )
         shard = self.shards[fetch.shard_id]
-        if fetch.position is not None:
-            self.iterators[fetch.shard_id] = self.index_of(shard, fetch.position)
-        begin = self.iterators[fetch.shard_id]
+        begin = int(fetch.iterator or 0) if fetch.position is None else self.index_of(shard, fetch.position)
         records = tuple(shard.records[begin : begin + min(fetch.limit, self.page_limit)])
-        self.iterators[fetch.shard_id] = end = begin + len(records)
+        end = begin + len(records)
         rest = shard.records[end:]
         closed = shard.closed and not rest
         return RecordsFetched(
@@ -178,7 +175,7 @@ class Driver:
             fetch_id=fetch.fetch_id,
             records=records,
             millis_behind=max(1, self.now_ms - rest[0].arrival_ms) if rest else 0,
-            closed=closed,
+            next_iterator=None if closed else str(end),
             children=tuple(
                 ShardInfo(shard_id=name, parents=self.shards[name].parents) for name in shard.children
             )

@@ -609,3 +609,28 @@ def test_a_mapping_may_be_created_disabled() -> None:
     assert driver.run().invocations() == []
     driver.send(Enable(driver.now_ms))
     assert len(driver.run().invocations()) == 1
+
+
+def test_a_fetch_answered_after_the_mapping_began_anew_skips_nothing() -> None:
+    driver = Driver()
+    first = driver.put()
+    driver.run()
+    stale = driver.run_until(Fetch)
+    driver.send(Disable(driver.now_ms))
+    driver.send(Enable(driver.now_ms))
+    second = driver.put()
+    driver.answer(stale)
+    driver.run()
+    assert driver.invocations() == [[first], [second]]
+
+
+def test_an_update_waits_for_the_running_invocation_without_asking_for_ticks() -> None:
+    driver = Driver()
+    driver.put()
+    invoke = driver.run_until(Invoke)
+    driver.run(for_ms=0)
+    driver.timer_ms = None
+    driver.send(Update(driver.now_ms, config(batch_size=7)))
+    assert (driver.state.status, driver.timer_ms) == ("Updating", None)
+    driver.answer(invoke)
+    assert driver.state.status == "Enabled"

@@ -81,7 +81,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class KinesisReader:
-    """Holds the shard iterators of one mapping.
+    """Answers the fetches of one mapping.
 
     Parameters
     ----------
@@ -94,7 +94,6 @@ class KinesisReader:
     def __init__(self, kinesis: AwsApi, stream_name: str) -> None:
         self._kinesis = kinesis
         self._stream_name = stream_name
-        self._iterators: dict[str, str] = {}
 
     def list_shards(self, now_ms: int) -> ShardsListed | ListFailed:
         """List every shard, page by page."""
@@ -113,27 +112,22 @@ class KinesisReader:
     def fetch(self, fetch: Fetch, now_ms: int) -> RecordsFetched | FetchFailed:
         """Get a page from a new iterator or from where the last page ended."""
         try:
-            if fetch.position is not None or fetch.shard_id not in self._iterators:
-                if fetch.position is None:
-                    return self._failed(fetch, now_ms, "expired_iterator")
-                self._iterators[fetch.shard_id] = self._iterator(fetch.shard_id, fetch.position)
-            request = {"ShardIterator": self._iterators[fetch.shard_id], "Limit": fetch.limit}
+            iterator = fetch.iterator
+            if fetch.position is not None:
+                iterator = self._iterator(fetch.shard_id, fetch.position)
+            request = {"ShardIterator": iterator, "Limit": fetch.limit}
             page = _PAGE.decode(self._kinesis.call("GetRecords", _ENCODE(request)))
         except AwsError as error:
             return self._failed(fetch, now_ms, _TROUBLES.get(error.code, "unavailable"))
         except OutcomeUnknown:
             return self._failed(fetch, now_ms, "unavailable")
-        if page.next_shard_iterator is None:
-            self._iterators.pop(fetch.shard_id, None)
-        else:
-            self._iterators[fetch.shard_id] = page.next_shard_iterator
         return RecordsFetched(
             now_ms=now_ms,
             shard_id=fetch.shard_id,
             fetch_id=fetch.fetch_id,
             records=tuple(map(_record, page.records)),
             millis_behind=page.millis_behind_latest,
-            closed=page.next_shard_iterator is None,
+            next_iterator=page.next_shard_iterator,
             children=tuple(
                 ShardInfo(shard_id=child.shard_id, parents=tuple(child.parent_shards))
                 for child in page.child_shards or ()

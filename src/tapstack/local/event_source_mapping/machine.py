@@ -17,7 +17,13 @@ ListShards()
 >>> fetch.position.kind
 'TRIM_HORIZON'
 >>> record = Record(sequence_number="1", partition_key="u", data="e30=", arrival_ms=0)
->>> page = RecordsFetched(now_ms=5, shard_id=fetch.shard_id, fetch_id=fetch.fetch_id, records=(record,))
+>>> page = RecordsFetched(
+...     now_ms=5,
+...     shard_id=fetch.shard_id,
+...     fetch_id=fetch.fetch_id,
+...     records=(record,),
+...     next_iterator="from here on",
+... )
 >>> state, outputs = step(state, page, choices)
 >>> invoke = next(output for output in outputs if isinstance(output, Invoke))
 >>> answer = InvokeResult.success(b'{"batchItemFailures":[]}')
@@ -152,12 +158,12 @@ def _set_timer(draft: Draft, event: Input) -> None:
     if draft.status == "Enabled":
         moments = [shards.due_ms(draft, shard) for shard in draft.shards.values()]
         moments.append(draft.list_at_ms)
-    elif draft.status in _STARTING:
-        moments.append(draft.activate_at_ms)
+    elif draft.status in _STARTING and not shards.busy(draft):
+        moments.append(draft.activate_at_ms)  # else the last running invocation's end will see to it
     due = min((moment for moment in moments if moment is not None), default=None)
     if due is not None and due != draft.timer_ms:
-        draft.timer_ms = due
         draft.emit(SetTimer(due))
+    draft.timer_ms = due
 
 
 # ---------------------------------------------------------------- starting and stopping

@@ -100,7 +100,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """A shard as its poller sees it.
 
     `checkpoint`: every record of the shard up to and including it is settled. `fetched` is the last record
-    read (beyond the checkpoint by what the lanes hold). `fetch_id` is set while a fetch is out.
+    read (beyond the checkpoint by what the lanes hold). `fetch_id` is set while a fetch is out. `iterator` is
+    where the last page ended, None if a new one must be taken.
     """
 
     shard_id: str
@@ -112,7 +113,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     fetch_id: int | None = None
     next_fetch_ms: int = 0
     troubles: int = 0
-    iterator_needed: bool = True
+    iterator: str | None = None
     end_reached: bool = False
     caught_up: bool = False
     millis_behind: int = 0
@@ -163,14 +164,14 @@ class ListFailed(msgspec.Struct, frozen=True):
 
 
 class RecordsFetched(msgspec.Struct, frozen=True, kw_only=True):
-    """One page. `closed`: there is no next iterator, the shard ends here, its `children` follow."""
+    """One page. Without a `next_iterator` the shard ends here and its `children` follow."""
 
     now_ms: int
     shard_id: str
     fetch_id: int
     records: tuple[Record, ...] = ()
     millis_behind: int = 0
-    closed: bool = False
+    next_iterator: str | None
     children: tuple[ShardInfo, ...] = ()
 
 
@@ -276,11 +277,12 @@ class ListShards(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True):
-    """Get a page. With a `position` take a new iterator there first, else go on from the last page's."""
+    """Get a page: from `iterator`, or from a new one taken at `position`; exactly one of them is given."""
 
     shard_id: str
     fetch_id: int
     position: Position | None
+    iterator: str | None
     limit: int
 
 

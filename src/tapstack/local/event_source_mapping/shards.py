@@ -148,13 +148,14 @@ def _wants_page(draft: Draft, shard: Shard) -> bool:
 
 
 def _fetch(draft: Draft, shard: Shard) -> Shard:
-    position = resume_position(shard) if shard.iterator_needed else None
+    position = resume_position(shard) if shard.iterator is None else None
     fetch_id = draft.new_id()
     draft.emit(
         Fetch(
             shard_id=shard.shard_id,
             fetch_id=fetch_id,
             position=position,
+            iterator=shard.iterator,
             limit=min(
                 draft.pacing.page_records_max, max(1_000, 2 * draft.config.batch_size * len(shard.lanes))
             ),
@@ -180,23 +181,24 @@ def on_page(draft: Draft, page: RecordsFetched) -> None:
     shard = draft.shards.get(page.shard_id)
     if shard is None or shard.phase != "active" or shard.fetch_id != page.fetch_id:
         return
+    closed = page.next_iterator is None
     at_once = bool(page.records) and page.millis_behind > 0
     shard = replace(
         shard,
         fetch_id=None,
-        iterator_needed=False,
+        iterator=page.next_iterator,
         troubles=0,
         next_fetch_ms=draft.now_ms + (0 if at_once else draft.pacing.poll_interval_ms),
         fetched=page.records[-1].sequence_number if page.records else shard.fetched,
-        end_reached=page.closed,
+        end_reached=closed,
         # A full page may end in the very millisecond of the next record: only an empty one proves the end.
-        caught_up=page.closed or (not page.records and page.millis_behind == 0),
+        caught_up=closed or (not page.records and page.millis_behind == 0),
         millis_behind=page.millis_behind,
     )
     if page.records:
         shard = _distribute(draft, shard, page.records)
     draft.shards[shard.shard_id] = shard
-    if page.closed:
+    if closed:
         # A merged shard may have a parent that is not known yet; the listing will bring it in order.
         known = [child for child in page.children if all(name in draft.shards for name in child.parents)]
         adopt(draft, known)
@@ -213,7 +215,7 @@ def on_trouble(draft: Draft, failure: FetchFailed) -> None:
     shard = replace(
         shard,
         fetch_id=None,
-        iterator_needed=shard.iterator_needed or expired,
+        iterator=None if expired else shard.iterator,
         troubles=shard.troubles + 1,
         next_fetch_ms=draft.now_ms + (0 if expired and not shard.troubles else wait_ms),
         end_reached=failure.trouble == "gone",
@@ -275,7 +277,7 @@ def _rewound(draft: Draft, shard: Shard) -> Shard:
         shard,
         fetched=shard.checkpoint,
         fetch_id=None,
-        iterator_needed=True,
+        iterator=None,
         end_reached=False,
         caught_up=False,
         troubles=0,

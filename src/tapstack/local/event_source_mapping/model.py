@@ -174,6 +174,11 @@ class RecordsFetched(msgspec.Struct, frozen=True, kw_only=True):
     next_iterator: str | None
     children: tuple[ShardInfo, ...] = ()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the shard ends with this page."""
+        return self.next_iterator is None
+
 
 class FetchFailed(msgspec.Struct, frozen=True, kw_only=True):
     """GetShardIterator or GetRecords failed; ``gone``: the shard itself no longer exists."""

@@ -181,7 +181,6 @@ def on_page(draft: Draft, page: RecordsFetched) -> None:
     shard = draft.shards.get(page.shard_id)
     if shard is None or shard.phase != "active" or shard.fetch_id != page.fetch_id:
         return
-    closed = page.next_iterator is None
     at_once = bool(page.records) and page.millis_behind > 0
     shard = replace(
         shard,
@@ -190,15 +189,15 @@ def on_page(draft: Draft, page: RecordsFetched) -> None:
         troubles=0,
         next_fetch_ms=draft.now_ms + (0 if at_once else draft.pacing.poll_interval_ms),
         fetched=page.records[-1].sequence_number if page.records else shard.fetched,
-        end_reached=closed,
+        end_reached=page.closed,
         # A full page may end in the very millisecond of the next record: only an empty one proves the end.
-        caught_up=closed or (not page.records and page.millis_behind == 0),
+        caught_up=page.closed or (not page.records and page.millis_behind == 0),
         millis_behind=page.millis_behind,
     )
     if page.records:
         shard = _distribute(draft, shard, page.records)
     draft.shards[shard.shard_id] = shard
-    if closed:
+    if page.closed:
         # A merged shard may have a parent that is not known yet; the listing will bring it in order.
         known = [child for child in page.children if all(name in draft.shards for name in child.parents)]
         adopt(draft, known)

@@ -961,17 +961,7 @@ locals {
     operations = { via = ["lambda", "sns"], why = "Logs, alarms and settings of functions" }
   }
 
-  # AWS services that use the operations key in their own name, each held to this account's resources.
-  kms_service_users = {
-    cloudwatch = {
-      principal = "cloudwatch.amazonaws.com"
-      source    = "${local.arn_prefix}:cloudwatch:${var.aws_region}:${local.account_id}:alarm:${local.name}-*"
-    }
-    events = {
-      principal = "events.amazonaws.com"
-      source    = "${local.arn_prefix}:events:${var.aws_region}:${local.account_id}:rule/${local.name}-*"
-    }
-  }
+  alarm_arns = "${local.arn_prefix}:cloudwatch:${var.aws_region}:${local.account_id}:alarm:${local.name}-*"
 }
 
 data "aws_iam_policy_document" "kms" {
@@ -1060,17 +1050,18 @@ data "aws_iam_policy_document" "kms" {
     }
   }
 
+  # Alarms publish to the encrypted topic.
   dynamic "statement" {
-    for_each = each.key == "operations" ? local.kms_service_users : {}
+    for_each = each.key == "operations" ? ["alarms"] : []
 
     content {
-      sid       = "Publishes${title(statement.key)}"
+      sid       = "AlarmsPublish"
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = ["*"]
 
       principals {
         type        = "Service"
-        identifiers = [statement.value.principal]
+        identifiers = ["cloudwatch.amazonaws.com"]
       }
 
       condition {
@@ -1082,7 +1073,7 @@ data "aws_iam_policy_document" "kms" {
       condition {
         test     = "ArnLike"
         variable = "aws:SourceArn"
-        values   = [statement.value.source]
+        values   = [local.alarm_arns]
       }
     }
   }
@@ -1521,6 +1512,7 @@ locals {
 
 resource "aws_s3_bucket" "data" {
   #checkov:skip=CKV_AWS_144: one region is a requirement
+  #checkov:skip=CKV2_AWS_62: metrics with alarms (section 11) say what arrives here; nothing waits for single objects
   for_each = local.data_buckets
 
   bucket        = "${local.name}-${each.key}-${local.bucket_suffix}"
@@ -1625,14 +1617,6 @@ resource "aws_s3_bucket_logging" "data" {
   target_prefix = "s3/${each.key}/"
 
   depends_on = [aws_s3_bucket_policy.logs] # S3 checks at once that it may write there
-}
-
-# Events of the failure bucket raise an alarm (section 11); the others are there for whoever wants to listen.
-resource "aws_s3_bucket_notification" "data" {
-  for_each = local.data_buckets
-
-  bucket      = aws_s3_bucket.data[each.key].id
-  eventbridge = true
 }
 
 data "aws_iam_policy_document" "data_bucket" {
@@ -2712,30 +2696,26 @@ data "aws_iam_policy_document" "alarms" {
     }
   }
 
-  dynamic "statement" {
-    for_each = local.kms_service_users
+  statement {
+    sid       = "AlarmsPublish"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alarms.arn]
 
-    content {
-      sid       = "${title(statement.key)}Publishes"
-      actions   = ["sns:Publish"]
-      resources = [aws_sns_topic.alarms.arn]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
 
-      principals {
-        type        = "Service"
-        identifiers = [statement.value.principal]
-      }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [local.account_id]
-      }
-
-      condition {
-        test     = "ArnLike"
-        variable = "aws:SourceArn"
-        values   = [statement.value.source]
-      }
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = [local.alarm_arns]
     }
   }
 }
@@ -2855,26 +2835,6 @@ resource "aws_cloudwatch_metric_alarm" "quarantine_rate" {
   }
 
   tags = { Name = "${local.name}-quarantine-percent" }
-}
-
-# An object in the failure bucket is told at once, with its key: metrics of the mapping come a minute later.
-resource "aws_cloudwatch_event_rule" "failed_batch" {
-  name        = "${local.name}-failed-batch"
-  description = "A given-up batch was stored in the failure bucket"
-
-  event_pattern = jsonencode({
-    source      = ["aws.s3"]
-    detail-type = ["Object Created"]
-    detail      = { bucket = { name = [aws_s3_bucket.data["failure"].bucket] } }
-  })
-
-  tags = { Name = "${local.name}-failed-batch" }
-}
-
-resource "aws_cloudwatch_event_target" "failed_batch" {
-  rule      = aws_cloudwatch_event_rule.failed_batch.name
-  target_id = "alarms"
-  arn       = aws_sns_topic.alarms.arn
 }
 
 # ── Dashboard: the flow from left to right ───────────────────────────────────

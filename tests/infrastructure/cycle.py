@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .emulator.process import running_emulator
 from .local_stack import LocalStack, TerraformFailed
+from .policies import findings, role_policies
 from .toolbox import Missing
 
 
@@ -25,9 +26,16 @@ def _say(line: str) -> None:
 def _timed(name: str, action: Callable[[], str | None]) -> str:
     begin = time.monotonic()
     output = action() or ""
-    summary = re.search(r"(Apply complete!.*|No changes\.|Destroy complete!.*)", output)
+    summary = re.search(r"(Apply complete!.*|No changes\.|No findings\..*|Destroy complete!.*)", output)
     _say(f"{name:<12} {time.monotonic() - begin:6.1f} s  {summary.group(1) if summary else ''}")
     return output
+
+
+def _check_policies(stack: LocalStack) -> str:
+    policies = role_policies(stack.state())
+    if found := list(findings(policies)):
+        raise TerraformFailed("parliament found:\n" + "\n".join(found))
+    return f"No findings. in {len(policies)} policies (parliament)"
 
 
 def run_cycle(folder: Path, *, nat_gateway_mode: str) -> None:
@@ -45,6 +53,7 @@ def run_cycle(folder: Path, *, nat_gateway_mode: str) -> None:
         _timed("init", lambda: (stack.make_state_bucket(), stack.init())[1])
         _timed("apply", stack.apply)
         _timed("plan again", stack.plan_again)
+        _timed("policies", lambda: _check_policies(stack))
         _timed("destroy", stack.destroy)
 
 

@@ -5,11 +5,14 @@ Every Terraform run goes through `guard.run_terraform`.
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -78,6 +81,13 @@ class LocalStack:
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    def source(self) -> Path:
+        """Give a copy of lib/, made once, so that an edit meanwhile does not look like drift."""
+        copy = self.folder / "lib"
+        if not copy.exists():
+            shutil.copytree(LIB, copy, ignore=shutil.ignore_patterns(".terraform", "tests", "*.tfvars"))
+        return copy
+
     def environment(self) -> dict[str, str]:
         """Give Terraform's environment: the emulator's, and a data folder apart from lib/."""
         ready = initialise(self.folder / "plugins")
@@ -111,7 +121,7 @@ class LocalStack:
             If it ends with another status than `expected`.
         """
         done = run_terraform(
-            [f"-chdir={LIB}", *arguments], self.environment(), terraform=program("terraform")
+            [f"-chdir={self.source()}", *arguments], self.environment(), terraform=program("terraform")
         )
         if done.returncode not in expected:
             raise TerraformFailed(
@@ -131,7 +141,9 @@ class LocalStack:
         """Start an apply that holds the state's lock until somebody answers its question."""
         interactive = [argument for argument in self._arguments() if argument != "-input=false"]
         return start_terraform(
-            [f"-chdir={LIB}", "apply", *interactive], self.environment(), terraform=program("terraform")
+            [f"-chdir={self.source()}", "apply", *interactive],
+            self.environment(),
+            terraform=program("terraform"),
         )
 
     def plan_arguments(self) -> list[str]:
@@ -155,6 +167,11 @@ class LocalStack:
             If anything would change.
         """
         return self.terraform("plan", "-detailed-exitcode", *self._arguments()).stdout
+
+    def state(self) -> dict[str, Any]:
+        """Read the state, with every value as applied."""
+        state: dict[str, Any] = json.loads(self.terraform("show", "-json").stdout)
+        return state
 
     def destroy(self) -> str:
         """Destroy, and return what Terraform wrote."""

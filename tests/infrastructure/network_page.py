@@ -107,7 +107,7 @@ def page() -> str:
         [
             INTRODUCTION,
             "## Network ACLs\n",
-            "Stateless, so replies are listed. A rule with several ranges (one a zone) takes several numbers.\n",
+            "Stateless, so replies are listed. A rule with several ranges takes consecutive numbers.\n",
             _table(("Tier", "Direction", "Number", "Action", "Ports", "Peer", "When", "Why"), acl),
             "## Security groups\n",
             _table(("Group", "When", "Role"), groups),

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket, FakeDeleteMarker
-from moto.s3.responses import S3Response
 
 from .patching import adds, replaces
 
@@ -59,23 +57,3 @@ def may_write_logs(original: Callable[..., Any], target_bucket: Any, target_pref
         if allows and to_service and any(fnmatchcase(example, resource) for resource in named):
             return True
     return False
-
-
-@replaces(
-    S3Response,
-    "get_bucket_notification",
-    why="moto keeps EventBridgeConfiguration but never answers it; AWS does",
-)
-def get_bucket_notification(original: Callable[..., Any], response: Any) -> Any:
-    """Answer a bucket's notifications, with whether EventBridge hears of its objects."""
-    configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
-    if configuration is None or configuration.event_bridge is None:
-        return original(response)
-    serialized = response.serialized
-
-    def with_event_bridge(answer: ActionResult) -> Any:
-        answer.result["EventBridgeConfiguration"] = {}
-        return serialized(answer)
-
-    response.serialized = with_event_bridge
-    return original(response)

@@ -146,9 +146,20 @@ class Checker:
         self.rows.pop((pk, sk), None)
         self.deleted_rows[pk, sk] = None
 
-    def committed(self, actions: list[dict[str, Any]]) -> None:
-        """Check a transaction at the moment it takes effect (invariants 2, 3, 8, 10, 12)."""
+    def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
+        """Check a transaction at the moment it takes effect (invariants 2, 3, 8, 10, 12).
+
+        Parameters
+        ----------
+        actions
+            The transaction as it is on the wire.
+        batch
+            The records that whoever sent it was working on: an event counted and forgotten at once leaves
+            no other trace of which one it was.
+        """
         self.commits += 1
+        facts = (self.records[key].fact for key in batch)
+        at_hand = {part.name: None for fact in facts if fact is not None for part in fact.parts}
         changes = []
         for action in actions:
             item = action["Put"]["Item"]
@@ -160,7 +171,7 @@ class Checker:
         counted: list[tuple[Fact, Part]] = []
         for change in users:
             self._check_succession(change)
-            fresh = check_user(change, self._unapplied.get(change.key[0], {}))
+            fresh = check_user(change, self._unapplied.get(change.key[0], {}), at_hand)
             self._check_life(change, fresh)
             counted += fresh
             self._raise_floors(change)
@@ -266,13 +277,15 @@ class Checker:
         for number in numbers:
             self.records[shard_id, number].skipped = reason
 
-    def checkpoint(self, mapping: str, shard_id: str, number: str) -> None:
-        """Check a checkpoint as it moves (invariant 5)."""
+    def checkpoint(self, mapping: str, shard_id: str, number: str, now_s: int) -> None:
+        """Check a checkpoint as it moves (invariant 5); what retention took is no longer there to be done."""
+        horizon_s = now_s - self.promises.retention_s
         pending = self._polled.get((mapping, shard_id), [])
         limit, count = int(number), 0
         while count < len(pending) and int(pending[count]) <= limit:
             record = self.records[shard_id, pending[count]]
-            if not record.skipped and not self.is_done(shard_id, pending[count]):
+            gone = bool(record.skipped) or record.arrived_s <= horizon_s
+            if not gone and not self.is_done(shard_id, pending[count]):
                 raise Violation(5, f"{mapping} moved its checkpoint over {shard_id} {pending[count]}")
             count += 1
         del pending[:count]

@@ -84,7 +84,9 @@ def known_names(state: Any) -> dict[Name, None]:
     return names
 
 
-def check_user(change: Change, unapplied: dict[Name, tuple[Fact, Part]]) -> list[tuple[Fact, Part]]:
+def check_user(
+    change: Change, unapplied: dict[Name, tuple[Fact, Part]], at_hand: dict[Name, None]
+) -> list[tuple[Fact, Part]]:
     """Check a user's row and tell which parts it counted.
 
     Parameters
@@ -93,6 +95,8 @@ def check_user(change: Change, unapplied: dict[Name, tuple[Fact, Part]]) -> list
         The row.
     unapplied
         The parts of this user's events on the stream that are not counted yet.
+    at_hand
+        The parts that the sender of the commit was working on.
 
     Raises
     ------
@@ -114,7 +118,8 @@ def check_user(change: Change, unapplied: dict[Name, tuple[Fact, Part]]) -> list
     grown = difference(after[2], before[2])
     explained = _total(counted)
     if grown != explained:
-        counted += _hidden(pk, difference(grown, explained), after, unapplied, frozenset(fresh))
+        others = {name: unapplied[name] for name in at_hand if name in unapplied and name not in fresh}
+        counted += _hidden(pk, difference(grown, explained), after, others)
     return counted
 
 
@@ -126,17 +131,13 @@ def _total(parts: list[tuple[Fact, Part]]) -> Amounts:
 
 
 def _hidden(
-    pk: str,
-    missing: Amounts,
-    after: Any,
-    unapplied: dict[Name, tuple[Fact, Part]],
-    fresh: frozenset[Name],
+    pk: str, missing: Amounts, after: Any, others: dict[Name, tuple[Fact, Part]]
 ) -> list[tuple[Fact, Part]]:
     """Find events that were counted and forgotten in the same commit, which a floor must show."""
     candidates = [
         found
-        for name, found in unapplied.items()
-        if name not in fresh and found[1].user and _below_floor(name, found[0], after)
+        for name, found in others.items()
+        if found[1].user and _below_floor(name, found[0], after)
     ]
     events = sum(amount for key, amount in missing.items() if isinstance(key, int))
     if 0 < events <= len(candidates):
@@ -214,7 +215,8 @@ def check_items(items: list[Change], boards: list[Change], counted: list[tuple[F
         if wanted != got:
             raise Violation(2, f"item {item_id} moves by {got}, its newly counted events add {wanted}")
     _check_window_sums(items, counted)
-    _check_boards(items, boards)
+    newest_s = max((arrived_s for fact, _ in counted for arrived_s in fact.arrivals_s), default=0)
+    _check_boards(items, boards, newest_s)
 
 
 def _check_windows(change: Change) -> None:
@@ -264,14 +266,16 @@ def _window_growth(rows: list[Change], position: int, oldest: int) -> dict[int, 
     return {number: count for number, count in got.items() if count}
 
 
-def _check_boards(items: list[Change], boards: list[Change]) -> None:
+def _check_boards(items: list[Change], boards: list[Change], newest_s: int) -> None:
+    """Check that a window which a reader may still ask for shows what its items have."""
     by_key = {change.key: change.after.state for change in boards}
     for change in items:
         before, after = change.states()
-        for position, (name, _, _) in enumerate(WINDOWS):
+        for position, (name, length_s, kept) in enumerate(WINDOWS):
             for number, amounts in after[0][1][position].items():
                 score = _interest(amounts)
-                if score == _interest(before[0][1][position].get(number, {})):
+                unchanged = score == _interest(before[0][1][position].get(number, {}))
+                if unchanged or number < newest_s // length_s - kept:
                     continue
                 board = by_key.get((f"T#{name}#{number}", change.key[1]))
                 shown = None if board is None else board.get(change.key[0][2:])

@@ -111,7 +111,9 @@ class ObservedDynamoDB:
                 self._cloud.ledger.count("D5")
             raise
         if operation == "TransactWriteItems":
-            self._cloud.checker.committed(_decode(body)["TransactItems"])
+            sender = self._cloud.sender or getattr(self._cloud.kernel.current, "name", "")
+            batch = self._cloud.batches.get(sender, [])
+            self._cloud.checker.committed(_decode(body)["TransactItems"], batch)
         return answer
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
@@ -151,6 +153,10 @@ class Cloud:
         Rises when so much time passes that nothing on its way arrives any more.
     ghosts : int
         Requests that are still on their way.
+    batches : dict[str, list[tuple[str, str]]]
+        The records that each invocation works on.
+    sender : str
+        The invocation whose belated request takes effect just now.
     """
 
     def __init__(self, kernel: Kernel, ledger: Ledger, checker: Checker, shards: int) -> None:
@@ -174,6 +180,8 @@ class Cloud:
         self.spreading: Dice | None = None
         self.epoch = 0
         self.ghosts = 0
+        self.batches: dict[str, list[tuple[str, str]]] = {}
+        self.sender = ""
         self._parked: dict[str, list[Reply]] = {}
         self.versions: dict[str, int] = {}
 

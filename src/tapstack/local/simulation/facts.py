@@ -77,10 +77,10 @@ def native_name(client_id: str, n: int) -> Name:
     return ("n", bytes.fromhex(client_id.replace("-", "")), n)
 
 
-def opaque_name(text: str) -> Name:
-    """Name an event known by an id."""
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return ("o", int.from_bytes(digest, "big", signed=True), 0)
+def opaque_name(text: str, part: int = 0, kind: bytes = b"") -> Name:
+    """Name an event, or a further part of one, known by an id."""
+    hashed = hashlib.blake2b(text.encode(), digest_size=8, salt=part.to_bytes(2, "big"), person=kind)
+    return ("o", int.from_bytes(hashed.digest(), "big", signed=True), 0)
 
 
 def row_of(event: dict[str, Any]) -> str:
@@ -98,7 +98,7 @@ def read_event(data: bytes) -> tuple[Fact, int]:
     event = _decode(data)
     counted_ms = _milliseconds(event["occurred_at"])
     skew_ms = event.get("clock_skew_ms")
-    client_s = 0 if skew_ms is None else (counted_ms - skew_ms) // 1000
+    client_s = 0 if skew_ms is None else max((counted_ms - skew_ms) // 1000, 1)
     seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
     return Fact(row_of(event), tuple(_parts(event)), client_s), seconds
 
@@ -128,8 +128,8 @@ def _name(event: dict[str, Any], index: int) -> Name:
     if client_id is not None:
         if index == 0:
             return native_name(client_id, event["n"])
-        return opaque_name(f"{client_id}:{event['n']}#{index}")
-    return opaque_name(event["event_id"] + (f"#{index}" if index else ""))
+        return opaque_name(f"{client_id}:{event['n']}", index, b"native")
+    return opaque_name(event["event_id"], index)
 
 
 def _item_amounts(event: dict[str, Any], item: dict[str, Any]) -> Amounts:

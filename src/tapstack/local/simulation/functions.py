@@ -131,6 +131,7 @@ class _Invocation:
             for record in self._invoke.records
         ]
         functions = self._functions
+        self._cloud.batches[actor.name] = [(shard_id, record.sequence_number) for record in records]
         try:
             report = consume(
                 records,

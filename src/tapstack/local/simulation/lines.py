@@ -106,17 +106,23 @@ class Line:
         return self._mixed(actor, operation, body)
 
     def _later(self, operation: str, body: bytes, delay_us: int, counted: str | None = None) -> None:
+        cloud = self._cloud
+        sender = getattr(cloud.kernel.current, "name", "")
+
         def arrive() -> None:
             if counted is not None:
-                self._cloud.ledger.count(counted)
+                cloud.ledger.count(counted)
+            cloud.sender = sender
             try:
                 self._api.call(operation, body)
             except AwsError as error:
-                self._cloud.kernel.trace(f"ghost {error.code}")
+                cloud.kernel.trace(f"ghost {error.code}")
             else:
-                self._cloud.kernel.trace("ghost applied")
+                cloud.kernel.trace("ghost applied")
+            finally:
+                cloud.sender = ""
 
-        self._cloud.ghost(arrive, delay_us)
+        cloud.ghost(arrive, delay_us)
 
     def _mixed(self, actor: Actor, operation: str, body: bytes) -> bytes:
         """Cancel a transaction for what is really wrong with it and for contention, perhaps load as well."""

@@ -138,10 +138,14 @@ class Mapping:
             case Fetch():
                 cloud.kernel.spawn(f"{self.name}.f{output.fetch_id}", lambda actor: self._fetch(actor, output))
             case SetTimer():
-                cloud.kernel.after(output.at_ms * 1000 - cloud.kernel.now_us, lambda: self._ring(output.at_ms))
+                # While it waits for what is running, the machine asks for ticks at a time that has passed.
+                floor_us = 0 if self.state.status == "Enabled" else 100_000
+                delay_us = max(floor_us, output.at_ms * 1000 - cloud.kernel.now_us)
+                cloud.kernel.after(delay_us, lambda: self._ring(output.at_ms))
             case CheckpointMoved():
                 if output.lane is None:
-                    cloud.checker.checkpoint(self.name, output.shard_id, output.sequence_number)
+                    now_s = cloud.kernel.now_ms // 1000
+                    cloud.checker.checkpoint(self.name, output.shard_id, output.sequence_number, now_s)
             case ListShards():
                 self._lists += 1
                 cloud.kernel.spawn(f"{self.name}.l{self._lists}", self._list)

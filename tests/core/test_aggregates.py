@@ -1,0 +1,173 @@
+"""Counters in windows: exact, whatever the order of events and arrivals."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON_S, stream_event, stream_events
+from tapstack.core.aggregates import (
+    MICROS,
+    WINDOWS,
+    Counters,
+    Windowed,
+    add_counts,
+    count_in_windows,
+    item_delta,
+    user_delta,
+    window_numbers,
+)
+from tapstack.core.events import TYPE_CODE, Event
+
+VIEW, PURCHASE = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
+
+counters = st.dictionaries(
+    st.integers(0, 15) | st.sampled_from(["EUR", "JPY"]), st.integers(-(10**15), 10**15)
+)
+# (own time, arrival): in the future by up to a day, late by up to ten.
+arrivals = st.tuples(st.integers(-10 * 86_400, 86_400), st.integers(0, 9 * 86_400)).map(
+    lambda pair: (NOON_S + pair[0] + pair[1], NOON_S + pair[1])
+)
+streams = st.lists(st.tuples(arrivals, counters), max_size=15)
+Arrival = tuple[tuple[int, int], Counters]
+
+
+def after(events: list[Arrival]) -> Windowed:
+    state = Windowed()
+    for (at_s, arrived_s), delta in events:
+        count_in_windows(state, delta, window_numbers(at_s), arrived_s)
+    return state
+
+
+def without_empty(state: Windowed) -> list[dict[int, Counters]]:
+    return [{number: counted for number, counted in window.items() if counted} for window in state.windows]
+
+
+@given(streams.flatmap(lambda events: st.tuples(st.just(events), st.permutations(events))))
+def test_the_order_of_processing_changes_nothing(orders: tuple[list[Arrival], list[Arrival]]) -> None:
+    one, other = after(orders[0]), after(orders[1])
+    assert one == other
+
+
+@given(streams)
+def test_every_window_holds_what_brute_force_finds(events: list[Arrival]) -> None:
+    state = after(events)
+    latest_arrival_s = max((arrived_s for (_, arrived_s), _ in events), default=0)
+    for window, counted in zip(WINDOWS, state.windows, strict=True):
+        expected: dict[int, Counters] = {}
+        for (at_s, _), delta in events:
+            if at_s // window.length_s >= latest_arrival_s // window.length_s - window.kept:
+                add_counts(expected.setdefault(at_s // window.length_s, {}), delta)
+        assert counted == expected
+
+
+@given(streams)
+def test_the_lifetime_counts_all_however_late(events: list[Arrival]) -> None:
+    expected: Counters = {}
+    for _, delta in events:
+        add_counts(expected, delta)
+    assert after(events).lifetime == expected
+
+
+def test_windows_cover_the_moment_they_are_numbered_by() -> None:
+    assert [window.number(NOON_S) for window in WINDOWS] == list(window_numbers(NOON_S))
+    assert [window.name for window in WINDOWS] == ["5m", "1h", "1d"]
+
+
+@pytest.mark.parametrize("position", range(3), ids=[window.name for window in WINDOWS])
+def test_a_window_is_kept_until_arrivals_are_its_kept_time_later(position: int) -> None:
+    window = WINDOWS[position]
+    start_s = NOON_S - NOON_S % 86_400
+    state = after([((start_s, start_s), {VIEW: 1})])
+    last_s = start_s + (window.kept + 1) * window.length_s - 1
+    count_in_windows(state, {VIEW: 1}, window_numbers(last_s), last_s)
+    assert window.number(start_s) in state.windows[position]
+    count_in_windows(state, {VIEW: 1}, window_numbers(last_s + 1), last_s + 1)
+    assert window.number(start_s) not in state.windows[position]
+
+
+def test_an_event_of_a_forgotten_window_counts_in_the_lifetime_only() -> None:
+    state = after([((NOON_S, NOON_S), {VIEW: 1}), ((NOON_S - 30 * 86_400, NOON_S), {VIEW: 1})])
+    assert state.lifetime == {VIEW: 2}
+    assert [sum(counted[VIEW] for counted in window.values()) for window in state.windows] == [1, 1, 1]
+
+
+def test_a_clients_clock_ahead_forgets_nothing() -> None:
+    state = after([((NOON_S, NOON_S), {VIEW: 1}), ((NOON_S + 86_400, NOON_S), {VIEW: 1})])
+    assert [len(window) for window in state.windows] == [2, 2, 2]
+
+
+DELTAS: dict[str, tuple[dict[str, Any], Counters, Counters]] = {
+    # event, the user's share, the first item's share
+    "a view": ({}, {VIEW: 1}, {VIEW: 1}),
+    "a view with a price is no purchase": ({"value": 5}, {VIEW: 1}, {VIEW: 1}),
+    "a purchase of one": (
+        {"event_type": "purchase", "items": [{"item_id": "a", "price": 2.5}], "currency": "EUR"},
+        {PURCHASE: 1, "EUR": 2_500_000},
+        {PURCHASE: 1, "EUR": 2_500_000},
+    ),
+    "quantity none at all": (
+        {
+            "event_type": "purchase",
+            "items": [{"item_id": "a", "price": 2.5, "quantity": 0}],
+            "currency": "EUR",
+        },
+        {PURCHASE: 1, "EUR": 0},
+        {PURCHASE: 1, "EUR": 0},
+    ),
+    "the item's currency beats the event's": (
+        {
+            "event_type": "purchase",
+            "items": [
+                {"item_id": "a", "price": 1, "quantity": 3, "currency": "JPY"},
+                {"item_id": "b", "price": 2},
+            ],
+            "currency": "EUR",
+        },
+        {PURCHASE: 1, "JPY": 3_000_000, "EUR": 2_000_000},
+        {PURCHASE: 1, "JPY": 3_000_000},
+    ),
+    "the event's value beats the sum of items": (
+        {"event_type": "purchase", "items": [{"item_id": "a", "price": 1}], "value": 9.99, "currency": "EUR"},
+        {PURCHASE: 1, "EUR": 9_990_000},
+        {PURCHASE: 1, "EUR": 1_000_000},
+    ),
+    "no currency": (
+        {"event_type": "purchase", "items": [{"item_id": "a", "price": 1}]},
+        {PURCHASE: 1, "XXX": 1_000_000},
+        {PURCHASE: 1, "XXX": 1_000_000},
+    ),
+    "no price": ({"event_type": "purchase"}, {PURCHASE: 1}, {PURCHASE: 1}),
+}
+
+
+@pytest.mark.parametrize(("change", "user", "item"), DELTAS.values(), ids=DELTAS)
+def test_an_event_adds_one_and_a_purchase_its_amount(
+    change: dict[str, Any], user: Counters, item: Counters
+) -> None:
+    event = stream_event(**change)
+    assert user_delta(event) == user
+    assert item_delta(event, event.items[0]) == item
+
+
+@given(stream_events(event_types=("purchase",)))
+def test_without_a_value_a_purchase_is_worth_its_items(event: Event) -> None:
+    if event.value is not None:
+        return
+    total: Counters = {}
+    for item in event.items:
+        add_counts(total, {key: amount for key, amount in item_delta(event, item).items() if key != PURCHASE})
+    assert {key: amount for key, amount in user_delta(event).items() if key != PURCHASE} == total
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40).flatmap(st.permutations))
+def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
+    total: Counters = {}
+    for amount in cents:
+        event = stream_event(event_type="purchase", value=amount / 100, currency="EUR")
+        add_counts(total, user_delta(event))
+    assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)

@@ -1,0 +1,60 @@
+"""Write units and row sizes, as AWS documents them.
+
+Examples: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+and .../read-write-operations.html, read 2026-11-23.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.core.capacity import row_bytes, write_units
+from tapstack.ports import Key, RowWrite
+from tapstack.testing import item_bytes
+
+DOCUMENTED: dict[str, tuple[int, int, int]] = {
+    # bytes, units standard, units in a transaction
+    "half a KiB": (512, 1, 2),
+    "one KiB": (1_024, 1, 2),
+    "one byte more": (1_025, 2, 4),
+    "one and a half KiB": (1_536, 2, 4),
+    "three KiB": (3 * 1_024, 3, 6),
+    "the largest item": (400 * 1_024, 400, 800),
+    "nothing": (0, 1, 2),
+}
+
+
+@pytest.mark.parametrize(("size", "standard", "transactional"), DOCUMENTED.values(), ids=DOCUMENTED)
+def test_a_kib_begun_is_a_unit_and_two_in_a_transaction(size: int, standard: int, transactional: int) -> None:
+    assert write_units(size, transactional=False) == standard
+    assert write_units(size, transactional=True) == transactional
+
+
+@given(
+    pk=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+    sk=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5),
+    state=st.binary(max_size=300),
+    version=st.integers(0, 10**6),
+    expires_at_s=st.integers(1_700_000_000, 4_000_000_000),
+)
+def test_a_rows_size_is_never_below_dynamodbs_and_close_to_it(
+    pk: str, sk: str, state: bytes, version: int, expires_at_s: int
+) -> None:
+    stored: list[dict[str, Any]] = []
+
+    class Recorder:
+        def call(self, operation: str, body: bytes) -> bytes:
+            stored.append(msgspec.json.decode(body)["TransactItems"][0]["Put"]["Item"])
+            return b"{}"
+
+    write = RowWrite(key=Key(pk, sk), seen_version=version, state=state, expires_at_s=expires_at_s)
+    DynamoTable(Recorder(), "t").commit([write])
+    assert base64.b64decode(stored[0]["s"]["B"]) == state
+    assert 0 <= row_bytes(pk, sk, state) - item_bytes(stored[0]) <= 5

@@ -618,6 +618,7 @@ def test_a_fetch_answered_after_the_mapping_began_anew_skips_nothing() -> None:
     stale = driver.run_until(Fetch)
     driver.send(Disable(driver.now_ms))
     driver.send(Enable(driver.now_ms))
+    driver.answer(driver.run_until(Fetch))
     second = driver.put()
     driver.answer(stale)
     driver.run()

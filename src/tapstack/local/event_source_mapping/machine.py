@@ -353,7 +353,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         _ANSWERING, DestinationFinished, _delivered, "the discarded records are settled, delivered or lost"
     ),
     Transition(("Enabled",), Disable, _disable, "Disabling until running invocations end, then Disabled"),
-    Transition(("Creating", "Enabling", "Updating"), Disable, _disable, "the same, before it ever ran again"),
+    Transition(
+        ("Creating", "Enabling", "Updating"), Disable, _disable, "likewise, though nothing was begun yet"
+    ),
     Transition(
         ("Disabled",), Enable, _enable, "Enabling; after the activation delay resume at the checkpoints"
     ),

@@ -24,8 +24,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## run the whole pipeline on this machine for about a minute
 	$(BIN)/tapstack local --exit $(ARGS)
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: $(READY) ## run the tests (the stack's own are `make infra-test`)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/infrastructure $(ARGS)
 
 check: $(READY) ## lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -34,11 +34,15 @@ check: $(READY) ## lint, types, import rules
 	PYTHONPATH=src $(BIN)/lint-imports
 
 bench: $(READY) ## run every benchmark; one JSON object each
-	@for name in consumer imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in consumer calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 lock: ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  --all-extras --group dev --group bench pyproject.toml -o requirements.lock
+
+-include tests/infrastructure/infra.mk
+-include tests/simulation/simulation.mk
+-include packaging.mk
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-infra dist build .mypy_cache .ruff_cache .hypothesis .import_linter_cache .tapstack

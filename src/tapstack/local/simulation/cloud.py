@@ -207,6 +207,10 @@ class Cloud:
             self.news(shard_id)
         return True
 
+    def shard_ids(self) -> list[str]:
+        """List the shards of the stream, closed ones included."""
+        return self.kinesis.shard_ids(STREAM)
+
     def put_directly(self, partition_key: str, data: bytes) -> None:
         """Put a record past the collector, as other producers and operators do."""
         entry = {"Data": base64.b64encode(data).decode(), "PartitionKey": partition_key}

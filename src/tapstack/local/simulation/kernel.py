@@ -95,6 +95,7 @@ class Kernel:
         self.steps = 0
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = 0
+        self._warped_us = 0
         self.hub = greenlet.getcurrent()
         self._trace = blake2b(digest_size=8)
         self.log: list[str] | None = None
@@ -177,12 +178,13 @@ class Kernel:
     def warp(self, duration_us: int) -> None:
         """Let time pass at once; what was due meanwhile is late."""
         self.now_us += duration_us
+        self._warped_us += duration_us
 
     def run_until(self, finished: Callable[[], bool], *, limit_us: int, steps_max: int) -> bool:
-        """Run until a condition holds; False if it does not within the limits."""
-        end_us, end_steps = self.now_us + limit_us, self.steps + steps_max
+        """Run until a condition holds; False if it does not within the limits (warps do not count)."""
+        end_us, end_steps = self.now_us - self._warped_us + limit_us, self.steps + steps_max
         while not finished():
-            if not self._heap or self.now_us > end_us or self.steps > end_steps:
+            if not self._heap or self.now_us - self._warped_us > end_us or self.steps > end_steps:
                 return False
             due_us, _, act = heapq.heappop(self._heap)
             self.now_us = max(self.now_us, due_us)

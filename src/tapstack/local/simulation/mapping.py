@@ -118,15 +118,14 @@ class Mapping:
             return True
         if self.state.status != "Enabled" or not self.state.listed:
             return False
-        for shard_id in self._cloud.kinesis.shard_ids(STREAM):
+        for shard_id in self._cloud.shard_ids():
             shard = self.state.shards.get(shard_id)
             if shard is None or shard.phase == "waiting":
                 return False
             if any(lane.work or lane.buffer or lane.phase != "idle" for lane in shard.lanes):
                 return False
-            records = self._cloud.kinesis.records(STREAM, shard_id)
-            last = records[-1].sequence_number if records else None
-            if shard.phase != "drained" and last is not None and not _reached(shard.fetched, last):
+            found_empty = self._seen.get(shard_id) == self._cloud.versions.get(shard_id, 0)
+            if shard.phase != "drained" and not found_empty:
                 return False
         return True
 
@@ -197,6 +196,3 @@ class Mapping:
         now_ms = cloud.kernel.now_ms
         cloud.kernel.after(0, lambda: self.feed(deliver.finished(now_ms, delivered=not failed)))
 
-
-def _reached(fetched: str | None, last: str) -> bool:
-    return fetched is not None and int(fetched) >= int(last)

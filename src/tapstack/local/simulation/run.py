@@ -15,12 +15,12 @@ from tapstack.local.simulation.cloud import RETENTION_H, TABLE, Cloud
 from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
-from tapstack.local.simulation.kernel import DAY_US, Kernel, Stuck
+from tapstack.local.simulation.kernel import Kernel, Stuck
 from tapstack.local.simulation.operators import Operators
 from tapstack.local.simulation.plan import AGE_MAX_S, ROW_TTL_S, Plan, Shape, draw_shape
 from tapstack.local.simulation.readers import Readers
 
-CHAOS_US = 240_000_000
+CHAOS_US = 2 * 3_600_000_000
 HEALING_US = 3 * 3_600_000_000
 STEPS_MAX = 300_000
 
@@ -113,7 +113,7 @@ class _World:
 
     def run(self) -> None:
         """Run everything; raises `Violation` or `Stuck`."""
-        self.kernel.run_until(self._is_chaos_over, limit_us=60 * DAY_US, steps_max=STEPS_MAX)
+        self.kernel.run_until(self._is_chaos_over, limit_us=CHAOS_US, steps_max=STEPS_MAX)
         self._heal()
         lost = self._replay_what_was_skipped()
         self.checker.finish(self.cloud.dynamodb.items(TABLE), lost)

@@ -41,10 +41,10 @@ def test_a_kib_begun_is_a_unit_and_two_in_a_transaction(size: int, standard: int
     pk=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
     sk=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5),
     state=st.binary(max_size=300),
-    version=st.integers(0, 10**6),
+    version=st.integers(1_700_000_000_000, 4_000_000_000_000),
     expires_at_s=st.integers(1_700_000_000, 4_000_000_000),
 )
-def test_a_rows_size_is_never_below_dynamodbs_and_close_to_it(
+def test_a_rows_size_is_dynamodbs_give_or_take_its_numbers(
     pk: str, sk: str, state: bytes, version: int, expires_at_s: int
 ) -> None:
     stored: list[dict[str, Any]] = []
@@ -57,4 +57,4 @@ def test_a_rows_size_is_never_below_dynamodbs_and_close_to_it(
     write = RowWrite(key=Key(pk, sk), seen_version=version, state=state, expires_at_s=expires_at_s)
     DynamoTable(Recorder(), "t").commit([write])
     assert base64.b64decode(stored[0]["s"]["B"]) == state
-    assert 0 <= row_bytes(pk, sk, state) - item_bytes(stored[0]) <= 5
+    assert abs(row_bytes(pk, sk, state) - item_bytes(stored[0])) <= 8

@@ -181,5 +181,9 @@ def _scalars(event: Event) -> dict[str, str | int | float | bool]:
     return {
         name[:TRAIT_CHARS_MAX]: value[:TRAIT_CHARS_MAX] if isinstance(value, str) else value
         for name, value in (event.traits or {}).items()
-        if isinstance(value, str | int | float | bool)
+        if isinstance(value, str | float) or _is_stored_integer(value)
     }
+
+
+def _is_stored_integer(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() < 64  # JSON has longer ones, MessagePack has not

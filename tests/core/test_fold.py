@@ -1,0 +1,225 @@
+"""What an event does to its user, and what it adds to items: conservation, parts, and the profile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from event_strategies import NOON_S, OBJECTS, stream_event, stream_events
+from tapstack.core.cooccurrence import PARTNERS_MAX
+from tapstack.core.events import ITEMS_MAX, TYPE_CODE, Event
+from tapstack.core.fold import (
+    PART_ITEMS_MAX,
+    ItemEffect,
+    fold_event,
+    fold_item,
+    part_items,
+    parts_count,
+)
+from tapstack.core.rows import (
+    ALIASES_MAX,
+    RECENT_MAX,
+    TRAIT_CHARS_MAX,
+    TRAITS_MAX,
+    ItemState,
+    UserState,
+    decode_user,
+    encode_state,
+)
+from tapstack.core.sessions import BOUGHT_MAX
+
+
+def seconds(event: Event) -> int:
+    return int(event.occurred_at.timestamp())
+
+
+def fold(user: UserState, event: Event) -> list[ItemEffect]:
+    return [
+        effect
+        for part in range(parts_count(event))
+        for effect in fold_event(user, event, part, seconds(event), NOON_S)
+    ]
+
+
+def folded(events: list[Event]) -> tuple[UserState, list[ItemEffect]]:
+    user = UserState()
+    return user, [effect for event in events for effect in fold(user, event)]
+
+
+def many_items(count: int, event_type: str = "item_view", **changes: Any) -> Event:
+    items = [{"item_id": f"i{number:03}", "price": 1} for number in range(count)]
+    return stream_event(event_type=event_type, items=items, **changes)
+
+
+@given(st.lists(stream_events(), max_size=12))
+def test_every_mention_of_an_item_is_counted_once(events: list[Event]) -> None:
+    user, effects = folded(events)
+    mentioned = Counter(
+        (item.item_id, TYPE_CODE[event.event_type]) for event in events for item in event.items
+    )
+    counted: Counter[tuple[str, Any]] = Counter()
+    for effect in effects:
+        counted.update({(effect.item_id, key): n for key, n in effect.delta.items() if isinstance(key, int)})
+    assert counted == mentioned
+    assert sum(n for key, n in user.counters.items() if isinstance(key, int)) == len(events)
+
+
+@given(st.lists(stream_events(), max_size=12))
+def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]) -> None:
+    user, effects = folded(events)
+    viewed: Counter[tuple[str, str]] = Counter()
+    bought: Counter[tuple[str, str]] = Counter()
+    for effect in effects:
+        viewed.update((effect.item_id, partner) for partner in effect.viewed_with)
+        bought.update((effect.item_id, partner) for partner in effect.bought_with)
+    for pairs in (viewed, bought):
+        assert all(pairs[b, a] == count for (a, b), count in pairs.items())
+    assert user.pairs_count == viewed.total() + bought.total()
+    items: dict[str, ItemState] = {}
+    for effect in effects:
+        fold_item(items.setdefault(effect.item_id, ItemState()), effect)
+    in_maps = sum(sum(item.viewed_with.values()) + sum(item.bought_with.values()) for item in items.values())
+    assert in_maps == user.pairs_count
+
+
+@given(st.lists(stream_events(), max_size=12), st.randoms(use_true_random=False))
+def test_counters_profile_and_recent_items_do_not_depend_on_the_order(
+    events: list[Event], random: Any
+) -> None:
+    shuffled = list(events)
+    random.shuffle(shuffled)
+    one, other = folded(events)[0], folded(shuffled)[0]
+    assert one.counters == other.counters
+    assert [(entry.at_s, entry.item_id) for entry in one.recent] == [
+        (entry.at_s, entry.item_id) for entry in other.recent
+    ]
+    assert (one.profile.first_seen_s, one.profile.last_seen_s) == (
+        other.profile.first_seen_s,
+        other.profile.last_seen_s,
+    )
+
+
+@given(st.lists(stream_events(), max_size=40))
+def test_recent_items_are_the_newest_and_lists_shown_are_not_among_them(events: list[Event]) -> None:
+    user, _ = folded(events)
+    touched = sorted(
+        (
+            (-seconds(event), -TYPE_CODE[event.event_type], item.item_id)
+            for event in events
+            if event.event_type != "item_list_view"
+            for item in event.items
+        ),
+    )
+    assert [(-e.at_s, -e.type_code, e.item_id) for e in user.recent] == touched[:RECENT_MAX]
+
+
+@pytest.mark.parametrize(
+    ("items", "parts"), [(0, 1), (1, 1), (PART_ITEMS_MAX, 1), (PART_ITEMS_MAX + 1, 2), (ITEMS_MAX, 2)]
+)
+def test_an_event_of_more_items_than_fit_is_applied_in_parts(items: int, parts: int) -> None:
+    event = many_items(items, "custom")
+    assert parts_count(event) == parts
+    assert [item for part in range(parts) for item in part_items(event, part)] == list(event.items)
+
+
+def test_the_users_counters_move_with_the_first_part_only() -> None:
+    event = many_items(ITEMS_MAX, "purchase")
+    user, effects = folded([event])
+    purchase = TYPE_CODE["purchase"]
+    assert user.counters == {purchase: 1, "XXX": ITEMS_MAX * 1_000_000}
+    assert user.sessions.newest[-1].counters == user.counters
+    assert sum(effect.delta.get(purchase, 0) for effect in effects) == ITEMS_MAX
+
+
+@pytest.mark.parametrize(("event_type", "others"), [("item_view", PARTNERS_MAX), ("purchase", BOUGHT_MAX)])
+def test_a_part_touches_no_more_rows_than_a_transaction_has_room_for(event_type: str, others: int) -> None:
+    user = UserState()
+    for number in range(20):
+        fold(user, many_items(1, event_type, event_id=f"e-{number}"))
+        fold(user, stream_event(event_type=event_type, items=[{"item_id": f"before-{number}"}]))
+    event = many_items(ITEMS_MAX, event_type)
+    for part in range(parts_count(event)):
+        touched = {effect.item_id for effect in fold_event(user, event, part, seconds(event), NOON_S)}
+        outside = touched - {item.item_id for item in part_items(event, part)}
+        assert len(outside) <= others
+        assert len(touched) + 3 + 1 <= 100
+
+
+def test_the_same_item_twice_in_one_event_counts_twice_and_pairs_once() -> None:
+    event = stream_event(items=[{"item_id": "a"}, {"item_id": "b"}, {"item_id": "a"}])
+    _, effects = folded([event])
+    assert (
+        sum(effect.delta.get(TYPE_CODE["item_view"], 0) for effect in effects if effect.item_id == "a") == 2
+    )
+    assert [effect.viewed_with for effect in effects if effect.item_id == "b" and effect.viewed_with] == [
+        ["a"]
+    ]
+
+
+def test_nothing_is_paired_across_sessions() -> None:
+    events = [
+        stream_event(event_id="1", items=[{"item_id": "a"}], occurred_at="2026-03-10T10:00:00Z"),
+        stream_event(event_id="2", items=[{"item_id": "b"}], occurred_at="2026-03-10T10:31:00Z"),
+    ]
+    user, effects = folded(events)
+    assert user.pairs_count == 0
+    assert not any(effect.viewed_with for effect in effects)
+
+
+@given(st.lists(stream_events(event_types=("identify", "page_view")), max_size=10))
+def test_a_profile_is_bounded_and_spans_the_events(events: list[Event]) -> None:
+    profile = folded(events)[0].profile
+    assert len(profile.traits) <= TRAITS_MAX
+    assert len(profile.aliases) <= ALIASES_MAX
+    if events:
+        assert profile.first_seen_s == min(map(seconds, events))
+        assert profile.last_seen_s == max(map(seconds, events))
+
+
+@given(OBJECTS)
+@example({"a": 2**64})
+def test_whatever_traits_are_said_the_row_can_be_stored(traits: dict[str, Any]) -> None:
+    user, _ = folded([stream_event(traits=traits)])
+    assert decode_user(encode_state(user)) == user
+
+
+TRAITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "scalars": ({"a": "x", "b": 1, "c": 2.5, "d": True}, {"a": "x", "b": 1, "c": 2.5, "d": True}),
+    "no scalars": ({"a": None, "b": [1], "c": {"d": 1}}, {}),
+    "long texts are cut": ({"k" * 99: "v" * 99}, {"k" * TRAIT_CHARS_MAX: "v" * TRAIT_CHARS_MAX}),
+    "the largest integers": ({"a": 2**63 - 1, "b": 1 - 2**63}, {"a": 2**63 - 1, "b": 1 - 2**63}),
+    "integers that no row can hold": ({"a": 2**64, "b": -(2**63) - 1, "c": 10**30}, {}),
+}
+
+
+@pytest.mark.parametrize(("said", "kept"), TRAITS.values(), ids=TRAITS)
+def test_traits_are_kept_as_scalars_within_bounds(said: dict[str, Any], kept: dict[str, Any]) -> None:
+    user, _ = folded([stream_event(event_type="identify", items=None, traits=said)])
+    assert user.profile.traits == kept
+    encode_state(user)
+
+
+def test_newer_traits_win_and_older_ones_arriving_late_do_not() -> None:
+    def said(at: str, **traits: str) -> Event:
+        return stream_event(event_id=at, occurred_at=f"2026-03-10T{at}:00:00Z", traits=traits)
+
+    user, _ = folded([said("11", city="Bonn"), said("12", plan="pro"), said("10", city="Ulm", plan="free")])
+    assert user.profile.traits == {"city": "Bonn", "plan": "pro"}
+
+
+def test_a_person_is_known_under_the_last_few_anonymous_ids() -> None:
+    events = [stream_event(event_id=f"{n}", anonymous_id=f"a{n}") for n in range(ALIASES_MAX + 2)]
+    assert folded([*events, *events])[0].profile.aliases[-1] == f"a{ALIASES_MAX + 1}"
+    assert len(set(folded(events)[0].profile.aliases)) == ALIASES_MAX
+
+
+def test_effects_of_a_partner_move_no_counter() -> None:
+    item = ItemState()
+    fold_item(item, ItemEffect("a", (1, 1, 1), NOON_S, {}, viewed_with=("b",)))
+    assert item == ItemState(viewed_with={"b": 1})
+    assert msgspec.msgpack.decode(encode_state(item))[1] == {"b": 1}

@@ -1,0 +1,173 @@
+"""Rows: what is written is read, keys never meet, and sizes are bounded."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON_S, stream_event, stream_events
+from tapstack.collector.collect import canonical
+from tapstack.core.aggregates import WINDOWS
+from tapstack.core.capacity import row_bytes
+from tapstack.core.dedupe import Verdict, judge, remember
+from tapstack.core.events import Event, decode_client_event, decode_event
+from tapstack.core.fold import ItemEffect, fold_event, fold_item
+from tapstack.core.identity import identify
+from tapstack.core.rows import (
+    ItemState,
+    UserState,
+    anonymous_key,
+    board_partition,
+    decode_board,
+    decode_item,
+    decode_user,
+    encode_state,
+    item_partition,
+    known_user_key,
+    lane_sort_key,
+    user_key,
+)
+from tapstack.errors import InvalidEvent
+from tapstack.local.traffic.generate import BASE_MS, generate
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+
+
+def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
+    user, items = UserState(), dict[str, ItemState]()
+    for event in events:
+        identity = identify(event)
+        if judge(user.seen, identity) is Verdict.NEW:
+            remember(user.seen, identity)
+            at_s = int(event.occurred_at.timestamp())
+            for effect in fold_event(user, event, 0, at_s, NOON_S):
+                fold_item(items.setdefault(effect.item_id, ItemState()), effect)
+    return user, items
+
+
+@given(st.lists(stream_events(), max_size=10))
+def test_states_survive_storage(events: list[Event]) -> None:
+    user, items = folded(events)
+    assert decode_user(encode_state(user)) == user
+    for item in items.values():
+        assert decode_item(encode_state(item)) == item
+
+
+@given(st.dictionaries(NAMES, st.integers(0, 2**40)))
+def test_boards_survive_storage(board: dict[str, int]) -> None:
+    assert decode_board(encode_state(board)) == board
+
+
+def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
+    # Rows outlive releases: another order of fields needs a migration.
+    assert UserState.__struct_fields__ == ("seen", "profile", "counters", "recent", "sessions", "pairs_count")
+    assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with")
+    assert msgspec.msgpack.decode(encode_state(UserState())) == [
+        [{}, -1, {}, -1],
+        [0, 0, None, {}, 0, []],
+        {},
+        [],
+        [[], 0, -1],
+        0,
+    ]
+    assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}]
+
+
+@given(st.sets(NAMES, min_size=2, max_size=6))
+def test_no_two_things_share_a_row(names: set[str]) -> None:
+    keys = [key for name in names for key in (known_user_key(name), anonymous_key(name))]
+    keys += [(item_partition(name), "") for name in names]
+    keys += [(board_partition(window, number), "") for window in WINDOWS for number in range(3)]
+    assert len(set(keys)) == len(keys)
+
+
+USERS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "user": ({"user_id": "x"}, ("U#x", "-")),
+    "visitor": ({"user_id": None, "anonymous_id": "x"}, ("A#x", "-")),
+    "both": ({"user_id": "x", "anonymous_id": "y"}, ("U#x", "-")),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), USERS.values(), ids=USERS)
+def test_events_go_to_the_known_user_else_to_the_visitor(
+    change: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert user_key(stream_event(**change)) == expected
+
+
+@given(st.integers(0, 9_998))
+def test_lanes_sort_as_numbers(lane: int) -> None:
+    assert lane_sort_key(lane) < lane_sort_key(lane + 1)
+
+
+def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> None:
+    """On the generated clickstream, whose users are as active as real ones."""
+    users: dict[tuple[str, str], UserState] = {}
+    for request in generate(7, 12_000):
+        received_at = datetime.fromtimestamp((BASE_MS + request.at_ms) / 1_000, tz=UTC)
+        for payload in request.events:
+            said = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
+            try:
+                event = canonical(decode_client_event(said), received_at)
+            except InvalidEvent:
+                continue
+            user = users.setdefault(user_key(event), UserState())
+            if judge(user.seen, identify(event)) is Verdict.NEW:
+                remember(user.seen, identify(event))
+                fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
+    sizes = sorted(row_bytes(*key, encode_state(user)) for key, user in users.items())
+    assert len(sizes) > 2_000
+    assert sizes[len(sizes) * 999 // 1_000] <= 2_048
+
+
+def _busy(seed: int, count: int, **fixed: Any) -> list[Event]:
+    """Events of one person who never stops: every bound of the row is reached."""
+    drawn = random.Random(seed)
+    events = []
+    for n in range(count):
+        kind = drawn.choice(["item_view", "purchase", "item_click", "search"])
+        device = drawn.randrange(40)
+        event = {
+            "event_type": kind,
+            "user_id": "u" * 36,
+            "anonymous_id": f"device-{device:029d}",
+            "received_at": "2026-03-10T12:00:00Z",
+            "occurred_at": f"2026-03-{drawn.randint(1, 9):02d}T{drawn.randint(0, 23):02d}:{n % 60:02d}:00Z",
+            "clock_skew_ms": 0,
+            "items": [{"item_id": f"sku-{drawn.randrange(10**6):08d}", "price": 9.5}],
+            "traits": {f"trait-{drawn.randrange(100)}": "t" * 100},
+            **fixed,
+        }
+        if drawn.random() < 0.5:
+            event |= {
+                "client_id": f"0189{device:04x}-ac96-774b-bcce-b302099a8057",
+                "n": drawn.randrange(10**4),
+            }
+        else:
+            event |= {"event_id": f"id-{n}"}
+        events.append(decode_event(msgspec.json.encode(event)))
+    return events
+
+
+def test_the_row_of_a_user_who_never_stops_is_bounded() -> None:
+    user, _ = folded(_busy(1, 3_000))
+    size = len(encode_state(user))
+    more, _ = folded(_busy(1, 6_000))
+    assert size < 12_000
+    assert len(encode_state(more)) < 12_000
+
+
+def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
+    item = ItemState()
+    for second in range(0, 40 * 86_400, 600):
+        at_s, other = NOON_S + second, f"sku-{second // 600:08d}"
+        numbers = (at_s // 300, at_s // 3_600, at_s // 86_400)
+        fold_item(item, ItemEffect("x", numbers, at_s, {1: 1, 10: 1, "EUR": 10**9}, True, (other,), (other,)))
+    assert len(encode_state(item)) < 2_500
+    assert sum(item.viewed_with.values()) == sum(item.bought_with.values()) == item.counters.lifetime[1]

@@ -27,7 +27,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     key
         Its primary key.
     version
-        How often it was written, ``>= 1``.
+        One more with each write, ``>= 1``.
     state
         Its content, as `tapstack.core.rows` encodes it.
     expires_at_s
@@ -50,15 +50,24 @@ class RowWrite(msgspec.Struct, frozen=True, kw_only=True):
     seen_version
         The version this content was decided from; 0 if there was no row.
     state
-        The new content, stored as version ``seen_version + 1``.
+        The new content, stored as version `version`.
     expires_at_s
         Unix time after which DynamoDB may delete it; 0 means never.
+    first_version
+        What a row that does not exist is stored as, ``>= 1``. If rows may be deleted it must lie above
+        every version the row ever had: whoever still sees the deleted row must not take the new one for it.
     """
 
     key: Key
     seen_version: int
     state: bytes
     expires_at_s: int = 0
+    first_version: int = 1
+
+    @property
+    def version(self) -> int:
+        """The version it is stored as."""
+        return self.seen_version + 1 if self.seen_version else self.first_version
 
 
 class CommitConflict(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,7 +146,7 @@ class DynamoTable:
         item = _RowItem(
             _S(write.key.pk),
             _S(write.key.sk),
-            _N(str(write.seen_version + 1)),
+            _N(str(write.version)),
             _B(write.state),
             _N(str(write.expires_at_s)) if write.expires_at_s else None,
         )

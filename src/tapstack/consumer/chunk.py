@@ -30,6 +30,10 @@ from tapstack.ports import Key, RowWrite
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
 ROWS_MAX = 100
+# A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
+# 1,000 write units a second). So a row that TTL deleted and that begins anew takes none of its old versions,
+# and a stale image of the old row meets no condition of the new one.
+VERSIONS_PER_S = 1_000
 BOARD_KEPT_S = 86_400  # beyond the time a reader may ask for a window
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
@@ -151,6 +155,7 @@ class Chunk:
             seen_version=0 if row is None else row.version,
             state=encode_state(state),
             expires_at_s=expires_at_s if row is None else max(expires_at_s, row.expires_at_s),
+            first_version=self._arrived_at_s * VERSIONS_PER_S,
         )
 
 

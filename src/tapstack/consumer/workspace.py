@@ -53,7 +53,7 @@ class Workspace:
         for write in writes:
             self._rows[write.key] = Row(
                 key=write.key,
-                version=write.seen_version + 1,
+                version=write.version,
                 state=write.state,
                 expires_at_s=write.expires_at_s,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WRITE_UNIT_BYTES = 1024
-_ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 3 + 6  # names, and the numbers v and ttl
+_ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 8 + 6  # names, and the numbers v and ttl
 
 
 def row_bytes(pk: str, sk: str, state: bytes) -> int:

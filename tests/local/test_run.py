@@ -65,7 +65,7 @@ def test_json_is_exactly_one_object_and_everything_else_goes_to_standard_error()
     assert summary.keys() >= KEYS
     assert summary["visible_ms"].keys() == {"p50", "p99", "max"}
     assert (summary["sent"], summary["lost"], summary["overcounted"]) == (1_500, 0, 0)
-    assert summary["accepted"] == summary["applied"] + summary["duplicates"]
+    assert summary["accepted"] == summary["applied"] + summary["duplicates"] + summary["late"]
     assert summary["accepted"] + summary["invalid"] == 1_500
     assert (summary["seed"], summary["shards"], summary["faults"]) == (3, 2, {})
     assert "Every event was counted exactly once" in err

@@ -1,6 +1,7 @@
 """The generated clickstream: reproducible, valid but for its stated sins, in the stated proportions."""
 
 from collections import Counter
+from datetime import datetime
 from itertools import chain
 from statistics import mean
 
@@ -11,6 +12,7 @@ from tapstack.core.events import EVENT_BYTES_MAX, decode_client_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent
 from tapstack.local.traffic import EVENTS_PER_MIN, SINLESS, Request, Sins, generate
+from tapstack.local.traffic.generate import BASE_MS
 
 EVENTS = 30_000
 
@@ -117,6 +119,19 @@ def test_events_come_late_and_out_of_order_in_the_stated_proportion():
             overtaken += n < highest.get(event["client_id"], -1)
             highest[event["client_id"]] = max(n, highest.get(event["client_id"], -1))
     assert EVENTS * 0.001 < overtaken < EVENTS * sins.overtaken
+
+
+def test_some_events_are_ancient_in_the_stated_proportion():
+    sins = Sins(ancient=0.01, late=0)
+    ages = [
+        (BASE_MS + request.at_ms) / 1_000 - datetime.fromisoformat(event["occurred_at"]).timestamp()
+        for request in generate(9, 10_000, sins=sins)
+        for event in request.events
+        if isinstance(event, dict)
+    ]
+    ancient = [age_s for age_s in ages if age_s > 30 * 86_400]
+    assert len(ancient) == pytest.approx(100, rel=0.5)
+    assert max(ages) < 91 * 86_400
 
 
 def test_it_looks_like_a_shop(requests):

@@ -46,8 +46,10 @@ class Reconciliation:
         Events that the users' rows count.
     duplicates
         Accepted events that are copies of accepted ones.
-    late, quarantined
-        Objects in the two stores.
+    late
+        Distinct events in the late store.
+    quarantined
+        Objects in quarantine.
     gaps
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
@@ -107,7 +109,7 @@ def reconcile(ledger: Ledger, tables: Tables) -> Reconciliation:
         accepted=ledger.accepted_count,
         applied=sum(_events(row.counters) for row in tables.users.values()),
         duplicates=ledger.accepted_count - ledger.distinct_count,
-        late=len(tables.late),
+        late=len({effect.identity for effect in _stored_effects(tables.late)}),
         quarantined=len(tables.quarantined),
         gaps=gaps,
         lost=lost,

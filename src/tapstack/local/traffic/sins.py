@@ -31,6 +31,9 @@ class Sins:
     late
         Requests whose events happened 2 minutes to 6 hours before they are sent: a device that was
         offline.
+    ancient
+        Requests whose events happened 31 to 90 days before: a device from a drawer. A pipeline that takes
+        events of at most 30 days stores them aside, since it may no longer know whether it counted them.
     malformed
         Events that are not valid: not JSON, JSON but not an object, without a user, with a field of the
         wrong type, or of an unknown type, in equal parts. Each takes its place in its client's
@@ -43,18 +46,22 @@ class Sins:
     doubled: float = 0.003
     overtaken: float = 0.020
     late: float = 0.005
+    ancient: float = 0.0005
     malformed: float = 0.002
     oversize: float = 0.0005
 
 
-SINLESS = Sins(resent=0, doubled=0, overtaken=0, late=0, malformed=0, oversize=0)
+SINLESS = Sins(resent=0, doubled=0, overtaken=0, late=0, ancient=0, malformed=0, oversize=0)
 
 
 def age_ms(sins: Sins, random: Random) -> int:
     """Draw how long ago a request's events happened: 0 for most."""
-    if random.random() >= sins.late:
-        return 0
-    return int(120_000 * 180 ** random.random())  # 2 minutes to 6 hours, every order of magnitude alike
+    draw = random.random()
+    if draw < sins.ancient:
+        return int(86_400_000 * (31 + 59 * random.random()))
+    if draw < sins.ancient + sins.late:
+        return int(120_000 * 180 ** random.random())  # 2 minutes to 6 hours, every order of magnitude alike
+    return 0
 
 
 def hold_ms(sins: Sins, random: Random) -> int:

@@ -135,9 +135,7 @@ def _hidden(
 ) -> list[tuple[Fact, Part]]:
     """Find events that were counted and forgotten in the same commit, which a floor must show."""
     candidates = [
-        found
-        for name, found in others.items()
-        if found[1].user and _below_floor(name, found[0], after)
+        found for name, found in others.items() if found[1].user and _below_floor(name, found[0], after)
     ]
     events = sum(amount for key, amount in missing.items() if isinstance(key, int))
     if 0 < events <= len(candidates):

@@ -90,7 +90,9 @@ def row_of(event: dict[str, Any]) -> str:
 
 def lane_of(pk: str, lanes: int) -> str:
     """Tell the lane of a user."""
-    return f"{int(hashlib.md5(pk[2:].encode(), usedforsecurity=False).hexdigest()[:4], 16) * lanes // 65536:04d}"
+    return (
+        f"{int(hashlib.md5(pk[2:].encode(), usedforsecurity=False).hexdigest()[:4], 16) * lanes // 65536:04d}"
+    )
 
 
 def read_event(data: bytes) -> tuple[Fact, int]:

@@ -135,7 +135,9 @@ class Mapping:
             case Invoke():
                 self._invoke(output)
             case Fetch():
-                cloud.kernel.spawn(f"{self.name}.f{output.fetch_id}", lambda actor: self._fetch(actor, output))
+                cloud.kernel.spawn(
+                    f"{self.name}.f{output.fetch_id}", lambda actor: self._fetch(actor, output)
+                )
             case SetTimer():
                 # While it waits for what is running, the machine asks for ticks at a time that has passed.
                 floor_us = 0 if self.state.status == "Enabled" else 100_000
@@ -195,4 +197,3 @@ class Mapping:
             cloud.failures[name] = deliver.body
         now_ms = cloud.kernel.now_ms
         cloud.kernel.after(0, lambda: self.feed(deliver.finished(now_ms, delivered=not failed)))
-

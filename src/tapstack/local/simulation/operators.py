@@ -199,7 +199,9 @@ class Operators:
 
     def _reshard_once(self, actor: Actor) -> bool:
         cloud, rng = self.cloud, actor.random
-        shards = [s for s in cloud.kinesis.shards(STREAM) if not s.sequence_number_range.ending_sequence_number]
+        shards = [
+            s for s in cloud.kinesis.shards(STREAM) if not s.sequence_number_range.ending_sequence_number
+        ]
         shards.sort(key=lambda shard: int(shard.hash_key_range.starting_hash_key))
         chance = rng.random()
         if chance < 0.1:
@@ -314,9 +316,7 @@ class Operators:
         self.cloud.denied.add("consumer")
         self._wait(actor, 30_000_000)
         self.cloud.denied.discard("consumer")
-        self._update(
-            mapping, retry_attempts_max=-1, record_age_max_s=-1, destination_arn=DESTINATIONS["s3"]
-        )
+        self._update(mapping, retry_attempts_max=-1, record_age_max_s=-1, destination_arn=DESTINATIONS["s3"])
 
     def _deploy(self, actor: Actor) -> None:
         for _ in range(actor.random.randint(1, 3)):

@@ -1,0 +1,142 @@
+"""Many seeds on several processes, added up."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+import msgspec
+from msgspec.structs import replace
+
+from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
+from tapstack.local.simulation.plan import Plan
+from tapstack.local.simulation.run import Outcome, simulate
+
+BLOCK_SEEDS = 20  # simulated by a process at a time
+FAILURES_KEPT_MAX = 20
+
+
+class CampaignResult(msgspec.Struct, kw_only=True):
+    """What a campaign did.
+
+    Parameters
+    ----------
+    seeds
+        Runs.
+    violations
+        Runs in which an invariant broke.
+    events
+        Events that clients made.
+    faults
+        How often each fault really happened.
+    unreached
+        Supported faults that never happened.
+    wall_s
+        How long it took.
+    unsupported
+        Faults whose feature does not exist, and why.
+    failures
+        The failed runs, the first few of them.
+    records, commits, invocations
+        Records on the stream, transactions that took effect, invocations of the consumer.
+    user_rows_beyond_2kb
+        Share of written user rows larger than 2 KB.
+    """
+
+    seeds: int = 0
+    violations: int = 0
+    events: int = 0
+    faults: dict[str, int] = {}
+    unreached: list[str] = []
+    wall_s: float = 0.0
+    unsupported: dict[str, str] = msgspec.field(default_factory=lambda: dict(UNSUPPORTED))
+    failures: list[dict[str, str | int]] = []
+    records: int = 0
+    commits: int = 0
+    invocations: int = 0
+    user_rows_beyond_2kb: float = 0.0
+
+    def json(self) -> str:
+        """Write it as one line."""
+        return msgspec.json.encode(replace(self, wall_s=round(self.wall_s, 2))).decode()
+
+
+def run_simulations(
+    seeds: int,
+    *,
+    first_seed: int = 0,
+    jobs: int = 1,
+    profile: str = "swarm",
+    progress: Callable[[CampaignResult], None] | None = None,
+    template: Plan | None = None,
+) -> CampaignResult:
+    """Simulate many seeds.
+
+    Parameters
+    ----------
+    seeds
+        How many.
+    first_seed
+        Where to begin.
+    jobs
+        Processes.
+    profile
+        See `tapstack.local.simulation.plan.Plan`.
+    progress
+        Told after each block of seeds what is known so far.
+    template
+        What every plan takes away, if anything; its seed and profile are not used.
+    """
+    began_s = time.monotonic()
+    base = template or Plan(seed=0)
+    plans = [replace(base, seed=seed, profile=profile) for seed in range(first_seed, first_seed + seeds)]
+    result = CampaignResult()
+    sizes = [0, 0]
+    for outcomes in _blocks(plans, jobs):
+        for outcome in outcomes:
+            _add(result, outcome, sizes)
+        result.wall_s = time.monotonic() - began_s
+        result.unreached = unreached(result.faults)
+        result.user_rows_beyond_2kb = sizes[1] / max(1, sizes[0])
+        if progress is not None:
+            progress(result)
+    return result
+
+
+def unreached(faults: dict[str, int]) -> list[str]:
+    """List the supported faults that never happened."""
+    return [name for name in FAULTS if name not in UNSUPPORTED and not faults.get(name)]
+
+
+def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
+    blocks = [plans[start : start + BLOCK_SEEDS] for start in range(0, len(plans), BLOCK_SEEDS)]
+    if jobs == 1:
+        yield from map(_simulate_block, blocks)
+        return
+    # Not forked: the child must not depend on what this process has loaded or is holding.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        for future in as_completed([pool.submit(_simulate_block, block) for block in blocks]):
+            yield future.result()
+
+
+def _simulate_block(plans: list[Plan]) -> list[Outcome]:
+    return [simulate(plan) for plan in plans]
+
+
+def _add(result: CampaignResult, outcome: Outcome, sizes: list[int]) -> None:
+    result.seeds += 1
+    result.events += outcome.events
+    result.records += outcome.records
+    result.commits += outcome.commits
+    result.invocations += outcome.invocations
+    for name, count in outcome.faults.items():
+        result.faults[name] = result.faults.get(name, 0) + count
+    sizes[0] += outcome.user_rows
+    sizes[1] += outcome.user_rows_large
+    if outcome.violation is not None:
+        result.violations += 1
+        if len(result.failures) < FAILURES_KEPT_MAX:
+            result.failures.append({"seed": outcome.seed, "violation": outcome.violation})

@@ -1,0 +1,125 @@
+"""``tapstack simulate``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tapstack.local.simulation.campaign import CampaignResult, run_simulations
+from tapstack.local.simulation.faults import FAULTS
+from tapstack.local.simulation.plan import PROFILES, Plan
+from tapstack.local.simulation.run import simulate
+from tapstack.local.simulation.shrink import shrink
+
+DECISIONS_SHOWN_MAX = 40
+
+
+@click.command("simulate")
+@click.option("--seeds", default=200, show_default=True, help="How many seeds to run.")
+@click.option("--first-seed", default=0, show_default=True, help="The first of them.")
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+@click.option("--profile", type=click.Choice(PROFILES), default="swarm", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON and nothing else.")
+@click.option("--only", default=None, help="Decisions of the schedule that may happen, with commas.")
+@click.option("--devices", default=None, help="Numbers of the devices that exist, with commas.")
+@click.option("--events-max", type=int, default=None, help="Events a device makes at most.")
+@click.option("--trace", is_flag=True, help="Print every step of a single seed.")
+def simulate_command(
+    *,
+    seeds: int,
+    first_seed: int,
+    jobs: int,
+    profile: str,
+    as_json: bool,
+    only: str | None,
+    devices: str | None,
+    events_max: int | None,
+    trace: bool,
+) -> None:
+    """Run the whole pipeline in memory under every fault, from seeds, and check that nothing is lost.
+
+    The same seed at the same commit gives the same run. Exits with 1 if an invariant broke.
+    """
+    template = Plan(
+        seed=first_seed,
+        profile=profile,
+        only=None if only is None else frozenset(filter(None, only.split(","))),
+        devices=None if devices is None else tuple(map(int, devices.split(","))),
+        events_max=events_max,
+    )
+    if trace:
+        _trace(template)
+        return
+    result = run_simulations(
+        seeds,
+        first_seed=first_seed,
+        jobs=1 if seeds == 1 else jobs,
+        profile=profile,
+        template=template,
+        progress=None if as_json else _show_progress,
+    )
+    if as_json:
+        click.echo(result.json())
+    else:
+        _show(result)
+        if result.failures:
+            _show_failure(result, template)
+    if result.violations:
+        sys.exit(1)
+
+
+def _trace(plan: Plan) -> None:
+    log: list[str] = []
+    outcome = simulate(plan, log)
+    click.echo("".join(log), nl=False)
+    click.echo(f"trace {outcome.trace}; {outcome.violation or 'all invariants hold'}")
+
+
+def _show_progress(result: CampaignResult) -> None:
+    rate = result.seeds / max(result.wall_s, 0.001)
+    click.echo(
+        f"\r{result.seeds} seeds, {rate:.1f}/s, {result.events} events, {sum(result.faults.values())} faults,"
+        f" {result.violations} violations ",
+        nl=False,
+        err=True,
+    )
+
+
+def _show(result: CampaignResult) -> None:
+    click.echo(err=True)
+    for name, meaning in FAULTS.items():
+        reason = result.unsupported.get(name)
+        count = f"{result.faults.get(name, 0):>9}" if reason is None else "        -"
+        click.echo(f"{count}  {name:<4}{meaning if reason is None else f'not supported: {reason}'}")
+    click.echo(
+        f"{result.seeds} seeds in {result.wall_s:.1f} s ({result.seeds / max(result.wall_s, 0.001):.1f}/s):"
+        f" {result.events} events, {result.records} records, {result.invocations} invocations,"
+        f" {result.commits} commits, {sum(result.faults.values())} faults, {result.violations} violations"
+    )
+    if result.unreached:
+        click.echo(f"never reached: {', '.join(result.unreached)}")
+
+
+def _show_failure(result: CampaignResult, template: Plan) -> None:
+    """Shrink the first failure and tell how to see it again."""
+    for failure in result.failures:
+        click.echo(f"seed {failure['seed']}: {failure['violation']}")
+    plan = Plan(
+        seed=int(result.failures[0]["seed"]),
+        profile=template.profile,
+        only=template.only,
+        devices=template.devices,
+        events_max=template.events_max,
+    )
+    outcome = simulate(plan)
+    click.echo(f"shrinking seed {plan.seed}: {len(outcome.decisions)} faults, {outcome.events} events ...")
+    small = shrink(plan, outcome)
+    click.echo(
+        f"after {small.runs} runs: {len(small.outcome.decisions)} faults, {small.outcome.events} events:"
+        f" {small.outcome.violation}"
+    )
+    for decision in small.outcome.decisions[:DECISIONS_SHOWN_MAX]:
+        click.echo(f"  {decision}")
+    click.echo(f"again:   {plan.command()}")
+    click.echo(f"smaller: {small.plan.command()}")

@@ -118,6 +118,30 @@ def test_everybody_is_named_only_to_be_denied_or_under_a_condition() -> None:
                 assert denies or "condition" in statement, address
 
 
+CONDITION_KEYS = {
+    "aws:PrincipalAccount",
+    "aws:SecureTransport",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:SourceVpce",
+    "aws:ViaAWSService",
+    "kms:EncryptionContext:aws:logs:arn",
+    "kms:GrantIsForAWSResource",
+    "kms:ViaService",
+    "lambda:SourceFunctionArn",
+    "s3:ResourceAccount",
+}
+
+
+def test_conditions_use_keys_that_exist_and_every_one_of_them() -> None:
+    used = {
+        str(one(condition["variable"]))
+        for _, statement in statements()
+        for condition in statement.get("condition", [])
+    }
+    assert used == CONDITION_KEYS
+
+
 def test_service_principals_are_held_to_this_account() -> None:
     free = {"assume_lambda", "assume_ec2"}  # trust that AWS documents no source condition for
     for address, statement in statements():

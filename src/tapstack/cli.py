@@ -68,6 +68,12 @@ Examples:
   tapstack local --exit --json | jq .visible_ms
 
 \b
+Recordings: CSV with any delimiter, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
+session_id, itemid, product_id, event, timestamp, eventdate, timeframe, ...); --map names others, for
+user_id, anonymous_id, session_id, item_id, event_type, occurred_at, date, offset_ms, price, quantity, value,
+currency, query.
+
+\b
 Exit codes: 0 every event was counted exactly once, 1 not so, 2 a mistake in the command or in the
 recording, 130 after Ctrl-C before the end."""
 )

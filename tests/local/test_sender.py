@@ -195,6 +195,12 @@ def test_visibility_is_timed_from_the_answer_until_the_api_shows_the_user():
     assert polls == {"u-1": 4}
 
 
+def test_an_event_from_long_ago_is_no_sample():
+    old = [{**event, "occurred_at": "2020-01-01T00:00:00Z"} for event in events(1)]
+    sent, ledger, _ = send(take_all, [Request(0, old)])
+    assert (sent.visible_ms, ledger.accepted) == ([], [1])
+
+
 def test_after_stop_nothing_new_is_begun():
     async def main():
         async with collector(take_all) as url:

@@ -152,11 +152,11 @@ def verdict(summary: dict[str, Any]) -> str:
 _MEANINGS = {
     "sent": "events sent to the collector",
     "accepted": "answered ok or duplicate",
-    "invalid": "rejected by the collector, one by one",
+    "invalid": "rejected by the collector",
     "duplicates": "accepted copies of accepted events",
-    "applied": "distinct events counted in the tables",
-    "late": "stored aside: no longer told from copies",
-    "quarantined": "records on the stream that are no events",
+    "applied": "distinct events counted",
+    "late": "stored aside: too old to judge",
+    "quarantined": "stored aside: no events",
     "lost": "accepted and nowhere",
     "overcounted": "counted more often than accepted",
 }
@@ -171,11 +171,11 @@ def _figures(summary: dict[str, Any]) -> Table:
         style = "bold red" if name in {"lost", "overcounted"} and summary[name] else ""
         table.add_row(name, f"{summary[name]:,}", meaning, style=style)
     table.add_section()
-    table.add_row("events/s", f"{summary['events_per_s']:,.0f}", "from the first request until drained")
+    table.add_row("events/s", f"{summary['events_per_s']:,.0f}", "from first request until drained")
     visible = summary["visible_ms"]
     if visible["p50"] is not None:
-        text = " / ".join(f"{visible[name]:,.0f}" for name in ("p50", "p99", "max"))
-        table.add_row("visible ms", text, "p50 / p99 / max, answered until readable")
+        text = "/".join(f"{visible[name]:,.0f}" for name in ("p50", "p99", "max"))
+        table.add_row("visible ms", text, "p50/p99/max after the answer")
     faults = summary["faults"]
     if faults:
         worst = sorted(faults.items(), key=lambda entry: -entry[1])[:4]

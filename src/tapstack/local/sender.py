@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from random import Random
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ BACKOFF_MAX_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
 SAMPLE_EVERY_EVENTS = 40
 SAMPLES_AT_ONCE_MAX = 256
+SAMPLE_AGE_MAX = timedelta(days=1)
 POLL_S = 0.02  # of one sample; many at once share POLLS_PER_S_MAX, so that looking does not slow what is seen
 POLLS_PER_S_MAX = 200
 VISIBLE_TIMEOUT_S = 120.0
@@ -232,6 +234,8 @@ class Sender:
         self._known.add(who)
         if self.sent.accepted < self._next_sample or len(self._samples) >= SAMPLES_AT_ONCE_MAX:
             return
+        if _is_old(event):
+            return  # it may be stored as late, and then its user is never shown
         self._next_sample = self.sent.accepted + SAMPLE_EVERY_EVENTS
         task = asyncio.create_task(self._time_visibility(session, who))
         self._samples.add(task)
@@ -288,6 +292,13 @@ def _verdicts(text: bytes, count: int) -> list[str] | None:
     if not isinstance(results, list) or len(results) != count:
         return None
     return [str(result.get("status")) if isinstance(result, dict) else "retry" for result in results]
+
+
+def _is_old(event: Mapping[str, Any]) -> bool:
+    occurred_at = event.get("occurred_at")
+    if occurred_at is None:
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(occurred_at) > SAMPLE_AGE_MAX
 
 
 def _seconds(text: str | None) -> float:

@@ -34,7 +34,7 @@ check: $(READY) ## lint, types, import rules
 	PYTHONPATH=src $(BIN)/lint-imports
 
 bench: $(READY) ## run every benchmark; one JSON object each
-	@for name in consumer calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in consumer parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 lock: ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

@@ -21,7 +21,7 @@ VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 _unpack = msgspec.msgpack.Decoder().decode
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818 - a finding, not an error of the program
     """An invariant is broken.
 
     Parameters

@@ -185,6 +185,21 @@ class Cloud:
         self._parked: dict[str, list[Reply]] = {}
         self.versions: dict[str, int] = {}
 
+    def plant_large_row(self, lane: str) -> None:
+        """Put a row near 400 KB where the most popular item's events will go (fault D9)."""
+        lifetime: dict[int | str, int] = {f"{number:04d}".rjust(1_000, "C"): 1 for number in range(370)}
+        state = msgspec.msgpack.encode([[lifetime, [{}, {}, {}], 0], {}, {}])
+        expires_at_s = self.kernel.now_ms // 1000 + 400 * 86_400
+        item = {
+            "pk": {"S": "I#p0"},
+            "sk": {"S": lane},
+            "v": {"N": "1"},
+            "s": {"B": base64.b64encode(state).decode()},
+            "ttl": {"N": str(expires_at_s)},
+        }
+        self.dynamodb.call("PutItem", _encode({"TableName": TABLE, "Item": item}))
+        self.checker.planted(item)
+
     def _is_deleted(self, item: dict[str, Any], age_s: float) -> bool:  # noqa: ARG002 - MemoryDynamoDB's shape
         dice = self._ttl_dice
         if not self.ledger.decide(dice, "D10"):
@@ -222,7 +237,7 @@ class Cloud:
         """Wake who waits for a shard."""
         self.versions[shard_id] = self.versions.get(shard_id, 0) + 1
         for reply in self._parked.pop(shard_id, ()):
-            reply.give(True, 1000)
+            reply.give("news", 1000)
 
     def park(self, shard_id: str, timeout_us: int) -> None:
         """Wait for news of a shard."""

@@ -16,10 +16,11 @@ import msgspec
 CODES = {
     name: code
     for code, name in enumerate(
-        "page_view item_view item_click item_list_view search cart_add cart_remove cart_view wishlist_add"
-        " checkout_start purchase refund rate share identify custom".split()
+        ("page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
+         "cart_view", "wishlist_add", "checkout_start", "purchase", "refund", "rate", "share", "identify",
+         "custom")
     )
-}
+}  # fmt: skip
 ITEMS_IN_A_PART = 80
 INTEREST = frozenset(
     CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")

@@ -126,8 +126,7 @@ class Line:
 
     def _mixed(self, actor: Actor, operation: str, body: bytes) -> bytes:
         """Cancel a transaction for what is really wrong with it and for contention, perhaps load as well."""
-        if not isinstance(self._api, ObservedDynamoDB):
-            raise AssertionError("only DynamoDB has transactions")
+        assert isinstance(self._api, ObservedDynamoDB), "only DynamoDB has transactions"  # noqa: S101 - for types
         count = injection.entry_count(operation, body)
         held = sorted(actor.random.sample(range(count), actor.random.randint(1, max(1, count // 2))))
         try:

@@ -12,6 +12,8 @@ from tapstack.local.event_source_mapping.model import (
     CheckpointMoved,
     Delete,
     Deliver,
+    Disable,
+    Enable,
     Fetch,
     Input,
     Invoke,
@@ -21,6 +23,7 @@ from tapstack.local.event_source_mapping.model import (
     RecordsFetched,
     SetTimer,
     Skipped,
+    StatusChanged,
     Tick,
 )
 from tapstack.local.event_source_mapping.responses import InvokeResult
@@ -95,6 +98,7 @@ class Mapping:
         self._reader = KinesisReader(Line(cloud, cloud.stream_api, "kinesis", "mapping"), STREAM)
         self._seen: dict[str, int] = {}  # news of a shard when it was last found empty
         self._lists = 0
+        self._wanted = True
         delay_ms = self.dice.random.choice([0, 200, 5_000])
         pacing = Pacing(activation_delay_ms=delay_ms, shard_list_interval_ms=30_000, backoff_max_ms=8_000)
         now_ms = cloud.kernel.now_ms
@@ -107,6 +111,16 @@ class Mapping:
         for output in outputs:
             self._do(output)
 
+    def disable(self) -> None:
+        """Disable the mapping; what is running may go on."""
+        self._wanted = False
+        self.feed(Disable(self._cloud.kernel.now_ms))
+
+    def enable(self) -> None:
+        """Enable the mapping, as soon as it is disabled."""
+        self._wanted = True
+        self.feed(Enable(self._cloud.kernel.now_ms))
+
     def delete(self) -> None:
         """Delete the mapping; its checkpoints are gone."""
         self.feed(Delete(self._cloud.kernel.now_ms))
@@ -114,7 +128,7 @@ class Mapping:
     @property
     def is_idle(self) -> bool:
         """Tell whether everything it could read is read and settled."""
-        if self.state.status in ("Deleted", "Disabled"):
+        if self.state.status == "Deleted":
             return True
         if self.state.status != "Enabled" or not self.state.listed:
             return False
@@ -150,15 +164,21 @@ class Mapping:
             case ListShards():
                 self._lists += 1
                 cloud.kernel.spawn(f"{self.name}.l{self._lists}", self._list)
-            case Deliver():
-                cloud.kernel.spawn(
-                    f"{self.name}.d{output.delivery_id}", lambda actor: self._deliver(actor, output)
-                )
-            case Skipped():
-                cloud.checker.skipped(output.shard_id, list(output.sequence_numbers), output.reason)
-                cloud.ledger.count("S5" if output.reason == "retention" else "E15")
+            case StatusChanged():
+                if output.status == "Disabled" and self._wanted:
+                    cloud.kernel.after(1_000, self.enable)  # AWS refuses to while it is Disabling
             case _:
-                pass
+                self._discard(output)
+
+    def _discard(self, output: Output) -> None:
+        """Note what the mapping gives up, and hand it to the destination."""
+        cloud = self._cloud
+        if isinstance(output, Skipped):
+            cloud.checker.skipped(output.shard_id, list(output.sequence_numbers), output.reason)
+            cloud.ledger.count("S5" if output.reason == "retention" else "E15")
+        elif isinstance(output, Deliver):
+            name = f"{self.name}.d{output.delivery_id}"
+            cloud.kernel.spawn(name, lambda actor: self._deliver(actor, output))
 
     def _ring(self, at_ms: int) -> None:
         if self.state.timer_ms == at_ms:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping as Table
+from collections.abc import Callable
+from collections.abc import Mapping as Table
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from tapstack.consumer.consume import Limits
 from tapstack.local.event_source_mapping.config import MappingConfig
-from tapstack.local.event_source_mapping.model import Disable, Enable, Redeliver, SetChildrenFirst, Update
+from tapstack.local.event_source_mapping.model import Redeliver, SetChildrenFirst, Update
 from tapstack.local.simulation.cloud import HASH_KEYS, RETENTION_H, STREAM, Cloud
 from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.functions import Functions
@@ -120,7 +121,7 @@ class Operators:
             config = replace(mapping.state.config, retry_attempts_max=-1, record_age_max_s=-1)
             if config != mapping.state.config:
                 mapping.feed(Update(now_ms, config))
-            mapping.feed(Enable(now_ms))
+            mapping.enable()
 
     # Each of the rest is one action. Actors wait in between, so that everything else goes on.
 
@@ -232,13 +233,13 @@ class Operators:
     def _stall(self, actor: Actor) -> None:
         """Stop every mapping until retention has ended for what waits."""
         for mapping in self.mappings:
-            mapping.feed(Disable(self.cloud.kernel.now_ms))
+            mapping.disable()
         self._wait(actor, 4_000_000)
         self.pass_days(RETENTION_H / 24 + 1)
         if any(self.is_expired(key) for key in self.cloud.checker.undone()):
             self._count("S5")
         for mapping in self.mappings:
-            mapping.feed(Enable(self.cloud.kernel.now_ms))
+            mapping.enable()
 
     def is_expired(self, key: tuple[str, str]) -> bool:
         """Tell whether retention has ended for a record."""
@@ -260,9 +261,9 @@ class Operators:
     def _disable(self, actor: Actor) -> None:
         mapping = self._living(actor)
         if mapping is not None:
-            mapping.feed(Disable(self.cloud.kernel.now_ms))
+            mapping.disable()
             self._wait(actor, 10_000_000)
-            mapping.feed(Enable(self.cloud.kernel.now_ms))
+            mapping.enable()
             self._count("E11")
 
     def _recreate(self, actor: Actor) -> None:

@@ -13,6 +13,7 @@ from tapstack.local.simulation.checker_rows import Violation
 from tapstack.local.simulation.clients import Clients, Device
 from tapstack.local.simulation.cloud import RETENTION_H, TABLE, Cloud
 from tapstack.local.simulation.collectors import Collectors
+from tapstack.local.simulation.facts import lane_of
 from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import Kernel, Stuck
@@ -108,6 +109,9 @@ class _World:
             )
             if self.plan.devices is None or number in self.plan.devices:
                 self.clients.add(device)
+        if self.ledger.enabled("D9") and self.clients.devices:
+            user = next(iter(self.clients.devices[0].user.values()))
+            self.cloud.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
         self.operators.start()
         self.readers.start()
 
@@ -182,6 +186,8 @@ class _World:
     def outcome(self, violation: str | None) -> Outcome:
         """Sum up."""
         sizes = self.checker.user_row_bytes
+        if self.checker.large_rows:
+            self.ledger.counts["D9"] += self.checker.large_rows
         return Outcome(
             seed=self.plan.seed,
             trace=self.kernel.trace_hash(),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from tapstack.errors import TapstackError, UsageError
+from tapstack.operations.command import COMMANDS
 
 USAGE_EXIT = 2
 FAILURE_EXIT = 1
@@ -147,6 +148,10 @@ def local(
             quiet=quiet,
         )
     )
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,156 @@
+"""A consumer on a table and buckets in memory, and what its rows must hold in the end.
+
+`expected` folds the distinct events by brute force: it shares the events' types with the product and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from event_strategies import NOON_S, stream_event_dict
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.consumer.consume import Limits, Report, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.core.aggregates import Counters
+from tapstack.core.events import EVENT_TYPES, Event, decode_event, encode_event
+from tapstack.core.rows import decode_board, decode_item, decode_user
+from tapstack.ports import AwsApi
+from tapstack.testing import FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
+
+TABLE = "behaviour"
+DAY_S = 86_400
+LIMITS = Limits(lanes=3, row_ttl_s=30 * DAY_S, age_max_s=20 * DAY_S)
+SHARD = "shardId-000000000000"
+INTERESTING = {"item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share"}
+
+
+def record(number: int, data: bytes | Event | dict[str, Any], arrived_at_s: int = NOON_S) -> StreamRecord:
+    """The record with sequence number `number`."""
+    if isinstance(data, dict):
+        data = msgspec.json.encode(stream_event_dict(**data))
+    elif isinstance(data, Event):
+        data = encode_event(data)
+    return StreamRecord(
+        shard_id=SHARD, sequence_number=f"4959{number:052d}", data=data, arrived_at_s=arrived_at_s
+    )
+
+
+class Watched:
+    """DynamoDB that checks every transaction against AWS's limits, and can be interrupted."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+        self.transactions: list[list[tuple[str, str]]] = []
+        self.before_transaction: dict[int, Callable[[], object]] = {}
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        if operation == "TransactWriteItems":
+            items = [entry["Put"]["Item"] for entry in msgspec.json.decode(body)["TransactItems"]]
+            keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+            assert 1 <= len(keys) <= 100
+            assert len(set(keys)) == len(keys)
+            assert len(body) < 4 * 1024 * 1024
+            self.transactions.append(keys)
+            self.before_transaction.pop(len(self.transactions), lambda: None)()
+        return self._api.call(operation, body)
+
+    def call_stale(self, operation: str, body: bytes) -> bytes | None:
+        return self._api.call_stale(operation, body)  # type: ignore[attr-defined]
+
+
+class Pipeline:
+    """Everything around `consume`; fresh for each example."""
+
+    def __init__(
+        self,
+        *,
+        faults: FaultPolicy | None = None,
+        bucket_faults: FaultPolicy | None = None,
+        limits: Limits = LIMITS,
+        seed: int = 0,
+        on_table_of: Pipeline | None = None,
+    ) -> None:
+        self.clock = ManualClock(NOON_S * 1_000)
+        if on_table_of is None:
+            self.dynamodb = MemoryDynamoDB(self.clock, seed=seed)
+            self.dynamodb.create_table(TABLE, ttl_attribute="ttl")
+        else:
+            self.dynamodb = on_table_of.dynamodb
+        self.watched = Watched(self.dynamodb)
+        self.quarantine = MemoryBucket(bucket_faults)
+        self.late = MemoryBucket(bucket_faults)
+        api: AwsApi = self.watched if faults is None else FaultyApi(self.watched, faults, seed=seed)
+        self.limits = limits
+        self.world = World(
+            table=DynamoTable(api, TABLE),
+            quarantine=self.quarantine,
+            late=self.late,
+            clock=self.clock,
+            jitter=lambda: 0.5,
+        )
+
+    def run(
+        self, records: Sequence[StreamRecord], remaining_ms: Callable[[], int] = lambda: 60_000
+    ) -> Report:
+        return consume(records, self.world, self.limits, remaining_ms)
+
+    def rows(self) -> dict[tuple[str, str], Any]:
+        """Every row's state, decoded, by key."""
+        return {
+            (item["pk"]["S"], item["sk"]["S"]): _decoded(item["pk"]["S"], item["s"]["B"])
+            for item in self.dynamodb.items(TABLE)
+        }
+
+
+def _decoded(pk: str, state: str) -> Any:
+    data = msgspec.convert(state, bytes)
+    return {"U": decode_user, "A": decode_user, "I": decode_item, "T": decode_board}[pk[0]](data)
+
+
+def _by_type(pk: str, counters: Counters) -> dict[tuple[str, str], int]:
+    return {(pk, EVENT_TYPES[key]): n for key, n in counters.items() if isinstance(key, int)}
+
+
+def counts(pipeline: Pipeline) -> dict[str, Counter[tuple[str, str]]]:
+    """What the rows count, lanes added: by user and type, by item and type, by window's board and item."""
+    found: dict[str, Counter[tuple[str, str]]] = {"users": Counter(), "items": Counter(), "boards": Counter()}
+    for (pk, _), state in pipeline.rows().items():
+        if pk[0] in "UA":
+            found["users"].update(
+                {(pk, EVENT_TYPES[k]): n for k, n in state.counters.items() if isinstance(k, int)}
+            )
+        elif pk[0] == "I":
+            lifetime = state.counters.lifetime
+            found["items"].update(
+                {(pk, EVENT_TYPES[k]): n for k, n in lifetime.items() if isinstance(k, int)}
+            )
+        else:
+            found["boards"].update({(pk, item_id): n for item_id, n in state.items()})
+    return found
+
+
+def expected(records: Iterable[StreamRecord]) -> dict[str, Counter[tuple[str, str]]]:
+    """Fold the distinct events of records that arrive at noon, none of them old."""
+    found: dict[str, Counter[tuple[str, str]]] = {"users": Counter(), "items": Counter(), "boards": Counter()}
+    seen = set()
+    for each in records:
+        event = decode_event(each.data)
+        owner = f"A#{event.anonymous_id}" if event.user_id is None else f"U#{event.user_id}"
+        name = (owner, event.event_id) if event.client_id is None else (owner, event.client_id, event.n)
+        if name in seen:
+            continue
+        seen.add(name)
+        found["users"][owner, event.event_type] += 1
+        at_s = int(event.occurred_at.timestamp())
+        for item in event.items:
+            found["items"][f"I#{item.item_id}", event.event_type] += 1
+            if event.event_type in INTERESTING:
+                for window, length_s, kept in (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7)):
+                    if at_s // length_s >= NOON_S // length_s - kept:
+                        found["boards"][f"T#{window}#{at_s // length_s}", item.item_id] += 1
+    return found

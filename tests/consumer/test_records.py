@@ -1,0 +1,80 @@
+"""Parsing a batch: each record by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from consumer_world import DAY_S, record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON, NOON_S, rfc3339, stream_events
+from tapstack.consumer.chunk import by_user
+from tapstack.consumer.records import parse
+from tapstack.core.events import Event
+from tapstack.core.fold import part_items, parts_count
+from tapstack.core.identity import identify, lane_of, partition_key
+from tapstack.core.rows import user_key
+
+AGE_MAX_S = 20 * DAY_S
+contents = st.lists(stream_events(items_max=2) | st.binary(max_size=30), max_size=12)
+
+
+@given(contents, st.integers(1, 8))
+def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes], lanes: int) -> None:
+    records = [record(number, each) for number, each in enumerate(data)]
+    deliveries, poison = parse(records, lanes=lanes, age_max_s=AGE_MAX_S)
+    assert [bad.position for bad in poison] == [n for n, each in enumerate(data) if isinstance(each, bytes)]
+    assert [delivery.position for delivery in deliveries] == [
+        n for n, each in enumerate(data) if isinstance(each, Event)
+    ]
+    for delivery in deliveries:
+        event = data[delivery.position]
+        assert delivery.event == event
+        assert delivery.identity == identify(event, delivery.part)
+        assert delivery.user_key == user_key(event)
+        assert delivery.lane == lane_of(partition_key(event), lanes)
+        assert delivery.at_s == int(event.occurred_at.timestamp())
+
+
+@pytest.mark.parametrize("count", [1, 80, 81, 100])
+def test_an_event_of_many_items_is_delivered_in_parts_that_are_all_of_it(count: int) -> None:
+    items = [{"item_id": f"i{number}"} for number in range(count)]
+    deliveries, _ = parse([record(0, {"items": items})], lanes=1, age_max_s=AGE_MAX_S)
+    event = deliveries[0].event
+    assert [delivery.part for delivery in deliveries] == list(range(parts_count(event)))
+    assert [item for each in deliveries for item in part_items(event, each.part)] == list(event.items)
+    assert len({delivery.identity for delivery in deliveries}) == len(deliveries)
+
+
+@given(contents, st.integers(1, 4))
+def test_ordering_for_chunks_keeps_every_delivery_and_each_users_order(
+    data: list[Event | bytes], lanes: int
+) -> None:
+    records = [record(number, each) for number, each in enumerate(data)]
+    deliveries, _ = parse(records, lanes=lanes, age_max_s=AGE_MAX_S)
+    ordered = by_user(deliveries)
+    assert sorted(ordered, key=lambda each: (each.position, each.part)) == deliveries
+    for key in {delivery.user_key for delivery in deliveries}:
+        assert [d for d in ordered if d.user_key == key] == [d for d in deliveries if d.user_key == key]
+    found = [delivery.lane for delivery in ordered]
+    assert found == sorted(found)
+
+
+AGES: dict[str, tuple[dict[str, Any], bool]] = {
+    "fresh": ({"occurred_at": rfc3339(NOON)}, False),
+    "as old as allowed": ({"occurred_at": rfc3339(NOON - timedelta(seconds=AGE_MAX_S))}, False),
+    "a second older": ({"occurred_at": rfc3339(NOON - timedelta(seconds=AGE_MAX_S + 1))}, True),
+    "of no time": ({}, False),
+    "before 1970": ({"occurred_at": "1960-01-01T00:00:00Z"}, True),
+    "of the beginning of 1970": ({"occurred_at": "1970-01-01T00:00:00Z"}, True),
+    "ahead": ({"occurred_at": rfc3339(NOON + timedelta(days=1))}, False),
+}
+
+
+@pytest.mark.parametrize(("change", "too_old"), AGES.values(), ids=AGES)
+def test_age_is_what_the_clients_clock_says_at_arrival(change: dict[str, Any], too_old: bool) -> None:
+    (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
+    assert delivery.too_old is too_old

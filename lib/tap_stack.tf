@@ -1458,7 +1458,7 @@ data "aws_iam_policy_document" "flow_logs" {
   statement {
     sid       = "FindLogGroup"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["${local.arn_prefix}:logs:${var.aws_region}:${local.account_id}:log-group:*"]
+    resources = ["*"] # it lists, and cannot be held to one group
   }
 }
 

@@ -1,6 +1,7 @@
 """The whole cycle on the emulator: apply, plan again without changes, destroy.
 
-``python -m infrastructure.cycle [zonal]``. Says what was shown on the emulator only, with timings.
+``python -m infrastructure.cycle [variable=value ...]``, as in ``nat_gateway_mode=zonal``. A warning of the
+provider is a failure too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .emulator.process import running_emulator
@@ -28,6 +29,8 @@ def _timed(name: str, action: Callable[[], str | None]) -> str:
     output = action() or ""
     summary = re.search(r"(Apply complete!.*|No changes\.|No findings\..*|Destroy complete!.*)", output)
     _say(f"{name:<12} {time.monotonic() - begin:6.1f} s  {summary.group(1) if summary else ''}")
+    if warnings := re.findall(r"^Warning: .*", output, re.MULTILINE):
+        raise TerraformFailed(f"{name} warns: {warnings}")
     return output
 
 
@@ -38,8 +41,15 @@ def _check_policies(stack: LocalStack) -> str:
     return f"No findings. in {len(policies)} policies (parliament)"
 
 
-def run_cycle(folder: Path, *, nat_gateway_mode: str) -> None:
-    """Run the cycle in a folder for its files.
+def run_cycle(folder: Path, variables: Mapping[str, str]) -> None:
+    """Run the cycle.
+
+    Parameters
+    ----------
+    folder
+        Where its files go.
+    variables
+        Terraform variables that differ from the defaults.
 
     Raises
     ------
@@ -49,8 +59,9 @@ def run_cycle(folder: Path, *, nat_gateway_mode: str) -> None:
         Without Terraform or its provider.
     """
     with running_emulator(folder / "emulator.log") as endpoint:
-        stack = LocalStack(endpoint=endpoint, folder=folder, variables={"nat_gateway_mode": nat_gateway_mode})
-        _timed("init", lambda: (stack.make_state_bucket(), stack.init())[1])
+        stack = LocalStack(endpoint=endpoint, folder=folder, variables=variables)
+        stack.make_state_bucket()
+        _timed("init", stack.init)
         _timed("apply", stack.apply)
         _timed("plan again", stack.plan_again)
         _timed("policies", lambda: _check_policies(stack))
@@ -59,17 +70,18 @@ def run_cycle(folder: Path, *, nat_gateway_mode: str) -> None:
 
 def main() -> int:
     """Run the cycle and say how it went."""
-    mode = sys.argv[1] if len(sys.argv) > 1 else "regional"
+    variables = dict(argument.split("=", 1) for argument in sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="tapstack-infra-") as folder:
         try:
-            run_cycle(Path(folder), nat_gateway_mode=mode)
+            run_cycle(Path(folder), variables)
         except Missing as reason:
             _say(f"skipped: {reason}")
             return 0
         except TerraformFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 1
-    _say(f"Shown on an emulator only (moto with the patches of tests/infrastructure/emulator); NAT: {mode}.")
+    with_what = variables or "the defaults"
+    _say(f"Shown on an emulator only: moto with the patches of tests/infrastructure/emulator; {with_what}.")
     return 0
 
 

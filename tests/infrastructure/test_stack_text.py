@@ -17,6 +17,7 @@ TEXT = STACK.read_text()
 
 ALL_RESOURCES = {
     ("aws_iam_policy_document.kms", "*"): "in a key policy it is the key itself",
+    ("aws_iam_policy_document.flow_logs", "FindLogGroup"): "it lists groups",
     ("aws_iam_policy_document.function_common", "WriteTraces"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "FindNetwork"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "CodeLeavesNetworkAlone"): "it denies",

@@ -16,14 +16,15 @@ from .patching import adds, replaces
 class RegionalNatGateway(NatGateway):
     """A NAT gateway that belongs to a VPC and to no subnet."""
 
+    subnet_id = None  # type: ignore[assignment]
+    private_ip = None  # type: ignore[assignment]
+
     def __init__(
         self, backend: Any, vpc_id: str, zone_addresses: list[dict[str, Any]], tags: dict[str, str]
     ) -> None:
         backend.get_vpc(vpc_id)
         self.id = random_nat_gateway_id()
         self.vpc_id = vpc_id
-        self.subnet_id = None
-        self.private_ip = None
         self.state = "available"
         self.connectivity_type = "public"
         self.availability_mode = "regional"

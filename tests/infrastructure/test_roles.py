@@ -1,0 +1,117 @@
+"""What each function may do, word by word. A statement that goes, comes or widens fails here by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("hcl2", reason="the HCL parser lives in .venv-infra; run `make infra-test`")
+
+from .stack_text import one, statements
+
+STREAM = "${aws_kinesis_stream.events.arn}"
+TABLE = "${aws_dynamodb_table.behaviour.arn}"
+
+
+def _key(name: str) -> str:
+    return f'${{aws_kms_key.this["{name}"].arn}}'
+
+
+def _objects(bucket: str, prefix: str) -> str:
+    arn = f'${{aws_s3_bucket.data["{bucket}"].arn}}'
+    # The parser puts a string that holds quotes into an expression of its own.
+    return f'${{"{arn}{prefix}"}}' if prefix else arn
+
+
+def _via(service: str) -> dict[str, list[str]]:
+    return {"kms:ViaService": [f"{service}.${{var.aws_region}}.${{local.dns_suffix}}"]}
+
+
+OUR_ACCOUNT = {"s3:ResourceAccount": ["${local.account_id}"]}
+
+EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] = {
+    "consumer": {
+        "ReadStream": (
+            {
+                "kinesis:DescribeStream",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            },
+            {STREAM},
+            {},
+        ),
+        "DecryptStream": ({"kms:Decrypt"}, {_key("stream")}, _via("kinesis")),
+        "CountInTable": ({"dynamodb:BatchGetItem", "dynamodb:PutItem"}, {TABLE}, {}),
+        "UseTableKey": (
+            {
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            },
+            {_key("table")},
+            _via("dynamodb"),
+        ),
+        "SetEventsAside": (
+            {"s3:PutObject"},
+            {_objects("quarantine", "/quarantine/*"), _objects("late", "/late/*")},
+            {},
+        ),
+        "StoreFailedBatches": ({"s3:PutObject"}, {_objects("failure", "/aws/lambda/*")}, OUR_ACCOUNT),
+        "FindFailureBucket": ({"s3:ListBucket"}, {_objects("failure", "")}, OUR_ACCOUNT),
+        "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
+    },
+    "collector": {
+        "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
+        "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
+    },
+    "insights": {
+        "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, {TABLE}, {}),
+        "DecryptTable": ({"kms:Decrypt", "kms:DescribeKey"}, {_key("table")}, _via("dynamodb")),
+    },
+}
+
+CASES = [(function, sid) for function, named in EXPECTED.items() for sid in named]
+
+
+def _statements_of(document: str) -> dict[str, dict[str, Any]]:
+    address = f"aws_iam_policy_document.{document}"
+    return {str(one(statement["sid"])): statement for found, statement in statements() if found == address}
+
+
+@pytest.mark.parametrize("function", list(EXPECTED))
+def test_a_function_has_these_statements_and_no_other(function: str) -> None:
+    assert sorted(_statements_of(function)) == sorted(EXPECTED[function])
+
+
+@pytest.mark.parametrize(("function", "sid"), CASES, ids=[f"{function}-{sid}" for function, sid in CASES])
+def test_a_statement_allows_exactly_these_actions_on_these_resources(function: str, sid: str) -> None:
+    actions, resources, conditions = EXPECTED[function][sid]
+    statement = _statements_of(function)[sid]
+    assert "effect" not in statement
+    assert set(one(statement["actions"])) == actions
+    assert set(one(statement["resources"])) == resources
+    found = statement.get("condition", [])
+    assert all(one(condition["test"]) == "StringEquals" for condition in found)
+    assert {one(condition["variable"]): one(condition["values"]) for condition in found} == conditions
+
+
+def test_a_functions_code_may_not_touch_the_network_that_lambda_attaches_it_to() -> None:
+    common = _statements_of("function_common")
+    allowed = {action for sid in ("FindNetwork", "AttachToNetwork") for action in one(common[sid]["actions"])}
+    denial = common["CodeLeavesNetworkAlone"]
+    assert one(denial["effect"]) == "Deny"
+    assert set(one(denial["actions"])) == allowed
+    assert one(one(denial["condition"])["variable"]) == "lambda:SourceFunctionArn"
+    assert set(common) == {
+        "WriteLogs",
+        "WriteTraces",
+        "FindNetwork",
+        "AttachToNetwork",
+        "CodeLeavesNetworkAlone",
+    }

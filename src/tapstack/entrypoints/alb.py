@@ -68,11 +68,15 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def _decompress(data: bytes, bytes_max: int) -> bytes:
+    opened = zlib.decompressobj(47)  # 32 + 15: a zlib or a gzip header, whichever is there
     try:
-        # 32 + 15: a zlib or a gzip header, whichever is there.
-        return zlib.decompressobj(47).decompress(data, bytes_max + 1)
+        body = opened.decompress(data, bytes_max + 1)
     except zlib.error:
         raise InvalidEvent("content-encoding", "the body is not compressed as it says") from None
+    if len(body) <= bytes_max and (not opened.eof or opened.unused_data):
+        # Cut off, or followed by what would be left out and yet be acknowledged.
+        raise InvalidEvent("content-encoding", "expected one whole compressed body")
+    return body
 
 
 def read_request(event: Mapping[str, Any]) -> Request:

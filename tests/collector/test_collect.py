@@ -1,0 +1,294 @@
+"""The collector: each event's own fate, and ok only for what the stream holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON, NOON_S, client_event, client_event_dicts, rfc3339
+from tapstack.aws.kinesis import KinesisWriter
+from tapstack.collector.collect import (
+    ATTEMPTS_MAX,
+    FUTURE_MAX,
+    PUT_BYTES_MAX,
+    PUT_RECORDS_MAX,
+    Result,
+    World,
+    canonical,
+    collect,
+)
+from tapstack.core.events import (
+    EVENT_BYTES_MAX,
+    ClientEvent,
+    Event,
+    decode_client_event,
+    decode_event,
+    encode_event,
+)
+from tapstack.core.identity import client_time_s
+from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
+from tapstack.ports import AwsApi, StreamEntry
+from tapstack.testing import (
+    FaultPolicy,
+    FaultScript,
+    FaultyApi,
+    Injection,
+    ManualClock,
+    MemoryKinesis,
+    RandomFaults,
+)
+
+
+class Pipeline:
+    """A collector in front of a stream in memory."""
+
+    def __init__(self, faults: FaultPolicy | None = None, shard_count: int = 2) -> None:
+        self.clock = ManualClock(NOON_S * 1_000)
+        self.kinesis = MemoryKinesis(self.clock)
+        self.kinesis.create_stream("events", shard_count)
+        api: AwsApi = self.kinesis if faults is None else FaultyApi(self.kinesis, faults)
+        self.world = World(stream=KinesisWriter(api, "events"), clock=self.clock, jitter=lambda: 0.5)
+
+    def collect(self, *events: dict[str, Any] | bytes, bytes_max: int = EVENT_BYTES_MAX) -> list[Result]:
+        encoded = [event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events]
+        return collect(encoded, self.world, event_bytes_max=bytes_max)
+
+    def stored(self) -> list[Event]:
+        return [decode_event(record.data) for record in self.kinesis.records("events")]
+
+
+class ScriptedStream:
+    """A stream whose answers are written down; keeps what it was asked."""
+
+    def __init__(self, *answers: Sequence[bool] | Exception) -> None:
+        self.asked: list[list[StreamEntry]] = []
+        self._answers = list(answers)
+
+    def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+        self.asked.append(list(entries))
+        answer = self._answers.pop(0) if self._answers else [True] * len(entries)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def statuses(results: Sequence[Result]) -> list[str]:
+    return [result.status for result in results]
+
+
+def numbered(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [client_event(event_id=f"e-{number}", **changes) for number in range(count)]
+
+
+# Laws.
+
+
+@given(st.lists(client_event_dicts() | st.binary(max_size=20), max_size=8))
+def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: list[Any]) -> None:
+    pipeline = Pipeline()
+    results = pipeline.collect(*said)
+    assert len(results) == len(said)
+    for event, result in zip(said, results, strict=True):
+        if isinstance(event, bytes):
+            assert result.status == "invalid"
+            assert result.reason
+        else:
+            assert result.status in {"ok", "duplicate"}
+            assert (result.field, result.reason) == (None, None)
+    assert len(pipeline.stored()) == statuses(results).count("ok")
+
+
+@given(client_event_dicts())
+def test_what_is_stored_is_what_was_said_and_when_it_came(said: dict[str, Any]) -> None:
+    pipeline = Pipeline()
+    pipeline.collect(said)
+    (event,) = pipeline.stored()
+    assert event.received_at == NOON
+    for name in ClientEvent.__struct_fields__:
+        if name != "occurred_at":
+            assert getattr(event, name) == getattr(decode_client_event(msgspec.json.encode(said)), name)
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(0, 2**32),
+    st.sampled_from(
+        [
+            {"partial_put": 0.6},
+            {"throttle": 0.5},
+            {"lost_response": 0.3, "lost_request": 0.3},
+            {"internal_error": 0.3, "internal_error_applied": 0.3},
+        ]
+    ),
+)
+def test_ok_is_only_said_of_what_the_stream_holds(count: int, seed: int, weights: Any) -> None:
+    pipeline = Pipeline(RandomFaults(seed, weights))
+    events = numbered(count)
+    results = pipeline.collect(*events)
+    held = {event.event_id for event in pipeline.stored()}
+    for event, result in zip(events, results, strict=True):
+        assert result.status in {"ok", "retry"}
+        assert result.status == "retry" or event["event_id"] in held
+
+
+@given(occurred_at=st.timedeltas(-timedelta(days=400), timedelta(days=400)).map(lambda offset: NOON + offset))
+def test_a_time_ahead_is_moved_to_a_day_from_now_and_remembered(occurred_at: datetime) -> None:
+    event = decode_client_event(msgspec.json.encode(client_event(occurred_at=rfc3339(occurred_at))))
+    found, latest = canonical(event, NOON), NOON + FUTURE_MAX
+    said = occurred_at - timedelta(microseconds=occurred_at.microsecond % 1_000)
+    assert found.occurred_at == min(said, latest)
+    assert found.clock_skew_ms == min(latest - said, timedelta()) / timedelta(milliseconds=1)
+    assert client_time_s(found) == int(occurred_at.timestamp() // 1)
+    assert decode_event(encode_event(found)) == found
+
+
+# Cases.
+
+
+def test_without_a_time_an_event_happened_when_it_came() -> None:
+    event = canonical(decode_client_event(msgspec.json.encode(client_event())), NOON)
+    assert (event.occurred_at, event.clock_skew_ms) == (NOON, None)
+
+
+def test_a_local_time_is_stored_as_utc() -> None:
+    pipeline = Pipeline()
+    pipeline.collect(client_event(occurred_at="2026-03-10T12:30:00.1239+05:30"))
+    (record,) = pipeline.kinesis.records("events")
+    assert msgspec.json.decode(record.data)["occurred_at"] == "2026-03-10T07:00:00.123000Z"
+
+
+def test_a_record_goes_to_its_users_shard() -> None:
+    pipeline = Pipeline(shard_count=4)
+    pipeline.collect(
+        client_event(user_id="ann", anonymous_id="x"), client_event(user_id=None, anonymous_id="x")
+    )
+    assert sorted(record.partition_key for record in pipeline.kinesis.records("events")) == ["ann", "x"]
+
+
+TWINS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "twice": ([{}, {}], ["ok", "duplicate"]),
+    "thrice": ([{}, {}, {}], ["ok", "duplicate", "duplicate"]),
+    "another user": ([{}, {"user_id": "bob"}], ["ok", "ok"]),
+    "another id": ([{}, {"event_id": "e-2"}], ["ok", "ok"]),
+    "numbered twice": (
+        [{"client_id": "01890a5d-ac96-774b-bcce-b302099a8057", "n": 1}] * 2,
+        ["ok", "duplicate"],
+    ),
+    "numbered on": (
+        [{"client_id": "01890a5d-ac96-774b-bcce-b302099a8057", "n": n} for n in (1, 2)],
+        ["ok", "ok"],
+    ),
+    "an invalid one before": ([{"user_id": ""}, {}], ["invalid", "ok"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "fates"), TWINS.values(), ids=TWINS)
+def test_twins_in_one_request_are_stored_once(changes: list[dict[str, Any]], fates: list[str]) -> None:
+    pipeline = Pipeline()
+    assert statuses(pipeline.collect(*(client_event(**change) for change in changes))) == fates
+    assert len(pipeline.stored()) == fates.count("ok")
+
+
+def test_a_twin_fares_as_the_first() -> None:
+    world = World(stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.0)
+    event = msgspec.json.encode(client_event())
+    assert statuses(collect([event, event], world, event_bytes_max=EVENT_BYTES_MAX)) == ["retry", "retry"]
+
+
+def test_only_the_refused_entries_are_put_again() -> None:
+    stream = ScriptedStream([True, False, True, False], [False, True])
+    clock = ManualClock()
+    events = [msgspec.json.encode(event) for event in numbered(4)]
+    results = collect(
+        events, World(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
+    )
+    assert statuses(results) == ["ok"] * 4
+    asked = [[decode_event(entry.data).event_id for entry in entries] for entries in stream.asked]
+    assert asked == [["e-0", "e-1", "e-2", "e-3"], ["e-1", "e-3"], ["e-1"]]
+    assert len(clock.slept_ms) == 2
+    assert all(clock.slept_ms)
+
+
+@pytest.mark.parametrize("kind", [Throttled, Unavailable, OutcomeUnknown])
+def test_a_stream_that_stays_away_is_asked_a_few_times_and_then_the_sender_is(kind: type[Exception]) -> None:
+    stream, clock = ScriptedStream(*[kind("away")] * 99), ManualClock()
+    events = [msgspec.json.encode(event) for event in numbered(2)]
+    results = collect(
+        events, World(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
+    )
+    assert statuses(results) == ["retry", "retry"]
+    assert len(stream.asked) == ATTEMPTS_MAX
+    assert len(clock.slept_ms) == ATTEMPTS_MAX - 1
+
+
+def test_one_call_that_fails_does_not_fail_the_others() -> None:
+    stream = ScriptedStream([True] * PUT_RECORDS_MAX, *[Unavailable("down")] * 99)
+    events = [msgspec.json.encode(event) for event in numbered(PUT_RECORDS_MAX + 3)]
+    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    results = collect(events, world, event_bytes_max=EVENT_BYTES_MAX)
+    assert Counter(statuses(results)) == {"ok": PUT_RECORDS_MAX, "retry": 3}
+
+
+@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=6), st.integers(1, 250))
+def test_calls_stay_within_the_limits_of_put_records(paddings: list[int], times: int) -> None:
+    stream = ScriptedStream()
+    events = [
+        msgspec.json.encode(client_event(event_id=f"e-{number}", properties={"pad": "x" * padding}))
+        for number, padding in enumerate(paddings * times)
+    ]
+    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    assert set(statuses(collect(events, world, event_bytes_max=EVENT_BYTES_MAX))) == {"ok"}
+    assert sum(map(len, stream.asked)) == len(events)
+    for entries in stream.asked:
+        assert 1 <= len(entries) <= PUT_RECORDS_MAX
+        assert sum(len(entry.data) + len(entry.partition_key.encode()) for entry in entries) <= PUT_BYTES_MAX
+
+
+def test_nothing_is_put_when_nothing_is_valid() -> None:
+    pipeline = Pipeline()
+    assert statuses(pipeline.collect(b"?", b"[]", b"7")) == ["invalid"] * 3
+    assert pipeline.kinesis.calls.get("PutRecords", 0) == 0
+
+
+def test_an_invalid_event_is_told_its_field_and_reason() -> None:
+    (result,) = Pipeline().collect(client_event(user_id=""))
+    assert result == Result("invalid", "user_id", "expected `str` of length >= 1")
+
+
+def test_the_configured_size_is_the_limit() -> None:
+    event = msgspec.json.encode(client_event(properties={"pad": "x" * 1_024}))
+    pipeline = Pipeline()
+    assert statuses(pipeline.collect(event, bytes_max=len(event))) == ["ok"]
+    (refused,) = pipeline.collect(event, bytes_max=len(event) - 1)
+    assert refused.reason == f"expected at most {len(event) - 1} bytes, got {len(event)}"
+
+
+SPELLINGS: dict[str, bytes] = {
+    "as large as allowed": b'"' + b"x" * 32_600 + b'"',
+    "numbers that are longer in our spelling": b"[" + b",".join([b"1e15"] * 6_000) + b"]",
+    "as deep as allowed": b"[" * 62 + b"]" * 62,
+    "integers of any length": b"1" + b"0" * 4_000,
+    "every escape": b'"' + b"\\u0001\\ud83d\\ude00\\/" * 300 + b'"',
+}
+
+
+@pytest.mark.parametrize("value", SPELLINGS.values(), ids=SPELLINGS)
+def test_what_is_accepted_is_no_poison_to_the_consumer(value: bytes) -> None:
+    pipeline = Pipeline()
+    event = b'{"event_type":"page_view","event_id":"e","user_id":"u","properties":{"a":%s}}' % value
+    assert statuses(pipeline.collect(event)) == ["ok"]
+    assert pipeline.stored()[0].user_id == "u"
+
+
+def test_a_scripted_answer_of_a_partial_failure_leaves_the_rest_stored() -> None:
+    pipeline = Pipeline(FaultScript({("PutRecords", n): Injection("partial_put", (0,)) for n in range(1, 9)}))
+    results = pipeline.collect(*numbered(3))
+    assert Counter(statuses(results)) == {"retry": 1, "ok": 2}
+    assert len(pipeline.stored()) == statuses(results).count("ok")

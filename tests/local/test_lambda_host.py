@@ -243,6 +243,24 @@ def test_workers_run_side_by_side_and_the_rest_wait(tmp_path: Path) -> None:
     run(tmp_path, body, handler="handlers.slow", workers=2)
 
 
+def test_workers_are_added_and_taken_away_without_losing_an_invocation(tmp_path: Path) -> None:
+    async def body(function: LambdaFunction) -> None:
+        function.resize(3)
+        await until(lambda: len(function.pids) == 3)
+        pids = function.pids
+        running = [asyncio.create_task(function.invoke(b'{"sleep_s": 0.2}')) for _ in range(3)]
+        await asyncio.sleep(0)
+        function.resize(1)
+        results = await asyncio.gather(*running)
+        assert [result.payload for result in results] == [b'"done"'] * 3
+        assert len(function.pids) == 1
+        await until(lambda: sum(map(alive, pids)) == 1)
+        assert (await function.invoke(b"{}")).payload == b'"done"'
+        function.resize(2)  # and one that still starts is stopped with the rest
+
+    run(tmp_path, body, handler="handlers.slow")
+
+
 def test_output_goes_to_the_log(tmp_path: Path) -> None:
     async def body(function: LambdaFunction) -> None:
         await function.invoke(b"{}")

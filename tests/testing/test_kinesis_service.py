@@ -50,6 +50,22 @@ def test_records_expire_with_the_clock() -> None:
     assert len(wire("GetRecords", ShardIterator=wire.iterator())["Records"]) == 1
 
 
+def test_forgotten_records_are_gone_and_reading_goes_on_behind_them() -> None:
+    wire = Wire()
+    numbers = [entry["SequenceNumber"] for entry in wire.put(3)["Records"]]
+    shard_id = "shardId-000000000000"
+    wire.kinesis.forget("s", shard_id, numbers[1])
+    wire.kinesis.forget("s", "shardId-000000000009", numbers[1])
+    assert wire.kinesis.record_count("s") == 1
+    after = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": numbers[1]}
+    iterator = wire("GetShardIterator", StreamName="s", ShardId=shard_id, **after)["ShardIterator"]
+    [left] = wire("GetRecords", ShardIterator=iterator)["Records"]
+    assert left["SequenceNumber"] == numbers[2]
+    wire.kinesis.forget("s", shard_id, numbers[2])
+    assert wire.kinesis.records("s") == []
+    assert wire.put(1)["Records"][0]["SequenceNumber"] > numbers[2]
+
+
 def test_a_longer_retention_keeps_records_longer() -> None:
     wire = Wire()
     wire.put(1)

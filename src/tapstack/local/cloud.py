@@ -31,19 +31,21 @@ from tapstack.local.event_source_mapping import (
     MappingRunner,
     SeededChoices,
 )
-from tapstack.local.event_source_mapping.model import Deliver
+from tapstack.local.event_source_mapping.model import CheckpointMoved, Deliver, EmitMetric, Output
 from tapstack.local.fault_plan import PRESETS, FaultDice, Preset, fault_name
 from tapstack.local.fault_proxy import FaultProxy
 from tapstack.local.kinesis_server import KinesisServer
 from tapstack.local.lambda_config import ACCOUNT_ID, REGION
 from tapstack.local.lambda_host import InvokeFault, LambdaFunction
 from tapstack.local.load_balancer import LoadBalancer
+from tapstack.local.resharding import Resharder
 from tapstack.ports import AwsApi
 from tapstack.testing.faults import FaultyApi
 from tapstack.testing.kinesis import MemoryKinesis
 
 Part = TypeVar("Part")
 
+RESHARD_EVERY_RECORDS = 1_500  # if asked for without faults
 STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
 
 
@@ -71,6 +73,8 @@ class CloudConfig:
         Of the functions.
     limited
         Whether shards refuse what exceeds their limits (1,000 records/s, 1 MiB/s).
+    reshard
+        Whether shards split and merge meanwhile; None leaves it to `faults`.
     """
 
     shards: int = 2
@@ -82,6 +86,7 @@ class CloudConfig:
     batching_window_s: int = 0
     log_level: str = "INFO"
     limited: bool = False
+    reshard: bool | None = None
 
 
 class EmbeddedCloud:
@@ -115,6 +120,7 @@ class EmbeddedCloud:
         self._api_counts: dict[str, Counter[str]] = {"put": Counter(), "read": Counter()}
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
+        self._resharder: Resharder | None = None
         self._mapping: asyncio.Task[None] | None = None
         self._duplicates: set[asyncio.Task[None]] = set()
         self._stack = contextlib.AsyncExitStack()
@@ -167,8 +173,13 @@ class EmbeddedCloud:
 
     @property
     def backlog(self) -> int:
-        """How many records the event source mapping has read and not settled."""
-        return self.runner.backlog
+        """How many records are on the stream and not settled."""
+        return self.kinesis.record_count(self.stream)
+
+    @property
+    def open_shards(self) -> int:
+        """How many shards take records."""
+        return len(self.kinesis.shard_ids(self.stream, open_only=True))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -218,6 +229,7 @@ class EmbeddedCloud:
         self.kinesis.create_stream(self.stream, self.config.shards)
         endpoints = await self._start_endpoints()
         await self._start_functions(endpoints)
+        self._resharder = self._make_resharder()
         self._start_mapping()
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
@@ -266,9 +278,32 @@ class EmbeddedCloud:
             function=self._consume,
             destination=_Queue(self._emulator),
             choices=FixedChoices() if self.dice.plan.quiet else SeededChoices(self.config.seed),
+            observe=self._observe,
         )
         self._mapping = self._runner.start()
         self._stack.push_async_callback(self._stop_mapping, self._runner)
+
+    def _make_resharder(self) -> Resharder | None:
+        every = self.dice.plan.reshard_every_records or RESHARD_EVERY_RECORDS
+        wanted = self.config.reshard
+        if not (self.dice.plan.reshard_every_records if wanted is None else wanted):
+            return None
+        return Resharder(
+            self.kinesis,
+            self.stream,
+            every_records=every,
+            seed=self.config.seed,
+            counts=self.dice.counts,
+            on_change=lambda shards: self.functions[names.CONSUMER].resize(names.consumer_workers(shards)),
+        )
+
+    def _observe(self, output: Output) -> None:
+        match output:
+            case CheckpointMoved(lane=None, shard_id=shard_id, sequence_number=number):
+                # The only reader never goes back behind its checkpoint: long runs in bounded memory.
+                self.kinesis.forget(self.stream, shard_id, number)
+            case EmitMetric(name="PolledEventCount", value=count) if self._resharder is not None:
+                self._resharder.note(count)
 
     async def _stop_mapping(self, runner: MappingRunner) -> None:
         for duplicate in self._duplicates:

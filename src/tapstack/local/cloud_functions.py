@@ -19,6 +19,13 @@ COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "taps
 
 COLLECTOR_WORKERS = 2
 INSIGHTS_WORKERS = 1
+CONSUMER_WORKERS_MAX = 16  # some 40 MB each; where there are more shards, their batches take turns
+
+
+def consumer_workers(shards: int) -> int:
+    """Tell how many workers the consumer has for so many open shards: one each, up to a bound."""
+    return min(shards, CONSUMER_WORKERS_MAX)
+
 
 TARGET_GROUPS = (
     TargetGroup(name="tapstack-collector", function=COLLECTOR),
@@ -89,7 +96,7 @@ def environments(endpoints: Endpoints, *, lanes: int, log_level: str) -> dict[st
 
 
 def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> list[FunctionConfig]:
-    """List the functions; the consumer has a worker for each shard.
+    """List the functions; the consumer has a worker for each shard, up to a bound.
 
     Parameters
     ----------
@@ -118,7 +125,7 @@ def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> lis
             environment=variables[CONSUMER],
             timeout_s=60.0,
             memory_mb=1024,
-            workers=shards,
+            workers=consumer_workers(shards),
         ),
         FunctionConfig(
             name=INSIGHTS,

@@ -1,7 +1,7 @@
 """How often what goes wrong in the embedded cloud: the presets behind ``--faults``.
 
 The identifiers are those of the table of faults in the event source mapping's design: C is what happens
-to producers, E to invocations, D to the stores, O to operators.
+to producers, S to the stream, E to invocations, D to the stores, O to operators.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class FaultPlan:
         Of the consumer's invocations.
     request
         Of requests through the load balancer.
+    reshard_every_records
+        About how many records pass between two changes of the stream's shards; 0 for none. No probability.
     """
 
     put: Mapping[Fault, float] = field(default_factory=dict)
@@ -50,10 +52,11 @@ class FaultPlan:
     delay: float = 0.0
     invoke: Mapping[InvokeFaultName, float] = field(default_factory=dict)
     request: Mapping[RequestFault, float] = field(default_factory=dict)
+    reshard_every_records: int = 0
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing goes wrong."""
+        """Whether nothing goes wrong; shards that split and merge are no failure of anything."""
         return not any((self.put, self.read, self.dynamodb, self.s3, self.delay, self.invoke, self.request))
 
 
@@ -105,6 +108,7 @@ MANY = FaultPlan(
         "alb_502_before": 0.01,
         "alb_502_after": 0.01,
     },
+    reshard_every_records=1_500,
 )
 
 
@@ -117,6 +121,7 @@ def _scaled(plan: FaultPlan, by: float) -> FaultPlan:
         delay=plan.delay * by,
         invoke={name: weight * by for name, weight in plan.invoke.items()},
         request={name: weight * by for name, weight in plan.request.items()},
+        reshard_every_records=round(plan.reshard_every_records / by),
     )
 
 

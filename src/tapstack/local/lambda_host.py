@@ -1,7 +1,7 @@
 """A host for Lambda functions: worker processes that run AWS's own runtime client.
 
-A function has a fixed number of workers (its provisioned concurrency, so to say). A worker is a
-process ``python -m awslambdaric HANDLER`` with a clean environment and a Runtime API endpoint of its
+A function has a number of workers (its provisioned concurrency, so to say) that `resize` changes. A worker
+is a process ``python -m awslambdaric HANDLER`` with a clean environment and a Runtime API endpoint of its
 own; it runs one invocation at a time and is replaced when it crashes, times out or fails to start.
 Invocations that find every worker busy wait, without limit: callers bound their own concurrency.
 There is no memory limit.
@@ -81,9 +81,11 @@ class LambdaFunction:
         self.log_path = log_path
         self.cold_start_count = 0
         self._log: IO[bytes] | None = None
+        self._size = config.workers
         self._seats = [_Seat() for _ in range(config.workers)]
         self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
         self._endings: dict[asyncio.Task[None], ExecutionEnvironment] = {}
+        self._beginnings: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Start every worker, side by side; one that fails is tried again when it is needed."""
@@ -103,6 +105,9 @@ class LambdaFunction:
 
     async def stop(self) -> None:
         """End every process, zombies included; running invocations end as crashes."""
+        for beginning in self._beginnings:
+            beginning.cancel()
+        await asyncio.gather(*self._beginnings, return_exceptions=True)
         for zombie in self._endings.values():
             zombie.kill()
         environments = [seat.environment for seat in self._seats if seat.environment is not None]
@@ -120,6 +125,27 @@ class LambdaFunction:
         return [
             each.pid for each in environments if each is not None and each.usable and each.pid is not None
         ]
+
+    def resize(self, workers: int) -> None:
+        """Change the number of workers.
+
+        New ones start in the background and take part once they are ready. Those that are too many end when
+        they are idle, without losing an invocation.
+
+        Parameters
+        ----------
+        workers
+            How many, ``>= 1``.
+        """
+        self._size = workers
+        while len(self._seats) > workers and not self._idle.empty():
+            self._retire(self._idle.get_nowait())
+        for _ in range(workers - len(self._seats)):
+            seat = _Seat()
+            self._seats.append(seat)
+            beginning = asyncio.create_task(self._begin(seat))
+            self._beginnings.add(beginning)
+            beginning.add_done_callback(self._beginnings.discard)
 
     def kill_worker(self, access_key_id: str) -> bool:
         """Kill the worker with these credentials, as a crash of its own would.
@@ -185,7 +211,21 @@ class LambdaFunction:
             self._discard(seat)
             raise
         finally:
+            self._release(seat)
+
+    async def _begin(self, seat: _Seat) -> None:
+        await self._ready(seat)
+        self._release(seat)
+
+    def _release(self, seat: _Seat) -> None:
+        if len(self._seats) > self._size:
+            self._retire(seat)
+        else:
             self._idle.put_nowait(seat)
+
+    def _retire(self, seat: _Seat) -> None:
+        self._seats.remove(seat)
+        self._discard(seat)
 
     async def _ready(self, seat: _Seat) -> InvokeResult | None:
         """Give the seat a running environment; the error if it cannot be started."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 
 from tapstack.testing._kinesis_wire import (
@@ -135,6 +135,11 @@ class Shard:
             count += 1
         if count:
             del self.records[:count], self.numbers[:count]
+
+    def forget(self, through: int) -> None:
+        """Forget the records up to a sequence number, that one included."""
+        count = bisect_right(self.numbers, through)
+        del self.records[:count], self.numbers[:count]
 
     def read(self, position: int, limit: int) -> tuple[list[KinesisRecord], int]:
         """Return up to `limit` records and 10 MiB from `position` on, and the index after them."""

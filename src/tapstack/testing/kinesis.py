@@ -138,6 +138,30 @@ class MemoryKinesis(ShardReading, Resharding):
             shards = found.shards.values() if shard_id is None else [found.shards[shard_id]]
             return [record for shard in shards for record in shard.records]
 
+    def record_count(self, stream: str) -> int:
+        """Count the records that are retained."""
+        with self._lock:
+            return sum(len(shard.records) for shard in self._stream(stream).shards.values())
+
+    def forget(self, stream: str, shard_id: str, through: str) -> None:
+        """Forget a shard's records up to a sequence number, as if they had expired.
+
+        For long runs in bounded memory: whoever calls this knows that no reader comes back to them.
+
+        Parameters
+        ----------
+        stream
+            The stream's name.
+        shard_id
+            The shard; one that is not there any more has nothing to forget.
+        through
+            The last sequence number to forget.
+        """
+        with self._lock:
+            shard = self._stream(stream).shards.get(shard_id)
+            if shard is not None:
+                shard.forget(int(through))
+
     # The operations.
 
     def _table(self) -> Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], object]]]:

@@ -17,9 +17,9 @@ from tapstack.local.simulation.checker_rows import (
     Image,
     Key,
     Violation,
-    check_items,
     check_pairs,
     check_user,
+    explain,
     known_names,
     read_image,
 )
@@ -178,25 +178,24 @@ class Checker:
         users = [change for change in changes if change.key[0][0] in "UA"]
         items = [change for change in changes if change.key[0][0] == "I"]
         boards = [change for change in changes if change.key[0][0] == "T"]
-        counted: list[tuple[Fact, Part]] = []
-        for change in users:
+        for change in changes:
             self._check_succession(change)
-            fresh = check_user(change, self._unapplied.get(change.key[0], {}), at_hand)
+        self._check_lanes(users, [*items, *boards])
+        memories = [check_user(change, self._unapplied.get(change.key[0], {}), at_hand) for change in users]
+        counted: list[tuple[Fact, Part]] = []
+        for change, fresh in zip(users, explain(items, boards, memories), strict=True):
             self._check_life(change, fresh)
-            counted += fresh
+            self._check_age(fresh)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
-        for change in (*items, *boards):
-            self._check_succession(change)
-            self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
-        self._check_lanes(users, [*items, *boards])
-        check_items(items, boards, counted)
+            counted += fresh
         check_pairs(users, items)
         for fact, part in counted:
             self.applied[fact.pk, part.name] = None
             del self._unapplied[fact.pk][part.name]
         for change in changes:
             self.rows[change.key] = change.after
+            self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 
     def _check_succession(self, change: Change) -> None:
         before, after = change.before, change.after
@@ -206,6 +205,12 @@ class Checker:
             raise Violation(12, f"{change.key} is to expire earlier than before")
         if after.ttl_s == 0:
             raise Violation(12, f"{change.key} never expires")
+
+    def _check_age(self, fresh: list[tuple[Fact, Part]]) -> None:
+        for fact, part in fresh:
+            horizon_s = min(fact.arrivals_s) - self.promises.age_max_s
+            if 0 < fact.client_s < horizon_s:
+                raise Violation(12, f"{fact.pk} counts {part.name}, too old to be told from a forgotten one")
 
     def _check_life(self, change: Change, fresh: list[tuple[Fact, Part]]) -> None:
         newest = max((min(fact.arrivals_s) for fact, _ in fresh), default=0)

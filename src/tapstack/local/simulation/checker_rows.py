@@ -6,11 +6,13 @@ Shares no code with the product. Positions of fields are those of docs/reference
 from __future__ import annotations
 
 import base64
-from itertools import combinations, islice
+from collections.abc import Iterable
+from itertools import combinations, islice, product
 from typing import Any, NamedTuple
 
 import msgspec
 
+from tapstack.local.simulation.checker_memory import guess_counted
 from tapstack.local.simulation.facts import INTEREST, Amounts, Fact, Name, Part, difference, merge
 
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
@@ -47,6 +49,8 @@ class Image(NamedTuple):
 
 
 Key = tuple[str, str]
+Counting = tuple[Fact, Part]
+COMBINATIONS_MAX = 60_000
 EMPTY_USER: list[Any] = [[{}, -1, {}, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 
@@ -84,9 +88,23 @@ def known_names(state: Any) -> dict[Name, None]:
     return names
 
 
-def check_user(
-    change: Change, unapplied: dict[Name, tuple[Fact, Part]], at_hand: dict[Name, None]
-) -> list[tuple[Fact, Part]]:
+class Counted(NamedTuple):
+    """What a user's row counted in a commit.
+
+    Parameters
+    ----------
+    parts
+        The parts that it newly remembers.
+    forgotten
+        What else may have been counted: sets of parts that were counted and forgotten at once, one of which
+        is the truth. One empty set if there is nothing to explain.
+    """
+
+    parts: list[Counting]
+    forgotten: list[tuple[Counting, ...]]
+
+
+def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Name, None]) -> Counted:
     """Check a user's row and tell which parts it counted.
 
     Parameters
@@ -115,34 +133,36 @@ def check_user(
         if found is None:
             raise Violation(3, f"{pk} counts {name}, which is not on the stream or was counted before")
         counted.append(found)
-    grown = difference(after[2], before[2])
-    explained = _total(counted)
-    if grown != explained:
-        others = {name: unapplied[name] for name in at_hand if name in unapplied and name not in fresh}
-        counted += _hidden(pk, difference(grown, explained), after, others)
-    return counted
+    missing = difference(difference(after[2], before[2]), _total(counted))
+    if not missing:
+        return Counted(counted, [()])
+    batch = [unapplied[name] for name in at_hand if name in unapplied]
+    names = dict.fromkeys(fresh)
+    probably = tuple(pair for pair in guess_counted(before[0], after[0], batch) if pair[1].name not in names)
+    if probably and _total(probably) == missing:
+        return Counted(counted, [probably])
+    others = [pair for pair in batch if pair[1].name not in names]
+    return Counted(counted, _hidden(pk, missing, after, others))
 
 
-def _total(parts: list[tuple[Fact, Part]]) -> Amounts:
+def _total(parts: Iterable[Counting]) -> Amounts:
     total: Amounts = {}
     for _, part in parts:
         merge(total, part.user)
     return {key: amount for key, amount in total.items() if amount}
 
 
-def _hidden(
-    pk: str, missing: Amounts, after: Any, others: dict[Name, tuple[Fact, Part]]
-) -> list[tuple[Fact, Part]]:
+def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> list[tuple[Counting, ...]]:
     """Find events that were counted and forgotten in the same commit, which a floor must show."""
-    candidates = [
-        found for name, found in others.items() if found[1].user and _below_floor(name, found[0], after)
-    ]
+    candidates = [(fact, part) for fact, part in others if part.user and _below_floor(part.name, fact, after)]
     events = sum(amount for key, amount in missing.items() if isinstance(key, int))
+    found: list[tuple[Counting, ...]] = []
     if 0 < events <= len(candidates):
-        for chosen in islice(combinations(candidates, events), 5_000):
-            if _total(list(chosen)) == missing:
-                return list(chosen)
-    raise Violation(3, f"{pk}: the counters move by {missing} more than the events newly remembered explain")
+        chosen = islice(combinations(candidates, events), COMBINATIONS_MAX)
+        found = [parts for parts in chosen if _total(parts) == missing]
+    if not found:
+        raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
+    return found
 
 
 def _below_floor(name: Name, fact: Fact, state: Any) -> bool:
@@ -188,7 +208,27 @@ def _check_bounds(pk: str, state: Any, size: int) -> None:
         raise Violation(8, f"{pk} is beyond its bounds, {size} bytes")
 
 
-def check_items(items: list[Change], boards: list[Change], counted: list[tuple[Fact, Part]]) -> None:
+def explain(items: list[Change], boards: list[Change], users: list[Counted]) -> list[list[Counting]]:
+    """Tell what each user's row counted, such that it explains the items' rows as well.
+
+    Raises
+    ------
+    Violation
+        If nothing does.
+    """
+    last: Violation | None = None
+    for chosen in islice(product(*(user.forgotten for user in users)), COMBINATIONS_MAX):
+        counted = [[*user.parts, *more] for user, more in zip(users, chosen, strict=True)]
+        try:
+            check_items(items, boards, [pair for parts in counted for pair in parts])
+        except Violation as violation:
+            last = violation
+        else:
+            return counted
+    raise last or AssertionError("there is always one way to choose nothing")
+
+
+def check_items(items: list[Change], boards: list[Change], counted: list[Counting]) -> None:
     """Check the items' rows and the leaderboards against the parts counted in the same commit.
 
     Raises
@@ -224,7 +264,7 @@ def _check_windows(change: Change) -> None:
             raise Violation(8, f"{change.key} keeps a window longer than it may")
 
 
-def _check_window_sums(items: list[Change], counted: list[tuple[Fact, Part]]) -> None:
+def _check_window_sums(items: list[Change], counted: list[Counting]) -> None:
     """Hold windows against the events' own times; where copies disagree on the time, only their sum."""
     for position, (name, length_s, kept) in enumerate(WINDOWS):
         for item_id, rows in _by_item(items).items():

@@ -19,7 +19,8 @@ KINDS = ("item_view",) * 9 + (
     "purchase", "purchase", "page_view", "identify", "custom", "share",
 )  # fmt: skip
 WITH_ITEMS = frozenset({
-    "item_view", "item_click", "item_list_view", "cart_add", "cart_remove", "wishlist_add", "purchase", "share",
+    "item_view", "item_click", "item_list_view", "cart_add", "cart_remove", "wishlist_add", "purchase",
+    "share",
 })  # fmt: skip
 SKEWS_MS = (0, 0, 0, 1_500, -40_000, 3_600_000, 2 * 86_400_000, 9 * 86_400_000, -3 * 86_400_000)
 WILD_SKEW_MS = -400 * 86_400_000
@@ -60,6 +61,7 @@ class Device(msgspec.Struct, kw_only=True):
     native: bool
     events_left: int
     pace_us: int
+    habit: str = ""
     client_id: str = ""
     n: int = 0
     skew_ms: int = 0
@@ -112,9 +114,8 @@ class Clients:
             device.outbox += [self._event(rng, device) for _ in range(burst)]
             if self._ledger.decide(actor, "C3", 0.1):
                 self._misfortune(actor, device)
-            if not self.flush and self._ledger.decide(actor, "S2", 0.1) and device.history:
-                device.outbox.append(rng.choice(device.history))
-                self._ledger.count("S2")
+            self._follow_habit(actor, device)
+            self._repeat(actor, device)
             self._expire(device)
             attempts = 0 if self._send(actor, device) else attempts + 1
             if attempts:
@@ -145,6 +146,28 @@ class Clients:
         else:
             device.skew_ms = rng.choice(SKEWS_MS)
         self._ledger.count("C3")
+
+    def _follow_habit(self, actor: Actor, device: Device) -> None:
+        """Press on one of the bounds of the user's memory."""
+        rng = actor.random
+        if device.habit == "restless" and rng.random() < 0.6:
+            self._renew(actor, device)
+        elif device.habit == "forgetful":
+            kept = [sent for sent in device.outbox if rng.random() < 0.6]
+            device.dropped += len(device.outbox) - len(kept)
+            device.outbox = kept
+
+    def _repeat(self, actor: Actor, device: Device) -> None:
+        """Send something again: what was just made, or what was sent long ago."""
+        rate = 0.5 if device.habit else 0.1
+        if self.flush or not self._ledger.decide(actor, "S2", rate):
+            return
+        again = device.history or device.outbox
+        if actor.random.random() < 0.3 and device.outbox:
+            again = device.outbox[-1:]
+        if again:
+            device.outbox.append(actor.random.choice(again))
+            self._ledger.count("S2")
 
     def _renew(self, actor: Actor, device: Device) -> None:
         now_ms = self._kernel.now_ms + device.skew_ms

@@ -27,7 +27,7 @@ from tapstack.local.event_source_mapping.model import (
     Tick,
 )
 from tapstack.local.event_source_mapping.responses import InvokeResult
-from tapstack.local.simulation.cloud import STREAM, Cloud
+from tapstack.local.simulation.cloud import RETENTION_H, STREAM, Cloud
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import Actor, Dice
@@ -100,7 +100,12 @@ class Mapping:
         self._lists = 0
         self._wanted = True
         delay_ms = self.dice.random.choice([0, 200, 5_000])
-        pacing = Pacing(activation_delay_ms=delay_ms, shard_list_interval_ms=30_000, backoff_max_ms=8_000)
+        pacing = Pacing(
+            activation_delay_ms=delay_ms,
+            shard_list_interval_ms=30_000,
+            backoff_max_ms=8_000,
+            retention_ms=RETENTION_H * 3_600_000,
+        )
         now_ms = cloud.kernel.now_ms
         self.state: MappingState = create(config, now_ms=now_ms, pacing=pacing)
         cloud.kernel.after(delay_ms * 1000, lambda: self.feed(Tick(cloud.kernel.now_ms)))

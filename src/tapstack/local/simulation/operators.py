@@ -251,7 +251,12 @@ class Operators:
             mapping = self._living(actor)
             if mapping is not None and mapping.state.shards:
                 shard = mapping.state.shards[actor.random.choice(list(mapping.state.shards))]
-                lanes = [lane.index for lane in shard.lanes if lane.acknowledged]
+                horizon_ms = self.cloud.kernel.now_ms - RETENTION_H * 3_600_000
+                lanes = [
+                    lane.index
+                    for lane in shard.lanes
+                    if lane.acknowledged and lane.acknowledged[0].arrival_ms > horizon_ms
+                ]
                 if lanes and mapping.state.status == "Enabled":
                     lane = actor.random.choice(lanes)
                     mapping.feed(Redeliver(self.cloud.kernel.now_ms, shard.shard_id, lane))

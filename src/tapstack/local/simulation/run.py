@@ -98,7 +98,8 @@ class _World:
         share = -(-self.shape.events // self.shape.devices)
         for number in range(self.shape.devices):
             user = f"user{rng.randrange(self.shape.users)}"
-            is_known, native = rng.random() < 0.7, rng.random() < 0.6
+            is_known = bool(self.shape.habit) or rng.random() < 0.7
+            native = rng.random() < self.shape.native_share
             events = share if self.plan.events_max is None else min(share, self.plan.events_max)
             device = Device(
                 name=f"d{number}",
@@ -106,6 +107,7 @@ class _World:
                 native=native,
                 events_left=events,
                 pace_us=self.shape.pace_us,
+                habit=self.shape.habit,
             )
             if self.plan.devices is None or number in self.plan.devices:
                 self.clients.add(device)

@@ -99,6 +99,10 @@ recording, 130 after Ctrl-C before the end."""
     help="How much goes wrong.",
 )  # fmt: skip
 @click.option(
+    "--reshard/--no-reshard", default=None,
+    help="Split and merge shards meanwhile.  [default: with faults some or many]",
+)  # fmt: skip
+@click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=8080,
@@ -119,6 +123,7 @@ def local(
     recording: Path | None,
     columns: tuple[tuple[str, str], ...],
     faults: Literal["none", "some", "many"],
+    reshard: bool | None,
     port: int,
     leave: bool,
     as_json: bool,
@@ -142,6 +147,7 @@ def local(
             input=recording,
             columns=dict(columns),
             faults=faults,
+            reshard=reshard,
             port=port,
             leave=leave,
             json=as_json,

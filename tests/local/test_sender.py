@@ -183,6 +183,26 @@ def test_at_full_speed_requests_are_put_together_but_not_with_what_is_not_json()
     assert len(sizes) == 5
 
 
+def test_at_full_speed_nothing_is_begun_while_the_pipeline_is_full_unless_it_is_to_stop():
+    async def main(fills, stops):
+        async with collector(take_all) as url:
+            ledger, time = Ledger(), ManualTime()
+
+            def is_full():
+                if stops and time.now_s > 1:
+                    sender.stop()
+                return time.now_s < fills
+
+            sender = Sender(
+                url, ledger, events_per_min=None, is_full=is_full, clock=time.clock, sleep=time.sleep
+            )
+            await sender.run([Request(0, events(1))])
+            return ledger.accepted, time.now_s
+
+    assert asyncio.run(main(3, stops=False)) == ([1], pytest.approx(3, abs=0.1))
+    assert asyncio.run(main(3, stops=True)) == ([], pytest.approx(1, abs=0.1))
+
+
 def test_visibility_is_timed_from_the_answer_until_the_api_shows_the_user():
     polls = Counter()
 

@@ -23,13 +23,17 @@ from tapstack.local.reconcile_ledger import Ledger
 from tapstack.local.reconcile_tables import Reader
 from tapstack.local.recording import read_recording
 from tapstack.local.run_progress import REFRESH_S, Screen, Stage
-from tapstack.local.sender import Sender, percentiles
+from tapstack.local.sender import SAMPLE_EVERY_EVENTS, Sender, percentiles
 from tapstack.local.traffic import EVENTS_PER_MIN, Request, generate
 
 EVENTS = 10_000
 # A faster shop than this is not simulated; events are then sent faster than they happened.
 SHOP_EVENTS_PER_MIN_MAX = 60_000
 SEED_MAX = 1_000_000
+SAMPLES_MAX = 5_000  # of the time until an event is visible
+SAMPLES_SHOWN = 500  # the last ones, on the way
+# At full speed: a batch being consumed, the next one waiting, and some for shards that are held up.
+BACKLOG_MAX_PER_SHARD = 2_500
 
 OK, NOT_EXACT, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 
@@ -54,6 +58,8 @@ class Options:
         Canonical names and the recording's columns for them.
     faults
         How much goes wrong.
+    reshard
+        Whether shards split and merge meanwhile; None leaves it to `faults`.
     port
         Of the API; 0 chooses a free one.
     leave
@@ -71,6 +77,7 @@ class Options:
     input: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     faults: Literal["none", "some", "many"] = "none"
+    reshard: bool | None = None
     port: int = 8080
     leave: bool = False
     json: bool = False
@@ -124,7 +131,13 @@ class _Run:
         options, screen = self._options, self._screen
         recorded = self._read_recording()
         screen.say(f"seed {self._seed}; starting the embedded cloud with {options.shards} shards")
-        config = CloudConfig(shards=options.shards, port=options.port, faults=options.faults, seed=self._seed)
+        config = CloudConfig(
+            shards=options.shards,
+            port=options.port,
+            faults=options.faults,
+            seed=self._seed,
+            reshard=options.reshard,
+        )
         async with EmbeddedCloud(config) as cloud:
             requests, total = self._requests(recorded)
             with contextlib.closing(screen.stage()) as stage:
@@ -165,7 +178,12 @@ class _Run:
     ) -> float:
         """Send everything and wait until it is consumed; tell when it was."""
         self._sender = sender = Sender(
-            cloud.base_url, self._ledger, events_per_min=self._options.events_per_min, seed=self._seed
+            cloud.base_url,
+            self._ledger,
+            events_per_min=self._options.events_per_min,
+            seed=self._seed,
+            sample_every_events=max(SAMPLE_EVERY_EVENTS, total // SAMPLES_MAX),
+            is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * self._options.shards,
         )
         await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending", total)
         await self._watch(asyncio.create_task(cloud.drain()), cloud, stage, "draining", total)
@@ -190,7 +208,7 @@ class _Run:
 
     def _note(self, cloud: EmbeddedCloud) -> str:
         parts = [f", {cloud.backlog:,} on their way"]
-        visible = percentiles(self._sender.sent.visible_ms if self._sender else [])
+        visible = percentiles(self._sender.sent.visible_ms[-SAMPLES_SHOWN:] if self._sender else [])
         if visible["p50"] is not None:
             parts.append(f", visible after {visible['p50']:,.0f} ms")
         if faults := sum(cloud.faults.values()):

@@ -54,6 +54,11 @@ class Ledger(Protocol):
         ...
 
 
+def never() -> bool:
+    """Say no."""
+    return False
+
+
 @dataclass(slots=True)
 class Sent:
     """What was sent, and what became of it.
@@ -101,6 +106,11 @@ class Sender:
         The rate; None for as fast as possible.
     seed
         For the jitter of waits.
+    sample_every_events
+        About how many events lie between two whose visibility is timed.
+    is_full
+        Whether the pipeline has enough to do: at full speed nothing new is begun meanwhile, so that what is
+        measured is the pipeline and not a queue that grows without bound.
     clock, sleep
         Time, for tests.
     """
@@ -112,6 +122,8 @@ class Sender:
         *,
         events_per_min: float | None,
         seed: int = 0,
+        sample_every_events: int = SAMPLE_EVERY_EVENTS,
+        is_full: Callable[[], bool] = never,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -120,6 +132,8 @@ class Sender:
         self._ledger = ledger
         self._events_per_s = None if events_per_min is None else events_per_min / 60
         self._random = Random(seed)  # noqa: S311 - jitter
+        self._sample_every_events = sample_every_events
+        self._is_full = is_full
         self._clock = clock
         self._sleep = sleep
         self._stopped = False
@@ -166,6 +180,8 @@ class Sender:
 
     async def _pace(self) -> None:
         if self._events_per_s is None:
+            while self._is_full() and not self._stopped:
+                await self._sleep(POLL_S)
             return
         wait_s = self.sent.started_s + self.sent.events / self._events_per_s - self._clock()
         if wait_s > 0:
@@ -236,7 +252,7 @@ class Sender:
             return
         if _is_old(event):
             return  # it may be stored as late, and then its user is never shown
-        self._next_sample = self.sent.accepted + SAMPLE_EVERY_EVENTS
+        self._next_sample = self.sent.accepted + self._sample_every_events
         task = asyncio.create_task(self._time_visibility(session, who))
         self._samples.add(task)
         task.add_done_callback(self._samples.discard)

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from tapstack.entrypoints.settings import LOG_LEVELS
+
 NAMESPACE = "Tapstack"
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _encoder = msgspec.json.Encoder()
 
 
@@ -41,7 +42,7 @@ def write_line(
        CloudWatch_Embedded_Metric_Format_Specification.html, read 2026-11-23
     """
     counted = [{"Name": name, "Unit": "Count"} for name in metrics]
-    if not counted and _LEVELS.index(level) < _threshold():
+    if not counted and LOG_LEVELS.index(level) < _threshold():
         return
     line: dict[str, object] = {"level": level, "function": function, **fields}
     if counted:
@@ -52,4 +53,4 @@ def write_line(
 
 def _threshold() -> int:
     level = os.environ.get("TAPSTACK_LOG_LEVEL", "INFO")
-    return _LEVELS.index(level) if level in _LEVELS else 1
+    return LOG_LEVELS.index(level) if level in LOG_LEVELS else 1

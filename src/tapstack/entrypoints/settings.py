@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tapstack.errors import Misconfigured
 
 DAY_S = 86_400
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 VARIABLES: Mapping[str, Mapping[str, str]] = {
     "consumer": {
@@ -84,6 +86,7 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
     Misconfigured
         Naming the variable.
     """
+    _check_log_level(env)
     row_ttl_days = _number(env, "TAPSTACK_ROW_TTL_DAYS", 2, 3_650)
     age_max_days = _number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650)
     if age_max_days >= row_ttl_days:
@@ -102,6 +105,7 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
 
 def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings:
     """Read the collector's settings; raises `Misconfigured`."""
+    _check_log_level(env)
     return CollectorSettings(
         stream=_text(env, "TAPSTACK_STREAM"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
@@ -111,17 +115,18 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
 
 def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
     """Read the insights API's settings; raises `Misconfigured`."""
+    _check_log_level(env)
     return InsightsSettings(table=_text(env, "TAPSTACK_TABLE"))
 
 
 def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
     """Read where AWS is; raises `Misconfigured`."""
-    everywhere = env.get("AWS_ENDPOINT_URL")
+    everywhere = _url(env, "AWS_ENDPOINT_URL")
     return AwsSettings(
         region=_text(env, "AWS_REGION"),
-        dynamodb_url=env.get("AWS_ENDPOINT_URL_DYNAMODB", everywhere),
-        kinesis_url=env.get("AWS_ENDPOINT_URL_KINESIS", everywhere),
-        s3_url=env.get("AWS_ENDPOINT_URL_S3", everywhere),
+        dynamodb_url=_url(env, "AWS_ENDPOINT_URL_DYNAMODB") or everywhere,
+        kinesis_url=_url(env, "AWS_ENDPOINT_URL_KINESIS") or everywhere,
+        s3_url=_url(env, "AWS_ENDPOINT_URL_S3") or everywhere,
     )
 
 
@@ -132,8 +137,32 @@ def _text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _url(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name) or None
+    if value is None:
+        return None
+    if not _is_address(value):
+        raise Misconfigured(name, f"expected http(s)://host[:port], got {value!r}")
+    return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket left open
+        return False
+
+
+def _check_log_level(env: Mapping[str, str]) -> None:
+    """Refuse an odd level at import; `tapstack.entrypoints.log` reads it, and takes INFO if there is none."""
+    value = env.get("TAPSTACK_LOG_LEVEL", "INFO")
+    if value not in LOG_LEVELS:
+        raise Misconfigured("TAPSTACK_LOG_LEVEL", f"expected one of {', '.join(LOG_LEVELS)}, got {value!r}")
+
+
 def _number(env: Mapping[str, str], name: str, low: int, high: int) -> int:
     value = _text(env, name)
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+    if not value.isascii() or not value.isdigit() or len(value) > 12 or not low <= int(value) <= high:
         raise Misconfigured(name, f"expected a whole number from {low} to {high}, got {value!r}")
     return int(value)

@@ -88,6 +88,6 @@ def _window(query: Query) -> Window:
 
 def _listed(query: Query) -> int:
     text = query.get("n", str(LISTED_DEFAULT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LISTED_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= LISTED_MAX:
         raise BadRequest(f"n: expected a whole number from 1 to {LISTED_MAX}, got {text!r}")
     return int(text)

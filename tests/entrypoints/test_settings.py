@@ -1,0 +1,165 @@
+"""Settings: what is missing or odd is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tapstack.entrypoints.settings import (
+    DAY_S,
+    VARIABLES,
+    AwsSettings,
+    CollectorSettings,
+    ConsumerSettings,
+    InsightsSettings,
+    aws_settings,
+    collector_settings,
+    consumer_settings,
+    insights_settings,
+)
+from tapstack.errors import Misconfigured
+
+Read = Callable[[Mapping[str, str]], object]
+CONSUMER = {
+    "TAPSTACK_TABLE": "behaviour",
+    "TAPSTACK_QUARANTINE_BUCKET": "q",
+    "TAPSTACK_LATE_BUCKET": "l",
+    "TAPSTACK_LANES": "4",
+    "TAPSTACK_ROW_TTL_DAYS": "30",
+    "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
+}
+COLLECTOR = {
+    "TAPSTACK_STREAM": "events",
+    "TAPSTACK_EVENT_BYTES_MAX": "32768",
+    "TAPSTACK_REQUEST_BYTES_MAX": "512000",
+}
+INSIGHTS = {"TAPSTACK_TABLE": "behaviour"}
+AWS = {"AWS_REGION": "eu-central-1"}
+READERS: dict[str, tuple[Read, dict[str, str]]] = {
+    "consumer": (consumer_settings, CONSUMER),
+    "collector": (collector_settings, COLLECTOR),
+    "insights": (insights_settings, INSIGHTS),
+    "aws": (aws_settings, AWS),
+}
+REQUIRED = [(function, name) for function, (_, env) in READERS.items() for name in env]
+
+
+def test_what_is_set_is_read() -> None:
+    assert consumer_settings(CONSUMER) == ConsumerSettings(
+        table="behaviour",
+        quarantine_bucket="q",
+        late_bucket="l",
+        lanes=4,
+        row_ttl_s=30 * DAY_S,
+        age_max_s=29 * DAY_S,
+    )
+    assert collector_settings(COLLECTOR) == CollectorSettings(
+        stream="events", event_bytes_max=32_768, request_bytes_max=512_000
+    )
+    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour")
+    assert aws_settings(AWS) == AwsSettings(
+        region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
+    )
+
+
+@pytest.mark.parametrize(("function", "name"), REQUIRED, ids=lambda value: value)
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+def test_a_variable_that_is_not_there_is_named(function: str, name: str, empty: bool) -> None:
+    read, env = READERS[function]
+    without = {**env, name: ""} if empty else {key: value for key, value in env.items() if key != name}
+    with pytest.raises(Misconfigured) as caught:
+        read(without)
+    assert (caught.value.variable, str(caught.value)) == (name, f"{name}: is required")
+
+
+ODD: list[tuple[str, str, str]] = [
+    *[
+        ("consumer", "TAPSTACK_LANES", value)
+        for value in ("0", "1001", "-1", "1.5", "four", " 4", "٤", "9" * 5_000)
+    ],
+    *[("consumer", "TAPSTACK_ROW_TTL_DAYS", value) for value in ("1", "3651", "30d")],
+    *[("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "30", "31", "x")],
+    *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
+    *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
+    *[(function, "TAPSTACK_LOG_LEVEL", value) for function in VARIABLES for value in ("info", "TRACE", "")],
+    *[
+        ("aws", f"AWS_ENDPOINT_URL{service}", value)
+        for service in ("", "_DYNAMODB", "_KINESIS", "_S3")
+        for value in (
+            "localhost:4566",
+            "ftp://host",
+            "http://",
+            "http://host:port",
+            "http://[::1",
+            "http://h:0",
+        )
+    ],
+]
+
+
+@pytest.mark.parametrize(("function", "name", "value"), ODD, ids=lambda value: value[:24])
+def test_a_variable_with_an_odd_value_is_named(function: str, name: str, value: str) -> None:
+    read, env = READERS[function]
+    with pytest.raises(Misconfigured) as caught:
+        read({**env, name: value})
+    assert caught.value.variable == name
+
+
+EDGES: list[tuple[str, str, str]] = [
+    ("consumer", "TAPSTACK_LANES", "1"),
+    ("consumer", "TAPSTACK_LANES", "1000"),
+    ("consumer", "TAPSTACK_ROW_TTL_DAYS", "3650"),
+    ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "1"),
+    ("collector", "TAPSTACK_EVENT_BYTES_MAX", "1024"),
+    ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "5242880"),
+    ("insights", "TAPSTACK_LOG_LEVEL", "ERROR"),
+    ("aws", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+    ("aws", "AWS_ENDPOINT_URL", "https://vpce-1.dynamodb.eu-central-1.vpce.amazonaws.com"),
+]
+
+
+@pytest.mark.parametrize(("function", "name", "value"), EDGES)
+def test_the_edges_of_a_range_are_within_it(function: str, name: str, value: str) -> None:
+    read, env = READERS[function]
+    read({**env, name: value})
+
+
+@pytest.mark.parametrize("function", VARIABLES)
+def test_the_list_that_terraform_and_docs_follow_is_what_is_read(function: str) -> None:
+    asked = set()
+
+    class Asked(dict[str, str]):
+        def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            asked.add(key)
+            return super().get(key, default)
+
+    read, env = READERS[function]
+    read(Asked(env))
+    assert asked == set(VARIABLES[function])
+
+
+URLS: dict[str, tuple[dict[str, str], tuple[str | None, str | None, str | None]]] = {
+    "AWS itself": ({}, (None, None, None)),
+    "one for all": ({"AWS_ENDPOINT_URL": "http://a"}, ("http://a", "http://a", "http://a")),
+    "one is elsewhere": (
+        {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": "http://b"},
+        ("http://a", "http://a", "http://b"),
+    ),
+    "each its own": (
+        {"AWS_ENDPOINT_URL_DYNAMODB": "http://d", "AWS_ENDPOINT_URL_KINESIS": "http://k"},
+        ("http://d", "http://k", None),
+    ),
+    "an empty one is none": (
+        {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": ""},
+        ("http://a", "http://a", "http://a"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("env", "expected"), URLS.values(), ids=URLS)
+def test_endpoints_are_named_as_every_aws_sdk_names_them(
+    env: dict[str, str], expected: tuple[str | None, str | None, str | None]
+) -> None:
+    found = aws_settings({**AWS, **env})
+    assert (found.dynamodb_url, found.kinesis_url, found.s3_url) == expected

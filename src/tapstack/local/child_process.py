@@ -87,6 +87,7 @@ async def start(
     environment: Mapping[str, str],
     log: IO[bytes],
     working_directory: Path | None = None,
+    isolated: bool = False,
 ) -> ChildProcess:
     """Run ``python -m module arguments`` so that it dies with this process.
 
@@ -102,6 +103,8 @@ async def start(
         Receives its standard output and error. A file, so that output costs this process nothing.
     working_directory
         Where it runs; this process's own by default.
+    isolated
+        Whether the child can import the standard library and PYTHONPATH only, nothing that is installed.
 
     Returns
     -------
@@ -113,6 +116,7 @@ async def start(
         process = await asyncio.create_subprocess_exec(
             python,
             "-P",  # the guard's own folder must not be importable by the child
+            *(["-S"] if isolated else []),  # no site-packages, of a virtual environment neither
             str(GUARD),
             str(watched),
             module,

@@ -15,27 +15,28 @@ import signal
 import socket
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
+import msgspec
+
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.errors import UsageError
-from tapstack.local import cloud_functions as names
-from tapstack.local.cloud_functions import Endpoints, environments, functions
+from tapstack.errors import Unavailable, UsageError
+from tapstack.local.call_recorder import CallRecorder, RecordedApi
+from tapstack.local.cloud_config import CloudConfig
+from tapstack.local.cloud_functions import Endpoints, consumer_workers
+from tapstack.local.destination import EmulatedDestination
 from tapstack.local.emulator import Emulator
 from tapstack.local.event_source_mapping import (
     FixedChoices,
     InvokeResult,
-    MappingConfig,
     MappingRunner,
     SeededChoices,
 )
-from tapstack.local.event_source_mapping.model import CheckpointMoved, Deliver, EmitMetric, Output
-from tapstack.local.fault_plan import PRESETS, FaultDice, Preset, fault_name
+from tapstack.local.event_source_mapping.model import CheckpointMoved, EmitMetric, Output
+from tapstack.local.fault_plan import PRESETS, FaultDice, fault_name
 from tapstack.local.fault_proxy import FaultProxy
-from tapstack.local.kinesis_server import KinesisServer
-from tapstack.local.lambda_config import ACCOUNT_ID, REGION
+from tapstack.local.kinesis_server import KinesisServer, Observe
 from tapstack.local.lambda_host import InvokeFault, LambdaFunction
 from tapstack.local.load_balancer import LoadBalancer
 from tapstack.local.resharding import Resharder
@@ -43,50 +44,12 @@ from tapstack.ports import AwsApi
 from tapstack.testing.faults import FaultyApi
 from tapstack.testing.kinesis import MemoryKinesis
 
+__all__ = ["CloudConfig", "EmbeddedCloud"]
+
 Part = TypeVar("Part")
 
 RESHARD_EVERY_RECORDS = 1_500  # if asked for without faults
 STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudConfig:
-    """What to run.
-
-    Parameters
-    ----------
-    shards
-        Of the stream, ``>= 1``.
-    port
-        Of the load balancer; 0 chooses a free one.
-    faults
-        How much goes wrong.
-    seed
-        Of the faults and of what AWS leaves open.
-    lanes
-        How many ways derived rows are split; as many as shards unless given.
-    batch_size
-        Records in one invocation of the consumer.
-    batching_window_s
-        Seconds to gather a batch.
-    log_level
-        Of the functions.
-    limited
-        Whether shards refuse what exceeds their limits (1,000 records/s, 1 MiB/s).
-    reshard
-        Whether shards split and merge meanwhile; None leaves it to `faults`.
-    """
-
-    shards: int = 2
-    port: int = 0
-    faults: Preset = "none"
-    seed: int = 0
-    lanes: int | None = None
-    batch_size: int = 1_000
-    batching_window_s: int = 0
-    log_level: str = "INFO"
-    limited: bool = False
-    reshard: bool | None = None
 
 
 class EmbeddedCloud:
@@ -101,22 +64,30 @@ class EmbeddedCloud:
         What to run.
     keep_logs
         Folder for the logs of functions and emulator; a temporary one, removed at the end, unless given.
+    recorder
+        Takes note of every AWS call of the functions and of the mapping.
     """
 
-    def __init__(self, config: CloudConfig, *, keep_logs: Path | None = None) -> None:
+    def __init__(
+        self, config: CloudConfig, *, keep_logs: Path | None = None, recorder: CallRecorder | None = None
+    ) -> None:
         self.config = config
+        self.blueprint = config.described()
         self.kinesis = MemoryKinesis(
             SystemClock(),
             limited=config.limited,
             shuffle=None if config.faults == "none" else random.Random(config.seed),  # noqa: S311
         )
-        self.stream = names.STREAM
-        self.table = names.TABLE
+        self.stream = self.blueprint.stream
+        self.table = self.blueprint.table.name
         self.dice = FaultDice(PRESETS[config.faults], config.seed)
         self.folder = keep_logs or Path(tempfile.mkdtemp(prefix="tapstack-"))
         self.functions: dict[str, LambdaFunction] = {}
         self._keep = keep_logs is not None
-        self._emulator = Emulator(self.folder)
+        self._emulator = Emulator(self.folder, region=self.blueprint.region)
+        self._recorder = recorder
+        if recorder is not None:
+            recorder.caller_of = self._caller_of
         self._api_counts: dict[str, Counter[str]] = {"put": Counter(), "read": Counter()}
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
@@ -218,23 +189,19 @@ class EmbeddedCloud:
             if not self._duplicates:
                 break
             await asyncio.gather(*self._duplicates)
-        await self.functions[names.CONSUMER].wait_for_zombies()
+        await self.functions[self.blueprint.consumer].wait_for_zombies()
 
     async def _start(self) -> None:
         await self._stack.enter_async_context(self._emulator)
-        await self._emulator.create_table(self.table)
-        for bucket in (names.QUARANTINE_BUCKET, names.LATE_BUCKET, names.FAILURES_BUCKET):
-            await self._emulator.create_bucket(bucket)
-        await self._emulator.create_queue(names.FAILURES_QUEUE)
-        self.kinesis.create_stream(self.stream, self.config.shards)
-        endpoints = await self._start_endpoints()
-        await self._start_functions(endpoints)
+        await self._make_stores()
+        await self._start_functions(await self._start_endpoints())
         self._resharder = self._make_resharder()
         self._start_mapping()
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
-            target_groups=names.TARGET_GROUPS,
-            rules=names.RULES,
+            target_groups=self.blueprint.target_groups,
+            rules=self.blueprint.rules,
+            default_action=self.blueprint.default_action,
             port=self.config.port,
             faults=self.dice.request,
         )
@@ -243,45 +210,55 @@ class EmbeddedCloud:
         except OSError as error:
             raise _in_use(self.config.port, error) from None
 
+    async def _make_stores(self) -> None:
+        blueprint = self.blueprint
+        await self._emulator.create_table(
+            self.table,
+            partition_key=blueprint.table.partition_key,
+            sort_key=blueprint.table.sort_key,
+            ttl_attribute=blueprint.table.ttl_attribute,
+        )
+        for bucket in (blueprint.quarantine_bucket, blueprint.late_bucket, *blueprint.buckets):
+            await self._emulator.create_bucket(bucket)
+        for queue in blueprint.queues:
+            await self._emulator.create_queue(queue)
+        self.kinesis.create_stream(self.stream, blueprint.shards)
+
     async def _start_endpoints(self) -> Endpoints:
-        """Start Kinesis, and the proxies if anything shall go wrong behind them."""
-        server = KinesisServer(self._faulty("put"), on_crash=self._crash)
+        """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
+        server = KinesisServer(self._faulty("put"), on_crash=self._crash, observe=self._observe)
         await self._stack.enter_async_context(server)
-        if self.dice.plan.quiet:
+        if self.dice.plan.quiet and self._recorder is None:
             return Endpoints(dynamodb=self._emulator.url, s3=self._emulator.url, kinesis=server.url)
         dynamodb = await self._stack.enter_async_context(self._proxy("dynamodb"))
         s3 = await self._stack.enter_async_context(self._proxy("s3"))
         return Endpoints(dynamodb=dynamodb.url, s3=s3.url, kinesis=server.url)
 
     async def _start_functions(self, endpoints: Endpoints) -> None:
-        lanes = self.config.lanes or self.config.shards
-        variables = environments(endpoints, lanes=lanes, log_level=self.config.log_level)
-        for config in functions(variables, shards=self.config.shards):
+        for config in map(endpoints.added_to, self.blueprint.functions):
             self.functions[config.name] = LambdaFunction(config, log_path=self.folder / f"{config.name}.log")
         # One after the other they would take three cold starts; the stack still stops each of them.
         await asyncio.gather(*map(self._stack.enter_async_context, self.functions.values()))
+        # A function that cannot start would fail for ever, and the mapping would try for ever.
+        for name, function in self.functions.items():
+            if function.start_failure is not None:
+                raise Unavailable(f"{name} does not start: {_reason(function.start_failure.payload)}")
 
     def _start_mapping(self) -> None:
-        config = MappingConfig(
-            event_source_arn=f"arn:aws:kinesis:{REGION}:{ACCOUNT_ID}:stream/{self.stream}",
-            function_arn=self.functions[names.CONSUMER].config.arn,
-            starting_position="TRIM_HORIZON",
-            batch_size=self.config.batch_size,
-            batching_window_s=self.config.batching_window_s,
-            report_batch_item_failures=True,
-            bisect_batch_on_function_error=True,
-            destination_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{names.FAILURES_QUEUE}",
-        )
         self._runner = MappingRunner(
-            config=config,
-            kinesis=self._faulty("read"),
+            config=self.blueprint.mapping,
+            kinesis=self._polled(),
             function=self._consume,
-            destination=_Queue(self._emulator),
+            destination=EmulatedDestination(self._emulator, self._recorder),
             choices=FixedChoices() if self.dice.plan.quiet else SeededChoices(self.config.seed),
-            observe=self._observe,
+            observe=self._watch,
         )
         self._mapping = self._runner.start()
         self._stack.push_async_callback(self._stop_mapping, self._runner)
+
+    def _polled(self) -> AwsApi:
+        api = self._faulty("read")
+        return api if self._recorder is None else RecordedApi(api, self._recorder, self.stream)
 
     def _make_resharder(self) -> Resharder | None:
         every = self.dice.plan.reshard_every_records or RESHARD_EVERY_RECORDS
@@ -294,10 +271,10 @@ class EmbeddedCloud:
             every_records=every,
             seed=self.config.seed,
             counts=self.dice.counts,
-            on_change=lambda shards: self.functions[names.CONSUMER].resize(names.consumer_workers(shards)),
+            on_change=lambda shards: self.functions[self.blueprint.consumer].resize(consumer_workers(shards)),
         )
 
-    def _observe(self, output: Output) -> None:
+    def _watch(self, output: Output) -> None:
         match output:
             case CheckpointMoved(lane=None, shard_id=shard_id, sequence_number=number):
                 # The only reader never goes back behind its checkpoint: long runs in bounded memory.
@@ -313,7 +290,7 @@ class EmbeddedCloud:
 
     async def _consume(self, payload: bytes) -> InvokeResult:
         """Invoke the consumer, or what the faults make of it."""
-        consumer = self.functions[names.CONSUMER]
+        consumer = self.functions[self.blueprint.consumer]
         chosen = self.dice.invocation()
         fault = None
         if chosen is not None and chosen != "duplicate":
@@ -328,7 +305,7 @@ class EmbeddedCloud:
     async def _again(self, payload: bytes) -> None:
         """Deliver a batch once more that was already delivered, beside whatever follows it."""
         await asyncio.sleep(self.dice.moment_s())
-        await self.functions[names.CONSUMER].invoke(payload)
+        await self.functions[self.blueprint.consumer].invoke(payload)
 
     def _faulty(self, place: Literal["put", "read"]) -> AwsApi:
         if self.dice.plan.quiet:
@@ -346,7 +323,18 @@ class EmbeddedCloud:
             name_of=lambda fault: fault_name(service, fault),
             delay_s=lambda: self.dice.delay_s(service),
             on_crash=self._crash,
+            observe=self._observe,
         )
+
+    @property
+    def _observe(self) -> Observe | None:
+        return None if self._recorder is None else self._recorder.observe
+
+    def _caller_of(self, access_key_id: str) -> str:
+        for name, function in self.functions.items():
+            if access_key_id in function.access_key_ids:
+                return name
+        return access_key_id
 
     def _crash(self, access_key_id: str) -> None:
         for function in self.functions.values():
@@ -369,14 +357,9 @@ class EmbeddedCloud:
         return part
 
 
-class _Queue:
-    """The on-failure destination."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-
-    async def put(self, delivery: Deliver) -> None:
-        await self._emulator.send_message(names.FAILURES_QUEUE, delivery.body.decode())
+def _reason(payload: bytes) -> str:
+    error = msgspec.json.decode(payload)
+    return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
 
 def _require_free(port: int) -> None:

@@ -1,11 +1,13 @@
-"""Which functions the embedded cloud runs, and what leads to them: plain data, as Terraform will have it."""
+"""The embedded cloud's own blueprint: which functions it runs, and what leads to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tapstack.local.lambda_config import FunctionConfig
+from tapstack.local.blueprint import Blueprint, TableConfig
+from tapstack.local.event_source_mapping import MappingConfig
+from tapstack.local.lambda_config import ACCOUNT_ID, REGION, FunctionConfig
 from tapstack.local.load_balancer import ListenerRule, TargetGroup
 
 TABLE = "tapstack-behaviour"
@@ -51,14 +53,70 @@ class Endpoints:
     s3: str
     kinesis: str
 
+    def added_to(self, function: FunctionConfig) -> FunctionConfig:
+        """Give a function the variables by which every SDK finds AWS here."""
+        variables = {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
+            "AWS_ENDPOINT_URL_S3": self.s3,
+            "AWS_ENDPOINT_URL_KINESIS": self.kinesis,
+        }
+        return replace(function, environment={**function.environment, **variables})
 
-def environments(endpoints: Endpoints, *, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
+
+def embedded(
+    *, shards: int, lanes: int, batch_size: int = 1_000, batching_window_s: int = 0, log_level: str = "INFO"
+) -> Blueprint:
+    """Describe the embedded cloud.
+
+    Parameters
+    ----------
+    shards
+        Of the stream.
+    lanes
+        How many ways derived rows are split.
+    batch_size
+        Records in one invocation of the consumer.
+    batching_window_s
+        Seconds to gather a batch.
+    log_level
+        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+
+    Returns
+    -------
+    Blueprint
+        What `EmbeddedCloud` runs.
+    """
+    hosted = functions(environments(lanes=lanes, log_level=log_level), shards=shards)
+    consumer = next(function for function in hosted if function.name == CONSUMER)
+    return Blueprint(
+        functions=tuple(hosted),
+        stream=STREAM,
+        shards=shards,
+        table=TableConfig(name=TABLE),
+        quarantine_bucket=QUARANTINE_BUCKET,
+        late_bucket=LATE_BUCKET,
+        buckets=(FAILURES_BUCKET,),
+        queues=(FAILURES_QUEUE,),
+        mapping=MappingConfig(
+            event_source_arn=f"arn:aws:kinesis:{REGION}:{ACCOUNT_ID}:stream/{STREAM}",
+            function_arn=consumer.arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=batch_size,
+            batching_window_s=batching_window_s,
+            report_batch_item_failures=True,
+            bisect_batch_on_function_error=True,
+            destination_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{FAILURES_QUEUE}",
+        ),
+        target_groups=TARGET_GROUPS,
+        rules=RULES,
+    )
+
+
+def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
     """List each function's environment variables.
 
     Parameters
     ----------
-    endpoints
-        Where AWS is.
     lanes
         How many ways derived rows are split.
     log_level
@@ -69,21 +127,16 @@ def environments(endpoints: Endpoints, *, lanes: int, log_level: str) -> dict[st
     dict
         By function.
     """
-    aws = {
-        "AWS_ENDPOINT_URL_DYNAMODB": endpoints.dynamodb,
-        "AWS_ENDPOINT_URL_S3": endpoints.s3,
-        "AWS_ENDPOINT_URL_KINESIS": endpoints.kinesis,
-        "TAPSTACK_LOG_LEVEL": log_level,
-    }
+    common = {"TAPSTACK_LOG_LEVEL": log_level}
     return {
         COLLECTOR: {
-            **aws,
+            **common,
             "TAPSTACK_STREAM": STREAM,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
             "TAPSTACK_REQUEST_BYTES_MAX": "1048576",
         },
         CONSUMER: {
-            **aws,
+            **common,
             "TAPSTACK_TABLE": TABLE,
             "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
             "TAPSTACK_LATE_BUCKET": LATE_BUCKET,
@@ -91,7 +144,7 @@ def environments(endpoints: Endpoints, *, lanes: int, log_level: str) -> dict[st
             "TAPSTACK_ROW_TTL_DAYS": "60",
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         },
-        INSIGHTS: {**aws, "TAPSTACK_TABLE": TABLE},
+        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},
     }
 
 

@@ -40,12 +40,15 @@ class Emulator:
     ----------
     folder
         Where its log and its temporary files go.
+    region
+        The AWS region it shows.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, region: str = REGION) -> None:
         self.log_path = folder / "ministack.log"
         self.port = 0
         self._folder = folder
+        self._region = region
         self._child: child_process.ChildProcess | None = None
         self._log: IO[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -94,20 +97,26 @@ class Emulator:
         if self._log is not None:
             self._log.close()
 
-    async def create_table(self, name: str) -> None:
-        """Create a table with keys ``pk`` and ``sk`` (strings) and the TTL attribute ``ttl``.
+    async def create_table(
+        self, name: str, *, partition_key: str = "pk", sort_key: str = "sk", ttl_attribute: str = "ttl"
+    ) -> None:
+        """Create a table whose keys are strings.
 
         Parameters
         ----------
         name
             The table's name.
+        partition_key, sort_key
+            Names of its key attributes.
+        ttl_attribute
+            Attribute that holds when an item may be deleted.
 
         Raises
         ------
         Unavailable
             If it could not be made.
         """
-        keys = {"pk": "HASH", "sk": "RANGE"}
+        keys = {partition_key: "HASH", sort_key: "RANGE"}
         await self._dynamodb(
             "CreateTable",
             {
@@ -117,7 +126,7 @@ class Emulator:
                 "BillingMode": "PAY_PER_REQUEST",
             },
         )
-        enabled = {"Enabled": True, "AttributeName": "ttl"}
+        enabled = {"Enabled": True, "AttributeName": ttl_attribute}
         await self._dynamodb("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": enabled})
 
     async def create_bucket(self, name: str) -> None:
@@ -179,7 +188,7 @@ class Emulator:
     async def _send(self, service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         if self._session is None:
             raise ValueError("the emulator is not running")
-        signed = {"Authorization": _AUTHORIZATION.format(region=REGION, service=service), **headers}
+        signed = {"Authorization": _AUTHORIZATION.format(region=self._region, service=service), **headers}
         try:
             async with self._session.request(method, self.url + path, headers=signed, data=body) as answer:
                 text = await answer.text()
@@ -216,7 +225,7 @@ class Emulator:
             "BIND_HOST": "127.0.0.1",  # its default is every interface
             "GATEWAY_PORT": str(self.port),
             "SERVICES": ",".join(SERVICES),
-            "MINISTACK_REGION": REGION,
+            "MINISTACK_REGION": self._region,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "IOT_MTLS_ENABLED": "0",  # its default opens port 8883 as well
             "SFTP_ENABLED": "0",

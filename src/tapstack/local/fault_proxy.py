@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from tapstack.local.kinesis_server import access_key_id, cut
+from tapstack.local.kinesis_server import Observe, access_key_id, cut
 from tapstack.ports import AwsError
 from tapstack.testing import _injection as injection
 from tapstack.testing.faults import NONE, Call, FaultPolicy, Injection
@@ -84,6 +84,8 @@ class FaultProxy:
         How long to hold up a call, in seconds.
     on_crash
         Called with the caller's access key when its process shall die.
+    observe
+        Called with each request as it arrives: service, access key, operation, path, body.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class FaultProxy:
         name_of: Callable[[str], str] = str,
         delay_s: Callable[[], float] = no_delay,
         on_crash: Callable[[str], object] | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.url = ""
         self.counts: Counter[str] = Counter() if counts is None else counts
@@ -108,6 +111,7 @@ class FaultProxy:
         self._name_of = name_of
         self._delay_s = delay_s
         self._on_crash = on_crash
+        self._observe = observe
         self._web = web.Server(self._handle, access_log=None, keepalive_timeout=300.0, auto_decompress=False)
         self._server: asyncio.Server | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -139,6 +143,9 @@ class FaultProxy:
         body = await request.read()
         operation = self._operation(request)
         self.calls[operation] += 1
+        if self._observe is not None:
+            path = request.raw_path.partition("?")[0]
+            self._observe(self._service, access_key_id(request), operation, path, body)
         delay_s = self._delay_s()
         if delay_s > 0:
             await asyncio.sleep(delay_s)

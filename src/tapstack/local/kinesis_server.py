@@ -23,6 +23,9 @@ TARGET = "Kinesis_20131202"
 REQUEST_BYTES_MAX = 16 * 1024 * 1024
 IDLE_TIMEOUT_S = 300.0
 
+Observe = Callable[[str, str, str, str, bytes], None]
+"""Is told of a request: service, access key, operation, path, body."""
+
 
 class KinesisServer:
     """The service on a free port of 127.0.0.1; an async context manager.
@@ -34,13 +37,22 @@ class KinesisServer:
         `tapstack.testing.faults.FaultyApi`: an `OutcomeUnknown` cuts the connection.
     on_crash
         Called with the caller's access key when `api` says that its process dies here.
+    observe
+        Called with each request as it arrives.
     """
 
-    def __init__(self, api: AwsApi, *, on_crash: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self,
+        api: AwsApi,
+        *,
+        on_crash: Callable[[str], object] | None = None,
+        observe: Observe | None = None,
+    ) -> None:
         self.url = ""
         self.calls: Counter[str] = Counter()
         self._api = api
         self._on_crash = on_crash
+        self._observe = observe
         self._web = web.Server(self._serve, access_log=None, keepalive_timeout=IDLE_TIMEOUT_S)
         self._server: asyncio.Server | None = None
 
@@ -64,6 +76,8 @@ class KinesisServer:
         request._client_max_size = REQUEST_BYTES_MAX
         body = await request.read()
         self.calls[operation] += 1
+        if self._observe is not None:
+            self._observe("kinesis", access_key_id(request), operation, request.raw_path, body)
         try:
             return _answer(200, self._api.call(operation, body))
         except AwsError as error:

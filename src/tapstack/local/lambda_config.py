@@ -42,6 +42,11 @@ class FunctionConfig:
         The runtime's identifier, which decides how awslambdaric polls.
     init_timeout_s
         How long a worker may take to ask for its first invocation.
+    isolated
+        Whether only the deployment package and `runtime_path` can be imported, and nothing that `python`
+        has installed.
+    region, account_id
+        Of the function.
     """
 
     name: str
@@ -55,11 +60,14 @@ class FunctionConfig:
     runtime_path: tuple[Path, ...] = ()
     runtime: str = _THIS_RUNTIME
     init_timeout_s: float = INIT_TIMEOUT_S
+    isolated: bool = False
+    region: str = REGION
+    account_id: str = ACCOUNT_ID
 
     @property
     def arn(self) -> str:
         """The function's ARN."""
-        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.name}"
+        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{self.name}"
 
 
 def environment_of(config: FunctionConfig, *, runtime_api: str, access_key_id: str) -> dict[str, str]:
@@ -85,8 +93,8 @@ def environment_of(config: FunctionConfig, *, runtime_api: str, access_key_id: s
     search = [config.task_root, *config.runtime_path] if config.task_root else list(config.runtime_path)
     variables = {
         "_HANDLER": config.handler,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": config.region,
+        "AWS_DEFAULT_REGION": config.region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.runtime}",
         "AWS_LAMBDA_FUNCTION_NAME": config.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),

@@ -95,6 +95,7 @@ class ExecutionEnvironment:
             ),
             log=self._log,
             working_directory=self._config.task_root,
+            isolated=self._config.isolated,
         )
         child.ended.add_done_callback(self._on_exit)
         limit_s = self._config.init_timeout_s

@@ -80,6 +80,8 @@ class LambdaFunction:
         self.config = config
         self.log_path = log_path
         self.cold_start_count = 0
+        self.access_key_ids: set[str] = set()  # of every worker there ever was
+        self.start_failure: InvokeResult | None = None  # of the latest start
         self._log: IO[bytes] | None = None
         self._size = config.workers
         self._seats = [_Seat() for _ in range(config.workers)]
@@ -237,7 +239,8 @@ class LambdaFunction:
             raise ValueError(f"function {self.config.name} is not running")
         self.cold_start_count += 1
         seat.environment = ExecutionEnvironment(self.config, self._log)
-        failure = await seat.environment.start()
+        self.access_key_ids.add(seat.environment.access_key_id)
+        self.start_failure = failure = await seat.environment.start()
         if failure is not None:
             self._discard(seat)
         return failure

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from tapstack.errors import TapstackError, UsageError
+from tapstack.local.simulation.command import simulate_command
 from tapstack.operations.command import COMMANDS
 
 USAGE_EXIT = 2
@@ -156,7 +157,7 @@ def local(
     )
 
 
-for _command in COMMANDS:
+for _command in (simulate_command, *COMMANDS):
     cli.add_command(_command)
 
 

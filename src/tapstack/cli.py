@@ -68,6 +68,7 @@ Examples:
   tapstack local --faults many --seed 7 --exit      with crashes, lost answers and throttling
   tapstack local --input views.csv --map user_id=visitor --exit
   tapstack local --exit --json | jq .visible_ms
+  tapstack local --stack terraform --exit           the applied stack, from its state and its zips
 
 \b
 Recordings: CSV with any delimiter, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
@@ -115,6 +116,20 @@ recording, 130 after Ctrl-C before the end."""
     "--json", "as_json", is_flag=True, help="Print exactly one JSON object; all else to standard error."
 )
 @click.option("--quiet", is_flag=True, help="Print the verdict only.")
+@click.option(
+    "--stack", metavar="FILE",
+    help="Run an applied stack: the JSON of 'terraform show -json', or 'terraform' to ask lib/.",
+)  # fmt: skip
+@click.option(
+    "--packages",
+    type=click.Path(path_type=Path),
+    default="dist",
+    show_default=True,
+    help="With --stack: the zips, built for this machine.",
+)
+@click.option(
+    "--calls", type=click.Path(path_type=Path), metavar="FILE", help="Write the AWS calls as IAM sees them."
+)
 def local(
     *,
     events: int | None,
@@ -129,6 +144,9 @@ def local(
     leave: bool,
     as_json: bool,
     quiet: bool,
+    stack: str | None,
+    packages: Path,
+    calls: Path | None,
 ) -> int:
     """Run the whole pipeline on this machine and prove that it counted exactly.
 
@@ -153,6 +171,9 @@ def local(
             leave=leave,
             json=as_json,
             quiet=quiet,
+            stack=stack,
+            packages=packages,
+            calls=calls,
         )
     )
 

@@ -72,6 +72,11 @@ class Blueprint:
     region: str = REGION
 
     @property
+    def account_id(self) -> str:
+        """The account that the functions belong to."""
+        return self.functions[0].account_id
+
+    @property
     def consumer(self) -> str:
         """Name of the function that the mapping invokes.
 

@@ -15,15 +15,16 @@ from typing import Any, Literal
 import aiohttp
 import msgspec
 
+from tapstack.local.blueprint import Blueprint
+from tapstack.local.call_recorder import CallRecorder
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET
-from tapstack.local.lambda_config import REGION
 from tapstack.local.reconcile import Reconciliation, reconcile
 from tapstack.local.reconcile_ledger import Ledger
 from tapstack.local.reconcile_tables import Reader
 from tapstack.local.recording import read_recording
 from tapstack.local.run_progress import REFRESH_S, Screen, Stage
 from tapstack.local.sender import SAMPLE_EVERY_EVENTS, Sender, percentiles
+from tapstack.local.stack import applied
 from tapstack.local.traffic import EVENTS_PER_MIN, Request, generate
 
 EVENTS = 10_000
@@ -68,6 +69,13 @@ class Options:
         Whether to print one JSON object.
     quiet
         Whether to say the verdict only.
+    stack
+        Run the functions, mapping and routes of an applied stack: a file with Terraform's JSON, or
+        ``terraform`` to ask it.
+    packages
+        Folder of the functions' zips for `stack`.
+    calls
+        File for the functions' AWS calls in IAM's words.
     """
 
     events: int | None = None
@@ -82,6 +90,9 @@ class Options:
     leave: bool = False
     json: bool = False
     quiet: bool = False
+    stack: str | None = None
+    packages: Path = Path("dist")
+    calls: Path | None = None
 
 
 def run(options: Options) -> int:
@@ -128,17 +139,24 @@ class _Run:
             loop.remove_signal_handler(signal.SIGINT)
 
     async def _main(self) -> int:
-        options, screen = self._options, self._screen
         recorded = self._read_recording()
-        screen.say(f"seed {self._seed}; starting the embedded cloud with {options.shards} shards")
+        with applied(self._options.stack, self._options.packages) as blueprint:
+            return await self._run(recorded, blueprint)
+
+    async def _run(self, recorded: list[Request] | None, blueprint: Blueprint | None) -> int:
+        options, screen = self._options, self._screen
         config = CloudConfig(
             shards=options.shards,
             port=options.port,
             faults=options.faults,
             seed=self._seed,
             reshard=options.reshard,
+            blueprint=blueprint,
         )
-        async with EmbeddedCloud(config) as cloud:
+        described = config.described()
+        screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
+        recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
+        async with EmbeddedCloud(config, recorder=recorder) as cloud:
             requests, total = self._requests(recorded)
             with contextlib.closing(screen.stage()) as stage:
                 drained_s = await self._send(cloud, requests, total, stage)
@@ -146,6 +164,8 @@ class _Run:
                 result = await self._reconcile(cloud)
             summary = self._summary(cloud, result, drained_s)
             screen.conclude(summary, result)
+            if recorder is not None and options.calls is not None:
+                options.calls.write_bytes(recorder.to_json())
             if options.json:
                 print(msgspec.json.encode(summary).decode(), flush=True)  # noqa: T201 - the program's output
             code = self._code(summary)
@@ -183,7 +203,7 @@ class _Run:
             events_per_min=self._options.events_per_min,
             seed=self._seed,
             sample_every_events=max(SAMPLE_EVERY_EVENTS, total // SAMPLES_MAX),
-            is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * self._options.shards,
+            is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * cloud.blueprint.shards,
         )
         await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending", total)
         await self._watch(asyncio.create_task(cloud.drain()), cloud, stage, "draining", total)
@@ -217,8 +237,9 @@ class _Run:
 
     async def _reconcile(self, cloud: EmbeddedCloud) -> Reconciliation:
         async with aiohttp.ClientSession() as session:
-            reader = Reader(session, cloud.emulator_url, cloud.emulator_url, REGION)
-            tables = await reader.read_all(cloud.table, LATE_BUCKET, QUARANTINE_BUCKET)
+            blueprint = cloud.blueprint
+            reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
+            tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
         return reconcile(self._ledger, tables)
 
     def _summary(self, cloud: EmbeddedCloud, result: Reconciliation, drained_s: float) -> dict[str, Any]:
@@ -237,7 +258,7 @@ class _Run:
             "visible_ms": percentiles(sent.visible_ms),
             "wall_s": round(time.monotonic() - self._started_s, 2),
             "seed": self._seed,
-            "shards": self._options.shards,
+            "shards": cloud.blueprint.shards,
             "faults": cloud.faults,
             "interrupted": bool(self._interrupts),
         }

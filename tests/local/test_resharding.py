@@ -8,6 +8,11 @@ import pytest
 
 from tapstack.local.resharding import NAMES, Resharder
 from tapstack.testing import ManualClock, MemoryKinesis
+from tapstack.testing._kinesis_wire import ShardAnswer
+
+
+def is_open(shard: ShardAnswer) -> bool:
+    return shard.sequence_number_range.ending_sequence_number is None
 
 
 class Stream:
@@ -60,3 +65,16 @@ def test_a_million_records_see_some_tens_of_changes_and_the_first_three_thousand
         for _ in range(997):
             stream.resharder.note(1_000)
         assert 25 <= stream.counts.total() <= 70
+
+
+def test_no_shard_ends_up_with_most_of_the_traffic() -> None:
+    shares = []
+    for seed in range(20):
+        stream = Stream(8, seed)
+        for _ in range(500):
+            stream.resharder.note(1_000)
+            ranges = [shard.hash_key_range for shard in stream.kinesis.shards("s") if is_open(shard)]
+            spans = [int(each.ending_hash_key) - int(each.starting_hash_key) + 1 for each in ranges]
+            assert sum(spans) == 2**128
+            shares.append(max(spans) / 2**128)
+    assert sorted(shares)[len(shares) * 95 // 100] < 0.5

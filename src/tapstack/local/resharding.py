@@ -2,11 +2,13 @@
 
 An operator who scales a stream does it with producers writing and batches in flight, so it happens here
 right after the event source mapping was given a page of records. Everything goes through the API's own
-operations, and the number of open shards stays between half and twice of what it was.
+operations; the number of open shards stays between half and twice of what it was, and rather large shards
+are split and rather small ones merged, so that none ends up with most of the traffic.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +22,7 @@ Change = Literal["split", "merge", "update_shard_count"]
 
 # Later changes come after longer pauses, so that a run of a million records has some forty, not hundreds.
 GROWTH = 8
+HASH_KEYS = 2**128
 UPDATE_SHARE = 0.15  # of changes that are UpdateShardCount: splits and merges in one go
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -79,15 +82,9 @@ class Resharder:
         shards = self._open()
         change = self._choose(len(shards))
         if change == "split":
-            shard = self._random.choice(shards)
-            self._split(shard)
+            self._split(self._random.choices(shards, [_span(shard) ** 2 for shard in shards])[0])
         elif change == "merge":
-            left = self._random.randrange(len(shards) - 1)
-            self._call(
-                "MergeShards",
-                ShardToMerge=shards[left]["ShardId"],
-                AdjacentShardToMerge=shards[left + 1]["ShardId"],
-            )
+            self._merge(shards)
         else:
             low, high = max(self._low, -(-len(shards) // 2)), min(self._high, 2 * len(shards))
             target = self._random.randint(low, high)
@@ -105,11 +102,16 @@ class Resharder:
         return self._random.choice(("split", "merge"))
 
     def _split(self, shard: dict[str, Any]) -> None:
-        span = shard["HashKeyRange"]
-        start, end = int(span["StartingHashKey"]), int(span["EndingHashKey"])
-        # Not always in the middle: operators split where the load is.
-        at = start + int((end - start) * self._random.uniform(0.3, 0.7))
+        start = int(shard["HashKeyRange"]["StartingHashKey"])
+        # Not always in the middle: what counts is the load, which nobody knows exactly.
+        at = start + int(_span(shard) * self._random.uniform(0.3, 0.7))
         self._call("SplitShard", ShardToSplit=shard["ShardId"], NewStartingHashKey=str(at))
+
+    def _merge(self, shards: list[dict[str, Any]]) -> None:
+        pairs = list(itertools.pairwise(shards))
+        weights = [(HASH_KEYS / (_span(left) + _span(right))) ** 2 for left, right in pairs]
+        left, right = self._random.choices(pairs, weights)[0]
+        self._call("MergeShards", ShardToMerge=left["ShardId"], AdjacentShardToMerge=right["ShardId"])
 
     def _open(self) -> list[dict[str, Any]]:
         """List the open shards in the order of their hash ranges."""
@@ -121,6 +123,12 @@ class Resharder:
         body = _ENCODE({"StreamName": self._stream, **request})
         answer: dict[str, Any] = msgspec.json.decode(self._kinesis.call(operation, body))
         return answer
+
+
+def _span(shard: dict[str, Any]) -> int:
+    """Tell how many hash keys a shard has."""
+    span = shard["HashKeyRange"]
+    return int(span["EndingHashKey"]) - int(span["StartingHashKey"]) + 1
 
 
 NAMES: dict[Change, str] = {

@@ -22,10 +22,10 @@ def backend(**changes: str) -> Backend:
     return Backend(**{**values, **changes})
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "ab", "a" * 64, "-ab", "ab-", "Abc", "a_b", "a.b", "a b", "xn--abc", "sthree-a", "ab-s3alias", "ab--x-s3"],
-)  # fmt: skip
+REFUSED = ["", "ab", "a" * 64, "-ab", "ab-", "Abc", "a_b", "a.b", "a b", "xn--abc", "sthree-a", "a-s3alias"]
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "a--x-s3"])
 def test_a_name_that_s3_refuses_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be a bucket's name"):
         check(backend(bucket=name))

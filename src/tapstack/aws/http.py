@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import ssl
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from io import BytesIO
 from socket import socket as Socket  # noqa: N812 - a class, named as one
 from typing import NamedTuple
@@ -82,8 +82,7 @@ class Endpoint:
         self._connect()
         try:
             self._connection.request(method, path, body, signed)
-            response = self._connection.getresponse()
-            return Answer(response.status, response.read())
+            return _read(self._connection.getresponse())
         except (OSError, HTTPException) as error:
             self._connection.close()
             raise OutcomeUnknown(f"{self._service}: no answer ({_name(error)})") from None
@@ -131,6 +130,13 @@ class Endpoint:
         )
 
 
+def _read(response: HTTPResponse) -> Answer:
+    if response.length is None and not response.chunked:
+        # Cut off in its headers, which http.client takes for their end.
+        raise HTTPException("an answer of no length")
+    return Answer(response.status, response.read())
+
+
 def _is_readable(socket: Socket) -> bool:
     """Tell whether an idle connection has something to say: only that it is over."""
     return bool(select.select([socket], [], [], 0)[0])
@@ -170,17 +176,17 @@ class JsonApi:
 
 class _Fault(msgspec.Struct):
     type_: str = msgspec.field(default="", name="__type")
-    message: str = ""
-    Message: str = ""
+    message: str | None = None
+    Message: str | None = None
 
 
 def _error(answer: Answer) -> AwsError:
     try:
         fault = msgspec.json.decode(answer.body, type=_Fault)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         fault = _Fault()
     code = fault.type_.rpartition("#")[2] or f"Http{answer.status}"
-    return AwsError(code, fault.message or fault.Message, status=answer.status, body=answer.body)
+    return AwsError(code, fault.message or fault.Message or "", status=answer.status, body=answer.body)
 
 
 def _name(error: Exception) -> str:

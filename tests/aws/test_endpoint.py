@@ -1,0 +1,319 @@
+"""Requests over real sockets, to a peer that does what the test says.
+
+What was decided, and is held here: a request is never sent twice by the endpoint itself. If the peer
+closed the idle connection, that is seen before anything is sent, and a new one is opened: nothing fails.
+If the connection ends after something was sent, nobody can know: `OutcomeUnknown`, and the caller, who
+knows whether its request may be repeated, decides.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from tapstack.aws.http import Answer, Endpoint, JsonApi
+from tapstack.aws.s3 import S3Bucket
+from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
+from tapstack.ports import AwsError
+
+Script = Callable[[socket.socket, bytes], bool]  # answers a request; True to keep the connection
+
+
+def answering(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> Script:
+    def answer(peer: socket.socket, _: bytes) -> bool:
+        head = "".join(
+            f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
+        )
+        peer.sendall(head.encode() + b"\r\n" + body)
+        return True
+
+    return answer
+
+
+def closing_after(script: Script) -> Script:
+    def answer(peer: socket.socket, request: bytes) -> bool:
+        script(peer, request)
+        return False
+
+    return answer
+
+
+def saying(text: bytes) -> Script:
+    """Say these bytes and hang up."""
+
+    def answer(peer: socket.socket, _: bytes) -> bool:
+        peer.sendall(text)
+        return False
+
+    return answer
+
+
+class Peer:
+    """A server that answers its requests, one after another, as scripted; then with ``{}``."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._scripts = list(scripts)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with peer, suppress(OSError):
+                while (request := self._request(peer)) and self._answer(peer, request):
+                    pass
+
+    def _answer(self, peer: socket.socket, request: bytes) -> bool:
+        self.requests.append(request)
+        return (self._scripts.pop(0) if self._scripts else answering())(peer, request)
+
+    def _request(self, peer: socket.socket) -> bytes:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            if not (more := peer.recv(65_536)):
+                return b""
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        while len(body) < int(lengths[0].partition(b":")[2]):
+            body += peer.recv(65_536)
+        return head + b"\r\n\r\n" + body
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+
+class Line:
+    """An endpoint and its peer."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.endpoint = Endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{peer.port}")
+        self.api = JsonApi(self.endpoint, "DynamoDB_20120810", "1.0")
+
+    def send(self, body: bytes = b"{}") -> Answer:
+        return self.endpoint.send("POST", "/", [], body)
+
+    def wait_until_the_peer_is_gone(self) -> None:
+        """Block until the close of the peer has arrived, however long that takes."""
+        connected = self.endpoint._connection.sock
+        assert connected is not None
+        assert select.select([connected], [], [], 10)[0]
+
+
+@pytest.fixture
+def line() -> Iterator[Callable[..., Line]]:
+    lines: list[Line] = []
+
+    def make(*scripts: Script) -> Line:
+        lines.append(Line(Peer(*scripts)))
+        return lines[-1]
+
+    yield make
+    for each in lines:
+        each.endpoint._connection.close()
+        each.peer.close()
+
+
+# What is sent and answered.
+
+
+def test_a_request_is_signed_and_its_answer_read(line: Callable[..., Line]) -> None:
+    here = line(answering(b'{"a":1}'))
+    assert here.api.call("GetItem", b'{"b":2}') == b'{"a":1}'
+    head, _, body = here.peer.requests[0].decode().partition("\r\n\r\n")
+    names = dict(header.split(": ", 1) for header in head.split("\r\n")[1:])
+    found = {name.lower(): value for name, value in names.items()}
+    assert len(found) == len(head.split("\r\n")) - 1, "no header twice"
+    assert head.startswith("POST / HTTP/1.1\r\n")
+    assert body == '{"b":2}'
+    assert found["host"] == f"127.0.0.1:{here.peer.port}"
+    assert found["content-length"] == "7"
+    assert found["content-type"] == "application/x-amz-json-1.0"
+    assert found["x-amz-target"] == "DynamoDB_20120810.GetItem"
+    assert found["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert "/us-east-1/dynamodb/aws4_request" in found["authorization"]
+    for name in ("content-type", "host", "x-amz-date", "x-amz-target"):
+        assert name in found["authorization"]
+
+
+def test_one_connection_serves_many_requests(line: Callable[..., Line]) -> None:
+    here = line()
+    for _ in range(5):
+        assert here.send() == Answer(200, b"{}")
+    assert (here.peer.connections, len(here.peer.requests)) == (1, 5)
+
+
+def test_an_answer_in_chunks_is_put_together(line: Callable[..., Line]) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    assert line(saying(chunked)).send().body == b"abcde"
+
+
+def test_a_large_request_and_answer_come_through(line: Callable[..., Line]) -> None:
+    here = line(answering(b"y" * 3_000_000))
+    assert len(here.send(b"x" * 3_000_000).body) == 3_000_000
+    assert here.peer.requests[0].endswith(b"x" * 1_000)
+
+
+ERRORS: dict[str, tuple[str, bytes, str, str]] = {
+    "DynamoDB's": (
+        "400 Bad Request",
+        b'{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"no table"}',
+        "ResourceNotFoundException",
+        "no table",
+    ),
+    "a cancelled transaction's": (
+        "400 Bad Request",
+        b'{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"m"}',
+        "TransactionCanceledException",
+        "m",
+    ),
+    "Kinesis'": ("400 Bad Request", b'{"__type":"LimitExceededException"}', "LimitExceededException", ""),
+    "of no message": (
+        "400 Bad Request",
+        b'{"__type":"com.amazon.coral.service#ThrottlingException","message":null}',
+        "ThrottlingException",
+        "",
+    ),
+    "of no JSON": ("503 Service Unavailable", b"<html>busy</html>", "Http503", ""),
+    "of no UTF-8": ("500 Internal Server Error", b'{"message":"\xff"}', "Http500", ""),
+    "of nothing": ("500 Internal Server Error", b"", "Http500", ""),
+    "of a list": ("400 Bad Request", b"[]", "Http400", ""),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "code", "message"), ERRORS.values(), ids=ERRORS)
+def test_an_error_answer_is_an_error_with_its_code(
+    line: Callable[..., Line], status: str, body: bytes, code: str, message: str
+) -> None:
+    with pytest.raises(AwsError) as caught:
+        line(answering(body, status)).api.call("Query", b"{}")
+    error = caught.value
+    assert (error.code, error.message, error.status) == (code, message, int(status[:3]))
+    assert error.body == body
+
+
+def test_an_error_answer_leaves_the_connection_usable(line: Callable[..., Line]) -> None:
+    here = line(answering(b"{}", "400 Bad Request"))
+    assert here.send().status == 400
+    assert here.send().status == 200
+    assert here.peer.connections == 1
+
+
+# What goes wrong.
+
+
+def test_a_refused_connection_is_unavailable_and_nothing_was_sent() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unavailable, match=rf"^dynamodb: cannot connect to 127.0.0.1:{port} \(") as caught:
+        Endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{port}").send("POST", "/", [], b"{}")
+    assert type(caught.value) is Unavailable
+
+
+DROPPED: dict[str, bytes] = {
+    "before the answer": b"",
+    "in the status line": b"HTTP/1.1 20",
+    "in the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "before the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+    "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
+    "in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}",
+    "with nonsense": b"220 mail.example.com ESMTP\r\n",
+}
+
+
+@pytest.mark.parametrize("said", DROPPED.values(), ids=DROPPED)
+def test_a_connection_dropped_after_the_request_leaves_the_outcome_unknown(
+    line: Callable[..., Line], said: bytes
+) -> None:
+    here = line(saying(said))
+    with pytest.raises(OutcomeUnknown, match=r"^dynamodb: no answer \("):
+        here.send()
+    assert len(here.peer.requests) == 1, "never sent twice"
+    assert here.send() == Answer(200, b"{}"), "and the next request has a connection of its own"
+    assert here.peer.connections == 2
+
+
+def test_a_connection_that_the_peer_closed_while_idle_is_opened_anew(line: Callable[..., Line]) -> None:
+    here = line(closing_after(answering(b"1")))
+    assert here.send().body == b"1"
+    here.wait_until_the_peer_is_gone()
+    assert here.send().body == b"{}"
+    assert (here.peer.connections, len(here.peer.requests)) == (2, 2)
+
+
+def test_a_peer_that_announces_its_close_is_left_in_time(line: Callable[..., Line]) -> None:
+    here = line(closing_after(answering(b"1", "200 OK", "Connection: close")))
+    for _ in range(2):
+        here.send()
+    assert (here.peer.connections, len(here.peer.requests)) == (2, 2)
+
+
+def test_without_credentials_the_variable_is_named(
+    line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    here = line()
+    with pytest.raises(Misconfigured, match=r"^AWS_ACCESS_KEY_ID: "):
+        here.send()
+    assert here.peer.requests == []
+
+
+@pytest.mark.parametrize("url", ["localhost:4566", "ftp://host", "http://"])
+def test_an_address_must_be_one(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got "):
+        Endpoint("s3", "us-east-1", url)
+
+
+# Buckets.
+
+
+def test_an_object_is_put_under_its_key(line: Callable[..., Line]) -> None:
+    here = line()
+    bucket = S3Bucket(Endpoint("s3", "us-east-1", f"http://127.0.0.1:{here.peer.port}"), "b")
+    bucket.put("late/shardId-000000000000/49-0.json", b"{}")
+    bucket.put("a b/€", b"")
+    bucket._endpoint._connection.close()
+    assert here.peer.requests[0].startswith(b"PUT /b/late/shardId-000000000000/49-0.json HTTP/1.1\r\n")
+    assert here.peer.requests[1].startswith(b"PUT /b/a%20b/%E2%82%AC HTTP/1.1\r\n")
+    assert b"x-amz-content-sha256: " in here.peer.requests[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("403 Forbidden", Unavailable),
+        ("503 Slow Down", OutcomeUnknown),
+        ("301 Moved Permanently", Unavailable),
+    ],
+)
+def test_an_object_that_was_not_stored_is_not_said_to_be(
+    line: Callable[..., Line], status: str, expected: type[Unavailable]
+) -> None:
+    here = line(answering(b"<Error/>", status))
+    bucket = S3Bucket(here.endpoint, "b")
+    with pytest.raises(expected) as caught:
+        bucket.put("k", b"{}")
+    assert type(caught.value) is expected

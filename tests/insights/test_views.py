@@ -1,0 +1,348 @@
+"""What the insights API answers, from rows that the consumer's core wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON_S, stream_event
+from tapstack.core.aggregates import WINDOWS, Counters, count_in_windows, window_numbers
+from tapstack.core.events import TYPE_CODE, Event
+from tapstack.core.fold import fold_event
+from tapstack.core.ranking import BOARD_PLACES
+from tapstack.core.rows import (
+    ItemState,
+    State,
+    UserState,
+    anonymous_key,
+    board_partition,
+    encode_state,
+    item_partition,
+    known_user_key,
+    lane_sort_key,
+)
+from tapstack.errors import Unavailable
+from tapstack.insights.routes import LISTED_DEFAULT, LISTED_MAX, BadRequest, NotFound, respond
+from tapstack.ports import Key, Row
+
+VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]
+
+
+class Rows:
+    """`tapstack.ports.RowReader` over rows put here."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, Row] = {}
+
+    def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
+        key = Key(pk, sk)
+        self._rows[key] = Row(key=key, version=1, state=encode_state(state), expires_at_s=expires_at_s)
+
+    def query(self, pk: str) -> Sequence[Row]:
+        return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
+
+
+class Away:
+    def query(self, pk: str) -> Sequence[Row]:
+        raise Unavailable("dynamodb: away")
+
+
+def get(rows: Any, path: str, now_s: int = NOON_S, **query: str) -> Any:
+    answer = respond(path.strip("/").split("/"), query, rows, now_s)
+    return msgspec.json.decode(msgspec.json.encode(answer))  # as it goes over the wire
+
+
+def user_of(*events: Event) -> UserState:
+    user = UserState()
+    for event in events:
+        fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
+    return user
+
+
+def item_of(*counted: tuple[int, Counters], viewed: Mapping[str, int] | None = None) -> ItemState:
+    item = ItemState(viewed_with=dict(viewed or {}))
+    for at_s, delta in counted:
+        count_in_windows(item.counters, delta, window_numbers(at_s), NOON_S)
+    return item
+
+
+# Users.
+
+
+def bought_and_viewed() -> UserState:
+    return user_of(
+        stream_event(event_id="1", occurred_at="2026-03-10T11:30:00Z", context={"locale": "de-DE"}),
+        stream_event(
+            event_id="2",
+            event_type="purchase",
+            occurred_at="2026-03-10T11:45:00Z",
+            items=[{"item_id": "item-2", "price": 9.99}],
+            currency="EUR",
+            traits={"plan": "pro"},
+            anonymous_id="anon-1",
+        ),
+        stream_event(event_id="3", occurred_at="2026-03-09T08:00:00Z", session_id="morning"),
+    )
+
+
+def test_a_user_is_described_whole() -> None:
+    rows = Rows()
+    rows.put(*known_user_key("ann"), bought_and_viewed())
+    visit = {
+        "session_id": None,
+        "start": "2026-03-10T11:30:00Z",
+        "end": "2026-03-10T11:45:00Z",
+        "events": 2,
+        "counts": {"item_view": 1, "purchase": 1},
+        "value": {"EUR": 9.99},
+        "viewed_items": ["item-1"],
+        "bought_items": ["item-2"],
+    }
+    morning = {
+        "session_id": "morning",
+        "start": "2026-03-09T08:00:00Z",
+        "end": "2026-03-09T08:00:00Z",
+        "events": 1,
+        "counts": {"item_view": 1},
+        "value": {},
+        "viewed_items": ["item-1"],
+        "bought_items": [],
+    }
+    assert get(rows, "/v1/users/ann") == {
+        "user_id": "ann",
+        "events": 3,
+        "counts": {"item_view": 2, "purchase": 1},
+        "value": {"EUR": 9.99},
+        "first_seen": "2026-03-09T08:00:00Z",
+        "last_seen": "2026-03-10T11:45:00Z",
+        "locale": "de-DE",
+        "traits": {"plan": "pro"},
+        "anonymous_ids": ["anon-1"],
+        "recent_items": [
+            {"item_id": "item-2", "event_type": "purchase", "at": "2026-03-10T11:45:00Z"},
+            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-10T11:30:00Z"},
+            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-09T08:00:00Z"},
+        ],
+        "sessions": {"count": 2, "open": visit, "recent": [visit, morning]},
+    }
+
+
+@pytest.mark.parametrize(("minutes", "is_open"), [(0, True), (15, True), (16, False)])
+def test_a_session_is_open_for_half_an_hour_after_its_last_event(minutes: int, is_open: bool) -> None:
+    rows = Rows()
+    rows.put(*known_user_key("ann"), bought_and_viewed())
+    sessions = get(rows, "/v1/users/ann", NOON_S + minutes * 60)["sessions"]
+    assert (sessions["open"] is not None) is is_open
+
+
+def test_a_visitor_is_found_by_the_anonymous_id_and_a_user_goes_before() -> None:
+    rows = Rows()
+    rows.put(*anonymous_key("x"), user_of(stream_event()))
+    assert get(rows, "/v1/users/x")["anonymous_id"] == "x"
+    rows.put(*known_user_key("x"), user_of(stream_event(), stream_event(event_id="e-2")))
+    assert get(rows, "/v1/users/x")["user_id"] == "x"
+
+
+def test_a_user_from_the_edges_of_time_can_be_shown() -> None:
+    rows = Rows()
+    old = stream_event(occurred_at="0001-01-01T00:00:00Z")
+    late = stream_event(event_id="e-2", occurred_at="9999-12-31T00:00:00Z")
+    rows.put(*known_user_key("ann"), user_of(old, late))
+    shown = get(rows, "/v1/users/ann")
+    assert (shown["first_seen"], shown["last_seen"]) == ("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z")
+
+
+# Items.
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.integers(-3 * 86_400, 0).map(lambda offset: NOON_S + offset),
+                st.dictionaries(st.sampled_from([VIEW, PURCHASE, CART]), st.integers(1, 9), min_size=1),
+            ),
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_an_items_lanes_are_added(lanes: list[list[tuple[int, Counters]]]) -> None:
+    rows = Rows()
+    for lane, counted in enumerate(lanes):
+        rows.put(item_partition("a"), lane_sort_key(lane), item_of(*counted))
+    shown = get(rows, "/v1/items/a")
+    everything = [pair for counted in lanes for pair in counted]
+    assert shown["events"] == sum(sum(delta.values()) for _, delta in everything)
+    for window in WINDOWS:
+        expected: dict[int, int] = {}
+        for at_s, delta in everything:
+            if at_s // window.length_s > NOON_S // window.length_s - window.kept:
+                expected[at_s // window.length_s] = expected.get(at_s // window.length_s, 0) + sum(
+                    delta.values()
+                )
+        found = [entry["events"] for entry in shown["windows"][window.name]]
+        assert found == [expected[number] for number in sorted(expected, reverse=True)]
+
+
+def test_windows_that_a_lane_may_have_dropped_are_not_shown() -> None:
+    rows = Rows()
+    window = WINDOWS[0]
+    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, {VIEW: 1})))
+    last_s = NOON_S - NOON_S % window.length_s + window.kept * window.length_s - 1
+    assert len(get(rows, "/v1/items/a", last_s)["windows"]["5m"]) == 1
+    assert get(rows, "/v1/items/a", last_s + 1)["windows"]["5m"] == []
+    assert get(rows, "/v1/items/a", last_s + 1)["events"] == 1
+
+
+@pytest.mark.parametrize(("path", "field"), [("also-viewed", "viewed_with"), ("also-bought", "bought_with")])
+def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None:
+    rows = Rows()
+    for lane, partners in enumerate([{"b": 2, "c": 1}, {"c": 4, "d": 2}]):
+        rows.put(item_partition("a"), lane_sort_key(lane), ItemState(**{field: partners}))
+    assert get(rows, f"/v1/items/a/{path}") == {
+        "item_id": "a",
+        "items": [{"item_id": "c", "count": 5}, {"item_id": "b", "count": 2}, {"item_id": "d", "count": 2}],
+    }
+    assert len(get(rows, f"/v1/items/a/{path}", n="2")["items"]) == 2
+    other = {"also-viewed": "also-bought", "also-bought": "also-viewed"}[path]
+    assert get(rows, f"/v1/items/a/{other}")["items"] == []
+
+
+# Trending.
+
+
+def board(rows: Rows, number_back: int, lane: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
+    window = WINDOWS[0]
+    number = window.number(NOON_S) - number_back
+    rows.put(board_partition(window, number), lane_sort_key(lane), scores, expires_at_s)
+
+
+def test_trending_adds_lanes_and_ranks() -> None:
+    rows = Rows()
+    board(rows, 0, 0, {"a": 3, "b": 1})
+    board(rows, 0, 1, {"b": 5})
+    assert get(rows, "/v1/trending") == {
+        "window": "5m",
+        "start": "2026-03-10T12:00:00Z",
+        "end": "2026-03-10T12:05:00Z",
+        "items": [{"item_id": "b", "count": 6}, {"item_id": "a", "count": 3}],
+        "count_error_max": 0,
+    }
+
+
+def test_before_anything_happened_the_last_window_is_told() -> None:
+    rows = Rows()
+    board(rows, 1, 0, {"a": 3})
+    shown = get(rows, "/v1/trending", window="5m")
+    assert (shown["start"], shown["items"]) == ("2026-03-10T11:55:00Z", [{"item_id": "a", "count": 3}])
+
+
+def test_when_nothing_happened_at_all_the_list_is_empty() -> None:
+    assert get(Rows(), "/v1/trending", window="1d")["items"] == []
+
+
+def test_full_boards_say_how_far_a_count_may_be_too_low() -> None:
+    rows = Rows()
+    board(rows, 0, 0, {f"i{number}": 2 + number for number in range(BOARD_PLACES)})
+    board(rows, 0, 1, {f"i{number}": 3 for number in range(BOARD_PLACES)})
+    assert get(rows, "/v1/trending")["count_error_max"] == 2 + 3
+
+
+# Rows that have expired.
+
+
+@pytest.mark.parametrize(("expires_in_s", "is_alive"), [(1, True), (0, False), (-86_400, False)])
+def test_an_expired_row_that_is_still_there_is_gone(expires_in_s: int, is_alive: bool) -> None:
+    rows = Rows()
+    rows.put(*known_user_key("ann"), user_of(stream_event()), NOON_S + expires_in_s)
+    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, {VIEW: 1})), NOON_S + expires_in_s)
+    board(rows, 0, 0, {"a": 1}, NOON_S + expires_in_s)
+    for path in ("/v1/users/ann", "/v1/items/a", "/v1/items/a/also-viewed"):
+        if is_alive:
+            get(rows, path)
+        else:
+            with pytest.raises(NotFound):
+                get(rows, path)
+    assert bool(get(rows, "/v1/trending")["items"]) is is_alive
+
+
+def test_an_expired_lane_is_left_out_of_the_sum() -> None:
+    rows = Rows()
+    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, {VIEW: 1})), NOON_S - 1)
+    rows.put(item_partition("a"), lane_sort_key(1), item_of((NOON_S, {VIEW: 2})), NOON_S + 1)
+    assert get(rows, "/v1/items/a")["events"] == 2
+
+
+def test_an_expired_user_does_not_hide_the_visitor_of_that_id() -> None:
+    rows = Rows()
+    rows.put(*known_user_key("x"), user_of(stream_event()), NOON_S - 1)
+    rows.put(*anonymous_key("x"), user_of(stream_event()))
+    assert get(rows, "/v1/users/x")["anonymous_id"] == "x"
+
+
+# What is refused.
+
+
+UNKNOWN: dict[str, tuple[str, str]] = {
+    "user": ("/v1/users/ann", "no user 'ann' has been seen"),
+    "item": ("/v1/items/a", "no item 'a' has been seen"),
+    "item's partners": ("/v1/items/a/also-viewed", "no item 'a' has been seen"),
+    "path": ("/v1/nothing", "no such path; GET /v1/users/{id}, /v1/items/{id}"),
+    "user without id": ("/v1/users", "no such path; GET /v1/users/{id}"),
+    "user with more": ("/v1/users/ann/more", "no such path; GET /v1/users/{id}"),
+    "root": ("/", "no such path; GET /v1/users/{id}"),
+}
+
+
+@pytest.mark.parametrize(("path", "message"), UNKNOWN.values(), ids=UNKNOWN)
+def test_what_is_not_known_is_not_found(path: str, message: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        get(Rows(), path)
+    assert str(caught.value).startswith(message)
+
+
+N = "n: expected a whole number from 1 to 100, got "
+BAD: dict[str, tuple[str, dict[str, str], str]] = {
+    "window": ("/v1/trending", {"window": "2h"}, "window: expected one of 5m, 1h, 1d, got '2h'"),
+    "no number": ("/v1/trending", {"n": "ten"}, N + "'ten'"),
+    "none": ("/v1/trending", {"n": "0"}, N + "'0'"),
+    "too many": ("/v1/items/a/also-viewed", {"n": "101"}, N + "'101'"),
+    "negative": ("/v1/items/a/also-bought", {"n": "-1"}, N + "'-1'"),
+    "empty": ("/v1/trending", {"n": ""}, N + "''"),
+    "Arabic digits": ("/v1/trending", {"n": "٣"}, N + "'٣'"),
+    "endless": ("/v1/trending", {"n": "9" * 5_000}, N + "'999"),
+}
+
+
+@pytest.mark.parametrize(("path", "query", "message"), BAD.values(), ids=BAD)
+def test_a_bad_parameter_is_named(path: str, query: dict[str, str], message: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        get(Rows(), path, **query)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"), [({}, LISTED_DEFAULT), ({"n": "1"}, 1), ({"n": "100"}, LISTED_MAX)]
+)
+def test_as_many_as_asked_for_are_listed(query: dict[str, str], count: int) -> None:
+    rows = Rows()
+    for lane in range(3):
+        board(rows, 0, lane, {f"{lane}-{number}": 1 for number in range(BOARD_PLACES)})
+    assert len(get(rows, "/v1/trending", **query)["items"]) == count
+
+
+def test_health_does_not_ask_the_table() -> None:
+    assert get(Away(), "/healthz") == {"status": "ok"}
+
+
+@pytest.mark.parametrize("path", ["/v1/users/a", "/v1/items/a", "/v1/items/a/also-bought", "/v1/trending"])
+def test_a_table_that_is_away_is_said_to_be(path: str) -> None:
+    with pytest.raises(Unavailable):
+        get(Away(), path)

@@ -67,6 +67,7 @@ class Device(msgspec.Struct, kw_only=True):
     skew_ms: int = 0
     made: int = 0
     outbox: list[Sent] = []
+    held: list[Sent] = []
     history: list[Sent] = []
     dropped: int = 0
     finished: bool = False
@@ -106,7 +107,7 @@ class Clients:
         rng = actor.random
         self._set_up(actor, device)
         attempts = 0
-        while device.events_left or device.outbox:
+        while device.events_left or device.outbox or device.held:
             if not self.flush:
                 self._kernel.sleep(int(rng.expovariate(1.0) * device.pace_us))
             burst = min(device.events_left, rng.choice((1, 1, 2, 3, 5, 8)))
@@ -152,10 +153,15 @@ class Clients:
         rng = actor.random
         if device.habit == "restless" and rng.random() < 0.6:
             self._renew(actor, device)
-        elif device.habit == "forgetful":
-            kept = [sent for sent in device.outbox if rng.random() < 0.6]
-            device.dropped += len(device.outbox) - len(kept)
+        elif device.habit == "forgetful" and (device.events_left or device.held):
+            chances = [rng.random() for _ in device.outbox]
+            device.held += [sent for sent, p in zip(device.outbox, chances, strict=True) if 0.3 <= p < 0.5]
+            kept = [sent for sent, p in zip(device.outbox, chances, strict=True) if p >= 0.5]
+            device.dropped += sum(p < 0.3 for p in chances)
             device.outbox = kept
+            if not device.events_left:
+                device.outbox += device.held
+                device.held = []
 
     def _repeat(self, actor: Actor, device: Device) -> None:
         """Send something again: what was just made, or what was sent long ago."""

@@ -156,7 +156,11 @@ class Swarm(msgspec.Struct, frozen=True):
         return name in self.rates
 
 
-def draw_swarm(rng: random.Random, profile: str) -> Swarm:
+# What a run is about that has rows expire: time, deletions, and readers who still see what was deleted.
+EXPIRY = {"C3": 0.2, "D8": 0.6, "D10": 0.3}
+
+
+def draw_swarm(rng: random.Random, profile: str, habit: str = "") -> Swarm:
     """Choose the subset and the weights of a run."""
     share = RUN_SHARE[profile]
     rates: dict[str, float] = {}
@@ -164,6 +168,8 @@ def draw_swarm(rng: random.Random, profile: str) -> Swarm:
         chosen, level = rng.random(), rng.random()
         if chosen < min(share, RARE.get(name, 1.0) if profile == "swarm" else 1.0):
             rates[name] = low + (high - low) * level * level
+    if habit == "seldom" and rates:
+        rates |= {name: rate for name, rate in EXPIRY.items() if name in RATES}
     return Swarm(rates)
 
 

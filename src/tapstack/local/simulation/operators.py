@@ -68,11 +68,13 @@ class Operators:
         """Start an actor for each action, each at a time of its own."""
         dice = Dice(self.cloud.kernel.seed, "operators")
         names = [name for name in self._actions if self.cloud.ledger.enabled(name)]
+        if self.shape.habit == "seldom" and names:
+            names += ["C3"] * 2 * len(names)
         for number in range(self.shape.actions + 2):
             if not names:
                 return
             name = dice.random.choice(names)
-            when_us = int(dice.random.random() * self.shape.pace_us * 14)
+            when_us = int(dice.random.random() * self.shape.pace_us * 8)
             self.started += 1
             self.cloud.kernel.spawn(f"o{number}", self._act(name), when_us)
 
@@ -151,6 +153,8 @@ class Operators:
 
     def _days(self, actor: Actor) -> None:
         days = actor.random.choice((0.1, 1.0, 3.0, 8.0, 20.0, 31.0, 40.0))
+        if self.shape.habit == "seldom":
+            days = max(days, 31.0)
         for _ in range(20):
             if days <= self.days_left():
                 break

@@ -59,8 +59,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         How many of the devices number their events.
     habit
         ``restless``: devices change their client ids all the time; ``forgetful``: half of the numbered
-        events are lost before they are sent, and others are sent again much later; ``anonymous``: one user
-        with no numbers at all.
+        events are lost before they are sent, or sent at the very end; ``anonymous``: one user with no
+        numbers at all; ``seldom``: a month passes now and then, so that rows expire.
     """
 
     shards: int
@@ -83,11 +83,13 @@ def draw_shape(rng: random.Random) -> Shape:
     """Draw the sizes of a run: small ones, as what breaks shows in small ones."""
     devices = rng.randint(4, 10)
     # Some runs press on one of the bounds of a user's memory: clients, gaps or ids.
-    habit = rng.choice(("", "", "", "", "", "restless", "forgetful", "anonymous"))
+    habit = rng.choice(("", "", "", "", "", "restless", "forgetful", "anonymous", "seldom", "seldom"))
+    if habit == "forgetful":
+        devices = rng.randint(1, 3)
     return Shape(
         shards=rng.randint(1, 4),
         lanes=rng.choice((1, 2, 4, 16)),
-        users=1 if habit else rng.randint(1, 6),
+        users=rng.randint(1, 6) if habit in {"", "seldom"} else 1,
         devices=devices,
         events=rng.randint(100, 140),
         items=rng.choice((3, 8, 40)),
@@ -97,6 +99,6 @@ def draw_shape(rng: random.Random) -> Shape:
         timeout_ms=rng.choice((10_000, 60_000)),
         pace_us=rng.choice((300_000, 2_000_000)),
         actions=rng.randint(0, 6),
-        native_share={"": 0.6, "anonymous": 0.0}.get(habit, 1.0),
+        native_share={"": 0.6, "seldom": 0.6, "anonymous": 0.0}.get(habit, 1.0),
         habit=habit,
     )

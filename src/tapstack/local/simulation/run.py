@@ -81,7 +81,7 @@ class _World:
         self.shape: Shape = draw_shape(rng)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
-        self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile), plan.only)
+        self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
         promises = Promises(age_max_s=AGE_MAX_S, row_ttl_s=ROW_TTL_S, retention_s=RETENTION_H * 3600)
         self.checker = Checker(promises)
         self.cloud = Cloud(self.kernel, self.ledger, self.checker, self.shape.shards)
@@ -98,7 +98,7 @@ class _World:
         share = -(-self.shape.events // self.shape.devices)
         for number in range(self.shape.devices):
             user = f"user{rng.randrange(self.shape.users)}"
-            is_known = bool(self.shape.habit) or rng.random() < 0.7
+            is_known = self.shape.users == 1 or rng.random() < 0.7
             native = rng.random() < self.shape.native_share
             events = share if self.plan.events_max is None else min(share, self.plan.events_max)
             device = Device(

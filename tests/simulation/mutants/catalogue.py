@@ -1,0 +1,439 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""The mutants: each weakens one guard of the design, or is one of the designs that failed on paper."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .patching import Edit
+
+DEDUPE = "tapstack.core.dedupe"
+CHUNK = "tapstack.consumer.chunk"
+CONSUME = "tapstack.consumer.consume"
+RECORDS = "tapstack.consumer.records"
+COLLECT = "tapstack.collector.collect"
+TABLE = "tapstack.aws.dynamodb"
+STREAM = "tapstack.aws.kinesis"
+VIEWS = "tapstack.insights.views"
+
+
+class Mutant(NamedTuple):
+    name: str
+    guard: str  # what it weakens
+    edits: tuple[Edit, ...]
+    faults: tuple[str, ...] = ()  # only these happen, if given: the design has to fail by them alone
+
+
+def one(name: str, guard: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, guard, (Edit(module, old, new),))
+
+
+# The designs of the table in the design page. A high-water mark: an event is new if its record's sequence
+# number is higher than any its user's row has seen. The mark stands where nobody looks, in the profile.
+_MARK = Edit(
+    RECORDS,
+    "        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n",
+    "        made = _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n"
+    "        number = int(record.sequence_number)\n"
+    "        mark = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
+    "        deliveries += [part._replace(too_old=mark + part.part) for part in made]\n",
+)
+_BY_MARK = Edit(
+    CHUNK,
+    "        verdict = judge(user.seen, delivery.identity)\n"
+    "        if verdict is Verdict.NEW and delivery.too_old:\n"
+    "            verdict = Verdict.LATE\n",
+    "        mark = delivery.too_old\n"
+    "        verdict = Verdict.NEW if mark > user.profile.traits_at_s else Verdict.DUP\n",
+)
+_KEEP_MARK = Edit(
+    CHUNK,
+    "            remember(user.seen, delivery.identity)\n            self._fold(user, delivery)\n",
+    "            remember(user.seen, delivery.identity)\n            self._fold(user, delivery)\n"
+    "            user.profile.traits_at_s = mark\n",
+)
+_NO_TRAITS = Edit(
+    "tapstack.core.fold",
+    "    if event.traits and at_s >= profile.traits_at_s:\n        profile.traits_at_s = at_s\n",
+    "    if event.traits:\n",
+)
+_HIGH_WATER = (_MARK, _BY_MARK, _KEEP_MARK, _NO_TRAITS)
+_UNCONDITIONAL = Edit(
+    TABLE,
+    '        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})',
+    '        return _Put(self._name, item, "attribute_exists(pk)")',
+)
+
+FAILED_DESIGNS = (
+    Mutant(
+        "naive_add_per_event",
+        "deduplication: every delivery counts",
+        (
+            Edit(
+                CHUNK,
+                "        verdict = judge(user.seen, delivery.identity)\n",
+                "        verdict = Verdict.NEW\n",
+            ),
+        ),
+    ),
+    Mutant("high_water_mark_per_row", "identity: a sequence number instead", _HIGH_WATER),
+    Mutant(
+        "high_water_mark_stale_read",
+        "the version condition, with a high-water mark read eventually consistent",
+        (*_HIGH_WATER, _UNCONDITIONAL),
+        ("D8", "E3", "E13", "E2"),
+    ),
+    Mutant(
+        "high_water_mark_child_first",
+        "identity: a child shard is read before its parent",
+        _HIGH_WATER,
+        ("S3", "E10", "E1", "E13"),
+    ),
+    Mutant(
+        "high_water_mark_redriven",
+        "identity: discarded batches come again, with old numbers or put anew",
+        _HIGH_WATER,
+        ("E15", "O2", "O3", "S2"),
+    ),
+    Mutant(
+        "high_water_mark_factor_2",
+        "identity: parallel batches of one shard, retries with other records",
+        _HIGH_WATER,
+        ("E14", "E5", "E6", "E7", "E1", "S4", "S1"),
+    ),
+)
+
+MEMORY = (
+    one(
+        "id_floor_ignored",
+        "an unknown id below the floor is LATE",
+        DEDUPE,
+        "return Verdict.LATE if identity.at_s <= seen.ids_floor_s else Verdict.NEW",
+        "return Verdict.NEW",
+    ),
+    one(
+        "id_floor_not_raised",
+        "forgetting an id raises the floor",
+        DEDUPE,
+        "seen.ids_floor_s = max(seen.ids_floor_s, seen.ids.pop(oldest))",
+        "seen.ids.pop(oldest)",
+    ),
+    one(
+        "client_floor_ignored",
+        "an event of a forgotten client is LATE",
+        DEDUPE,
+        "return Verdict.LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else Verdict.NEW",
+        "return Verdict.NEW",
+    ),
+    one(
+        "client_floor_not_raised",
+        "forgetting a client raises the floor",
+        DEDUPE,
+        "seen.clients_floor_ms = max(seen.clients_floor_ms, _birth_ms(oldest))",
+        "pass",
+    ),
+    one(
+        "evicted_gap_is_new",
+        "a number below the remembered gaps is LATE",
+        DEDUPE,
+        "    if n < known.low:\n        return Verdict.LATE\n",
+        "    if n < known.low:\n        return Verdict.NEW\n",
+    ),
+    one(
+        "evicted_gap_is_duplicate",
+        "a gap that is forgotten raises the lower bound",
+        DEDUPE,
+        "known.low = known.gaps.pop(0)[1] + 1",
+        "known.gaps.pop(0)",
+    ),
+    one(
+        "gap_is_duplicate",
+        "a missing number is NEW when it comes",
+        DEDUPE,
+        "return Verdict.NEW if any(a <= n <= b for a, b in known.gaps) else Verdict.DUP",
+        "return Verdict.DUP",
+    ),
+    one(
+        "gap_not_kept",
+        "numbers that were skipped are remembered as missing",
+        DEDUPE,
+        "            known.gaps.append((known.top + 1, n - 1))\n",
+        "            pass\n",
+    ),
+    one(
+        "duplicate_is_new",
+        "a number that was seen is a duplicate",
+        DEDUPE,
+        "any(a <= n <= b for a, b in known.gaps) else Verdict.DUP",
+        "any(a <= n <= b for a, b in known.gaps) else Verdict.NEW",
+    ),
+    one(
+        "late_is_new",
+        "LATE is never counted",
+        CHUNK,
+        "        if verdict is Verdict.NEW and delivery.too_old:\n            verdict = Verdict.LATE\n",
+        "        if verdict is Verdict.LATE:\n            verdict = Verdict.NEW\n",
+    ),
+    one(
+        "age_ignored",
+        "what is older than a row lives is LATE",
+        CHUNK,
+        "        if verdict is Verdict.NEW and delivery.too_old:\n",
+        "        if False:\n",
+    ),
+    one(
+        "everything_late",
+        "LATE only what memory no longer holds",
+        CHUNK,
+        "        if verdict is Verdict.NEW and delivery.too_old:\n",
+        "        if verdict is Verdict.NEW and delivery.identity[1] % 7 == 3:\n",
+    ),
+    one(
+        "parts_share_an_identity",
+        "each part of a large event is known by itself",
+        RECORDS,
+        "identify(event, part)",
+        "identify(event, 0)",
+    ),
+)
+
+UNIT_OF_WORK = (
+    Mutant("no_version_condition", "a row is written only as it was seen", (_UNCONDITIONAL,)),
+    one(
+        "no_absence_condition",
+        "a new row is written only if there is none",
+        TABLE,
+        '"attribute_not_exists(pk)"',
+        '"attribute_not_exists(nothing)"',
+    ),
+    one(
+        "conflict_is_success",
+        "a cancelled transaction is decided anew",
+        TABLE,
+        "                return _conflict(writes, error)\n",
+        "                return None\n",
+    ),
+    one(
+        "unknown_outcome_is_success",
+        "an unanswered write is not taken for done",
+        CONSUME,
+        "            self._workspace.forget(keys)\n            return error\n",
+        "            return None if type(error).__name__ == 'OutcomeUnknown' else error\n",
+    ),
+    one(
+        "unknown_outcome_is_remembered",
+        "after an unanswered write the rows are read again",
+        CONSUME,
+        "            self._workspace.forget(keys)\n            return error\n",
+        "            self._workspace.note_written(writes)\n            return error\n",
+    ),
+    one(
+        "throttled_is_success",
+        "a throttled write is made again",
+        CONSUME,
+        "            self._workspace.forget(keys)\n            return error\n",
+        "            return None if type(error).__name__ == 'Throttled' else error\n",
+    ),
+    one(
+        "versions_begin_at_one",
+        "a row begun anew takes no version twice",
+        CHUNK,
+        "first_version=self._arrived_at_s * VERSIONS_PER_S",
+        "first_version=1",
+    ),
+    Mutant(
+        "two_units_of_work",
+        "users and counters commit together",
+        (
+            Edit(
+                CONSUME,
+                "            conflict = self._world.table.commit(writes)\n",
+                "            users = [w for w in writes if w.key.pk[0] in 'UA']\n"
+                "            others = [w for w in writes if w.key.pk[0] not in 'UA']\n"
+                "            conflict = self._world.table.commit(users)\n"
+                "            if conflict is None and others:\n"
+                "                conflict = self._world.table.commit(others)\n",
+            ),
+        ),
+    ),
+    one(
+        "counters_first",
+        "an event's effects exist only together with its being seen",
+        CHUNK,
+        "            remember(user.seen, delivery.identity)\n",
+        "            if delivery.event.event_type != 'cart_add':\n"
+        "                remember(user.seen, delivery.identity)\n",
+    ),
+    one(
+        "lanes_shared",
+        "transactions of other users touch other rows",
+        "tapstack.core.identity",
+        'return int.from_bytes(digest[:2], "big") * lanes >> 16',
+        "return 0",
+    ),
+    one(
+        "expiry_not_extended",
+        "a row lives on after each event",
+        CHUNK,
+        "expires_at_s if row is None else max(expires_at_s, row.expires_at_s)",
+        "expires_at_s if row is None else row.expires_at_s",
+    ),
+    one(
+        "expiry_too_early",
+        "a row outlives retention and what clients hold",
+        CHUNK,
+        "        expires_at_s = self._arrived_at_s + ttl_s\n",
+        "        expires_at_s = self._arrived_at_s + ttl_s // 4\n",
+    ),
+    one(
+        "pairs_one_sided",
+        "a pair is counted at both of its items",
+        "tapstack.core.fold",
+        "        effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]\n",
+        "",
+    ),
+    one(
+        "windows_not_rolled",
+        "windows are forgotten by the time of arrival",
+        "tapstack.core.aggregates",
+        "        _forget_old(state)\n",
+        "        pass\n",
+    ),
+)
+
+ACKNOWLEDGEMENT = (
+    one(
+        "empty_success",
+        "what is not done is reported",
+        CONSUME,
+        '        report.reason = f"{type(error).__name__}: {error}"\n        report.resume_from = records[\n',
+        '        report.reason = f"{type(error).__name__}: {error}"\n        report.reason = records[\n',
+    ),
+    one(
+        "swallowed_exception",
+        "a chunk that was refused is committed again",
+        CONSUME,
+        "            refused = self._commit(chunk)\n",
+        "            self._commit(chunk)\n            refused = None\n",
+    ),
+    one(
+        "resumes_too_late",
+        "work resumes at the first record that is not done",
+        CONSUME,
+        "min(position for position, count in open_parts.items() if count)",
+        "max(position for position, count in open_parts.items() if count)",
+    ),
+    one(
+        "resumes_after_a_string",
+        "sequence numbers are names, never compared as text or numbers",
+        CONSUME,
+        "        report.resume_from = records[\n"
+        "            min(position for position, count in open_parts.items() if count)\n"
+        "        ].sequence_number\n",
+        "        report.resume_from = max((r.sequence_number for r in records), key=lambda n: n[::-1])\n",
+    ),
+    one(
+        "resumes_at_a_rounded_number",
+        "sequence numbers have more digits than a float or a DynamoDB number",
+        CONSUME,
+        "        ].sequence_number\n    return report\n",
+        "        ].sequence_number\n"
+        "        low = float(report.resume_from)\n"
+        "        report.resume_from = [r for r in records if float(r.sequence_number) <= low][-1].sequence_number\n"
+        "    return report\n",
+    ),
+    one(
+        "quarantine_skipped",
+        "poison is kept before it is acknowledged",
+        CONSUME,
+        '            self._store(self._world.quarantine, "quarantine", record, 0, str(bad.error))\n',
+        "            del record\n",
+    ),
+    one(
+        "quarantine_not_confirmed",
+        "poison counts as kept only once the bucket says so",
+        CONSUME,
+        "                self._patience.pause(attempt, error)\n                attempt += 1\n            else:\n",
+        "                return\n            else:\n",
+    ),
+    one(
+        "late_dropped",
+        "late events are kept",
+        CONSUME,
+        "            self._store(\n"
+        '                self._world.late, "late", record, delivery.part, "its identity is no longer remembered"\n'
+        "            )\n",
+        "            del record\n",
+    ),
+    one(
+        "poison_fails_the_batch",
+        "each record is parsed by itself",
+        RECORDS,
+        "            poison.append(Poison(position, error))\n            continue\n",
+        "            raise\n",
+    ),
+    one(
+        "poison_hides_its_neighbours",
+        "one bad record harms no other",
+        RECORDS,
+        "            poison.append(Poison(position, error))\n            continue\n",
+        "            poison.append(Poison(position, error))\n            break\n",
+    ),
+)
+
+COLLECTOR = (
+    one(
+        "acknowledges_before_kinesis",
+        "2xx only after Kinesis confirmed",
+        COLLECT,
+        '        results[position] = Result("ok") if position in stored else Result("retry")\n',
+        '        results[position] = Result("ok")\n',
+    ),
+    one(
+        "twins_always_safe",
+        "a duplicate fares as the event it repeats",
+        COLLECT,
+        'results[position] = Result("duplicate") if earlier in stored else Result("retry")',
+        'results[position] = Result("duplicate")',
+    ),
+    one(
+        "retries_accepted_entries",
+        "only refused entries are put again",
+        COLLECT,
+        "        pending = refused\n",
+        "        pending = list(entries) if refused else []\n",
+    ),
+    one(
+        "unknown_put_is_stored",
+        "an unanswered PutRecords is not taken for done",
+        COLLECT,
+        "        return [False] * len(entries)\n",
+        "        return [True] * len(entries)\n",
+    ),
+    one(
+        "partial_failure_ignored",
+        "200 of PutRecords has failures inside",
+        STREAM,
+        "return [result.SequenceNumber is not None and result.ErrorCode is None for result in results]",
+        "return [True for result in results]",
+    ),
+)
+
+READERS = (
+    one(
+        "one_lane_read",
+        "readers add up all lanes",
+        VIEWS,
+        "for row in _alive(reader.query(item_partition(item_id)), now_s)]",
+        "for row in _alive(reader.query(item_partition(item_id)), now_s)[:1]]",
+    ),
+    one(
+        "expired_rows_read",
+        "readers ignore expired rows",
+        VIEWS,
+        "return [row for row in rows if not 0 < row.expires_at_s <= now_s]",
+        "return list(rows)",
+    ),
+)
+
+MUTANTS = (*FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *READERS)

@@ -44,11 +44,136 @@ override_resource {
   values          = { arn = "arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-00000000000d" }
 }
 
+override_resource {
+  target          = aws_cloudwatch_log_group.this["consumer"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-consumer" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["collector"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["insights"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-insights" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["flow-logs"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/vpc/tapstack-dev-flow-logs" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["firehose"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/kinesisfirehose/tapstack-dev-archive" }
+}
+
+override_resource {
+  target          = aws_kinesis_stream.events
+  override_during = plan
+  values          = { arn = "arn:aws:kinesis:us-east-1:111122223333:stream/tapstack-dev-events" }
+}
+
+override_resource {
+  target          = aws_dynamodb_table.behaviour
+  override_during = plan
+  values          = { arn = "arn:aws:dynamodb:us-east-1:111122223333:table/tapstack-dev-behaviour" }
+}
+
+override_resource {
+  target          = aws_s3_bucket.data["archive"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::tapstack-dev-archive-111122223333-us-east-1", id = "tapstack-dev-archive-111122223333-us-east-1" }
+}
+
+override_resource {
+  target          = aws_s3_bucket.data["quarantine"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::tapstack-dev-quarantine-111122223333-us-east-1", id = "tapstack-dev-quarantine-111122223333-us-east-1" }
+}
+
+override_resource {
+  target          = aws_s3_bucket.data["late"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::tapstack-dev-late-111122223333-us-east-1", id = "tapstack-dev-late-111122223333-us-east-1" }
+}
+
+override_resource {
+  target          = aws_s3_bucket.data["failure"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::tapstack-dev-failure-111122223333-us-east-1", id = "tapstack-dev-failure-111122223333-us-east-1" }
+}
+
+override_resource {
+  target          = aws_iam_role.function["consumer"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/tapstack-dev-consumer", id = "tapstack-dev-consumer" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this["consumer"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-consumer" }
+}
+
+override_resource {
+  target          = aws_iam_role.function["collector"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/tapstack-dev-collector", id = "tapstack-dev-collector" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this["collector"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-collector" }
+}
+
+override_resource {
+  target          = aws_iam_role.function["insights"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/tapstack-dev-insights", id = "tapstack-dev-insights" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this["insights"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-insights" }
+}
+
+override_resource {
+  target          = aws_lb_target_group.function["collector"]
+  override_during = plan
+  values          = { arn = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/tapstack-dev-collector/0123456789abcdef" }
+}
+
+override_resource {
+  target          = aws_lb_target_group.function["insights"]
+  override_during = plan
+  values          = { arn = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/tapstack-dev-insights/0123456789abcdef" }
+}
+
+override_resource {
+  target          = aws_lb_listener.http
+  override_during = plan
+  values          = { arn = "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/app/tapstack-dev-api/0123456789abcdef/0123456789abcdef" }
+}
+
 run "functions" {
   command = plan
 
   assert {
-    condition     = alltrue([for policy in values(aws_iam_role_policy.function) : can(jsondecode(policy.policy))])
-    error_message = "Every policy is known in the plan."
+    condition     = aws_lambda_function.this["consumer"].environment[0].variables.TAPSTACK_TABLE == aws_dynamodb_table.behaviour.name
+    error_message = "What a function is told is known in the plan."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.consumer.function_name == aws_lambda_function.this["consumer"].arn
+    error_message = "What a function is invoked by is known in the plan."
   }
 }

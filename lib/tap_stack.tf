@@ -184,7 +184,7 @@ variable "enable_function_internet_egress" {
 }
 
 variable "interface_endpoints" {
-  description = "Interface endpoints to make, each billed by the hour and zone. kinesis-streams is needed; logs serves agents and containers."
+  description = "Interface endpoints to make, each billed by the hour and zone. kinesis-streams is needed; logs serves containers and the operations host."
   type        = set(string)
   default     = ["kinesis-streams", "logs"]
 

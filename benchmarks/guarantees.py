@@ -1,0 +1,87 @@
+"""Run what docs/delivery-guarantees.md reports, and write its results there.
+
+``python -m benchmarks.guarantees [--seeds 10000] [--jobs 2]`` takes about half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks._report import machine, progress
+
+PAGE = Path(__file__).parent.parent / "docs" / "delivery-guarantees.md"
+BEGIN, END = "<!-- results: written by python -m benchmarks.guarantees -->", "<!-- end of results -->"
+
+
+def last_json(command: list[str]) -> dict[str, Any]:
+    """Run a command and read the last line it prints."""
+    progress(" ".join(command))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def commit() -> str:
+    """Tell the commit, and whether the tree differs from it."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return told.stdout.strip()
+
+
+def render(simulated: dict[str, Any], mutants: dict[str, Any], at: str) -> str:
+    """Write the section."""
+    faults: dict[str, int] = simulated["faults"]
+    per_s = simulated["seeds"] / simulated["wall_s"]
+    where = machine()
+    reached = ", ".join(f"{name} {count:,}" for name, count in sorted(faults.items(), key=_by_name))
+    unsupported = "; ".join(f"{name}: {why}" for name, why in simulated.get("unsupported", {}).items())
+    return f"""{BEGIN}
+Commit {at}, {datetime.now(UTC):%Y-%m-%d}, Python {where["python"]}, {where["cores"]} cores, {where["cpu"]}.
+
+| What | Result |
+|---|---|
+| Schedules run | {simulated["seeds"]:,} in {simulated["wall_s"] / 60:.1f} minutes ({per_s:.1f} a second) |
+| Invariants violated | **{simulated["violations"]}** |
+| Events | {simulated["events"]:,} |
+| Faults injected | {sum(faults.values()):,} |
+| Faults never reached | {", ".join(simulated["unreached"]) or "none"} |
+| Mutants killed | {mutants["killed"]} of {mutants["mutants"]}; surviving: {", ".join(mutants["surviving"]) or "none"} |
+
+Faults by name (docs of each: `tapstack simulate`): {reached}.
+
+Not injected, because the feature they need does not exist yet: {unsupported or "nothing"}.
+{END}"""
+
+
+def _by_name(entry: tuple[str, int]) -> tuple[str, int]:
+    return entry[0][0], int(entry[0][1:])
+
+
+def main() -> None:
+    """Run, and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.guarantees", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000)
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    at = commit()
+    tapstack = str(Path(sys.executable).parent / "tapstack")
+    simulated = last_json(
+        [tapstack, "simulate", "--seeds", str(asked.seeds), "--jobs", str(asked.jobs), "--json"]
+    )
+    mutants = last_json([sys.executable, "-m", "tests.simulation.mutants"])
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + render(simulated, mutants, at) + after)
+    print(json.dumps({"simulate": simulated, "mutants": mutants}))
+
+
+if __name__ == "__main__":
+    main()

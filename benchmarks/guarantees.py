@@ -40,6 +40,7 @@ def render(simulated: dict[str, Any], mutants: dict[str, Any], at: str) -> str:
     faults: dict[str, int] = simulated["faults"]
     per_s = simulated["seeds"] / simulated["wall_s"]
     where = machine()
+    surviving = ", ".join(mutants["surviving"]) or "none"
     reached = ", ".join(f"{name} {count:,}" for name, count in sorted(faults.items(), key=_by_name))
     unsupported = "; ".join(f"{name}: {why}" for name, why in simulated.get("unsupported", {}).items())
     return f"""{BEGIN}
@@ -52,7 +53,7 @@ Commit {at}, {datetime.now(UTC):%Y-%m-%d}, Python {where["python"]}, {where["cor
 | Events | {simulated["events"]:,} |
 | Faults injected | {sum(faults.values()):,} |
 | Faults never reached | {", ".join(simulated["unreached"]) or "none"} |
-| Mutants killed | {mutants["killed"]} of {mutants["mutants"]}; surviving: {", ".join(mutants["surviving"]) or "none"} |
+| Mutants killed | {mutants["killed"]} of {mutants["mutants"]}; surviving: {surviving} |
 
 Faults by name (docs of each: `tapstack simulate`): {reached}.
 

@@ -2737,7 +2737,7 @@ resource "aws_sns_topic_subscription" "email" {
 
 locals {
   # The consumer counts with one dimension, in the line that it logs for each batch.
-  consumer_metric_dimensions = { function = "consumer" }
+  consumer_metric_dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }
 
   # Each line: what is measured, above which value for how many periods it is wrong, and what it means. The first
   # group is about losing events, the second about being late, the third about being slow or unwell.
@@ -2845,7 +2845,7 @@ locals {
     { title = "Latency of the API, p99 (s)", stat = "p99", metrics = [["AWS/ApplicationELB", "TargetResponseTime", "LoadBalancer", aws_lb.api.arn_suffix]] },
     { title = "Stream", stat = "Sum", metrics = [["AWS/Kinesis", "IncomingRecords", "StreamName", aws_kinesis_stream.events.name], ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", aws_kinesis_stream.events.name]] },
     { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda", "IteratorAge", "FunctionName", aws_lambda_function.this["consumer"].function_name]] },
-    { title = "Set aside or dropped", stat = "Sum", metrics = [["Tapstack", "events_quarantined", "function", "consumer"], ["Tapstack", "events_late", "function", "consumer"], ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid], ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid]] },
+    { title = "Set aside or dropped", stat = "Sum", metrics = [["Tapstack", "events_quarantined", "FunctionName", aws_lambda_function.this["consumer"].function_name], ["Tapstack", "events_late", "FunctionName", aws_lambda_function.this["consumer"].function_name], ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid], ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid]] },
     { title = "Function errors", stat = "Sum", metrics = [for name in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", aws_lambda_function.this[name].function_name]] },
     { title = "Table: units used", stat = "Sum", metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name]] },
     { title = "Table: throttled", stat = "Sum", metrics = [["AWS/DynamoDB", "WriteThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name]] },

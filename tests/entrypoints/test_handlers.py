@@ -225,7 +225,7 @@ def test_the_line_is_cloudwatchs_embedded_metric_format(
     (directive,) = said["_aws"]["CloudWatchMetrics"]
     assert isinstance(said["_aws"]["Timestamp"], int)
     assert directive["Namespace"] == "Tapstack"
-    assert directive["Dimensions"] == [["function"]]
+    assert directive["Dimensions"] == [["FunctionName"]]
     assert [metric["Name"] for metric in directive["Metrics"]] == list(module.METRICS)
     for metric in directive["Metrics"]:
         assert metric["Unit"] == "Count"

@@ -63,4 +63,4 @@ def _first_reason(results: Sequence[Result]) -> str:
 def _log(results: Sequence[Result]) -> None:
     counts = Counter(result.status for result in results)
     fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}
-    write_line("INFO", fields, metrics=METRICS, function="collector", now_ms=_world.clock.now_ms())
+    write_line("INFO", fields, metrics=METRICS, now_ms=_world.clock.now_ms())

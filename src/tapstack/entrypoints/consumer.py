@@ -109,4 +109,4 @@ def _log(report: Report, records: list[StreamRecord], context: Context) -> None:
     fields["request_id"] = context.aws_request_id
     fields["shard_id"] = records[0].shard_id if records else None
     level = "INFO" if report.resume_from is None else "WARNING"
-    write_line(level, fields, metrics=METRICS, function="consumer", now_ms=_world.clock.now_ms())
+    write_line(level, fields, metrics=METRICS, now_ms=_world.clock.now_ms())

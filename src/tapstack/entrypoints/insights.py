@@ -33,6 +33,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     except NotFound as error:
         return refusal(404, "not_found", str(error))
     except Unavailable as error:
-        write_line("WARNING", {"error": str(error)}, function="insights", now_ms=_clock.now_ms())
+        write_line("WARNING", {"error": str(error)}, now_ms=_clock.now_ms())
         return refusal(503, "unavailable", "the table does not answer; try again", {"retry-after": "1"})
     return answer(200, body, {"cache-control": "private, max-age=1"})

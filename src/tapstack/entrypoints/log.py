@@ -17,10 +17,10 @@ NAMESPACE = "Tapstack"
 _encoder = msgspec.json.Encoder()
 
 
-def write_line(
-    level: str, fields: Mapping[str, object], *, metrics: Iterable[str] = (), function: str, now_ms: int
-) -> None:
+def write_line(level: str, fields: Mapping[str, object], *, metrics: Iterable[str] = (), now_ms: int) -> None:
     """Write one line to standard output, where Lambda takes it to the log group.
+
+    The metrics' one dimension is the function's name, so that two stacks in one account do not add up.
 
     Parameters
     ----------
@@ -31,8 +31,6 @@ def write_line(
         What to say.
     metrics
         Names among `fields` that CloudWatch counts [1]_.
-    function
-        The metrics' one dimension.
     now_ms
         Unix time in milliseconds.
 
@@ -44,9 +42,10 @@ def write_line(
     counted = [{"Name": name, "Unit": "Count"} for name in metrics]
     if not counted and LOG_LEVELS.index(level) < _threshold():
         return
-    line: dict[str, object] = {"level": level, "function": function, **fields}
+    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    line: dict[str, object] = {"level": level, "FunctionName": function_name, **fields}
     if counted:
-        directive = {"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": counted}
+        directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": counted}
         line["_aws"] = {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}
     sys.stdout.write(_encoder.encode(line).decode() + "\n")
 

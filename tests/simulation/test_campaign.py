@@ -1,0 +1,71 @@
+"""Campaigns, shrinking, and the command."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from tapstack.local.simulation import Outcome, Plan, run_simulations, simulate, simulate_command
+from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
+from tapstack.local.simulation.shrink import shrink
+
+
+def test_a_campaign_adds_up_its_runs() -> None:
+    result = run_simulations(4, first_seed=3)
+    outcomes = [simulate(Plan(seed=seed)) for seed in range(3, 7)]
+    assert result.seeds == 4
+    assert result.violations == 0
+    assert result.events == sum(outcome.events for outcome in outcomes)
+    assert sum(result.faults.values()) == sum(sum(outcome.faults.values()) for outcome in outcomes)
+    assert set(result.unreached) == FAULTS.keys() - UNSUPPORTED.keys() - result.faults.keys()
+
+
+def test_processes_change_nothing() -> None:
+    alone, together = run_simulations(25), run_simulations(25, jobs=2)
+    assert (alone.events, alone.faults, alone.commits) == (together.events, together.faults, together.commits)
+
+
+def test_the_command_prints_one_line_of_json() -> None:
+    done = CliRunner().invoke(simulate_command, ["--seeds", "2", "--jobs", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.output)
+    assert printed["seeds"] == 2
+    assert printed["violations"] == 0
+    assert {"events", "faults", "unreached", "wall_s", "unsupported"} <= printed.keys()
+
+
+def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
+    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5"])
+    assert all(f" {name} " in done.output for name in FAULTS)
+    assert all(reason in done.output for reason in UNSUPPORTED.values())
+
+
+def test_the_trace_of_a_seed_ends_with_its_hash() -> None:
+    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5", "--trace"])
+    assert simulate(Plan(seed=5)).trace in done.output.splitlines()[-1]
+
+
+def test_what_a_plan_takes_away_does_not_happen() -> None:
+    whole = simulate(Plan(seed=12))
+    none = simulate(Plan(seed=12, only=frozenset(), devices=(0, 1), events_max=3))
+    assert whole.decisions
+    assert none.decisions == []
+    assert none.events <= 6
+
+
+def test_shrinking_keeps_what_makes_a_run_fail_and_drops_the_rest() -> None:
+    culprits = set(simulate(Plan(seed=12)).decisions[3:8:4])
+
+    def run(plan: Plan) -> Outcome:
+        outcome = simulate(plan)
+        if culprits <= set(outcome.decisions):
+            outcome.violation = "invariant 3: made up"
+        return outcome
+
+    plan = Plan(seed=12)
+    shrunk = shrink(plan, run(plan), run=run)
+    assert culprits <= set(shrunk.outcome.decisions)
+    assert len(shrunk.outcome.decisions) <= len(culprits) + 2
+    assert "--only" in shrunk.plan.command()
+    assert shrunk.outcome.violation is not None

@@ -1,0 +1,48 @@
+"""The catalogue of mutants fits the product as it stands; `make mutants` kills them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mutants.catalogue import FAILED_DESIGNS, MUTANTS, Mutant
+from mutants.patching import edited
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_there_are_enough_of_them_and_no_two_are_alike() -> None:
+    assert len(MUTANTS) >= 25
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert len(FAILED_DESIGNS) == 6
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_a_mutant_fits_the_product(mutant: Mutant) -> None:
+    sources: dict[str, str] = {}
+    for edit in mutant.edits:
+        spec = importlib.util.find_spec(edit.module)
+        assert spec is not None
+        assert spec.origin is not None
+        source = sources.get(edit.module) or Path(spec.origin).read_text()
+        sources[edit.module] = edited(edit, source)
+    for module, source in sources.items():
+        compile(source, module, "exec")
+
+
+@pytest.mark.parametrize("name", ["no_version_condition", "empty_success", "acknowledges_before_kinesis"])
+def test_a_mutant_is_killed(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.mutants", "--only", name, "--json", "--jobs", "1"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout) == {"mutants": 1, "killed": 1, "surviving": []}, done.stderr

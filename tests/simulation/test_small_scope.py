@@ -1,0 +1,239 @@
+"""Exhaustive small scope: two users, three events, every point before and after every effect, two zombies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import greenlet
+import msgspec
+import pytest
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.local.simulation.checker import Checker, Promises
+from tapstack.local.simulation.cloud import STREAM, TABLE, Cloud
+from tapstack.local.simulation.faults import Ledger, Swarm
+from tapstack.local.simulation.kernel import START_US, Kernel
+from tapstack.testing import Crash
+
+DAY_S = 86_400
+NOW_S = START_US // 1_000_000
+AGE_MAX_S, TTL_S = 14 * DAY_S, 30 * DAY_S
+POISON = b"not an event"
+
+
+def event(user: str, name: str, kind: str = "item_view", item: str = "p", at: str = "2025-12-31") -> bytes:
+    body = {
+        "event_type": kind,
+        "user_id": user,
+        "event_id": name,
+        "items": [{"item_id": item, "price": 2.5}],
+        "occurred_at": f"{at}T12:00:00.000000Z",
+        "received_at": "2026-01-01T00:00:00.000000Z",
+        "clock_skew_ms": 0,
+        "schema": "clickstream/1",
+    }
+    return msgspec.json.encode(body)
+
+
+# What the stream holds; with the verdicts that a first delivery gives.
+SCENARIOS = {
+    "two users, one item": [event("a", "1"), event("b", "2"), event("a", "3", "purchase")],
+    "one user, three items": [
+        event("a", "1", item="p"),
+        event("a", "2", item="q"),
+        event("a", "3", item="r"),
+    ],
+    "a duplicate in the batch": [event("a", "1"), event("b", "2"), event("a", "1")],
+    "one too late": [event("a", "1"), event("a", "2", at="2025-11-01"), event("b", "3")],
+    "one poison": [event("a", "1"), POISON, event("b", "3")],
+}
+
+
+class Puppet:
+    """An invocation that goes from one point to the next when told to; a point is before or after an effect."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.ended = False
+        self.passed = 0
+        self._scope = scope
+        self._dying = False
+        self._green = greenlet.greenlet(self._run)
+
+    def go(self, points: int) -> None:
+        """Pass so many points, or end before."""
+        for _ in range(points):
+            if self.ended:
+                return
+            self._green.switch()
+            self.passed += not self.ended
+
+    def finish(self) -> None:
+        while not self.ended:
+            self.go(1)
+
+    def die(self) -> None:
+        self._dying = True
+        while not self.ended:
+            self._green.switch()
+
+    def _point(self) -> None:
+        greenlet.getcurrent().parent.switch()
+        if self._dying:
+            raise Crash("died")
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        self._point()
+        try:
+            return self._scope.cloud.table_api.call(operation, body)
+        finally:
+            if not self._dying:
+                self._point()
+
+    def put(self, key: str, body: bytes) -> None:
+        self._point()
+        self._scope.checker.kept(key.partition("/")[0], key, body)
+        self._point()
+
+    def _run(self) -> None:
+        try:
+            self._point()
+            self._scope.deliver(self)
+        except Crash:
+            pass
+        finally:
+            self.ended = True
+
+
+class Scope:
+    """A stream of three records, a table, and any number of invocations."""
+
+    def __init__(self, records: list[bytes]) -> None:
+        kernel = Kernel(0)
+        self.checker = Checker(Promises(age_max_s=AGE_MAX_S, row_ttl_s=TTL_S, retention_s=7 * DAY_S))
+        self.checker.expect_poison(POISON)
+        self.checker.lanes.add(2)
+        self.cloud = Cloud(kernel, Ledger(kernel, Swarm({}), None), self.checker, 1)
+        for data in records:
+            self.cloud.put_directly("a", data)
+        self.batch = [
+            StreamRecord(
+                shard_id="shardId-000000000000",
+                sequence_number=record.sequence_number,
+                data=record.data,
+                arrived_at_s=NOW_S,
+            )
+            for record in self.cloud.kinesis.records(STREAM)
+        ]
+
+    def deliver(self, puppet: Puppet) -> None:
+        world = World(
+            table=DynamoTable(puppet, TABLE),
+            quarantine=puppet,
+            late=puppet,
+            clock=Still(),
+            jitter=lambda: 0.0,
+        )
+        limits = Limits(lanes=2, row_ttl_s=TTL_S, age_max_s=AGE_MAX_S)
+        report = consume(self.batch, world, limits, lambda: 60_000)
+        assert report.resume_from is None, report.reason
+        self.checker.responded(self.batch[0].shard_id, [record.sequence_number for record in self.batch])
+
+    def check(self) -> None:
+        self.checker.finish(self.cloud.dynamodb.items(TABLE), {})
+        before = dict(self.checker.rows)
+        Puppet(self).finish()
+        assert self.checker.rows == before, "one more delivery changed the tables"
+
+
+class Still:
+    def now_ms(self) -> int:
+        return NOW_S * 1000
+
+    def sleep_ms(self, duration_ms: int) -> None: ...
+
+
+def points_of(records: list[bytes]) -> int:
+    puppet = Puppet(Scope(records))
+    puppet.finish()
+    return puppet.passed
+
+
+Schedule = Callable[[Scope], None]
+
+
+def two_zombies(records: list[bytes]) -> Iterator[Schedule]:
+    """Stop two invocations anywhere, deliver once more, then let the zombies end in either order."""
+    count = points_of(records)
+    for first, second, swapped in itertools.product(range(count + 1), range(count + 1), (False, True)):
+
+        def run(scope: Scope, first: int = first, second: int = second, swapped: bool = swapped) -> None:
+            zombies = [Puppet(scope), Puppet(scope)]
+            zombies[0].go(first)
+            zombies[1].go(second)
+            Puppet(scope).finish()
+            for zombie in reversed(zombies) if swapped else zombies:
+                zombie.finish()
+
+        yield run
+
+
+def two_crashes(records: list[bytes]) -> Iterator[Schedule]:
+    """Let two invocations die anywhere, one after the other, then deliver once more."""
+    count = points_of(records)
+    for first, second in itertools.product(range(count + 1), range(count + 1)):
+
+        def run(scope: Scope, first: int = first, second: int = second) -> None:
+            for points in (first, second):
+                puppet = Puppet(scope)
+                puppet.go(points)
+                puppet.die()
+            Puppet(scope).finish()
+
+        yield run
+
+
+def interleaved(records: list[bytes]) -> Iterator[Schedule]:
+    """Let two invocations take turns in every way that changes hands at most three times."""
+    count = points_of(records)
+    for cuts in itertools.product(range(0, count + 1, 1), range(1, count + 1, 2), range(1, count + 1, 2)):
+
+        def run(scope: Scope, cuts: tuple[int, ...] = cuts) -> None:
+            puppets = [Puppet(scope), Puppet(scope)]
+            for turn, points in enumerate(cuts):
+                puppets[turn % 2].go(points)
+            for puppet in puppets:
+                puppet.finish()
+
+        yield run
+
+
+@pytest.mark.parametrize("schedules", [two_zombies, two_crashes, interleaved])
+@pytest.mark.parametrize("records", SCENARIOS.values(), ids=SCENARIOS)
+def test_no_point_to_die_or_to_linger_at_counts_twice_or_loses(
+    records: list[bytes], schedules: Callable[[list[bytes]], Iterator[Schedule]]
+) -> None:
+    count = 0
+    for schedule in schedules(records):
+        scope = Scope(records)
+        schedule(scope)
+        scope.check()
+        count += 1
+    assert count > 40
+
+
+def test_the_scenarios_have_every_verdict() -> None:
+    seen = set()
+    for records in SCENARIOS.values():
+        scope = Scope(records)
+        Puppet(scope).finish()
+        for record in scope.checker.records.values():
+            if record.fact is None:
+                seen.add("quarantined")
+            elif record.late:
+                seen.add("late")
+            else:
+                seen.add("duplicate" if len(record.fact.arrivals_s) > 1 else "new")
+    assert seen == {"new", "duplicate", "late", "quarantined"}

@@ -53,7 +53,7 @@ SCENARIOS = {
 
 
 class Puppet:
-    """An invocation that goes from one point to the next when told to; a point is before or after an effect."""
+    """An invocation that goes on to the next point when told to; a point is before or after an effect."""
 
     def __init__(self, scope: Scope) -> None:
         self.ended = False

@@ -1,0 +1,241 @@
+"""The checker notices each kind of violation; a checker that is never wrong proves nothing."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tapstack.local.simulation.checker import Checker, Promises
+from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.facts import lane_of, native_name, opaque_name
+
+DAY_S = 86_400
+NOW_S = 1_767_225_600
+CLIENT = "019b76da-a800-7c10-9500-fb0de834a1bc"
+SHARD = "shardId-000000000000"
+USER = ("U#a", "-")
+LANE = lane_of("U#a", 4)
+ITEM = ("I#p", LANE)
+TTL_S = NOW_S + 30 * DAY_S
+
+
+def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
+    return msgspec.json.encode(
+        {
+            "event_type": "item_view",
+            "user_id": user,
+            "client_id": CLIENT,
+            "n": n,
+            "items": [{"item_id": "p"}],
+            "occurred_at": f"{at}T00:00:00Z",
+            "received_at": "2026-01-01T00:00:00Z",
+            "clock_skew_ms": 0,
+        }
+    )
+
+
+def user_state(count: int, *, low: int = 0, top: int = 0, gaps: Any = ()) -> Any:
+    client = bytes.fromhex(CLIENT.replace("-", ""))
+    seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1]
+    return [seen, [0, 0, None, {}, 0, []], {1: count}, [], [[], 0, -1], 0]
+
+
+def item_state(count: int) -> Any:
+    windows = [{NOW_S // length: {1: count}} for length in (300, 3_600, 86_400)]
+    return [[{1: count}, windows, NOW_S], {}, {}]
+
+
+def rows(count: int, version: int, **seen: Any) -> dict[tuple[str, str], Any]:
+    boards = {
+        (f"T#{name}#{NOW_S // length}", LANE): {"p": count}
+        for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400))
+    }
+    states = {USER: user_state(count, **seen), ITEM: item_state(count), **boards}
+    return {key: [version, TTL_S, state] for key, state in states.items()}
+
+
+def actions(wanted: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
+    return [{"Put": {"Item": wire(key, *row)}} for key, row in wanted.items()]
+
+
+def wire(key: tuple[str, str], version: int, ttl_s: int, state: Any) -> dict[str, Any]:
+    packed = base64.b64encode(msgspec.msgpack.encode(state)).decode()
+    return {
+        "pk": {"S": key[0]},
+        "sk": {"S": key[1]},
+        "v": {"N": str(version)},
+        "s": {"B": packed},
+        "ttl": {"N": str(ttl_s)},
+    }
+
+
+def checker(*records: bytes) -> Checker:
+    made = Checker(Promises(age_max_s=14 * DAY_S, row_ttl_s=30 * DAY_S, retention_s=7 * DAY_S))
+    made.lanes.add(4)
+    made.expect_poison(b"poison")
+    for number, data in enumerate(records):
+        made.stored(SHARD, str(100 + number), data, NOW_S * 1000)
+    return made
+
+
+def after_one() -> Checker:
+    made = checker(body(0), body(1), body(2))
+    made.committed(actions(rows(1, 1)), [])
+    return made
+
+
+def test_what_is_right_is_no_violation() -> None:
+    made = after_one()
+    made.committed(actions(rows(3, 2, top=2)), [])
+    made.acknowledged("U#a", native_name(CLIENT, 1))
+    made.responded(SHARD, ["100", "101", "102"])
+    made.polled("m", SHARD, ["100", "101", "102"])
+    made.checkpoint("m", SHARD, "102", NOW_S)
+    made.finish([wire(key, *row) for key, row in rows(3, 2, top=2).items()], {})
+
+
+Change = Callable[[dict[tuple[str, str], Any]], None]
+
+
+def change(path: str, value: Any, key: tuple[str, str] = USER) -> Change:
+    def apply(wanted: dict[tuple[str, str], Any]) -> None:
+        place = wanted[key]
+        *steps, last = [int(step) if step.lstrip("-").isdigit() else step for step in path.split(".")]
+        for step in steps:
+            place = place[step]
+        place[last] = value
+
+    return apply
+
+
+def drop(key: tuple[str, str]) -> Change:
+    return lambda wanted: wanted.pop(key) and None
+
+
+def floor(wanted: dict[tuple[str, str], Any]) -> None:
+    wanted[USER][2][0][0] = {}
+
+
+def other_lane(wanted: dict[tuple[str, str], Any]) -> None:
+    wanted["I#p", "0009"] = wanted.pop(ITEM)
+
+
+# The second of three events is counted in a second commit; what is wrong with it, and who must notice.
+WRONG_COMMITS: dict[str, tuple[Change, str]] = {
+    "an event counted twice": (change("2.2.1", 3), "counters move"),
+    "an event known and not counted": (change("2.2.1", 1), "counters move"),
+    "an event nobody sent": (
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 7, []]}),
+        "not on the",
+    ),
+    "an item above its events": (change("2.0.0.1", 3, ITEM), "item p moves"),
+    "an item below its events": (drop(ITEM), "item p moves"),
+    "a window off": (change("2.0.1.1", {}, ITEM), "windows of 1h"),
+    "a leaderboard off": (change("2.p", 7, (f"T#5m#{NOW_S // 300}", LANE)), "scores 2"),
+    "a leaderboard forgotten": (drop((f"T#1d#{NOW_S // 86400}", LANE)), "scores 2"),
+    "a pair at one end": (change("2.1", {"q": 1}, ITEM), "pairs"),
+    "a pair without items": (change("2.5", 2), "pairs"),
+    "a version skipped": (change("0", 3), "went from version"),
+    "a version overwritten": (change("0", 1), "went from version"),
+    "an expiry brought forward": (change("1", TTL_S - 1), "expire earlier"),
+    "a row that never expires": (change("1", 0), "expire"),
+    "a client forgotten without a floor": (floor, "without raising its floor"),
+    "a gap that opens again": (
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 1, [[0, 0]]]}),
+        "forgot",
+    ),
+    "too many recent items": (change("2.3", [[0, 1, "p"]] * 21), "bounds"),
+    "another user's lane": (other_lane, "lane of no user"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG_COMMITS.values(), ids=WRONG_COMMITS)
+def test_a_wrong_commit_is_noticed_as_it_happens(wrong: Change, words: str) -> None:
+    made = after_one()
+    wanted = copy.deepcopy(rows(2, 2, top=1))
+    wrong(wanted)
+    with pytest.raises(Violation, match=words):
+        made.committed(actions(wanted), [])
+
+
+def test_an_old_event_must_not_be_counted() -> None:
+    made = checker(body(0, at="2025-12-01"))
+    with pytest.raises(Violation, match="too old"):
+        made.committed(
+            actions({USER: rows(1, 1)[USER], ITEM: [1, TTL_S, [[{1: 1}, [{}, {}, {}], NOW_S], {}, {}]]}), []
+        )
+
+
+def test_an_acknowledgement_without_a_record_is_noticed() -> None:
+    with pytest.raises(Violation, match="invariant 4"):
+        checker().acknowledged("U#a", native_name(CLIENT, 0))
+
+
+def test_an_entry_put_again_after_it_was_confirmed_is_noticed() -> None:
+    made = checker()
+    made.entries_put("c1", [b"x", b"y"], [True, False])
+    made.entries_put("c2", [b"x"], [True])
+    with pytest.raises(Violation, match="confirmed"):
+        made.entries_put("c1", [b"x"], [True])
+
+
+def test_a_success_that_is_none_is_noticed() -> None:
+    with pytest.raises(Violation, match="invariant 9"):
+        after_one().responded(SHARD, ["100", "101"])
+
+
+def test_a_checkpoint_over_open_work_is_noticed() -> None:
+    made = after_one()
+    made.polled("m", SHARD, ["100", "101"])
+    made.checkpoint("m", SHARD, "100", NOW_S)
+    with pytest.raises(Violation, match="invariant 5"):
+        made.checkpoint("m", SHARD, "101", NOW_S)
+
+
+def kept(data: bytes, number: int = 100) -> tuple[str, bytes]:
+    stored = msgspec.json.encode({"data": data})
+    return f"{SHARD}/{number}-0.json", stored
+
+
+def test_what_is_kept_beside_the_table_must_be_there_for_a_reason() -> None:
+    made = checker(body(0), b"poison")
+    name, stored = kept(body(0))
+    with pytest.raises(Violation, match="neither too old nor forgotten"):
+        made.kept("late", f"late/{name}", stored)
+    with pytest.raises(Violation, match="is an event"):
+        made.kept("quarantine", f"quarantine/{name}", stored)
+    name, stored = kept(b"other", 101)
+    with pytest.raises(Violation, match="does not hold"):
+        made.kept("quarantine", f"quarantine/{name}", stored)
+    with pytest.raises(Violation, match="names no record"):
+        made.kept("late", f"late/{SHARD}/999-0.json", stored)
+
+
+def test_a_lost_record_is_noticed_at_the_end() -> None:
+    made = after_one()
+    final = [wire(key, *row) for key, row in rows(1, 1).items()]
+    with pytest.raises(Violation, match="neither counted"):
+        made.finish(final, {})
+    made.finish(final, {(SHARD, "101"): None, (SHARD, "102"): None})
+
+
+def test_a_table_that_is_not_what_was_committed_is_noticed() -> None:
+    made = after_one()
+    final = [wire(key, *row) for key, row in rows(1, 2).items()]
+    with pytest.raises(Violation, match="differ from what was committed"):
+        made.finish(final, {})
+
+
+def test_names_are_the_products_names() -> None:
+    from tapstack.core.events import decode_event
+    from tapstack.core.identity import identify
+
+    event = decode_event(body(3))
+    native, part = identify(event), identify(event, 1)
+    assert native_name(CLIENT, 3) == ("n", native[0], native[1])
+    assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part[0]

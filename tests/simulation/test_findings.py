@@ -1,0 +1,71 @@
+"""What the simulation found in the product, each as a test that does not depend on a seed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.records import StreamRecord
+from tapstack.core.rows import decode_item
+from tapstack.ports import Key
+from tapstack.testing import ManualClock, MemoryBucket, MemoryDynamoDB
+
+DAY_S = 86_400
+TTL_S = 30 * DAY_S
+ITEM = Key("I#p", "0000")
+
+
+class StaleOnce:
+    """DynamoDB with one read answered as it was answered before."""
+
+    def __init__(self, dynamodb: MemoryDynamoDB) -> None:
+        self._dynamodb = dynamodb
+        self.answer: bytes | None = None
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        if operation == "BatchGetItem" and self.answer is not None and b"I#p" in body:
+            answer, self.answer = self.answer, None
+            return answer
+        return self._dynamodb.call(operation, body)
+
+
+def deliver(api: StaleOnce, clock: ManualClock, user: str) -> None:
+    now_s = clock.now_ms() // 1000
+    body = {
+        "event_type": "item_view",
+        "user_id": user,
+        "event_id": user,
+        "items": [{"item_id": "p"}],
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "received_at": "2026-01-01T00:00:00Z",
+    }
+    record = StreamRecord(
+        shard_id="shardId-000000000000",
+        sequence_number="1",
+        data=msgspec.json.encode(body),
+        arrived_at_s=now_s,
+    )
+    bucket = MemoryBucket()
+    world = World(
+        table=DynamoTable(api, "t"), quarantine=bucket, late=bucket, clock=clock, jitter=lambda: 0.0
+    )
+    limits = Limits(lanes=1, row_ttl_s=TTL_S, age_max_s=14 * DAY_S)
+    assert consume([record], world, limits, lambda: 60_000).resume_from is None
+
+
+def test_the_image_of_a_row_that_ttl_deleted_meets_no_condition_of_the_row_begun_anew() -> None:
+    clock = ManualClock()
+    dynamodb = MemoryDynamoDB(clock)
+    dynamodb.create_table("t", ttl_attribute="ttl")
+    api = StaleOnce(dynamodb)
+    deliver(api, clock, "a")
+    keys = [{"pk": {"S": "U#c"}, "sk": {"S": "-"}}, {"pk": {"S": ITEM.pk}, "sk": {"S": ITEM.sk}}]
+    old = dynamodb.call("BatchGetItem", msgspec.json.encode({"RequestItems": {"t": {"Keys": keys}}}))
+    clock.advance_ms((TTL_S + DAY_S) * 1000)
+    assert dynamodb.sweep() > 0
+    deliver(api, clock, "b")
+    api.answer = old
+    deliver(api, clock, "c")
+    row = DynamoTable(dynamodb, "t").read([ITEM])[0][ITEM]
+    assert decode_item(row.state).counters.lifetime == {1: 2}

@@ -215,13 +215,14 @@ def test_what_the_consumer_logs_names_no_user_and_no_payload(
 
 @pytest.mark.parametrize("function", ["consumer", "collector"])
 def test_the_line_is_cloudwatchs_embedded_metric_format(
-    cloud: Cloud, capsys: pytest.CaptureFixture[str], function: str
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     module = cloud.function(function)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", f"stack-{function}")
     asked = mapped(event(1)) if function == "consumer" else request("POST", "/v1/events", client_event())
     module.handler(asked, Context())
     said = line(capsys)
-    assert said["function"] == function
+    assert said["FunctionName"] == f"stack-{function}"
     (directive,) = said["_aws"]["CloudWatchMetrics"]
     assert isinstance(said["_aws"]["Timestamp"], int)
     assert directive["Namespace"] == "Tapstack"
@@ -246,9 +247,9 @@ def test_lines_below_the_level_are_left_out_unless_they_carry_metrics(
     from tapstack.entrypoints.log import write_line
 
     monkeypatch.setenv("TAPSTACK_LOG_LEVEL", threshold)
-    write_line(level, {"n": 1}, function="f", now_ms=1)
+    write_line(level, {"n": 1}, now_ms=1)
     assert bool(capsys.readouterr().out) is is_written
-    write_line(level, {"n": 1}, metrics=("n",), function="f", now_ms=1)
+    write_line(level, {"n": 1}, metrics=("n",), now_ms=1)
     assert "_aws" in line(capsys)
 
 

@@ -907,8 +907,8 @@ locals {
   endpoint_policies = {
     dynamodb = {
       actions = concat(
-        ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
-        var.enable_operations_host ? ["dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:UpdateItem"] : [],
+        ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        var.enable_operations_host ? ["dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"] : [],
       )
       resources = [aws_dynamodb_table.behaviour.arn]
     }
@@ -2343,7 +2343,7 @@ data "aws_iam_policy_document" "collector" {
 data "aws_iam_policy_document" "insights" {
   statement {
     sid       = "ReadTable"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
+    actions   = ["dynamodb:Query"]
     resources = [aws_dynamodb_table.behaviour.arn]
   }
 

@@ -387,6 +387,14 @@ def test_poison_that_comes_again_is_kept_once() -> None:
     assert len(pipeline.quarantine.objects) == 1
 
 
+def test_poison_that_is_kept_is_done_whatever_becomes_of_the_rest() -> None:
+    always = {("TransactWriteItems", number): Injection("access_denied") for number in range(1, 99)}
+    pipeline = Pipeline(faults=FaultScript(always))
+    records = [record(0, b"?"), view(1), record(2, b"?")]
+    report = pipeline.run(records)
+    assert (report.quarantined, report.resume_from) == (2, records[1].sequence_number)
+
+
 @pytest.mark.parametrize("fault", ["throttle", "internal_error", "lost_request"])
 def test_poison_that_cannot_be_kept_is_not_done(fault: Any) -> None:
     refusals = FaultScript({n: Injection(fault) for n in range(1, 99)})

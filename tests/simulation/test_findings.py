@@ -7,6 +7,7 @@ import msgspec
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, World, consume
 from tapstack.consumer.records import StreamRecord
+from tapstack.core.events import TYPE_CODE
 from tapstack.core.rows import decode_item
 from tapstack.ports import Key
 from tapstack.testing import ManualClock, MemoryBucket, MemoryDynamoDB
@@ -30,10 +31,10 @@ class StaleOnce:
         return self._dynamodb.call(operation, body)
 
 
-def deliver(api: StaleOnce, clock: ManualClock, user: str) -> None:
+def deliver(api: StaleOnce, clock: ManualClock, user: str, kind: str) -> None:
     now_s = clock.now_ms() // 1000
     body = {
-        "event_type": "item_view",
+        "event_type": kind,
         "user_id": user,
         "event_id": user,
         "items": [{"item_id": "p"}],
@@ -59,13 +60,13 @@ def test_the_image_of_a_row_that_ttl_deleted_meets_no_condition_of_the_row_begun
     dynamodb = MemoryDynamoDB(clock)
     dynamodb.create_table("t", ttl_attribute="ttl")
     api = StaleOnce(dynamodb)
-    deliver(api, clock, "a")
+    deliver(api, clock, "a", "item_view")
     keys = [{"pk": {"S": "U#c"}, "sk": {"S": "-"}}, {"pk": {"S": ITEM.pk}, "sk": {"S": ITEM.sk}}]
     old = dynamodb.call("BatchGetItem", msgspec.json.encode({"RequestItems": {"t": {"Keys": keys}}}))
     clock.advance_ms((TTL_S + DAY_S) * 1000)
     assert dynamodb.sweep() > 0
-    deliver(api, clock, "b")
+    deliver(api, clock, "b", "item_click")
     api.answer = old
-    deliver(api, clock, "c")
+    deliver(api, clock, "c", "share")
     row = DynamoTable(dynamodb, "t").read([ITEM])[0][ITEM]
-    assert decode_item(row.state).counters.lifetime == {1: 2}
+    assert decode_item(row.state).counters.lifetime == {TYPE_CODE["item_click"]: 1, TYPE_CODE["share"]: 1}

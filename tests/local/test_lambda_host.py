@@ -373,6 +373,17 @@ def test_a_package_runs_in_an_interpreter_that_has_nothing_but_the_runtime_clien
     assert error["errorMessage"] == "Unable to import module 'lacking': No module named 'aiohttp'"
 
 
+def test_an_invocation_that_waits_for_a_worker_when_all_are_stopped_gets_an_error(tmp_path: Path) -> None:
+    async def body(function: LambdaFunction) -> None:
+        invocations = [asyncio.create_task(function.invoke(b'{"sleep_s": 5}')) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await function.stop()
+        results = await asyncio.wait_for(asyncio.gather(*invocations), 2)
+        assert [result.kind for result in results] == ["function_error"] * 3
+
+    run(tmp_path, body, handler="handlers.slow")
+
+
 def test_stopping_leaves_no_process(tmp_path: Path) -> None:
     pids: list[int] = []
 

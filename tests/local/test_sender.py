@@ -239,6 +239,25 @@ def test_after_stop_nothing_new_is_begun():
     assert sorted(asyncio.run(main())) in ([], list(range(50)))
 
 
+def test_cancelled_it_leaves_no_task_behind():
+    async def never_shown(request):
+        return web.json_response({}, status=404)
+
+    async def main():
+        async with collector(take_all, never_shown) as url:
+            before = asyncio.all_tasks()
+            sender = Sender(url, Ledger(), events_per_min=None)
+            running = asyncio.create_task(sender.run([Request(0, events(1))]))
+            while not sender.sent.accepted:
+                await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            own = {task for task in asyncio.all_tasks() - before if "Sender" in repr(task)}
+            assert (running.cancelled(), own) == (True, set())
+
+    asyncio.run(main())
+
+
 def test_percentiles_are_values_that_occurred():
     assert percentiles([]) == {"p50": None, "p99": None, "max": None}
     assert percentiles([3.0]) == {"p50": 3.0, "p99": 3.0, "max": 3.0}

@@ -31,6 +31,9 @@ _THROTTLED = InvokeResult(
 _LOST = InvokeResult(
     kind="function_error", payload=b'{"errorType":"ServiceException","errorMessage":"The response was lost."}'
 )
+_STOPPED = InvokeResult(
+    kind="function_error", payload=b'{"errorType":"ServiceException","errorMessage":"The host is stopping."}'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ class LambdaFunction:
         self.access_key_ids: set[str] = set()  # of every worker there ever was
         self.start_failure: InvokeResult | None = None  # of the latest start
         self._log: IO[bytes] | None = None
+        self._stopped = False
         self._size = config.workers
         self._seats = [_Seat() for _ in range(config.workers)]
         self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
@@ -106,7 +110,8 @@ class LambdaFunction:
         await self.stop()
 
     async def stop(self) -> None:
-        """End every process, zombies included; running invocations end as crashes."""
+        """End every process, zombies included; running and waiting invocations end as errors."""
+        self._stopped = True
         for beginning in self._beginnings:
             beginning.cancel()
         await asyncio.gather(*self._beginnings, return_exceptions=True)
@@ -235,7 +240,9 @@ class LambdaFunction:
             if seat.environment.usable:
                 return None
             self._discard(seat)
-        if self._log is None or self._log.closed:
+        if self._stopped:
+            return _STOPPED
+        if self._log is None:
             raise ValueError(f"function {self.config.name} is not running")
         self.cold_start_count += 1
         seat.environment = ExecutionEnvironment(self.config, self._log)

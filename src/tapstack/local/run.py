@@ -216,8 +216,10 @@ class _Run:
             while not task.done():
                 stage.show(phase, self._done(), total, self._note(cloud), time.monotonic())
                 await asyncio.wait([task], timeout=REFRESH_S)
-        finally:
+        except asyncio.CancelledError:
             task.cancel()
+            await asyncio.wait([task])  # it must not go on talking to a cloud that is being stopped
+            raise
         await task
 
     def _done(self) -> int:

@@ -165,18 +165,27 @@ class Sender:
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            async with asyncio.TaskGroup() as tasks:
-                for request in merged:
-                    await self._pace()
-                    await in_flight.acquire()
-                    if self._stopped:
-                        break
-                    sent.events += len(request.events)
-                    task = tasks.create_task(self._deliver(session, request.events))
-                    task.add_done_callback(lambda _: in_flight.release())
-            sent.ended_s = self._clock()
-            await asyncio.gather(*self._samples)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for request in merged:
+                        await self._pace()
+                        await in_flight.acquire()
+                        if self._stopped:
+                            break
+                        sent.events += len(request.events)
+                        task = tasks.create_task(self._deliver(session, request.events))
+                        task.add_done_callback(lambda _: in_flight.release())
+                sent.ended_s = self._clock()
+                await asyncio.gather(*self._samples)
+            except asyncio.CancelledError:
+                await self._stop_sampling()
+                raise
         return sent
+
+    async def _stop_sampling(self) -> None:
+        for sample in self._samples:
+            sample.cancel()
+        await asyncio.gather(*self._samples, return_exceptions=True)
 
     async def _pace(self) -> None:
         if self._events_per_s is None:

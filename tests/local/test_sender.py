@@ -240,16 +240,18 @@ def test_after_stop_nothing_new_is_begun():
 
 
 def test_cancelled_it_leaves_no_task_behind():
-    async def never_shown(request):
-        return web.json_response({}, status=404)
-
     async def main():
+        asked = asyncio.Event()
+
+        async def never_shown(request):
+            asked.set()
+            return web.json_response({}, status=404)
+
         async with collector(take_all, never_shown) as url:
             before = asyncio.all_tasks()
             sender = Sender(url, Ledger(), events_per_min=None)
             running = asyncio.create_task(sender.run([Request(0, events(1))]))
-            while not sender.sent.accepted:
-                await asyncio.sleep(0)
+            await asked.wait()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             own = {task for task in asyncio.all_tasks() - before if "Sender" in repr(task)}

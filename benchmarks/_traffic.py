@@ -29,13 +29,13 @@ class _Tape:
         return [True] * len(entries)
 
 
-def stream(events: int, seed: int = 1) -> list[tuple[int, StreamEntry]]:
+def stream(events: int, seed: int = 1, start_ms: int = START_MS) -> list[tuple[int, StreamEntry]]:
     """Tell the records that the default traffic leaves on the stream, with their arrival in ms."""
-    clock = ManualClock(START_MS)
+    clock = ManualClock(start_ms)
     tape = _Tape(clock)
     world = World(stream=tape, clock=clock, jitter=lambda: 0.0)
-    for request in generate(seed, events, base_ms=START_MS):
-        clock.advance_ms(max(0, START_MS + request.at_ms - clock.now_ms()))
+    for request in generate(seed, events, base_ms=start_ms):
+        clock.advance_ms(max(0, start_ms + request.at_ms - clock.now_ms()))
         collect([_bytes(event) for event in request.events], world, event_bytes_max=32 * 1024)
     return tape.records
 

@@ -18,7 +18,7 @@ FAULTS: Mapping[str, str] = {
     "C1": "PutRecords: entries refused, throttled, 500, timeout before or after the records were stored",
     "C2": "the collector dies before or after PutRecords or its answer; the client hangs up",
     "C3": "a client is offline for days, resends, has a wrong clock, several tabs, a lost counter",
-    "C4": "a poison record: not JSON, wrong schema, empty, aggregated, oversize",
+    "C4": "a poison record: not JSON, wrong schema, empty, aggregated, near 1 MiB, more than 6 MB of them",
     "C5": "a hot key: every entry of it is refused for a while",
     "S1": "the stream stores the entries of one PutRecords in another order",
     "S2": "a record stands on the stream twice, adjacent or days apart",

@@ -18,7 +18,7 @@ from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import DAY_US, Actor, Dice
 from tapstack.local.simulation.mapping import DESTINATIONS, FUNCTION_ARN, STREAM_ARN, Mapping
 from tapstack.local.simulation.plan import AGE_MAX_S, ROW_TTL_S, Shape
-from tapstack.local.simulation.poison import draw_poison
+from tapstack.local.simulation.poison import draw_poison, large_poison
 
 REDRIVE_MAX_S = 15 * 86_400  # see clients.RESEND_MAX_US
 _decode = msgspec.json.Decoder().decode
@@ -166,12 +166,14 @@ class Operators:
             self._count("C3")
 
     def _poison(self, actor: Actor) -> None:
-        for _ in range(actor.random.randint(1, 4)):
-            data = draw_poison(actor.random)
+        rng = actor.random
+        large = large_poison(rng) if rng.random() < 0.03 else []
+        for data in large or [draw_poison(rng) for _ in range(rng.randint(1, 4))]:
             self.cloud.checker.expect_poison(data)
             self.cloud.put_directly(f"k{actor.random.randrange(8)}", data)
             self._count("C4")
-            self._wait(actor, 1_000_000)
+            if not large:
+                self._wait(actor, 1_000_000)
 
     def _hot_key(self, actor: Actor) -> None:
         self.cloud.refused_key = f"user{actor.random.randrange(self.shape.users)}"

@@ -5,6 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 
+LARGE_BYTES = 900_000
+
+
+def large_poison(rng: random.Random) -> list[bytes]:
+    """Make records near 1 MiB, so many that a batch of them would not fit the 6 MB of an invocation."""
+    return [b'"' + rng.randbytes(8).hex().encode() * (LARGE_BYTES // 16) + b'"' for _ in range(8)]
+
 
 def draw_poison(rng: random.Random) -> bytes:
     """Draw a payload; no two are alike, so that each can be told from the others."""

@@ -71,7 +71,7 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
     },
     "insights": {
-        "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}, {TABLE}, {}),
+        "ReadTable": ({"dynamodb:Query"}, {TABLE}, {}),
         "DecryptTable": ({"kms:Decrypt", "kms:DescribeKey"}, {_key("table")}, _via("dynamodb")),
     },
 }

@@ -19,6 +19,8 @@ from tapstack.local.emulator import Emulator
 from tapstack.operations import bootstrap as operation
 from tapstack.operations.bucket_settings import SETTINGS
 
+pytestmark = pytest.mark.xdist_group("bootstrap")  # one emulator
+
 OURS = "111111111111"  # the emulator takes twelve digits in place of an access key for an account
 THEIRS = "222222222222"
 

@@ -35,6 +35,7 @@ Architecture = Literal["arm64", "x86_64"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE = 0o100644  # a file that everybody may read; Lambda runs as a user of its own
+_LEVEL = 6  # 9 saves another 0.4 % for four times the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +280,7 @@ def _write_zip(path: Path, files: Mapping[str, Path]) -> int:
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = _MODE << 16
-            package.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
+            package.writestr(entry, data, zipfile.ZIP_DEFLATED, _LEVEL)
             unzipped_bytes += len(data)
     return unzipped_bytes
 

@@ -298,6 +298,17 @@ variable "lambda_runtime" {
   }
 }
 
+variable "lambda_architecture" {
+  description = "Processor that the zips were built for: make package ARCH=..."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.lambda_architecture)
+    error_message = "lambda_architecture must be arm64 or x86_64."
+  }
+}
+
 variable "consumer_memory_mb" {
   description = "Memory of the consumer, which also sets its share of CPU."
   type        = number
@@ -2408,7 +2419,7 @@ resource "aws_lambda_function" "this" {
   source_code_hash               = fileexists("${var.package_dir}/${each.key}.zip") ? filebase64sha256("${var.package_dir}/${each.key}.zip") : null
   handler                        = each.value.handler
   runtime                        = var.lambda_runtime
-  architectures                  = ["arm64"]
+  architectures                  = [var.lambda_architecture]
   memory_size                    = each.value.memory_mb
   timeout                        = each.value.timeout_s
   reserved_concurrent_executions = each.value.reserved

@@ -314,3 +314,13 @@ run "refuses_ssh_from_everywhere" {
 
   expect_failures = [var.ssh_allowed_cidr]
 }
+
+run "refuses_a_processor_that_lambda_has_not" {
+  command = plan
+
+  variables {
+    lambda_architecture = "riscv64"
+  }
+
+  expect_failures = [var.lambda_architecture]
+}

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tapstack.local.fault_plan import PRESETS, FaultDice, fault_name
-from tapstack.local.fault_proxy import FaultProxy
+from tapstack.local.fault_proxy import FaultProxy, any_caller
 from tapstack.testing.faults import Fault, FaultScript, Injection
 
 TRANSACTION = {"TransactItems": [{"Put": {}}, {"Put": {}}, {"Put": {}}]}
@@ -47,6 +47,7 @@ def proxied(
     *faults: Fault | Injection,
     service: Literal["dynamodb", "s3"] = "dynamodb",
     on_crash: Callable[[str], object] | None = None,
+    may_crash: Callable[[str], bool] = any_caller,
 ) -> None:
     async def main() -> None:
         upstream = Upstream()
@@ -54,7 +55,7 @@ def proxied(
         server = await asyncio.get_running_loop().create_server(served, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         script = FaultScript(dict(enumerate(faults, 1)))
-        proxy = FaultProxy(service, url, script, on_crash=on_crash)
+        proxy = FaultProxy(service, url, script, on_crash=on_crash, may_crash=may_crash)
         async with proxy, aiohttp.ClientSession(proxy.url) as session:
             await body(proxy, upstream, session)
         server.close()
@@ -146,6 +147,28 @@ def test_a_lost_answer_cuts_the_connection_and_a_crash_tells_who(
         assert crashed == crashes
 
     proxied(body, fault, on_crash=crashed.append)
+
+
+def test_who_may_not_crash_is_spared_and_not_counted() -> None:
+    async def body(proxy: FaultProxy, upstream: Upstream, session: aiohttp.ClientSession) -> None:
+        for _ in range(2):
+            assert (await call(session, "GetItem", {}))[0] == 200
+        assert (len(upstream.requests), proxy.counts) == (2, {})
+
+    proxied(body, "crash_before", "crash_after", may_crash=lambda key: key != "ASIA1")
+
+
+def test_a_caller_that_dies_in_mid_request_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def body(proxy: FaultProxy, upstream: Upstream, session: aiohttp.ClientSession) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.rpartition(":")[2]))
+        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabout half")
+        await writer.drain()
+        writer.transport.abort()
+        assert (await call(session, "GetItem", {}))[0] == 200
+        assert len(upstream.requests) == 1
+
+    proxied(body)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("left", [(0,), (1, 3), (0, 1, 2, 3)])

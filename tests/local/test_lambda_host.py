@@ -231,6 +231,16 @@ def test_an_initialisation_that_never_ends_times_out(tmp_path: Path) -> None:
     run(tmp_path, body, handler="handlers.f", source="import time; time.sleep(60)", init_timeout_s=0.3)
 
 
+def test_a_worker_that_was_lost_is_replaced_before_anybody_asks_for_it(tmp_path: Path) -> None:
+    async def body(function: LambdaFunction) -> None:
+        [pid] = function.pids
+        assert (await function.invoke(b'{"code": 3}')).kind == "function_error"
+        await until(lambda: bool(function.pids) and function.pids != [pid])
+        assert function.cold_start_count == 2
+
+    run(tmp_path, body, handler="handlers.leave")
+
+
 def test_workers_run_side_by_side_and_the_rest_wait(tmp_path: Path) -> None:
     async def body(function: LambdaFunction) -> None:
         started = time.monotonic()

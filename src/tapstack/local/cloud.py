@@ -323,6 +323,8 @@ class EmbeddedCloud:
             name_of=lambda fault: fault_name(service, fault),
             delay_s=lambda: self.dice.delay_s(service),
             on_crash=self._crash,
+            # E1 is the consumer's; who reads often would mostly meet cold starts of the one that answers.
+            may_crash=lambda key: self._caller_of(key) == self.blueprint.consumer,
             observe=self._observe,
         )
 

@@ -24,6 +24,7 @@ from tapstack.testing.faults import NONE, Call, FaultPolicy, Injection
 REQUEST_BYTES_MAX = 64 * 1024 * 1024  # above DynamoDB's 16 MB; S3 objects of ours are far smaller
 UPSTREAM_TIMEOUT_S = 60.0
 _PASSED_ON = frozenset({"content-type", "etag", "x-amz-crc32", "x-amzn-requestid", "x-amz-request-id"})
+_CRASHES = frozenset({"crash_before", "crash_after"})
 _AFTER = frozenset({"lost_response", "internal_error_applied", "crash_after"})
 _S3_OPERATIONS = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject", "HEAD": "HeadObject"}
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, read 2026-11-23
@@ -36,6 +37,11 @@ _S3_ERRORS = {
 def no_delay() -> float:
     """Hold nothing up."""
     return 0.0
+
+
+def any_caller(access_key_id: str) -> bool:  # noqa: ARG001 - the port's shape
+    """Let everyone crash."""
+    return True
 
 
 class _Upstream(Exception):  # noqa: N818 - control flow of `_unprocessed` alone
@@ -84,6 +90,8 @@ class FaultProxy:
         How long to hold up a call, in seconds.
     on_crash
         Called with the caller's access key when its process shall die.
+    may_crash
+        Tells by the caller's access key whether its process may die; else nothing happens to the call.
     observe
         Called with each request as it arrives: service, access key, operation, path, body.
     """
@@ -99,6 +107,7 @@ class FaultProxy:
         name_of: Callable[[str], str] = str,
         delay_s: Callable[[], float] = no_delay,
         on_crash: Callable[[str], object] | None = None,
+        may_crash: Callable[[str], bool] = any_caller,
         observe: Observe | None = None,
     ) -> None:
         self.url = ""
@@ -111,6 +120,7 @@ class FaultProxy:
         self._name_of = name_of
         self._delay_s = delay_s
         self._on_crash = on_crash
+        self._may_crash = may_crash
         self._observe = observe
         self._web = web.Server(self._handle, access_log=None, keepalive_timeout=300.0, auto_decompress=False)
         self._server: asyncio.Server | None = None
@@ -159,14 +169,16 @@ class FaultProxy:
         )
         if chosen.fault in {NONE, "stale_read"}:  # the emulator has no past to answer from
             return await self._forward(request, body)
+        if chosen.fault in _CRASHES and not self._may_crash(access_key_id(request)):
+            return await self._forward(request, body)
         self.counts[self._name_of(chosen.fault)] += 1
         return await self._injure(chosen, request, operation, body)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._serve(request)
-        except aiohttp.ClientError:
-            return cut(request)  # the emulator is gone: so is its answer
+        except (aiohttp.ClientError, ConnectionError):
+            return cut(request)  # the emulator is gone, and so is its answer; or the caller is, in mid-request
 
     async def _injure(
         self, chosen: Injection, request: web.BaseRequest, operation: str, body: bytes
@@ -174,7 +186,7 @@ class FaultProxy:
         fault = chosen.fault
         if fault in _AFTER:
             await self._forward(request, body)
-        if fault in {"crash_before", "crash_after"}:
+        if fault in _CRASHES:
             if self._on_crash is not None:
                 self._on_crash(access_key_id(request))
             return cut(request)

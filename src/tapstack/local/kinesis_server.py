@@ -74,7 +74,10 @@ class KinesisServer:
             return _failure(AwsError("UnknownOperationException", status=404))
         # `read` is bounded by this, which a bare server leaves at 1 MiB without a public way to change it.
         request._client_max_size = REQUEST_BYTES_MAX
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionError:
+            return cut(request)  # the caller was killed in mid-request
         self.calls[operation] += 1
         if self._observe is not None:
             self._observe("kinesis", access_key_id(request), operation, request.raw_path, body)

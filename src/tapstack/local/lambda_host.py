@@ -150,9 +150,7 @@ class LambdaFunction:
         for _ in range(workers - len(self._seats)):
             seat = _Seat()
             self._seats.append(seat)
-            beginning = asyncio.create_task(self._begin(seat))
-            self._beginnings.add(beginning)
-            beginning.add_done_callback(self._beginnings.discard)
+            self._begin(seat)
 
     def kill_worker(self, access_key_id: str) -> bool:
         """Kill the worker with these credentials, as a crash of its own would.
@@ -208,20 +206,31 @@ class LambdaFunction:
         if fault is not None and fault.kind == "throttled":
             return _THROTTLED
         seat = await self._idle.get()
+        started = False
         try:
             failure = await self._ready(seat)
             if failure is not None:
                 return failure
+            started = True
             return await self._run(seat, payload, trace_id or new_trace_id(), fault)
         except asyncio.CancelledError:
             # The worker is in the middle of something nobody waits for: it must not be given the next event.
             self._discard(seat)
             raise
         finally:
-            self._release(seat)
+            if started and seat.environment is None and not self._stopped:
+                self._begin(seat)  # at once, beside the caller's backoff, not when it comes back
+            else:
+                self._release(seat)
 
-    async def _begin(self, seat: _Seat) -> None:
-        await self._ready(seat)
+    def _begin(self, seat: _Seat) -> None:
+        """Start a seat's worker in the background; then the seat is free."""
+        beginning = asyncio.create_task(self._start(seat))
+        self._beginnings.add(beginning)
+        beginning.add_done_callback(self._beginnings.discard)
+
+    async def _start(self, seat: _Seat) -> None:
+        await self._ready(seat)  # a failure is told to the next invocation, which tries again
         self._release(seat)
 
     def _release(self, seat: _Seat) -> None:

@@ -231,6 +231,8 @@ class LoadBalancer:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return error_page(413)
+        except ConnectionError:
+            return None  # the client is gone in mid-request
         answer = await self._forward(action, request, body)
         return answer if fault is None else _FAULT_ANSWERS[fault]
 

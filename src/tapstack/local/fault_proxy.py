@@ -178,7 +178,7 @@ class FaultProxy:
         try:
             return await self._serve(request)
         except (aiohttp.ClientError, ConnectionError):
-            return cut(request)  # the emulator is gone, and so is its answer; or the caller is, in mid-request
+            return cut(request)  # the emulator is gone, so is its answer; or the caller is, in mid-request
 
     async def _injure(
         self, chosen: Injection, request: web.BaseRequest, operation: str, body: bytes

@@ -73,6 +73,7 @@ def stack() -> dict[str, Any]:
                 "event_source_arn": STREAM_ARN,
                 "function_name": consumer["arn"],
                 "starting_position": "TRIM_HORIZON",
+                "starting_position_timestamp": "",
                 "batch_size": 123,
                 "maximum_batching_window_in_seconds": 2,
                 "parallelization_factor": 1,

@@ -250,7 +250,8 @@ def _table(values: Mapping[str, Any]) -> TableConfig:
 
 def _mapping(values: Mapping[str, Any], consumer: Mapping[str, Any]) -> MappingConfig:
     """Read every parameter; what a plan does not know yet (the UUID) takes its default."""
-    api = {name: values[key] for key, name in _MAPPING.items() if values.get(key) is not None}
+    # The provider writes "" for a timestamp that was not given.
+    api = {name: values[key] for key, name in _MAPPING.items() if values.get(key) not in (None, "")}
     api["FunctionName"] = consumer["arn"]
     for destination in values.get("destination_config") or []:
         for failure in destination["on_failure"]:

@@ -22,3 +22,5 @@ infra-apply-local: $(INFRA_READY) ## apply the whole stack to a local emulator, 
 infra-lock: $(INFRA_READY) ## lock the newest versions that requirements.in allows
 	$(INFRA_BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
 	  tests/infrastructure/requirements.in -o tests/infrastructure/requirements.lock
+
+-include tests/least_privilege/least_privilege.mk

@@ -41,7 +41,7 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
 
 def user_state(count: int, *, low: int = 0, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
-    seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1]
+    seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1, []]
     return [seen, [0, 0, None, {}, 0, []], {1: count}, [], [[], 0, -1], 0]
 
 

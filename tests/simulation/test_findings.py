@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
@@ -38,8 +40,8 @@ def deliver(api: StaleOnce, clock: ManualClock, user: str, kind: str) -> None:
         "user_id": user,
         "event_id": user,
         "items": [{"item_id": "p"}],
-        "occurred_at": "2026-01-01T00:00:00Z",
-        "received_at": "2026-01-01T00:00:00Z",
+        "occurred_at": datetime.fromtimestamp(now_s, UTC),
+        "received_at": datetime.fromtimestamp(now_s, UTC),
     }
     record = StreamRecord(
         shard_id="shardId-000000000000",

@@ -31,7 +31,7 @@ def test_what_was_found_once_stays_repaired(profile: str, seed: str, what: str) 
     hold(Plan(seed=int(seed), profile=profile))
 
 
-@pytest.mark.parametrize("block", range(14))
+@pytest.mark.parametrize("block", range(16))
 def test_nothing_is_lost_and_nothing_counts_twice(block: int) -> None:
     outcomes = [hold(Plan(seed=seed)) for seed in range(block * BLOCK, (block + 1) * BLOCK)]
     assert sum(outcome.events for outcome in outcomes) >= 80 * BLOCK
@@ -41,10 +41,10 @@ def test_nothing_is_lost_and_nothing_counts_twice(block: int) -> None:
 @pytest.mark.parametrize("block", range(2))
 def test_nothing_is_lost_when_nearly_everything_fails_at_once(block: int) -> None:
     reached: set[str] = set()
-    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+    for seed in range(block * 6, block * 6 + 6):
         reached |= hold(Plan(seed=seed, profile="storm")).faults.keys()
     assert reached <= FAULTS.keys() - UNSUPPORTED.keys()
-    assert len(reached) > 30
+    assert len(reached) > 25
 
 
 def test_without_faults_there_are_none() -> None:

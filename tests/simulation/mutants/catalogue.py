@@ -38,26 +38,27 @@ _MARK = Edit(
     "        mark = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
     "        deliveries += [part._replace(too_old=mark + part.part) for part in made]\n",
 )
+_JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
+_TOO_OLD = "        if verdict is Verdict.NEW and (delivery.too_old or (further"
 _BY_MARK = Edit(
     CHUNK,
-    "        verdict = judge(user.seen, delivery.identity)\n"
-    "        if verdict is Verdict.NEW and delivery.too_old:\n"
-    "            verdict = Verdict.LATE\n",
-    "        mark = delivery.too_old\n"
-    "        verdict = Verdict.NEW if mark > user.profile.traits_at_s else Verdict.DUP\n",
+    _JUDGED,
+    _JUDGED + "        mark = delivery.too_old\n"
+    "        if not delivery.part:\n"
+    "            verdict = Verdict.NEW if mark > user.profile.traits_at_s else Verdict.DUP\n",
 )
+_NEVER_TOO_OLD = Edit(CHUNK, _TOO_OLD, "        if verdict is Verdict.NEW and (False or (further")
 _KEEP_MARK = Edit(
     CHUNK,
-    "            remember(user.seen, delivery.identity)\n            self._fold(user, delivery)\n",
-    "            remember(user.seen, delivery.identity)\n            self._fold(user, delivery)\n"
-    "            user.profile.traits_at_s = mark\n",
+    "            self._fold(user, delivery)\n",
+    "            self._fold(user, delivery)\n            user.profile.traits_at_s = mark\n",
 )
 _NO_TRAITS = Edit(
     "tapstack.core.fold",
     "    if event.traits and at_s >= profile.traits_at_s:\n        profile.traits_at_s = at_s\n",
     "    if event.traits:\n",
 )
-_HIGH_WATER = (_MARK, _BY_MARK, _KEEP_MARK, _NO_TRAITS)
+_HIGH_WATER = (_MARK, _BY_MARK, _NEVER_TOO_OLD, _KEEP_MARK, _NO_TRAITS)
 _UNCONDITIONAL = Edit(
     TABLE,
     '        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})',
@@ -71,8 +72,8 @@ FAILED_DESIGNS = (
         (
             Edit(
                 CHUNK,
-                "        verdict = judge(user.seen, delivery.identity)\n",
-                "        verdict = Verdict.NEW\n",
+                _JUDGED,
+                _JUDGED + "        verdict = verdict if delivery.part else Verdict.NEW\n",
             ),
         ),
     ),
@@ -171,22 +172,36 @@ MEMORY = (
         "late_is_new",
         "LATE is never counted",
         CHUNK,
-        "        if verdict is Verdict.NEW and delivery.too_old:\n            verdict = Verdict.LATE\n",
-        "        if verdict is Verdict.LATE:\n            verdict = Verdict.NEW\n",
+        _TOO_OLD,
+        "        if verdict is Verdict.LATE:\n            verdict = Verdict.NEW\n" + _TOO_OLD,
     ),
     one(
         "age_ignored",
         "what is older than a row lives is LATE",
         CHUNK,
-        "        if verdict is Verdict.NEW and delivery.too_old:\n",
-        "        if False:\n",
+        _TOO_OLD,
+        _NEVER_TOO_OLD.new,
     ),
     one(
         "everything_late",
         "LATE only what memory no longer holds",
         CHUNK,
-        "        if verdict is Verdict.NEW and delivery.too_old:\n",
-        "        if verdict is Verdict.NEW and delivery.identity[1] % 7 == 3:\n",
+        _TOO_OLD,
+        "        if verdict is Verdict.NEW and (delivery.arrived_at_s % 7 == 3 or (further",
+    ),
+    one(
+        "parts_not_expected",
+        "the further parts of a counted event are counted",
+        CHUNK,
+        "            expect_parts(user.seen, further)\n",
+        "",
+    ),
+    one(
+        "parts_never_done",
+        "a part waits for one delivery only",
+        DEDUPE,
+        "        seen.parts.remove(identity.digest)\n",
+        "        pass\n",
     ),
     one(
         "parts_share_an_identity",
@@ -197,6 +212,7 @@ MEMORY = (
     ),
 )
 
+_FORGET = "            self._workspace.forget(write.key for write in writes)\n            return error\n"
 UNIT_OF_WORK = (
     Mutant("no_version_condition", "a row is written only as it was seen", (_UNCONDITIONAL,)),
     one(
@@ -217,21 +233,21 @@ UNIT_OF_WORK = (
         "unknown_outcome_is_success",
         "an unanswered write is not taken for done",
         CONSUME,
-        "            self._workspace.forget(keys)\n            return error\n",
+        _FORGET,
         "            return None if type(error).__name__ == 'OutcomeUnknown' else error\n",
     ),
     one(
         "unknown_outcome_is_remembered",
         "after an unanswered write the rows are read again",
         CONSUME,
-        "            self._workspace.forget(keys)\n            return error\n",
+        _FORGET,
         "            self._workspace.note_written(writes)\n            return error\n",
     ),
     one(
         "throttled_is_success",
         "a throttled write is made again",
         CONSUME,
-        "            self._workspace.forget(keys)\n            return error\n",
+        _FORGET,
         "            return None if type(error).__name__ == 'Throttled' else error\n",
     ),
     one(
@@ -313,8 +329,8 @@ ACKNOWLEDGEMENT = (
         "swallowed_exception",
         "a chunk that was refused is committed again",
         CONSUME,
-        "            refused = self._commit(chunk)\n",
-        "            self._commit(chunk)\n            refused = None\n",
+        "            refused = self._commit(writes)\n",
+        "            self._commit(writes)\n            refused = None\n",
     ),
     one(
         "resumes_too_late",

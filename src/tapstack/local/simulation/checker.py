@@ -59,12 +59,15 @@ class Stored:
         The payload.
     arrived_s
         When it arrived.
+    age_s
+        How old its event was then.
     """
 
-    __slots__ = ("arrived_s", "data", "fact", "late", "quarantined", "skipped")
+    __slots__ = ("age_s", "arrived_s", "data", "fact", "late", "quarantined", "skipped")
 
-    def __init__(self, fact: Fact | None, data: bytes, arrived_s: int) -> None:
+    def __init__(self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0) -> None:
         self.fact = fact
+        self.age_s = age_s
         self.data = data
         self.arrived_s = arrived_s
         self.late: set[int] = set()
@@ -120,14 +123,15 @@ class Checker:
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
-        fact, counted_s = read_event(data)
+        fact, counted_s, born_s = read_event(data)
         known = self._facts.setdefault((fact.pk, fact.parts[0].name), fact)
         if known is fact:
             waiting = self._unapplied.setdefault(fact.pk, {})
             waiting.update((part.name, (fact, part)) for part in fact.parts)
         known.times_s.append(counted_s)
         known.arrivals_s.append(now_ms // 1000)
-        self.records[shard_id, number] = Stored(known, data, now_ms // 1000)
+        known.ages_s.append(now_ms // 1000 - born_s)
+        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1])
 
     def acknowledged(self, pk: str, name: Name) -> None:
         """Note that a client was told that its event is safe (invariant 4)."""
@@ -208,8 +212,8 @@ class Checker:
 
     def _check_age(self, fresh: list[tuple[Fact, Part]]) -> None:
         for fact, part in fresh:
-            horizon_s = min(fact.arrivals_s) - self.promises.age_max_s
-            if 0 < fact.client_s < horizon_s:
+            is_first = part is fact.parts[0]  # the others follow it, however old they are by then
+            if is_first and min(fact.ages_s) > self.promises.age_max_s:
                 raise Violation(12, f"{fact.pk} counts {part.name}, too old to be told from a forgotten one")
 
     def _check_life(self, change: Change, fresh: list[tuple[Fact, Part]]) -> None:
@@ -225,7 +229,7 @@ class Checker:
                 raise Violation(7, f"{change.key} is in the lane of no user of its commit")
 
     def _raise_floors(self, change: Change) -> None:
-        clients, clients_floor, _, ids_floor = change.after.state[0]
+        clients, clients_floor, _, ids_floor, *_ = change.after.state[0]
         lows, old_clients, old_ids = self._floors.get(change.key[0], ({}, -1, -1))
         for client, (low, _, _) in clients.items():
             lows[client] = max(low, lows.get(client, 0))
@@ -254,7 +258,9 @@ class Checker:
         record.late.add(int(index))
 
     def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
-        if 0 < fact.client_s < record.arrived_s - self.promises.age_max_s:
+        if record.age_s > self.promises.age_max_s:
+            return True
+        if len(fact.parts) > 1:  # or the row expects as many parts of other events as it may
             return True
         lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
         kind, client, n = fact.parts[index].name
@@ -270,9 +276,11 @@ class Checker:
         record = self.records[shard_id, number]
         if record.fact is None:
             return record.quarantined
+        pk, parts = record.fact.pk, record.fact.parts
+        if (pk, parts[0].name) not in self.applied and 0 in record.late:
+            return True  # kept whole: no part of it is counted without the first
         return all(
-            (record.fact.pk, part.name) in self.applied or index in record.late
-            for index, part in enumerate(record.fact.parts)
+            (pk, part.name) in self.applied or index in record.late for index, part in enumerate(parts)
         )
 
     def responded(self, shard_id: str, numbers: list[str]) -> None:

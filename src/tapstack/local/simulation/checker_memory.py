@@ -25,7 +25,7 @@ class Memory:
     """
 
     def __init__(self, seen: Any) -> None:
-        clients, self._clients_floor_ms, ids, self._ids_floor_s = seen
+        clients, self._clients_floor_ms, ids, self._ids_floor_s, *_ = seen
         self._ids: dict[int, int] = dict(ids)
         self._clients: dict[bytes, tuple[int, int, list[int]]] = {
             client: (low, top, [n for a, b in gaps for n in range(a, b + 1)])
@@ -90,7 +90,7 @@ def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[Counti
     memory = Memory(before)
     counted: list[Counting] = []
     for fact, part in batch:
-        if memory.take(fact, part):
+        if part.user and memory.take(fact, part):
             counted.append((fact, part))
             if memory.is_like(after):
                 break

@@ -17,7 +17,7 @@ from tapstack.local.simulation.facts import INTEREST, Amounts, Fact, Name, Part,
 
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
-CLIENTS_MAX, GAPS_MAX, IDS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 20, 3
+CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
 _unpack = msgspec.msgpack.Decoder().decode
@@ -51,7 +51,7 @@ class Image(NamedTuple):
 Key = tuple[str, str]
 Counting = tuple[Fact, Part]
 COMBINATIONS_MAX = 60_000
-EMPTY_USER: list[Any] = [[{}, -1, {}, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
+EMPTY_USER: list[Any] = [[{}, -1, {}, -1, []], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 
 
@@ -127,7 +127,7 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
     _check_bounds(pk, after, len(change.after.packed))
     old = known_names(before)
     fresh = [name for name in known_names(after) if name not in old]
-    counted = []
+    counted: list[Counting] = []
     for name in fresh:
         found = unapplied.get(name)
         if found is None:
@@ -135,14 +135,42 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
         counted.append(found)
     missing = difference(difference(after[2], before[2]), _total(counted))
     if not missing:
-        return Counted(counted, [()])
+        return Counted([*counted, *_followers(pk, before, after, counted, unapplied)], [()])
     batch = [unapplied[name] for name in at_hand if name in unapplied]
     names = dict.fromkeys(fresh)
     probably = tuple(pair for pair in guess_counted(before[0], after[0], batch) if pair[1].name not in names)
-    if probably and _total(probably) == missing:
-        return Counted(counted, [probably])
-    others = [pair for pair in batch if pair[1].name not in names]
-    return Counted(counted, _hidden(pk, missing, after, others))
+    ways = [probably]
+    if not probably or _total(probably) != missing:
+        ways = _hidden(pk, missing, after, [pair for pair in batch if pair[1].name not in names])
+    return Counted(
+        counted, [(*way, *_followers(pk, before, after, [*counted, *way], unapplied)) for way in ways]
+    )
+
+
+def _expected_parts(state: Any) -> list[int]:
+    parts: list[int] = state[0][4] if len(state[0]) > 4 else []
+    return parts
+
+
+def _followers(
+    pk: str, before: Any, after: Any, counted: list[Counting], unapplied: dict[Name, Counting]
+) -> list[Counting]:
+    """Tell the further parts of long events that were counted: those expected before and no more."""
+    if len(after[0]) < 5:
+        return []  # a row of the older layout remembers parts as it does ids
+    expected = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(before)])
+    expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
+    waiting = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(after)])
+    if strange := [name for name in waiting if name not in expected]:
+        raise Violation(3, f"{pk} expects parts {strange} of events that it did not count")
+    followers = []
+    for name in expected:
+        if name in waiting:
+            continue
+        if name not in unapplied:
+            raise Violation(3, f"{pk} counts part {name}, which is not on the stream or was counted before")
+        followers.append(unapplied[name])
+    return followers
 
 
 def _total(parts: Iterable[Counting]) -> Amounts:
@@ -166,7 +194,7 @@ def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> li
 
 
 def _below_floor(name: Name, fact: Fact, state: Any) -> bool:
-    clients, clients_floor, ids, ids_floor = state[0]
+    clients, clients_floor, ids, ids_floor, *_ = state[0]
     if name[0] == "o":
         return name[1] not in ids and fact.client_s <= ids_floor
     client = name[1]
@@ -176,7 +204,7 @@ def _below_floor(name: Name, fact: Fact, state: Any) -> bool:
 
 
 def _check_memory(pk: str, before: Any, after: Any) -> None:
-    clients, clients_floor, ids, ids_floor = after[0]
+    clients, clients_floor, ids, ids_floor, *_ = after[0]
     for client, (low, top, gaps) in before[0][0].items():
         now = clients.get(client)
         if now is None:
@@ -196,11 +224,12 @@ def _check_memory(pk: str, before: Any, after: Any) -> None:
 
 
 def _check_bounds(pk: str, state: Any, size: int) -> None:
-    clients, _, ids, _ = state[0]
+    clients, ids = state[0][0], state[0][2]
     if (
         len(clients) > CLIENTS_MAX
         or any(len(gaps) > GAPS_MAX for _, _, gaps in clients.values())
         or len(ids) > IDS_MAX
+        or len(_expected_parts(state)) > PARTS_MAX
         or len(state[3]) > RECENT_MAX
         or len(state[4][0]) > SESSIONS_MAX
         or size > USER_ROW_BYTES_MAX

@@ -63,7 +63,7 @@ class Fact:
         When it happened by its client's clock, Unix seconds; 0 if the client said no time.
     """
 
-    __slots__ = ("arrivals_s", "client_s", "parts", "pk", "times_s")
+    __slots__ = ("ages_s", "arrivals_s", "client_s", "parts", "pk", "times_s")
 
     def __init__(self, pk: str, parts: tuple[Part, ...], client_s: int) -> None:
         self.pk = pk
@@ -71,6 +71,7 @@ class Fact:
         self.client_s = client_s
         self.times_s: list[int] = []  # the time it is counted at, by each record's account
         self.arrivals_s: list[int] = []
+        self.ages_s: list[int] = []  # how old each record's account was when it arrived
 
 
 def native_name(client_id: str, n: int) -> Name:
@@ -96,14 +97,34 @@ def lane_of(pk: str, lanes: int) -> str:
     )
 
 
-def read_event(data: bytes) -> tuple[Fact, int]:
-    """Read a record that holds an event; also tell the second it is counted at."""
+class Reading(NamedTuple):
+    """A record that holds an event.
+
+    Parameters
+    ----------
+    fact
+        The event.
+    counted_s
+        The second it is counted at.
+    born_s
+        The earliest moment anybody's clock gives it: its client's, if it said one, and the collector's.
+    """
+
+    fact: Fact
+    counted_s: int
+    born_s: int
+
+
+def read_event(data: bytes) -> Reading:
+    """Read a record that holds an event."""
     event = _decode(data)
     counted_ms = _milliseconds(event["occurred_at"])
     skew_ms = event.get("clock_skew_ms")
     client_s = 0 if skew_ms is None else max((counted_ms - skew_ms) // 1000, 1)
     seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
-    return Fact(row_of(event), tuple(_parts(event)), client_s), seconds
+    received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
+    born_s = min(client_s, received_s) if client_s else received_s
+    return Reading(Fact(row_of(event), tuple(_parts(event)), client_s), seconds, born_s)
 
 
 def _milliseconds(text: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tapstack.local.event_source_mapping.choices import SeededChoices
 from tapstack.local.event_source_mapping.config import MappingConfig, Pacing
 from tapstack.local.event_source_mapping.kinesis_reader import KinesisReader
@@ -25,6 +27,7 @@ from tapstack.local.event_source_mapping.model import (
     Skipped,
     StatusChanged,
     Tick,
+    Update,
 )
 from tapstack.local.event_source_mapping.responses import InvokeResult
 from tapstack.local.simulation.cloud import RETENTION_H, STREAM, Cloud
@@ -99,6 +102,7 @@ class Mapping:
         self._seen: dict[str, int] = {}  # news of a shard when it was last found empty
         self._lists = 0
         self._wanted = True
+        self._skips = False
         delay_ms = self.dice.random.choice([0, 200, 5_000])
         pacing = Pacing(
             activation_delay_ms=delay_ms,
@@ -125,6 +129,16 @@ class Mapping:
         """Enable the mapping, as soon as it is disabled."""
         self._wanted = True
         self.feed(Enable(self._cloud.kernel.now_ms))
+
+    def update(self, **fields: object) -> None:
+        """Change parameters.
+
+        A mapping at LATEST may take a new iterator then and skip what was written meanwhile, read or not
+        (the question ``latest_on_update``); its checkpoints promise nothing from then on.
+        """
+        config = replace(self.state.config, **fields)
+        self._skips |= config.starting_position == "LATEST"
+        self.feed(Update(self._cloud.kernel.now_ms, config))
 
     def delete(self) -> None:
         """Delete the mapping; its checkpoints are gone."""
@@ -163,7 +177,7 @@ class Mapping:
                 delay_us = max(floor_us, output.at_ms * 1000 - cloud.kernel.now_us)
                 cloud.kernel.after(delay_us, lambda: self._ring(output.at_ms))
             case CheckpointMoved():
-                if output.lane is None:
+                if output.lane is None and not self._skips:
                     now_s = cloud.kernel.now_ms // 1000
                     cloud.checker.checkpoint(self.name, output.shard_id, output.sequence_number, now_s)
             case ListShards():

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as Table
-from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from tapstack.consumer.consume import Limits
 from tapstack.local.event_source_mapping.config import MappingConfig
-from tapstack.local.event_source_mapping.model import Redeliver, SetChildrenFirst, Update
+from tapstack.local.event_source_mapping.model import Redeliver, SetChildrenFirst
 from tapstack.local.simulation.cloud import HASH_KEYS, RETENTION_H, STREAM, Cloud
 from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.functions import Functions
@@ -114,15 +112,14 @@ class Operators:
 
     def heal(self) -> None:
         """Put everything right again; faults have stopped."""
-        cloud, now_ms = self.cloud, self.cloud.kernel.now_ms
+        cloud = self.cloud
         cloud.denied.clear()
         cloud.refused_key = None
         cloud.spreading = None
         self.collectors.clock_offset_ms = self.functions.clock_offset_ms = 0
         for mapping in self.mappings:
-            config = replace(mapping.state.config, retry_attempts_max=-1, record_age_max_s=-1)
-            if config != mapping.state.config:
-                mapping.feed(Update(now_ms, config))
+            if mapping.state.config.retry_attempts_max >= 0 or mapping.state.config.record_age_max_s >= 0:
+                mapping.update(retry_attempts_max=-1, record_age_max_s=-1)
             mapping.enable()
 
     # Each of the rest is one action. Actors wait in between, so that everything else goes on.
@@ -306,11 +303,8 @@ class Operators:
         mapping = self._living(actor)
         if mapping is not None:
             factor = actor.random.randint(1, 10)
-            self._update(mapping, parallelization_factor=factor)
+            mapping.update(parallelization_factor=factor)
             self._count("E14")
-
-    def _update(self, mapping: Mapping, **fields: Any) -> None:
-        mapping.feed(Update(self.cloud.kernel.now_ms, replace(mapping.state.config, **fields)))
 
     def _give_up(self, actor: Actor) -> None:
         """Let the mapping discard what fails, which the product asks never to be configured."""
@@ -319,8 +313,7 @@ class Operators:
             return
         self.must_replay = True  # a destination of metadata, or one that fails, keeps no payload
         age_max_s = actor.random.choice((-1, 60, 120))
-        self._update(
-            mapping,
+        mapping.update(
             retry_attempts_max=actor.random.randint(0, 2),
             record_age_max_s=age_max_s,
             destination_arn=DESTINATIONS[actor.random.choice(("s3", "s3", "sqs", "sns"))],
@@ -328,7 +321,7 @@ class Operators:
         self.cloud.denied.add("consumer")
         self._wait(actor, 30_000_000)
         self.cloud.denied.discard("consumer")
-        self._update(mapping, retry_attempts_max=-1, record_age_max_s=-1, destination_arn=DESTINATIONS["s3"])
+        mapping.update(retry_attempts_max=-1, record_age_max_s=-1, destination_arn=DESTINATIONS["s3"])
 
     def _deploy(self, actor: Actor) -> None:
         for _ in range(actor.random.randint(1, 3)):

@@ -96,7 +96,7 @@ def draw_shape(rng: random.Random) -> Shape:
         batch_size=rng.choice((1, 5, 10, 10, 100, 100)),
         parallelization_factor=rng.choice((1, 1, 2, 5)),
         batching_window_s=rng.choice((0, 0, 1, 3)),
-        timeout_ms=rng.choice((10_000, 60_000)),
+        timeout_ms=rng.choice((15_000, 60_000)),
         pace_us=rng.choice((300_000, 2_000_000)),
         actions=rng.randint(0, 6),
         native_share={"": 0.6, "seldom": 0.6, "anonymous": 0.0}.get(habit, 1.0),

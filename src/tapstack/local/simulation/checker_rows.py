@@ -158,9 +158,9 @@ def _followers(
     """Tell the further parts of long events that were counted: those expected before and no more."""
     if len(after[0]) < 5:
         return []  # a row of the older layout remembers parts as it does ids
-    expected = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(before)])
+    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(before)])
     expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
-    waiting = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(after)])
+    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(after)])
     if strange := [name for name in waiting if name not in expected]:
         raise Violation(3, f"{pk} expects parts {strange} of events that it did not count")
     followers = []

@@ -137,7 +137,7 @@ def test_shards_that_split_and_merge_between_requests_change_no_count():
         ledger = Ledger()
         async with EmbeddedCloud(CloudConfig(shards=2, reshard=True, seed=3, batch_size=100)) as cloud:
             before = cloud.open_shards
-            requests = local.shop(3, 6_000, None, local._now_ms())
+            requests = local.shop(3, 3_000, None, local._now_ms())
             await Sender(cloud.base_url, ledger, events_per_min=None).run(requests)
             await cloud.drain()
             assert (cloud.backlog, before) == (0, 2)

@@ -37,19 +37,7 @@ class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, n
 
 
 class Unavailable(TapstackError):  # noqa: N818
-    """A dependency did not do its part; the same request may succeed later.
-
-    Parameters
-    ----------
-    message
-        What was asked of whom.
-    retry_after_ms
-        How long to wait before asking again, ``>= 0``.
-    """
-
-    def __init__(self, message: str, *, retry_after_ms: int = 0) -> None:
-        super().__init__(message)
-        self.retry_after_ms = retry_after_ms
+    """A dependency did not do its part; the same request may succeed later."""
 
 
 class Throttled(Unavailable):

@@ -20,7 +20,7 @@ from event_strategies import NOON, NOON_S, rfc3339, stream_events
 from tapstack.consumer.consume import Report
 from tapstack.consumer.patience import ATTEMPTS_MAX, MARGIN_MS
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.events import Event
+from tapstack.core.events import EVENT_TYPES, Event
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.testing import Crash, FaultScript, Injection, RandomFaults
 
@@ -303,7 +303,8 @@ def test_a_row_deleted_by_ttl_in_between_is_begun_anew() -> None:
     pipeline.clock.advance_ms((LIMITS.row_ttl_s + 1) * 1_000)
     pipeline.watched.before_transaction[2] = pipeline.dynamodb.sweep
     later_s = pipeline.clock.now_ms() // 1_000
-    report = pipeline.run([record(2, {"event_id": "e-2"}, later_s)])
+    event = {"event_id": "e-2", "received_at": NOON + timedelta(seconds=later_s - NOON_S)}
+    report = pipeline.run([record(2, event, later_s)])
     assert (report.applied, report.resume_from) == (1, None)
     assert counts(pipeline)["users"] == {("U#ann", "item_view"): 1}
 
@@ -356,7 +357,7 @@ def test_when_only_the_first_part_is_committed_the_record_is_not_done() -> None:
 POISON = {
     "not JSON": (b"\x00\xff", "expected JSON"),
     "no event": (b"{}", "event_type: is required"),
-    "of the future": (b'{"event_type":"teleport"}', "event_type: invalid enum value 'teleport'"),
+    "of the future": (b'{"event_type":"teleport"}', f"event_type: expected one of {', '.join(EVENT_TYPES)}"),
     "nothing": (b"", "expected JSON"),
 }
 

@@ -41,9 +41,15 @@ def item(**fields: Any) -> dict[str, Any]:
     return {"items": [{"item_id": "a"}, {"item_id": "b", **fields}]}
 
 
+TYPE_EXPECTED = (
+    "expected one of page_view, item_view, item_click, item_list_view, search, cart_add, cart_remove, "
+    "cart_view, wishlist_add, checkout_start, purchase, refund, rate, share, identify, custom"
+)
 LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "type left out": ({"event_type": None}, "event_type", "is required"),
-    "type unknown": ({"event_type": "click"}, "event_type", "invalid enum value 'click'"),
+    "type unknown": ({"event_type": "click"}, "event_type", TYPE_EXPECTED),
+    "type with the end of a message in it": ({"event_type": "x - at `$.y`"}, "event_type", TYPE_EXPECTED),
+    "type with half the end of one": ({"event_type": "x - at `$.y"}, "event_type", TYPE_EXPECTED),
     "event id empty": ({"event_id": ""}, "event_id", "expected `str` of length >= 1"),
     "event id too long": ({"event_id": "e" * 101}, "event_id", "expected `str` of length <= 100"),
     "event id a number": ({"event_id": 1}, "event_id", "expected `str | null`, got `int`"),
@@ -139,6 +145,21 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown field with ticks": (
         {"a`b": True},
         "a`b",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "unknown field with the end of a message in it": (
+        {"a - at `$.b`": True},
+        "a - at `$.b`",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "unknown field with half the end of one": (
+        {"a - at `$.b": True},
+        "a - at `$.b",
+        "unknown field; put what the schema does not name into properties",
+    ),
+    "item's unknown field with the end of a message in it": (
+        item(**{"a - at `$.b": True}),
+        "items[1].a - at `$.b",
         "unknown field; put what the schema does not name into properties",
     ),
     "a purchase beyond counting": (

@@ -69,7 +69,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     assert UserState.__struct_fields__ == ("seen", "profile", "counters", "recent", "sessions", "pairs_count")
     assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with")
     assert msgspec.msgpack.decode(encode_state(UserState())) == [
-        [{}, -1, {}, -1],
+        [{}, -1, {}, -1, []],
         [0, 0, None, {}, 0, []],
         {},
         [],

@@ -23,6 +23,7 @@ import pytest
 from event_strategies import client_event
 from local_aws import LocalAws, serving
 from tapstack.collector.collect import Result
+from tapstack.consumer.patience import MARGIN_MS
 from tapstack.testing import FaultScript, FaultyApi, Injection, ManualClock, MemoryDynamoDB, MemoryKinesis
 
 NOW_S = int(time.time())  # the functions run on the machine's clock
@@ -123,9 +124,12 @@ def event(number: int, **changes: Any) -> bytes:
     return json.dumps({**said, "received_at": now, "clock_skew_ms": 0, **changes}).encode()
 
 
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+
+
 def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    (text,) = capsys.readouterr().out.splitlines()
-    found: dict[str, Any] = json.loads(text)
+    (found,) = lines(capsys)
     return found
 
 
@@ -162,7 +166,7 @@ def test_the_first_record_not_done_is_named(cloud: Cloud, capsys: pytest.Capture
 
     class Hurried(Context):
         def get_remaining_time_in_millis(self) -> int:
-            return 6_001  # enough to try once, not enough to wait
+            return MARGIN_MS + 1  # enough to try once, not enough to wait
 
     answer = consumer.handler(batch, Hurried())
     expected = batch["Records"][0]["kinesis"]["sequenceNumber"]
@@ -202,7 +206,7 @@ def test_what_the_consumer_logs_names_no_user_and_no_payload(
 
     class Hurried(Context):
         def get_remaining_time_in_millis(self) -> int:
-            return 6_001
+            return MARGIN_MS + 1
 
     consumer.handler(mapped(event(9)), Hurried())
     said = capsys.readouterr().out
@@ -269,7 +273,8 @@ def test_events_are_taken_over_http(cloud: Cloud, capsys: pytest.CaptureFixture[
         ]
     }
     assert len(cloud.kinesis.records("events")) == 1
-    said = line(capsys)
+    rejected, said = lines(capsys)
+    assert (rejected["rejected"], rejected["reason"]) == ("user_id", "expected `str` of length >= 1")
     assert [said[f"events_{name}"] for name in ("ok", "duplicate", "invalid", "retry")] == [1, 1, 1, 0]
     assert "ann" not in json.dumps({key: value for key, value in said.items() if key != "_aws"})
 

@@ -18,7 +18,7 @@ from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
 from tapstack.errors import InvalidEvent
 from tapstack.local.reconcile import reconcile
-from tapstack.local.reconcile_ledger import Ledger, digest, effects
+from tapstack.local.reconcile_ledger import Ledger, digest, effect_of
 from tapstack.local.reconcile_pairs import recall, viewed_pairs
 from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
 from tapstack.local.traffic import Sins, generate
@@ -66,7 +66,7 @@ class ByHand:
     def __init__(self):
         self.numbers = [AT_S // length for length in (300, 3_600, 86_400)]
         self.user = [
-            [{RAW: [0, 2, []]}, -1, {digest("e-1"): AT_S}, -1],
+            [{RAW: [0, 2, []]}, -1, {digest("e-1"): AT_S}, -1, []],
             [AT_S, AT_S, None, {}, 0, []],
             {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
             [],
@@ -230,14 +230,30 @@ def test_an_event_that_was_never_answered_for_may_count_or_not():
         assert (result.lost, result.overcounted) == (0, 0)
 
 
-def test_a_large_event_is_known_by_its_parts():
-    event = purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]}
-    first, second = effects(event)
-    assert (len(first.items), len(second.items)) == (80, 20)
-    assert first.delta == {PURCHASE: 1, "EUR": 100_000_000}
-    assert second.delta == {}
-    ledger = ledger_of(event)
-    assert set(ledger.ids["U#u"]) == {digest("e-1"), digest("e-1#1")}
+def hundred(**changes):
+    return purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]} | changes
+
+
+def test_a_long_event_is_one_event():
+    effect = effect_of(hundred())
+    assert len(effect.items) == 100
+    assert effect.delta == {PURCHASE: 1, "EUR": 100_000_000}
+    assert set(ledger_of(hundred()).ids["U#u"]) == {digest("e-1")}
+
+
+def test_a_part_that_a_row_still_expects_is_missing_and_named():
+    rows = ByHand()
+    rows.user[0][4] = [17]
+    result = reconcile(ledger_of(*EVENTS), rows.tables())
+    assert (result.lost, result.overcounted) == (1, 0)
+    assert "U#u part with digest 17: accepted, and never seen" in result.findings[1].examples
+
+
+def test_a_long_event_in_the_late_store_is_there_whole():
+    rows = ByHand()
+    event = hundred(event_id="e-2")
+    rows.late = [stored(event)]
+    assert outcome(rows, *EVENTS, event) == (0, 0)
 
 
 class Memory:
@@ -315,7 +331,8 @@ def run_consumer(payloads):
 def consumed():
     requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=SINS)
     payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
-    return run_consumer(payloads)
+    items = [{"item_id": f"sku-{number:04}"} for number in range(100)]
+    return run_consumer([*payloads, *(hundred(event_id=f"l-{n}", items=items) for n in range(5))])
 
 
 def test_the_checker_and_the_consumer_agree_on_generated_traffic(consumed):

@@ -60,7 +60,6 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert [window.kept for window in windows.values()] == list(reconcile.WINDOWS_KEPT)
     assert reconcile.BOARD_PLACES == ranking.BOARD_PLACES
     assert reconcile_identities.CLIENTS_MAX == dedupe.CLIENTS_MAX
-    assert reconcile_ledger.PART_ITEMS == fold.PART_ITEMS_MAX
     for said in (
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
@@ -82,7 +81,7 @@ def attribute(state):
 
 SCANNED = [
     {"pk": {"S": "U#u"}, "sk": {"S": "-"}, "v": {"N": "1"}, "ttl": {"N": "9"},
-     "s": attribute([[{b"c" * 16: [0, 1, []]}, -1, {7: 8}, -1], [], {1: 2}, [], [], 4])},
+     "s": attribute([[{b"c" * 16: [0, 1, []]}, -1, {7: 8}, -1, [9]], [], {1: 2}, [], [], 4])},
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
      "s": attribute([[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}])},
     {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute({"a#b": 2})},
@@ -147,8 +146,8 @@ async def refuse(request):
 def test_every_page_of_the_table_and_of_the_buckets_is_read():
     tables = read()
     user = tables.users["U#u"]
-    assert (user.clients, user.ids, user.counters, user.pairs_count) == (
-        {b"c" * 16: [0, 1, []]}, {7: 8}, {1: 2}, 4,
+    assert (user.clients, user.ids, user.parts, user.counters, user.pairs_count) == (
+        {b"c" * 16: [0, 1, []]}, {7: 8}, [9], {1: 2}, 4,
     )  # fmt: skip
     item = tables.items["a#b"]["0001"]
     assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (
@@ -156,9 +155,9 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
     )  # fmt: skip
     assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
     assert tables.strange == ["Z#1 -"]
-    assert [(each.key, each.data, each.part) for each in tables.late] == [
-        ("late/shard/1-0.json", b"{}", 0),
-        ("late/shard/1 & 2-1.json", b"[]", 1),
+    assert [(each.key, each.data) for each in tables.late] == [
+        ("late/shard/1-0.json", b"{}"),
+        ("late/shard/1 & 2-1.json", b"[]"),
     ]
     assert tables.quarantined == []
 

@@ -30,7 +30,7 @@ from tapstack.ports import AwsError
 
 # One call at most; the slowest transaction AWS documents is far below it, and the caller's
 # patience keeps as much in reserve.
-TIMEOUT_S = 5.0
+TIMEOUT_S = 3.0
 
 
 class Answer(NamedTuple):

@@ -19,6 +19,7 @@ EVENTS_MAX = 2_500  # of one request
 PUT_RECORDS_MAX = 500
 PUT_BYTES_MAX = 4 * 1024 * 1024  # below the 5 MiB that regions without large records still have
 ATTEMPTS_MAX = 5
+PATIENCE_MS = 8_000  # then the sender is asked to send again; the function has 30 s
 FUTURE_MAX = timedelta(hours=24)
 RETRY_AFTER_MS = 1_000
 
@@ -140,7 +141,10 @@ def _put_all(entries: dict[int, StreamEntry], world: World) -> set[int]:
     """Put entries, the refused ones again, and tell which ones the stream confirmed."""
     stored: set[int] = set()
     pending = list(entries)
+    until_ms = world.clock.now_ms() + PATIENCE_MS
     for attempt in range(ATTEMPTS_MAX):
+        if attempt and world.clock.now_ms() > until_ms:
+            break
         if attempt:
             world.clock.sleep_ms(backoff_ms(attempt, world.jitter()))
         refused: list[int] = []

@@ -10,8 +10,9 @@ from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.aggregates import WINDOWS, Numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX
-from tapstack.core.dedupe import Verdict, judge, remember
-from tapstack.core.fold import ItemEffect, fold_event, fold_item, part_items
+from tapstack.core.dedupe import Verdict, expect_parts, has_room_for_parts, judge, remember
+from tapstack.core.fold import PART_ITEMS_MAX, ItemEffect, fold_event, fold_item, part_items, parts_count
+from tapstack.core.identity import Part, identify
 from tapstack.core.ranking import Board, interest, trim
 from tapstack.core.rows import (
     ItemState,
@@ -30,6 +31,7 @@ from tapstack.ports import Key, RowWrite
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
 ROWS_MAX = 100
+BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and names, same page
 # A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
 # 1,000 write units a second). So a row that TTL deleted and that begins anew takes none of its old versions,
 # and a stale image of the old row meets no condition of the new one.
@@ -71,12 +73,14 @@ class Chunk:
         """
         user = self._user(delivery.user_key)
         verdict = judge(user.seen, delivery.identity)
-        if verdict is Verdict.NEW and delivery.too_old:
+        further = _further_parts(delivery)
+        if verdict is Verdict.NEW and (delivery.too_old or (further and not has_room_for_parts(user.seen))):
             verdict = Verdict.LATE
         if verdict is Verdict.NEW:
             if not self._fits(delivery):
                 return False
             remember(user.seen, delivery.identity)
+            expect_parts(user.seen, further)
             self._fold(user, delivery)
         self.verdicts.append((delivery, verdict))
         return True
@@ -161,6 +165,14 @@ class Chunk:
 
 # How many items beside its own an event may touch, at most.
 _PARTNERS_BOUND = {"item_view": PARTNERS_MAX, "purchase": BOUGHT_MAX}
+
+
+def _further_parts(delivery: Delivery) -> list[Part]:
+    """Tell the parts that come after the first one of a long event."""
+    if delivery.part or len(delivery.event.items) <= PART_ITEMS_MAX:
+        return []
+    parts = [identify(delivery.event, part) for part in range(1, parts_count(delivery.event))]
+    return [part for part in parts if isinstance(part, Part)]
 
 
 def _empty_board() -> Board:

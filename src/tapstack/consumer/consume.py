@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tapstack.consumer.chunk import Chunk, by_user, item_keys
+from tapstack.consumer.chunk import BYTES_MAX, Chunk, by_user, item_keys
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
@@ -148,13 +148,17 @@ class _Invocation:
 
     def _commit_chunk(self, deliveries: Sequence[Delivery], start: int) -> int:
         """Commit the next chunk, deciding anew as often as somebody else was faster; tell its length."""
-        attempt = 0
+        attempt, end = 0, len(deliveries)
         while True:
             chunk = Chunk(self._workspace, self._limits.row_ttl_s)
-            for position in range(start, len(deliveries)):
+            for position in range(start, end):
                 if not chunk.add(deliveries[position]):
                     break
-            refused = self._commit(chunk)
+            writes = self._writes(chunk)
+            if len(chunk.verdicts) > 1 and sum(len(write.state) for write in writes) > BYTES_MAX:
+                end = start + len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
+                continue
+            refused = self._commit(writes)
             if refused is None:
                 break
             self._patience.pause(attempt, refused)
@@ -164,17 +168,19 @@ class _Invocation:
             self._settle(delivery, verdict)
         return len(chunk.verdicts)
 
-    def _commit(self, chunk: Chunk) -> Unavailable | None:
-        """Try to commit a chunk once; afterwards the workspace knows what the table is known to hold."""
-        keys = chunk.keys()
-        if not keys:
+    def _writes(self, chunk: Chunk) -> list[RowWrite]:
+        """Tell what a chunk writes; the rows it needs are read."""
+        self._workspace.load(chunk.keys())
+        return chunk.writes()
+
+    def _commit(self, writes: Sequence[RowWrite]) -> Unavailable | None:
+        """Try to commit once; afterwards the workspace knows what the table is known to hold."""
+        if not writes:
             return None
-        self._workspace.load(keys)
-        writes = chunk.writes()
         try:
             conflict = self._world.table.commit(writes)
         except Unavailable as error:
-            self._workspace.forget(keys)
+            self._workspace.forget(write.key for write in writes)
             return error
         if conflict is None:
             self._workspace.note_written(writes)
@@ -182,7 +188,7 @@ class _Invocation:
             return None
         self._report.conflicts += 1
         if conflict.contended:
-            self._workspace.forget(keys)
+            self._workspace.forget(write.key for write in writes)
         self._workspace.note_images(conflict.images)
         return Throttled("rows changed under every attempt to commit")
 

@@ -76,7 +76,7 @@ def parse(
     lanes
         Number of lanes the derived rows are spread over, ``>= 1``.
     age_max_s
-        How old an event may be, by its client's clock, when it arrives.
+        How old an event may be when it arrives, by its client's clock or the collector's.
     """
     deliveries: list[Delivery] = []
     poison: list[Poison] = []
@@ -94,8 +94,15 @@ def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_
     at_s = int(event.occurred_at.timestamp())
     key = Key(*user_key(event))
     lane = lane_of(partition_key(event), lanes)
-    too_old = TIMELESS_S < client_time_s(event) < arrived_at_s - age_max_s
+    # A client's clock may be ahead, or silent; the collector's was there too.
+    received_at_s = int(event.received_at.timestamp())
+    said_s = client_time_s(event)
+    born_s = received_at_s if said_s == TIMELESS_S else min(said_s, received_at_s)
+    too_old = born_s < arrived_at_s - age_max_s
     return [
-        Delivery(position, event, part, identify(event, part), key, lane, at_s, arrived_at_s, too_old)
+        # The further parts follow the first, however old they are by then.
+        Delivery(
+            position, event, part, identify(event, part), key, lane, at_s, arrived_at_s, too_old and not part
+        )
         for part in range(parts_count(event))
     ]

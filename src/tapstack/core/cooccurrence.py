@@ -12,6 +12,7 @@ from tapstack.core.sessions import BOUGHT_MAX, VIEWED_MAX, Session
 PARTNERS_MAX = 2  # a view is paired with the two distinct items viewed before it in the session
 VIEWED_WITH_MAX = 32  # places in an item's map; 10 bytes each for usual ids
 BOUGHT_WITH_MAX = 16
+PARTNER_CHARS_MAX = 64  # a longer id makes no pairs: 48 of them would make a row of many write units
 
 
 def view_partners(session: Session, item_id: str) -> list[str]:
@@ -19,6 +20,8 @@ def view_partners(session: Session, item_id: str) -> list[str]:
 
     An item seen again in the same session makes no new pair.
     """
+    if len(item_id) > PARTNER_CHARS_MAX:
+        return []
     if item_id in session.viewed:
         session.viewed.remove(item_id)
         session.viewed.append(item_id)
@@ -30,7 +33,7 @@ def view_partners(session: Session, item_id: str) -> list[str]:
 
 def purchase_partners(session: Session, item_id: str) -> list[str]:
     """Note a purchase in the session, in place, and tell the items it is paired with."""
-    if item_id in session.bought:
+    if item_id in session.bought or len(item_id) > PARTNER_CHARS_MAX:
         return []
     partners = list(session.bought)
     session.bought = [*session.bought, item_id][-BOUGHT_MAX:]

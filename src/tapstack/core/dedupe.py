@@ -6,15 +6,17 @@ it; what must be forgotten to stay within bounds raises a floor, and below a flo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
 
-from tapstack.core.identity import Identity, Native, Opaque
+from tapstack.core.identity import Identity, Native, Opaque, Part
 
 CLIENTS_MAX = 16  # clients (devices, tabs) a row remembers; 25 bytes each
 GAPS_MAX = 16  # missing intervals a client may have at once
 IDS_MAX = 64  # third-party ids a row remembers; 14 bytes each
+PARTS_MAX = 16  # further parts of long events that a row expects; each waits for one delivery only
 
 _BIRTH_BYTES = 6  # a UUIDv7 begins with 48 bits of Unix milliseconds (RFC 9562, section 5.7)
 
@@ -42,12 +44,15 @@ class Seen(msgspec.Struct, array_like=True):
     clients_floor_ms: int = -1  # the latest birth among forgotten clients
     ids: dict[int, int] = {}  # digest -> the client's own time, Unix seconds
     ids_floor_s: int = -1  # the latest time among forgotten ids
+    parts: list[int] = []  # further parts of counted events that are not counted yet
 
 
 def judge(seen: Seen, identity: Identity) -> Verdict:
     """Tell whether the event is NEW, DUP or LATE to this memory."""
     if isinstance(identity, Native):
         return _judge_native(seen, identity)
+    if isinstance(identity, Part):
+        return Verdict.NEW if identity.digest in seen.parts else Verdict.DUP
     if identity.digest in seen.ids:
         return Verdict.DUP
     return Verdict.LATE if identity.at_s <= seen.ids_floor_s else Verdict.NEW
@@ -57,8 +62,24 @@ def remember(seen: Seen, identity: Identity) -> None:
     """Add an event that was judged NEW, in place."""
     if isinstance(identity, Native):
         _remember_native(seen, identity)
+    elif isinstance(identity, Part):
+        seen.parts.remove(identity.digest)
     else:
         _remember_opaque(seen, identity)
+
+
+def expect_parts(seen: Seen, parts: Sequence[Part]) -> None:
+    """Expect the further parts of an event that was judged NEW, in place.
+
+    They follow the verdict on their event: whatever is forgotten meanwhile, none is left uncounted,
+    and none of an event that was not counted is counted.
+    """
+    seen.parts += [part.digest for part in parts]
+
+
+def has_room_for_parts(seen: Seen) -> bool:
+    """Tell whether another long event may begin; otherwise it is LATE."""
+    return len(seen.parts) < PARTS_MAX
 
 
 def missing_count(seen: Seen) -> int:

@@ -136,8 +136,13 @@ _T = TypeVar("_T")
 _client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
-_FIELD = re.compile(r"^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*)`$", re.DOTALL)
+# What a sender wrote may look like the end of a message; the path after it is ours, and holds no tick.
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_FIELD = re.compile(
+    r"^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
+    r"(?: - at `\$(?P<path>[^`]*)`)?$",
+    re.DOTALL,
+)
 
 
 def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
@@ -185,12 +190,15 @@ def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw, bytes_
 
 
 def _explain(message: str) -> InvalidEvent:
-    place = _PLACE.match(message)
+    named = _FIELD.match(message)
+    place = named or _PLACE.match(message)
     if place is None:
         raise AssertionError("the pattern matches any text")
-    path, what = (place["path"] or "").lstrip("."), place["what"]
-    named = _FIELD.search(what)
+    path = (place["path"] or "").lstrip(".")
     if named is None:
+        what: str = place["what"]
+        if path == "event_type" and what.startswith("Invalid enum value"):
+            what = f"expected one of {', '.join(EVENT_TYPES)}"
         return InvalidEvent(path, what[:1].lower() + what[1:])
     name = f"{path}.{named['name']}" if path else named["name"]
     if named["fault"] == "missing required":
@@ -211,12 +219,19 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
     if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
+    if not (_fits_partition_key(event.user_id) and _fits_partition_key(event.anonymous_id)):
+        raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
     if event.client_id is not None and not is_uuid7(event.client_id):
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
         raise InvalidEvent("items", f"{event.event_type} needs at least one item")
     if event.event_type == "purchase" and _amount(event.items) > AMOUNT_MAX:
         raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
+
+
+def _fits_partition_key(name: str | None) -> bool:
+    # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
+    return name is None or name.isascii() or len(name.encode("utf-16-le", "surrogatepass")) <= 512
 
 
 def _amount(items: tuple[Item, ...]) -> float:

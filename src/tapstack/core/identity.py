@@ -32,7 +32,16 @@ class Opaque(NamedTuple):
     at_s: int
 
 
-Identity = Native | Opaque
+class Part(NamedTuple):
+    """A further part of an event too long for one transaction.
+
+    It is expected from the moment its event is counted until it is counted itself.
+    """
+
+    digest: int
+
+
+Identity = Native | Opaque | Part
 
 
 def identify(event: Event, part: int = 0) -> Identity:
@@ -44,15 +53,16 @@ def identify(event: Event, part: int = 0) -> Identity:
         The event.
     part
         0 for the event itself. An event whose items do not fit one transaction is applied in
-        parts; the further ones are known by an id derived from the event's.
+        parts; the further ones are known by a hash of the event's identity.
     """
     if event.client_id is not None and event.n is not None:
-        if part == 0:
-            return Native(bytes.fromhex(event.client_id.replace("-", "")), event.n)
-        return Opaque(_digest(f"{event.client_id}:{event.n}", part, b"native"), client_time_s(event))
+        if part:
+            return Part(_digest(f"{event.client_id}:{event.n}", part, b"native"))
+        return Native(bytes.fromhex(event.client_id.replace("-", "")), event.n)
     if event.event_id is None:
         raise AssertionError("decode_event admits no event without an identity")
-    return Opaque(_digest(event.event_id, part), client_time_s(event))
+    digest = _digest(event.event_id, part)
+    return Part(digest) if part else Opaque(digest, client_time_s(event))
 
 
 def client_time_s(event: Event) -> int:

@@ -16,6 +16,7 @@ from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
 from tapstack.errors import InvalidEvent
 
+REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
 METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 
 
@@ -61,6 +62,10 @@ def _first_reason(results: Sequence[Result]) -> str:
 
 
 def _log(results: Sequence[Result]) -> None:
+    rejected = [result for result in results if result.status == "invalid"]
+    for result in rejected[:REJECTED_LOGGED_MAX]:
+        said = {"rejected": result.field or "event", "reason": result.reason}
+        write_line("WARNING", said, now_ms=_world.clock.now_ms())
     counts = Counter(result.status for result in results)
     fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}
     write_line("INFO", fields, metrics=METRICS, now_ms=_world.clock.now_ms())

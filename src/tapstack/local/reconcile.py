@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -24,7 +23,7 @@ from tapstack.local.reconcile_ledger import (
     Fold,
     Identity,
     Ledger,
-    effects,
+    effect_of,
 )
 from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
 
@@ -128,7 +127,7 @@ def _expect(ledger: Ledger, tables: Tables) -> _Expected:
     expected = _Expected(ledger, Fold(), Fold(), Fold(), set())
     by_user: dict[str, list[Effect]] = {}
     for effect in _stored_effects([*tables.late, *tables.quarantined]):
-        if effect.identity not in expected.stored or not effect.delta:
+        if effect.identity not in expected.stored:
             by_user.setdefault(effect.user, []).append(effect)
         expected.stored.add(effect.identity)
     for user, stored in by_user.items():
@@ -139,9 +138,8 @@ def _expect(ledger: Ledger, tables: Tables) -> _Expected:
                 expected.removed.add(effect)
             elif into == "optional":
                 expected.optional.add(effect)
-    for parts in ledger.doubted().values():
-        for effect in parts:
-            expected.doubted.add(effect)
+    for effect in ledger.doubted().values():
+        expected.doubted.add(effect)
     return expected
 
 
@@ -154,8 +152,6 @@ def _fate(ledger: Ledger, tables: Tables, user: str, stored: list[Effect]) -> st
     for effect in stored:
         for key, amount in effect.delta.items():
             without[key] = without.get(key, 0) - amount
-    if any(not effect.delta for effect in stored):
-        return "optional"  # a later part of an event, which no counter of the user tells of
     if _same(actual, without):
         return "removed"
     return "counted" if _same(actual, whole) else "optional"
@@ -169,10 +165,8 @@ def _stored_effects(objects: Iterable[StoredEvent]) -> Iterator[Effect]:
     """Read stored events; what is no event of ours has no effect."""
     for stored in objects:
         try:
-            event: Any = msgspec.json.decode(stored.data)
-            parts = list(effects(event))
-            yield parts[stored.part]
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+            yield effect_of(msgspec.json.decode(stored.data))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue
 
 

@@ -58,7 +58,7 @@ def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity
     """
     found = Identities()
     doubted = ledger.doubted()
-    empty = UserRow({}, -1, {}, -1, {}, 0)
+    empty = UserRow({}, -1, {}, -1, [], {}, 0)
     for (user, client), numbers in ledger.clients.items():
         row = tables.users.get(user, empty)
         found.compared += len(numbers)
@@ -69,11 +69,12 @@ def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity
         row = tables.users.get(user, empty)
         found.compared += len(names)
         for digest, (name, at_s) in names.items():
-            if digest not in row.ids and at_s > row.ids_floor_s and not _is_stored(user, name, stored):
+            if digest not in row.ids and at_s > row.ids_floor_s and (user, "", name) not in stored:
                 found.missing.append(f"{user} event {name}")
     gaps = 0
     for user, row in tables.users.items():
         gaps += sum(last - first + 1 for _, _, missing in row.clients.values() for first, last in missing)
+        found.missing += [f"{user} part with digest {part}" for part in row.parts]
         _find_phantoms(found, ledger, user, row, doubted)
     return found, gaps
 
@@ -90,15 +91,6 @@ def _unseen(row: UserRow, client: str, numbers: set[int]) -> set[int]:
     if not gaps and max(numbers) <= top:
         return set()
     return {n for n in numbers if n > top or any(first <= n <= last for first, last in gaps)}
-
-
-def _is_stored(user: str, name: str, stored: Collection[Identity]) -> bool:
-    """Tell whether an event, or the event that a part belongs to, is stored."""
-    whole, _, _ = name.partition("#")
-    client, _, n = whole.rpartition(":")
-    if (user, "", name) in stored or (user, "", whole) in stored:
-        return True
-    return n.isdigit() and (user, client, int(n)) in stored
 
 
 def _find_phantoms(

@@ -7,7 +7,7 @@ nothing: what both got wrong alike, no checker would notice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,14 +18,13 @@ TYPES = (
 )  # fmt: skip
 CODES = {name: code for code, name in enumerate(TYPES)}
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
-PART_ITEMS = 80
 
 Counters = dict[int | str, int]
 Identity = tuple[str, str, int | str]  # the user's row, then a client and its number, or "" and an id
 
 
 class Effect(NamedTuple):
-    """What one part of an event does.
+    """What an event does, whole: a long one is applied in parts, of which all are counted or none.
 
     Parameters
     ----------
@@ -58,8 +57,7 @@ class Fold:
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
-        if effect.delta:
-            _add(self.users.setdefault(effect.user, {}), effect.delta)
+        _add(self.users.setdefault(effect.user, {}), effect.delta)
         for item_id, delta in effect.items:
             _add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
@@ -84,7 +82,7 @@ class Ledger:
         self.fold = Fold()
         self.clients: dict[tuple[str, str], set[int]] = {}
         self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, time
-        self._doubted: dict[Identity, list[Effect]] = {}
+        self._doubted: dict[Identity, Effect] = {}
 
     def accept(self, event: Mapping[str, Any]) -> None:
         """Take note of an event that the collector answered for; it says ``occurred_at``."""
@@ -94,17 +92,16 @@ class Ledger:
             return
         self.distinct_count += 1
         user, client, n = identity
+        effect = effect_of(event)
         if isinstance(n, int):
             self.clients.setdefault((user, client), set()).add(n)
-        for part, effect in enumerate(effects(event)):
-            self.fold.add(effect)
-            if part or not client:
-                name = part_name(identity, part)
-                self.ids.setdefault(user, {})[digest(name)] = (name, effect.at_s)
+        else:
+            self.ids.setdefault(user, {})[digest(n)] = (n, effect.at_s)
+        self.fold.add(effect)
 
     def doubt(self, event: Mapping[str, Any]) -> None:
         """Take note of an event that was sent and never answered for."""
-        self._doubted[identity_of(event)] = list(effects(event))
+        self._doubted[identity_of(event)] = effect_of(event)
 
     def knows(self, identity: Identity) -> bool:
         """Tell whether an event was accepted."""
@@ -113,9 +110,9 @@ class Ledger:
             return n in self.clients.get((user, client), ())
         return digest(n) in self.ids.get(user, ())
 
-    def doubted(self) -> dict[Identity, list[Effect]]:
+    def doubted(self) -> dict[Identity, Effect]:
         """Tell the events that may count or not."""
-        return {identity: parts for identity, parts in self._doubted.items() if not self.knows(identity)}
+        return {identity: effect for identity, effect in self._doubted.items() if not self.knows(identity)}
 
 
 def identity_of(event: Mapping[str, Any]) -> Identity:
@@ -132,26 +129,17 @@ def user_key(event: Mapping[str, Any]) -> str:
     return f"A#{event['anonymous_id']}" if user_id is None else f"U#{user_id}"
 
 
-def part_name(identity: Identity, part: int) -> str:
-    """Tell the name under which a row remembers a part of an event by its digest."""
-    _, client, n = identity
-    name = f"{client}:{n}" if client else str(n)
-    return f"{name}#{part}" if part else name
-
-
 def digest(name: str) -> int:
     """Tell what a row remembers of an id."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def effects(event: Mapping[str, Any]) -> Iterator[Effect]:
-    """Tell what each part of an event does."""
+def effect_of(event: Mapping[str, Any]) -> Effect:
+    """Tell what an event does."""
     identity = identity_of(event)
     at_s = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
     items = [(item["item_id"], _item_delta(event, item)) for item in event.get("items", ())]
-    yield Effect(identity[0], identity, at_s, _user_delta(event), items[:PART_ITEMS])
-    for start in range(PART_ITEMS, len(items), PART_ITEMS):
-        yield Effect(identity[0], identity, at_s, {}, items[start : start + PART_ITEMS])
+    return Effect(identity[0], identity, at_s, _user_delta(event), items)
 
 
 def _item_delta(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:

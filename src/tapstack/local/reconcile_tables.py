@@ -34,6 +34,7 @@ class UserRow:
     clients_floor_ms: int
     ids: dict[int, int]
     ids_floor_s: int
+    parts: list[int]
     counters: dict[int | str, int]
     pairs_count: int
 
@@ -56,12 +57,6 @@ class StoredEvent:
     key: str
     reason: str
     data: bytes
-
-    @property
-    def part(self) -> int:
-        """Which part of the event it is, from the key's end."""
-        found = re.search(r"-(\d+)\.json$", self.key)
-        return int(found[1]) if found else 0
 
 
 @dataclass(slots=True)
@@ -92,8 +87,8 @@ class Tables:
         fields = msgspec.msgpack.decode(state)
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
-            (clients, floor_ms, ids, floor_s), _, counters, _, _, pairs = fields[:6]
-            self.users[pk] = UserRow(clients, floor_ms, ids, floor_s, counters, pairs)
+            (clients, floor_ms, ids, floor_s, parts, *_), _, counters, _, _, pairs = fields[:6]
+            self.users[pk] = UserRow(clients, floor_ms, ids, floor_s, parts, counters, pairs)
         elif kind == "I":
             (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
             row = ItemRow(lifetime, windows, arrived_s, viewed_with, bought_with)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.core.aggregates import (
+    KEYS_MAX,
     MICROS,
     WINDOWS,
     Counters,
@@ -171,3 +172,13 @@ def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
         event = stream_event(event_type="purchase", value=amount / 100, currency="EUR")
         add_counts(total, user_delta(event))
     assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)
+
+
+def test_a_counter_of_every_currency_there_is_stays_small() -> None:
+    into: Counters = {}
+    for number in range(500):
+        currency = f"{chr(65 + number // 26)}{chr(65 + number % 26)}X"
+        add_counts(into, {TYPE_CODE["purchase"]: 1, currency: 7})
+    assert into[TYPE_CODE["purchase"]] == 500
+    assert sum(amount for key, amount in into.items() if isinstance(key, str)) == 500 * 7
+    assert len(into) <= KEYS_MAX + 1

@@ -52,10 +52,17 @@ class Windowed(msgspec.Struct, array_like=True):
     arrived_s: int = 0
 
 
+NO_CURRENCY = "XXX"  # ISO 4217's code for it
+KEYS_MAX = 32  # the event types and as many currencies; what a further currency bought counts as XXX
+SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stays rather than stop a shard
+
+
 def add_counts(into: Counters, delta: Counters) -> None:
     """Add `delta` in place."""
     for key, amount in delta.items():
-        into[key] = into.get(key, 0) + amount
+        known = key if key in into or len(into) < KEYS_MAX or isinstance(key, int) else NO_CURRENCY
+        total = into.get(known, 0) + amount
+        into[known] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
 
 
 def window_numbers(at_s: int) -> Numbers:
@@ -102,7 +109,7 @@ def item_delta(event: Event, item: Item) -> Counters:
     delta: Counters = {TYPE_CODE[event.event_type]: 1}
     if event.event_type == "purchase" and item.price is not None:
         quantity = 1 if item.quantity is None else item.quantity
-        delta[item.currency or event.currency or "XXX"] = round(item.price * MICROS) * quantity
+        delta[item.currency or event.currency or NO_CURRENCY] = round(item.price * MICROS) * quantity
     return delta
 
 
@@ -112,11 +119,11 @@ def user_delta(event: Event) -> Counters:
     if event.event_type != "purchase":
         return delta
     if event.value is not None:
-        delta[event.currency or "XXX"] = round(event.value * MICROS)
+        delta[event.currency or NO_CURRENCY] = round(event.value * MICROS)
         return delta
     for item in event.items:
         if item.price is not None:
             quantity = 1 if item.quantity is None else item.quantity
-            currency = item.currency or event.currency or "XXX"
+            currency = item.currency or event.currency or NO_CURRENCY
             delta[currency] = delta.get(currency, 0) + round(item.price * MICROS) * quantity
     return delta

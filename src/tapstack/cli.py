@@ -10,7 +10,6 @@ from typing import Any, Literal
 import click
 
 from tapstack.errors import TapstackError, UsageError
-from tapstack.local.simulation.command import simulate_command
 from tapstack.operations.command import COMMANDS
 
 USAGE_EXIT = 2
@@ -54,7 +53,23 @@ class Mapped(click.ParamType[tuple[str, str]]):
         return canonical, column
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands; the simulation brings the whole pipeline along, so it is imported only when named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Tell their names."""
+        return sorted([*super().list_commands(ctx), "simulate"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find one."""
+        if cmd_name == "simulate":
+            from tapstack.local.simulation.command import simulate_command
+
+            return simulate_command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tapstack")
 def cli() -> None:
     """Run a private clickstream pipeline that loses nothing and counts every event exactly once."""
@@ -178,7 +193,7 @@ def local(
     )
 
 
-for _command in (simulate_command, *COMMANDS):
+for _command in COMMANDS:
     cli.add_command(_command)
 
 

@@ -60,9 +60,13 @@ SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stay
 def add_counts(into: Counters, delta: Counters) -> None:
     """Add `delta` in place."""
     for key, amount in delta.items():
-        known = key if key in into or len(into) < KEYS_MAX or isinstance(key, int) else NO_CURRENCY
-        total = into.get(known, 0) + amount
-        into[known] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
+        place = key if len(into) < KEYS_MAX else _place(into, key)
+        total = into.get(place, 0) + amount
+        into[place] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
+
+
+def _place(into: Counters, key: int | str) -> int | str:
+    return key if key in into or isinstance(key, int) else NO_CURRENCY
 
 
 def window_numbers(at_s: int) -> Numbers:

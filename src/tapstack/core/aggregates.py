@@ -90,8 +90,10 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
     """
     add_counts(state.lifetime, delta)
     if arrived_s > state.arrived_s:
+        turned = arrived_s // WINDOWS[0].length_s > state.arrived_s // WINDOWS[0].length_s
         state.arrived_s = arrived_s
-        _forget_old(state)
+        if turned:  # all lengths are multiples of the first: nothing grows old in between
+            _forget_old(state)
     for window, counted, number in zip(WINDOWS, state.windows, numbers, strict=True):
         counters = counted.get(number)
         if counters is not None:

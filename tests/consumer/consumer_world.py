@@ -6,6 +6,7 @@ nothing else.
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ class Watched:
     def __init__(self, api: AwsApi) -> None:
         self._api = api
         self.transactions: list[list[tuple[str, str]]] = []
+        self.state_bytes: list[int] = []
         self.before_transaction: dict[int, Callable[[], object]] = {}
 
     def call(self, operation: str, body: bytes) -> bytes:
@@ -56,6 +58,7 @@ class Watched:
             assert len(set(keys)) == len(keys)
             assert len(body) < 4 * 1024 * 1024
             self.transactions.append(keys)
+            self.state_bytes.append(sum(len(base64.b64decode(item["s"]["B"])) for item in items))
             self.before_transaction.pop(len(self.transactions), lambda: None)()
         return self._api.call(operation, body)
 

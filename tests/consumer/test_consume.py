@@ -22,6 +22,8 @@ from tapstack.consumer.patience import ATTEMPTS_MAX, MARGIN_MS
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event
 from tapstack.core.ranking import BOARD_PLACES
+from tapstack.core.rows import ItemState, encode_state, item_partition, lane_sort_key
+from tapstack.ports import Key, RowWrite
 from tapstack.testing import Crash, FaultScript, Injection, RandomFaults
 
 
@@ -321,6 +323,52 @@ def test_a_chunk_fills_a_transaction_and_the_next_begins() -> None:
     assert report.applied == 300
     assert report.transactions == len(pipeline.watched.transactions) < 20
     assert report.rows_written == sum(map(len, pipeline.watched.transactions))
+    counted(pipeline, records)
+
+
+def test_a_chunk_of_large_rows_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Pipeline().run(VIEWS)
+    monkeypatch.setattr("tapstack.consumer.consume.BYTES_MAX", 700)
+    pipeline = Pipeline()
+    report = pipeline.run(VIEWS)
+    assert (report.applied, report.resume_from) == (len(VIEWS), None)
+    assert usual.transactions < report.transactions < len(VIEWS)
+    assert max(pipeline.watched.state_bytes) <= 700
+    counted(pipeline, VIEWS)
+
+
+def test_one_event_whose_rows_are_too_large_for_the_bound_is_committed_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tapstack.consumer.consume.BYTES_MAX", 1)
+    pipeline = Pipeline()
+    report = pipeline.run(VIEWS)
+    assert (report.applied, report.transactions, report.resume_from) == (len(VIEWS), len(VIEWS), None)
+    counted(pipeline, VIEWS)
+
+
+def test_rows_of_more_than_a_transaction_admits_are_written_in_several() -> None:
+    pipeline = Pipeline()
+    names = [f"i{number}" for number in range(90)]
+    seen = {f"{number:05d}" * 200: 1 for number in range(50)}  # 50 KB, as no row should be
+    large = encode_state(ItemState(viewed_with=seen))
+    for lane in range(LIMITS.lanes):
+        for start in range(0, len(names), 45):
+            pipeline.world.table.commit(
+                [
+                    RowWrite(
+                        key=Key(item_partition(name), lane_sort_key(lane)),
+                        seen_version=0, state=large, expires_at_s=NOON_S + 86_400,
+                    )
+                    for name in names[start : start + 45]
+                ]
+            )  # fmt: skip
+    records = [
+        view(number, user_id="ann", items=[{"item_id": name} for name in names[number * 45 :][:45]])
+        for number in range(2)
+    ]
+    report = pipeline.run(records)
+    assert (report.applied, report.transactions, report.resume_from) == (2, 2, None)
     counted(pipeline, records)
 
 

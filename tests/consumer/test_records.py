@@ -63,6 +63,8 @@ def test_ordering_for_chunks_keeps_every_delivery_and_each_users_order(
     assert found == sorted(found)
 
 
+SECOND = timedelta(seconds=1)
+AGED = NOON - timedelta(seconds=AGE_MAX_S)
 AGES: dict[str, tuple[dict[str, Any], bool]] = {
     "fresh": ({"occurred_at": rfc3339(NOON)}, False),
     "as old as allowed": ({"occurred_at": rfc3339(NOON - timedelta(seconds=AGE_MAX_S))}, False),
@@ -71,10 +73,32 @@ AGES: dict[str, tuple[dict[str, Any], bool]] = {
     "before 1970": ({"occurred_at": "1960-01-01T00:00:00Z"}, True),
     "of the beginning of 1970": ({"occurred_at": "1970-01-01T00:00:00Z"}, True),
     "ahead": ({"occurred_at": rfc3339(NOON + timedelta(days=1))}, False),
+    "of no time, received as long ago as allowed": ({"received_at": AGED}, False),
+    "of no time, received a second earlier": ({"received_at": AGED - SECOND}, True),
+    "fresh, received as long ago as allowed": ({"occurred_at": rfc3339(NOON), "received_at": AGED}, False),
+    "fresh, received a second earlier": ({"occurred_at": rfc3339(NOON), "received_at": AGED - SECOND}, True),
+    "ahead, received a second too early": (
+        {"occurred_at": rfc3339(NOON + timedelta(days=1)), "received_at": AGED - SECOND},
+        True,
+    ),
+    "old, received now": ({"occurred_at": rfc3339(AGED - SECOND), "received_at": NOON}, True),
+    "a clock corrected by a day": (
+        {"occurred_at": rfc3339(AGED - SECOND), "clock_skew_ms": -86_400_000},
+        False,
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "too_old"), AGES.values(), ids=AGES)
-def test_age_is_what_the_clients_clock_says_at_arrival(change: dict[str, Any], too_old: bool) -> None:
+def test_age_at_arrival_is_by_the_older_of_the_clients_and_the_collectors_clock(
+    change: dict[str, Any], too_old: bool
+) -> None:
     (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
     assert delivery.too_old is too_old
+
+
+def test_only_the_first_part_of_an_event_can_be_too_old() -> None:
+    items = [{"item_id": f"i{number}"} for number in range(100)]
+    change = {"items": items, "received_at": AGED - SECOND}
+    deliveries, _ = parse([record(0, change)], lanes=1, age_max_s=AGE_MAX_S)
+    assert [delivery.too_old for delivery in deliveries] == [True, False]

@@ -17,6 +17,7 @@ from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import (
     ATTEMPTS_MAX,
     FUTURE_MAX,
+    PATIENCE_MS,
     PUT_BYTES_MAX,
     PUT_RECORDS_MAX,
     Result,
@@ -226,6 +227,28 @@ def test_a_stream_that_stays_away_is_asked_a_few_times_and_then_the_sender_is(ki
     assert statuses(results) == ["retry", "retry"]
     assert len(stream.asked) == ATTEMPTS_MAX
     assert len(clock.slept_ms) == ATTEMPTS_MAX - 1
+
+
+@pytest.mark.parametrize(
+    ("call_ms", "calls"),
+    [(0, ATTEMPTS_MAX), (1_000, ATTEMPTS_MAX), (3_000, 3), (PATIENCE_MS + 1, 1)],
+)
+def test_a_stream_that_is_slow_to_refuse_is_left_when_patience_is_over(call_ms: int, calls: int) -> None:
+    clock = ManualClock()
+
+    class Slow(ScriptedStream):
+        def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+            clock.advance_ms(call_ms)
+            return super().put(entries)
+
+    stream = Slow(*[OutcomeUnknown("no answer")] * 99)
+    world = World(stream=stream, clock=clock, jitter=lambda: 1.0)
+    began_ms = clock.now_ms()
+    results = collect([msgspec.json.encode(client_event())], world, event_bytes_max=EVENT_BYTES_MAX)
+    assert statuses(results) == ["retry"]
+    assert len(stream.asked) == calls
+    assert len(clock.slept_ms) == calls - 1
+    assert clock.now_ms() - began_ms <= PATIENCE_MS + call_ms + max(clock.slept_ms, default=0)
 
 
 def test_one_call_that_fails_does_not_fail_the_others() -> None:

@@ -184,6 +184,35 @@ def test_what_breaks_a_limit_is_refused_with_its_field_and_reason(
     assert str(error) == f"{field}: {reason}"
 
 
+# In units of UTF-16, of which a partition key has 256: an emoji has two.
+NAMES: dict[str, tuple[str, bool]] = {
+    "256 letters": ("u" * 256, True),
+    "256 of two bytes in UTF-8": ("é" * 256, True),
+    "256 of three bytes in UTF-8": ("語" * 256, True),
+    "128 of two units": ("😀" * 128, True),
+    "129 of two units": ("😀" * 129, False),
+    "256 of two units": ("😀" * 256, False),
+    "254 letters and one of two units": ("u" * 254 + "😀", True),
+    "255 letters and one of two units": ("u" * 255 + "😀", False),
+}
+
+
+@pytest.mark.parametrize(("name", "fits"), NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize(
+    "fields", [("user_id",), ("anonymous_id",), ("user_id", "anonymous_id")], ids="+".join
+)
+def test_a_users_name_has_at_most_256_units_of_utf_16(fields: tuple[str, ...], name: str, fits: bool) -> None:
+    event = client_event(**{"user_id": None, **dict.fromkeys(fields, name)})
+    if fits:
+        decode_client_event(json.dumps(event).encode())
+    else:
+        error = refused(event)
+        assert (error.field, error.reason) == (
+            "user_id",
+            "user_id and anonymous_id have at most 256 UTF-16 units",
+        )
+
+
 WITHIN: dict[str, dict[str, Any]] = {
     "longest ids": {"event_id": "e" * 100, "user_id": "u" * 256, "session_id": "s" * 128},
     "largest n": {"event_id": None, "client_id": UUID7, "n": 2**53 - 1},
@@ -322,6 +351,41 @@ def spoilt_events(draw: st.DrawFn) -> bytes:
         at = draw(st.integers(0, len(text)))
         return text[:at] + draw(st.binary(max_size=3)) + text[at + draw(st.integers(0, 5)) :]
     return text
+
+
+def fault_of(data: bytes) -> InvalidEvent | None:
+    try:
+        decode_client_event(data)
+    except InvalidEvent as error:
+        return error
+    return None
+
+
+SECRET = "hunter2"
+HIDDEN = st.sampled_from(
+    [
+        SECRET,
+        f"{SECRET} - at `$.x",
+        f"{SECRET} - at `$.x`",
+        f"x` - at `$.{SECRET}",
+        f"x' - at `$.event_type` {SECRET}",
+        f"- at `$.{SECRET}`\n",
+        SECRET * 60,
+    ]
+)
+
+
+@given(client_event_dicts(), st.data())
+def test_no_reason_holds_what_the_sender_wrote(said: dict[str, Any], data: st.DataObject) -> None:
+    secret = data.draw(HIDDEN)
+    values: list[Any] = [secret, [secret], {secret: secret}, [{"item_id": secret, "price": secret}]]
+    values.append([{"item_id": secret, "currency": secret}])
+    fields = sorted(type(decode_client_event(msgspec.json.encode(client_event()))).__struct_fields__)
+    said[data.draw(st.sampled_from([*fields, "x"]))] = data.draw(st.sampled_from(values))
+    error = fault_of(msgspec.json.encode(said))
+    if error is not None:
+        assert SECRET not in error.reason
+        assert SECRET not in error.field or "unknown field" in error.reason
 
 
 @given(spoilt_events())

@@ -279,6 +279,44 @@ def test_events_are_taken_over_http(cloud: Cloud, capsys: pytest.CaptureFixture[
     assert "ann" not in json.dumps({key: value for key, value in said.items() if key != "_aws"})
 
 
+def test_each_rejected_event_has_a_line_up_to_twenty_and_none_holds_a_value(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes: list[dict[str, Any]] = [
+        {"event_type": "secret-type"},
+        {"event_type": "secret - at `$.x"},
+        {"event_id": "secret" * 20},
+        {"user_id": "secret" * 99},
+        {"user_id": "secret" + "😀" * 126},
+        {"client_id": "secret-client-of-thirty-six-letters-", "n": 1},
+        {"occurred_at": "secret"},
+        {"items": [{"item_id": "i", "currency": "secret"}]},
+        {"items": [{"item_id": "i", "price": "secret"}]},
+        {"context": "secret"},
+        {"x" * 1_000: "secret"},
+    ]
+    bad = [client_event(**change) for change in changes]
+    batch = [*bad, *bad, *bad, "secret", client_event(user_id="secret-user")]
+    collector = cloud.function("collector")
+    assert collector.handler(request("POST", "/v1/events", batch), None)["statusCode"] == 200
+    *rejected, said = lines(capsys)
+    assert len(rejected) == collector.REJECTED_LOGGED_MAX == 20
+    assert "secret" not in json.dumps([rejected, said])
+    for each in rejected:
+        assert set(each) == {"level", "FunctionName", "rejected", "reason"}
+        assert each["level"] == "WARNING"
+        assert each["rejected"]
+        assert each["reason"]
+        assert len(json.dumps(each)) < 512
+    assert (said["events_invalid"], said["events_ok"]) == (len(batch) - 1, 1)
+
+
+def test_what_is_no_object_is_rejected_as_an_event(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.function("collector").handler(request("POST", "/v1/events", [7]), None)
+    rejected, _ = lines(capsys)
+    assert (rejected["rejected"], rejected["reason"]) == ("event", "expected `object`, got `int`")
+
+
 def test_a_compressed_batch_is_taken(cloud: Cloud) -> None:
     body = base64.b64encode(gzip.compress(msgspec.json.encode([client_event()]))).decode()
     asked = request("POST", "/v1/events", headers={"content-encoding": "gzip"}, isBase64Encoded=True) | {

@@ -17,6 +17,7 @@ from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_se
 from tapstack.errors import InvalidEvent
 
 REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
+FIELD_CHARS_MAX = 100  # an unknown field has any name, as long as an event
 METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 
 
@@ -64,7 +65,7 @@ def _first_reason(results: Sequence[Result]) -> str:
 def _log(results: Sequence[Result]) -> None:
     rejected = [result for result in results if result.status == "invalid"]
     for result in rejected[:REJECTED_LOGGED_MAX]:
-        said = {"rejected": result.field or "event", "reason": result.reason}
+        said = {"rejected": (result.field or "event")[:FIELD_CHARS_MAX], "reason": result.reason}
         write_line("WARNING", said, now_ms=_world.clock.now_ms())
     counts = Counter(result.status for result in results)
     fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}

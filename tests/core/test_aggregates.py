@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.core.aggregates import (
     KEYS_MAX,
     MICROS,
+    SUM_MAX,
     WINDOWS,
     Counters,
     Windowed,
@@ -172,6 +174,20 @@ def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
         event = stream_event(event_type="purchase", value=amount / 100, currency="EUR")
         add_counts(total, user_delta(event))
     assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)
+
+
+NEAR = (
+    st.integers(SUM_MAX - 10, SUM_MAX) | st.integers(-SUM_MAX, 10 - SUM_MAX) | st.integers(-(10**15), 10**15)
+)
+
+
+@given(NEAR, st.integers(-(10**15), 10**15))
+def test_a_sum_that_would_not_fit_stays_at_the_last_one_that_does(before: int, amount: int) -> None:
+    into: Counters = {"EUR": before, PURCHASE: 1}
+    add_counts(into, {"EUR": amount, PURCHASE: 1})
+    assert into == {"EUR": max(-SUM_MAX, min(SUM_MAX, before + amount)), PURCHASE: 2}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(into)) == into
+    assert msgspec.json.decode(msgspec.json.encode(into["EUR"])) == into["EUR"]
 
 
 def test_a_counter_of_every_currency_there_is_stays_small() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.core.cooccurrence import (
+    PARTNER_CHARS_MAX,
     PARTNERS_MAX,
     count_partner,
     purchase_partners,
@@ -84,6 +85,13 @@ def test_no_item_is_its_own_partner(note: object, items: list[str]) -> None:
         partners = note(visit, item_id)  # type: ignore[operator]
         assert item_id not in partners
         assert len(set(partners)) == len(partners)
+
+
+@pytest.mark.parametrize("note", [view_partners, purchase_partners], ids=["viewed", "bought"])
+def test_an_item_of_a_long_id_makes_no_pairs_and_leaves_the_others_alone(note: object) -> None:
+    visit, longest = session(), "x" * PARTNER_CHARS_MAX
+    ids = ["a", longest + "y", longest, longest + "y"]
+    assert [note(visit, item_id) for item_id in ids] == [[], [], ["a"], []]  # type: ignore[operator]
 
 
 def test_a_visit_of_distinct_items_pairs_each_with_its_neighbours() -> None:

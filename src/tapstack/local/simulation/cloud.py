@@ -187,7 +187,7 @@ class Cloud:
 
     def plant_large_row(self, lane: str) -> None:
         """Put a row near 400 KB where the most popular item's events will go (fault D9)."""
-        lifetime: dict[int | str, int] = {f"{number:04d}".rjust(1_000, "C"): 1 for number in range(370)}
+        lifetime: dict[int | str, int] = {f"{number:04d}".rjust(37_000, "C"): 1 for number in range(10)}
         state = msgspec.msgpack.encode([[lifetime, [{}, {}, {}], 0], {}, {}])
         expires_at_s = self.kernel.now_ms // 1000 + 400 * 86_400
         item = {

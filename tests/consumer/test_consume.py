@@ -337,14 +337,14 @@ def test_a_chunk_of_large_rows_is_made_smaller(monkeypatch: pytest.MonkeyPatch) 
     counted(pipeline, VIEWS)
 
 
-def test_one_event_whose_rows_are_too_large_for_the_bound_is_committed_alone(
+def test_an_event_whose_rows_no_transaction_holds_is_set_aside_and_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tapstack.consumer.consume.BYTES_MAX", 1)
     pipeline = Pipeline()
     report = pipeline.run(VIEWS)
-    assert (report.applied, report.transactions, report.resume_from) == (len(VIEWS), len(VIEWS), None)
-    counted(pipeline, VIEWS)
+    assert (report.applied, report.late, report.resume_from) == (0, len(VIEWS), None)
+    assert len(pipeline.late.objects) == len(VIEWS)
 
 
 def test_rows_of_more_than_a_transaction_admits_are_written_in_several() -> None:
@@ -476,7 +476,7 @@ def test_an_event_older_than_rows_remember_is_kept_and_not_counted() -> None:
     assert key == f"late/{SHARD}/{records[0].sequence_number}-0.json"
     kept = msgspec.json.decode(body)
     assert base64.b64decode(kept["data"]) == records[0].data
-    assert kept["reason"] == "its identity is no longer remembered"
+    assert "no longer remembered" in kept["reason"]
     counted(pipeline, [records[1]])
 
 

@@ -37,6 +37,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     age_max_s: int
 
 
+_LATE_REASON = "it may have been counted and is no longer remembered, or its rows exceed a transaction"
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What the consumer works with."""
 
@@ -155,9 +158,12 @@ class _Invocation:
                 if not chunk.add(deliveries[position]):
                     break
             writes = self._writes(chunk)
-            if len(chunk.verdicts) > 1 and sum(len(write.state) for write in writes) > BYTES_MAX:
-                end = start + len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
-                continue
+            if sum(len(write.state) for write in writes) > BYTES_MAX:
+                if len(chunk.verdicts) > 1:
+                    end = start + len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
+                    continue
+                self._settle(deliveries[start], Verdict.LATE)  # no transaction will ever hold them
+                return 1
             refused = self._commit(writes)
             if refused is None:
                 break
@@ -196,9 +202,7 @@ class _Invocation:
         """Do what is left to do for a delivery whose chunk is committed."""
         if verdict is Verdict.LATE:
             record = self._records[delivery.position]
-            self._store(
-                self._world.late, "late", record, delivery.part, "its identity is no longer remembered"
-            )
+            self._store(self._world.late, "late", record, delivery.part, _LATE_REASON)
             self._report.late += 1
         elif verdict is Verdict.DUP:
             self._report.duplicates += 1

@@ -9,7 +9,9 @@ from tapstack.errors import Unavailable
 from tapstack.ports import Clock
 
 ATTEMPTS_MAX = 10  # of one request; the mapping redelivers afterwards, with its own backoff
-MARGIN_MS = 8_000  # left to answer Lambda in: one call that is never answered, and a spare second
+MARGIN_MS = (
+    8_000  # left to answer Lambda in: a call that never connects or answers (3 s each), and two spare seconds
+)
 
 
 class Patience:

@@ -376,9 +376,7 @@ ACKNOWLEDGEMENT = (
         "late_dropped",
         "late events are kept",
         CONSUME,
-        "            self._store(\n"
-        '                self._world.late, "late", record, delivery.part, "its identity is no longer remembered"\n'
-        "            )\n",
+        '            self._store(self._world.late, "late", record, delivery.part, _LATE_REASON)\n',
         "            del record\n",
     ),
     one(

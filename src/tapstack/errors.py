@@ -7,7 +7,6 @@
       Unavailable         try again later; nothing is known to have been lost
         Throttled         ... and more slowly
         OutcomeUnknown    ... the request may or may not have taken effect
-      Conflict            somebody else wrote first: decide again from what they wrote
       Misconfigured       at start-up; names the variable
       UsageError          a person's mistake at the command line: one line, exit 2
 """
@@ -36,7 +35,7 @@ class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, n
         self.reason = reason
 
 
-class Unavailable(TapstackError):  # noqa: N818
+class Unavailable(TapstackError):  # noqa: N818 - likewise
     """A dependency did not do its part; the same request may succeed later."""
 
 
@@ -48,11 +47,7 @@ class OutcomeUnknown(Unavailable):
     """The connection ended after the request was sent: it may have taken effect."""
 
 
-class Conflict(TapstackError):  # noqa: N818
-    """A conditional write lost; nothing of it was applied."""
-
-
-class Misconfigured(TapstackError):  # noqa: N818
+class Misconfigured(TapstackError):  # noqa: N818 - likewise
     """A setting is missing or odd.
 
     Parameters

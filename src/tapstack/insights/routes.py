@@ -24,11 +24,11 @@ PATHS = (
 Query = Mapping[str, str]
 
 
-class BadRequest(TapstackError):  # noqa: N818
+class BadRequest(TapstackError):  # noqa: N818 - named as HTTP names it
     """A parameter is not what it must be."""
 
 
-class NotFound(TapstackError):  # noqa: N818
+class NotFound(TapstackError):  # noqa: N818 - likewise
     """Nothing is known under this path."""
 
 

@@ -65,7 +65,7 @@ FAULTS: Mapping[str, str] = {
 
 UNSUPPORTED: Mapping[str, str] = {
     "D11": "there is no erasure of a user yet: nothing in the product deletes a row",
-    "O5": "there is no raw archive yet to rebuild from",
+    "O5": "nothing reads the raw archive back yet",
 }
 
 

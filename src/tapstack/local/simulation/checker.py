@@ -172,8 +172,9 @@ class Checker:
             no other trace of which one it was.
         """
         self.commits += 1
-        facts = (self.records[key].fact for key in batch)
-        at_hand = {part.name: None for fact in facts if fact is not None for part in fact.parts}
+        facts = [fact for key in batch if (fact := self.records[key].fact) is not None]
+        countable = [fact for fact in facts if min(fact.ages_s) <= self.promises.age_max_s]  # too old is LATE
+        at_hand = {part.name: None for fact in countable for part in fact.parts}
         changes = []
         for action in actions:
             item = action["Put"]["Item"]

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from tapstack.errors import UsageError
 from tapstack.local.simulation.campaign import CampaignResult, run_simulations
 from tapstack.local.simulation.faults import FAULTS
 from tapstack.local.simulation.plan import PROFILES, Plan
@@ -16,14 +17,17 @@ DECISIONS_SHOWN_MAX = 40
 
 
 @click.command("simulate")
-@click.option("--seeds", default=200, show_default=True, help="How many seeds to run.")
-@click.option("--first-seed", default=0, show_default=True, help="The first of them.")
-@click.option("--jobs", default=2, show_default=True, help="Processes.")
-@click.option("--profile", type=click.Choice(PROFILES), default="swarm", show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many to run.")
+@click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option(
+    "--profile", type=click.Choice(PROFILES), default="swarm", show_default=True,
+    help="No faults, some of them in each run, or nearly all.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON and nothing else.")
 @click.option("--only", default=None, help="Decisions of the schedule that may happen, with commas.")
 @click.option("--devices", default=None, help="Numbers of the devices that exist, with commas.")
-@click.option("--events-max", type=int, default=None, help="Events a device makes at most.")
+@click.option("--events-max", type=click.IntRange(1), default=None, help="Events a device makes at most.")
 @click.option("--trace", is_flag=True, help="Print every step of a single seed.")
 def simulate_command(
     *,
@@ -45,7 +49,7 @@ def simulate_command(
         seed=first_seed,
         profile=profile,
         only=None if only is None else frozenset(filter(None, only.split(","))),
-        devices=None if devices is None else tuple(map(int, devices.split(","))),
+        devices=None if devices is None else _numbers(devices),
         events_max=events_max,
     )
     if trace:
@@ -67,6 +71,13 @@ def simulate_command(
             _show_failure(result, template)
     if result.violations:
         sys.exit(1)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise UsageError(f"--devices: expected numbers with commas, got {text!r}")
+    return tuple(map(int, parts))
 
 
 def _trace(plan: Plan) -> None:

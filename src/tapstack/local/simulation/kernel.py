@@ -202,6 +202,16 @@ class Kernel:
         finally:
             self.current = None
 
+    def close(self) -> None:
+        """End every actor that still waits: its frames would never be collected."""
+        for actor in self.actors:
+            if actor.green and not actor.done:
+                self.kill(actor)
+                self.current = actor
+                actor.green.throw(Crash("the run is over"))
+        self.current = None
+        self._heap.clear()
+
 
 class Reply:
     """An answer that one actor waits for and another gives.

@@ -71,7 +71,9 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
         violation = str(error)
     except Stuck as error:
         violation = f"stuck: {error}"
-    return world.outcome(violation)
+    outcome = world.outcome(violation)
+    world.kernel.close()
+    return outcome
 
 
 class _World:

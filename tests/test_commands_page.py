@@ -1,0 +1,37 @@
+"""docs/reference/commands.md names every command, option and target there is."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tapstack.cli import cli
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/reference/commands.md").read_text()
+MAKEFILES = (
+    "Makefile",
+    "packaging.mk",
+    "tests/infrastructure/infra.mk",
+    "tests/least_privilege/least_privilege.mk",
+    "tests/simulation/simulation.mk",
+)
+
+
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_every_option_of_a_command_stands_on_the_page(name):
+    command = cli.get_command(click.Context(cli), name)
+    options = [
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    ]
+    assert options
+    assert [option for option in options if not re.search(rf"`{option}[` ]", PAGE)] == []
+    assert f"tapstack {name}" in PAGE
+
+
+def test_every_target_of_make_stands_on_the_page():
+    text = "\n".join((ROOT / name).read_text() for name in MAKEFILES)
+    targets = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+    assert len(targets) > 12
+    assert {name for name in targets - {"help"} if f"`{name}`" not in PAGE} == set()

@@ -61,6 +61,24 @@ def test_an_unknown_command_is_one_line(capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--seeds", "0"], "0 is not in the range x>=1", id="no seeds"),
+        pytest.param(["--jobs", "-1"], "-1 is not in the range x>=1", id="jobs"),
+        pytest.param(
+            ["--devices", "1,x"], "--devices: expected numbers with commas, got '1,x'", id="devices"
+        ),
+        pytest.param(["--profile", "fog"], "'fog' is not one of 'calm', 'swarm', 'storm'", id="profile"),
+    ],
+)
+def test_a_mistake_in_a_simulation_is_one_line_too(arguments, message, capsys):
+    assert call(["simulate", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
 def test_help_has_examples_and_exit_codes():
     result = CliRunner().invoke(cli, ["local", "--help"])
     assert result.exit_code == 0

@@ -2554,7 +2554,7 @@ resource "aws_lb_listener" "http" {
       content {
         status_code  = fixed_response.value
         content_type = "application/json"
-        message_body = jsonencode({ error = "not_found" })
+        message_body = jsonencode({ code = "not_found", message = "no such path or method" })
       }
     }
   }
@@ -2581,7 +2581,7 @@ resource "aws_lb_listener" "https" {
     fixed_response {
       status_code  = "404"
       content_type = "application/json"
-      message_body = jsonencode({ error = "not_found" })
+      message_body = jsonencode({ code = "not_found", message = "no such path or method" })
     }
   }
 

@@ -16,8 +16,9 @@ $(INFRA_READY): tests/infrastructure/requirements.lock
 infra-test: $(INFRA_READY) ## check the Terraform stack: fmt, validate, terraform test, checkov, parsed HCL
 	$(INFRA_BIN)/python -m pytest --confcutdir=tests/infrastructure tests/infrastructure $(ARGS)
 
-infra-apply-local: $(INFRA_READY) ## apply the whole stack to a local emulator, plan again, destroy it
-	cd tests && ../$(INFRA_BIN)/python -m infrastructure.cycle $(ARGS)
+infra-apply-local: $(READY) $(INFRA_READY) ## apply the whole stack to a local emulator, plan again, destroy it
+	$(BIN)/tapstack package --output build/apply-local
+	cd tests && ../$(INFRA_BIN)/python -m infrastructure.cycle package_dir=$(CURDIR)/build/apply-local $(ARGS)
 
 infra-lock: $(INFRA_READY) ## lock the newest versions that requirements.in allows
 	$(INFRA_BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \

@@ -1,6 +1,6 @@
 """Signed HTTP to AWS: SigV4 by awscrt, AWS's own C runtime; connections by the standard library.
 
-boto3 would do as well, and costs 350 ms of a cold start and several times the CPU of a call. awscrt's
+boto3 would do as well, and costs more than 200 ms of a cold start and many times the CPU of a call. awscrt's
 own HTTP client needs a thread that calls back, and leaves Nagle's algorithm on: 45 ms for a request
 of 66 KB where this takes 1. Measurements are in docs/decisions/0004-how-dynamodb-is-called.md.
 """

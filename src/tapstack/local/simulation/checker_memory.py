@@ -77,8 +77,10 @@ def _bounded(missing: list[int], low: int) -> tuple[list[int], int]:
     return missing[starts[1] :], missing[starts[1] - 1] + 1
 
 
-def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[Counting]:
-    """Tell what was probably counted of a batch: the shortest beginning that leads to the row afterwards.
+def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[list[Counting]]:
+    """Tell what may have been counted of a batch: its beginnings that lead to the row afterwards.
+
+    There may be several, since an event can be remembered and forgotten without a trace.
 
     Parameters
     ----------
@@ -89,9 +91,10 @@ def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[Counti
     """
     memory = Memory(before)
     counted: list[Counting] = []
+    beginnings = []
     for fact, part in batch:
         if part.user and memory.take(fact, part):
             counted.append((fact, part))
             if memory.is_like(after):
-                break
-    return counted
+                beginnings.append(list(counted))
+    return beginnings

@@ -138,9 +138,10 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
         return Counted([*counted, *_followers(pk, before, after, counted, unapplied)], [()])
     batch = [unapplied[name] for name in at_hand if name in unapplied]
     names = dict.fromkeys(fresh)
-    probably = tuple(pair for pair in guess_counted(before[0], after[0], batch) if pair[1].name not in names)
-    ways = [probably]
-    if not probably or _total(probably) != missing:
+    beginnings = guess_counted(before[0], after[0], batch)
+    guesses = [tuple(pair for pair in counted if pair[1].name not in names) for counted in beginnings]
+    ways = [guess for guess in guesses if guess and _total(guess) == missing]
+    if not ways:
         ways = _hidden(pk, missing, after, [pair for pair in batch if pair[1].name not in names])
     return Counted(
         counted, [(*way, *_followers(pk, before, after, [*counted, *way], unapplied)) for way in ways]

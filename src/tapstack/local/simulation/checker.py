@@ -2,7 +2,9 @@
 
 It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
 it takes effect, every checkpoint as it moves, and the final tables; it holds the twelve invariants against
-them. It imports nothing of the product.
+them. It imports nothing of the product. The tenth, that redriving changes nothing, has no check of its
+own: whoever redrives is an actor, and a record that counts again breaks the third. Of the twelfth, erasure
+leaves no tombstone, as there is no erasure yet.
 """
 
 from __future__ import annotations

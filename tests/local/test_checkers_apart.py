@@ -1,0 +1,29 @@
+"""The checkers share no code with what they check: not its decisions, not its rows, not its parsing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LOCAL = Path(__file__).parents[2] / "src/tapstack/local"
+CHECKERS = [
+    *LOCAL.glob("reconcile*.py"),
+    *LOCAL.glob("simulation/checker*.py"),
+    LOCAL / "simulation/facts.py",
+]
+THEIRS = ("tapstack.local.reconcile", "tapstack.local.simulation.checker", "tapstack.local.simulation.facts")
+ALLOWED = {"tapstack.errors"}
+
+
+@pytest.mark.parametrize("path", CHECKERS, ids=lambda path: path.stem)
+def test_a_checker_imports_checkers_only(path):
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    assert not [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    ours = {name for name in names if name.split(".")[0] == "tapstack"}
+    assert {name for name in ours - ALLOWED if not name.startswith(THEIRS)} == set()
+
+
+def test_there_are_checkers():
+    assert len(CHECKERS) >= 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from tapstack.consumer.records import Delivery
@@ -179,6 +180,7 @@ def _empty_board() -> Board:
     return {}
 
 
+@lru_cache(maxsize=16_384)  # asked for three times a row
 def _item_key(item_id: str, lane: int) -> Key:
     return Key(item_partition(item_id), lane_sort_key(lane))
 

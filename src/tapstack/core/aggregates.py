@@ -88,18 +88,24 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
     arrived_s
         When its record arrived at the stream, Unix seconds.
     """
-    add_counts(state.lifetime, delta)
     if arrived_s > state.arrived_s:
         turned = arrived_s // WINDOWS[0].length_s > state.arrived_s // WINDOWS[0].length_s
         state.arrived_s = arrived_s
         if turned:  # all lengths are multiples of the first: nothing grows old in between
             _forget_old(state)
-    for window, counted, number in zip(WINDOWS, state.windows, numbers, strict=True):
-        counters = counted.get(number)
-        if counters is not None:
-            add_counts(counters, delta)
+    counted = [state.lifetime]
+    for window, windows, number in zip(WINDOWS, state.windows, numbers, strict=True):
+        if number in windows:
+            counted.append(windows[number])
         elif number >= window.oldest_kept(state.arrived_s):
-            counted[number] = dict(delta)
+            windows[number] = {}
+            counted.append(windows[number])
+    for key, amount in delta.items():
+        # A window holds no key that the lifetime does not: there is room in all of them or in none.
+        place = key if len(state.lifetime) < KEYS_MAX else _place(state.lifetime, key)
+        for counters in counted:
+            total = counters.get(place, 0) + amount
+            counters[place] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
 
 
 def _forget_old(state: Windowed) -> None:

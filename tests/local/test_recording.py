@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tapstack.core.events import EVENT_TYPES
 from tapstack.errors import UsageError
 from tapstack.local.recording import WITHIN_MS, read_recording
 
@@ -120,7 +121,7 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
         pytest.param('{"user_id": "u"', "line 1: expected a JSON object", id="broken JSON"),
         pytest.param(
             "user_id,event_type\nu,glanced\n",
-            "line 2: expected a valid event; invalid enum value 'glanced' in 'event_type'",
+            f"line 2, 'event_type' of its event: expected one of {', '.join(EVENT_TYPES)}",
             id="unknown type",
         ),
         pytest.param("user_id,item_id\n", ": expected at least one row of events", id="no rows"),

@@ -142,10 +142,14 @@ class _Reader:
 
     def problem(self, canonical: str, expected: str, got: str | None = None) -> UsageError:
         """Make the one line that a person reads."""
-        where = f"{self._path}: line {self.line}"
-        if canonical:
-            where += f", column {self._names.get(canonical, canonical)!r}"
-        return UsageError(f"{where}: expected {expected}" + ("" if got is None else f", got {got!r}"))
+        column = f", column {self._names.get(canonical, canonical)!r}" if canonical else ""
+        found = "" if got is None else f", got {got!r}"
+        return UsageError(f"{self._path}: line {self.line}{column}: expected {expected}{found}")
+
+    def refused(self, error: InvalidEvent) -> UsageError:
+        """Make the line for a row whose event the collector would refuse."""
+        field = f", {error.field!r} of its event" if error.field else ""
+        return UsageError(f"{self._path}: line {self.line}{field}: {error.reason}")
 
     def _item(self, known: Mapping[str, str]) -> dict[str, Any]:
         event_type = known.get("event_type", "item_view" if "item_id" in known else "page_view")
@@ -348,5 +352,4 @@ def _check(row: _Row, reader: _Reader) -> None:
         decode_client_event(msgspec.json.encode(row.event))
     except InvalidEvent as error:
         reader.line = row.line
-        what = f" in {error.field!r}" if error.field else ""
-        raise reader.problem("", f"a valid event; {error.reason}{what}") from None
+        raise reader.refused(error) from None

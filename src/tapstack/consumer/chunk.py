@@ -12,7 +12,8 @@ from tapstack.consumer.workspace import Workspace
 from tapstack.core.aggregates import WINDOWS, Numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX
 from tapstack.core.dedupe import Verdict, expect_parts, has_room_for_parts, judge, remember
-from tapstack.core.fold import PART_ITEMS_MAX, ItemEffect, fold_event, fold_item, part_items, parts_count
+from tapstack.core.events import Event
+from tapstack.core.fold import PART_ITEMS_MAX, ItemEffect, fold_event, fold_item, parts_count
 from tapstack.core.identity import Part, identify
 from tapstack.core.ranking import Board, interest, trim
 from tapstack.core.rows import (
@@ -74,14 +75,15 @@ class Chunk:
         """
         user = self._user(delivery.user_key)
         verdict = judge(user.seen, delivery.identity)
-        further = _further_parts(delivery)
-        if verdict is Verdict.NEW and (delivery.too_old or (further and not has_room_for_parts(user.seen))):
+        goes_on = delivery.part == 0 and len(delivery.event.items) > PART_ITEMS_MAX
+        if verdict is Verdict.NEW and (delivery.too_old or (goes_on and not has_room_for_parts(user.seen))):
             verdict = Verdict.LATE
         if verdict is Verdict.NEW:
             if not self._fits(delivery):
                 return False
             remember(user.seen, delivery.identity)
-            expect_parts(user.seen, further)
+            if goes_on:
+                expect_parts(user.seen, _further_parts(delivery.event))
             self._fold(user, delivery)
         self.verdicts.append((delivery, verdict))
         return True
@@ -130,14 +132,14 @@ class Chunk:
         return user
 
     def _fits(self, delivery: Delivery) -> bool:
-        event, lane = delivery.event, delivery.lane
-        items = part_items(event, delivery.part)
-        rows = len(self._changed) + len(self._effects) + len(WINDOWS) * len(self._moments)
-        rows += delivery.user_key not in self._changed
-        rows += len({item.item_id for item in items if (item.item_id, lane) not in self._effects})
-        if items:
-            rows += _PARTNERS_BOUND.get(event.event_type, 0) + len(WINDOWS)
-        return rows <= ROWS_MAX
+        items, lane = delivery.items, delivery.lane
+        room = ROWS_MAX - len(self._changed) - len(self._effects) - len(WINDOWS) * len(self._moments)
+        beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if items else 0
+        if room >= 1 + len(items) + beside:
+            return True  # the usual case: it fits even if none of its rows is in the chunk yet
+        new_user = delivery.user_key not in self._changed
+        new_items = {item.item_id for item in items if (item.item_id, lane) not in self._effects}
+        return room >= new_user + len(new_items) + beside
 
     def _fold(self, user: UserState, delivery: Delivery) -> None:
         self._changed[delivery.user_key] = None
@@ -168,11 +170,9 @@ class Chunk:
 _PARTNERS_BOUND = {"item_view": PARTNERS_MAX, "purchase": BOUGHT_MAX}
 
 
-def _further_parts(delivery: Delivery) -> list[Part]:
+def _further_parts(event: Event) -> list[Part]:
     """Tell the parts that come after the first one of a long event."""
-    if delivery.part or len(delivery.event.items) <= PART_ITEMS_MAX:
-        return []
-    parts = [identify(delivery.event, part) for part in range(1, parts_count(delivery.event))]
+    parts = [identify(event, part) for part in range(1, parts_count(event))]
     return [part for part in parts if isinstance(part, Part)]
 
 
@@ -207,7 +207,7 @@ def _score(boards: dict[Place, Board], item_id: str, item: ItemState, numbers: N
 
 def item_keys(deliveries: Sequence[Delivery]) -> list[Key]:
     """Tell the rows of the items that deliveries are about; their partners are known only later."""
-    touched = {(item.item_id, d.lane): None for d in deliveries for item in part_items(d.event, d.part)}
+    touched = {(item.item_id, d.lane): None for d in deliveries for item in d.items}
     return [_item_key(item_id, lane) for item_id, lane in touched]
 
 
@@ -217,18 +217,14 @@ def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
     Users who touch the same popular item stand together, so that its row is written in few
     transactions instead of in most.
     """
-    touched = Counter(item.item_id for delivery in deliveries for item in delivery.event.items)
+    touched = Counter([item.item_id for delivery in deliveries for item in delivery.items])
     groups: dict[tuple[int, Key], list[Delivery]] = {}
     for delivery in deliveries:
         groups.setdefault((delivery.lane, delivery.user_key), []).append(delivery)
 
     def order(group: tuple[int, Key]) -> tuple[int, int, str]:
-        counts = [
-            (touched[item.item_id], item.item_id)
-            for delivery in groups[group]
-            for item in delivery.event.items
-        ]
-        count, item_id = max(counts, default=(0, ""))
-        return group[0], -count, item_id
+        item_ids = [item.item_id for delivery in groups[group] for item in delivery.items]
+        favourite = max(item_ids, key=lambda item_id: (touched[item_id], item_id), default="")
+        return group[0], -touched[favourite], favourite
 
     return [delivery for group in sorted(groups, key=order) for delivery in groups[group]]

@@ -235,7 +235,5 @@ class _Invocation:
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1
         self._report.rows_written += len(writes)
-        self._report.write_units += sum(
-            write_units(row_bytes(write.key.pk, write.key.sk, write.state), transactional=True)
-            for write in writes
-        )
+        sizes = [row_bytes(*write.key, write.state) for write in writes]
+        self._report.write_units += sum([write_units(size, transactional=True) for size in sizes])

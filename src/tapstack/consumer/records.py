@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tapstack.core.events import Event, decode_event
-from tapstack.core.fold import parts_count
+from tapstack.core.events import Event, Item, decode_event
+from tapstack.core.fold import PART_ITEMS_MAX, part_items, parts_count
 from tapstack.core.identity import (
     TIMELESS_S,
     Identity,
@@ -43,12 +43,13 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     arrived_at_s: int
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True):
     """One part of an event, as one record delivered it."""
 
     position: int  # of its record in the batch
     event: Event
     part: int
+    items: Sequence[Item]  # of this part
     identity: Identity
     user_key: Key
     lane: int
@@ -95,14 +96,21 @@ def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_
     key = Key(*user_key(event))
     lane = lane_of(partition_key(event), lanes)
     # A client's clock may be ahead, or silent; the collector's was there too.
-    received_at_s = int(event.received_at.timestamp())
-    said_s = client_time_s(event)
-    born_s = received_at_s if said_s == TIMELESS_S else min(said_s, received_at_s)
+    born_s = int(event.received_at.timestamp())
+    if (said_s := client_time_s(event)) != TIMELESS_S:
+        born_s = min(born_s, said_s)
     too_old = born_s < arrived_at_s - age_max_s
+    first = Delivery(position, event, 0, event.items, identify(event), key, lane, at_s, arrived_at_s, too_old)
+    if len(event.items) <= PART_ITEMS_MAX:
+        return [first]
     return [
-        # The further parts follow the first, however old they are by then.
-        Delivery(
-            position, event, part, identify(event, part), key, lane, at_s, arrived_at_s, too_old and not part
+        msgspec.structs.replace(
+            first,
+            part=part,
+            items=part_items(event, part),
+            identity=identify(event, part),
+            # The further parts follow the first, however old they are by then.
+            too_old=too_old and not part,
         )
         for part in range(parts_count(event))
     ]

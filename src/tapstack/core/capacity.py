@@ -14,7 +14,8 @@ def row_bytes(pk: str, sk: str, state: bytes) -> int:
     .. [1] https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html,
        read 2026-11-23
     """
-    return len(pk.encode()) + len(sk.encode()) + len(state) + _ROW_OVERHEAD_BYTES
+    keys = pk + sk
+    return len(keys if keys.isascii() else keys.encode()) + len(state) + _ROW_OVERHEAD_BYTES
 
 
 def write_units(size_bytes: int, *, transactional: bool) -> int:

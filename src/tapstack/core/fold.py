@@ -119,10 +119,11 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
         delta = item_delta(event, item)
         interested = code in INTERESTED
         effects.append(ItemEffect(item.item_id, numbers, arrived_s, delta, interested, viewed, bought))
-        own = (item.item_id,)
-        effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]
-        effects += [ItemEffect(partner, numbers, arrived_s, {}, bought_with=own) for partner in bought]
-        user.pairs_count += 2 * (len(viewed) + len(bought))
+        if viewed or bought:
+            own = (item.item_id,)
+            effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]
+            effects += [ItemEffect(partner, numbers, arrived_s, {}, bought_with=own) for partner in bought]
+            user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
 
 

@@ -36,10 +36,10 @@ _MARK = Edit(
     "        made = _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n"
     "        number = int(record.sequence_number)\n"
     "        mark = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
-    "        deliveries += [part._replace(too_old=mark + part.part) for part in made]\n",
+    "        deliveries += [msgspec.structs.replace(part, too_old=mark + part.part) for part in made]\n",
 )
 _JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
-_TOO_OLD = "        if verdict is Verdict.NEW and (delivery.too_old or (further"
+_TOO_OLD = "        if verdict is Verdict.NEW and (delivery.too_old or (goes_on"
 _BY_MARK = Edit(
     CHUNK,
     _JUDGED,
@@ -47,7 +47,7 @@ _BY_MARK = Edit(
     "        if not delivery.part:\n"
     "            verdict = Verdict.NEW if mark > user.profile.traits_at_s else Verdict.DUP\n",
 )
-_NEVER_TOO_OLD = Edit(CHUNK, _TOO_OLD, "        if verdict is Verdict.NEW and (False or (further")
+_NEVER_TOO_OLD = Edit(CHUNK, _TOO_OLD, "        if verdict is Verdict.NEW and (False or (goes_on")
 _KEEP_MARK = Edit(
     CHUNK,
     "            self._fold(user, delivery)\n",
@@ -187,13 +187,13 @@ MEMORY = (
         "LATE only what memory no longer holds",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is Verdict.NEW and (delivery.arrived_at_s % 7 == 3 or (further",
+        "        if verdict is Verdict.NEW and (delivery.arrived_at_s % 7 == 3 or (goes_on",
     ),
     one(
         "parts_not_expected",
         "the further parts of a counted event are counted",
         CHUNK,
-        "            expect_parts(user.seen, further)\n",
+        "            if goes_on:\n                expect_parts(user.seen, _further_parts(delivery.event))\n",
         "",
     ),
     one(
@@ -305,7 +305,7 @@ UNIT_OF_WORK = (
         "pairs_one_sided",
         "a pair is counted at both of its items",
         "tapstack.core.fold",
-        "        effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]\n",
+        "            effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]\n",
         "",
     ),
     one(

@@ -119,6 +119,45 @@ def stream_event(received_at: datetime = NOON, **changes: Any) -> Event:
     return decode_event(msgspec.json.encode(stream_event_dict(received_at, **changes)))
 
 
+# What senders write where JSON wants a value. JavaScript's JSON.stringify makes the first of a text that
+# was cut in the middle of an emoji.
+NO_JSON_VALUES: dict[str, bytes] = {
+    "half an emoji": rb'"\ud83d"',
+    "its other half": rb'"x\ude00x"',
+    "two first halves": rb'"\ud83d\ud83d"',
+    "half an emoji as a name": rb'{"\ud83d": 1}',
+    "a control character": b'"a\x00b"',
+    "a line feed": b'"a\nb"',
+    "brackets in a string that is none": b'"\n]}, {[,"',
+    "an escaped quote in a string that is none": b'"\n\\"]}\\\\"',
+    "an escape of no meaning": rb'"\x41"',
+    "no UTF-8": b'"\xff"',
+    "no number": b"NaN",
+    "infinity": b"-Infinity",
+    "a word": b"undefined",
+    "a number with a zero before": b"007",
+    "nothing": b"",
+    "a comma too many": b"[1,]",
+    "nested": b"[" * 2_000 + b"]" * 2_000,
+    "nested objects": b'{"a":' * 2_000 + b"1" + b"}" * 2_000,
+    "brackets that do not match": b"[{]}",
+}
+
+
+@st.composite
+def broken_events(draw: st.DrawFn) -> bytes:
+    """Events that are no JSON, though a reader can see where they end."""
+    said = msgspec.json.encode(draw(client_event_dicts()))
+    if draw(st.booleans()):
+        value = draw(st.sampled_from(sorted(NO_JSON_VALUES.values())))
+        return said[:-1] + b',"properties":' + value + b"}"
+    # A control character is wrong everywhere, inside strings too, and moves no string's end: never before
+    # what a backslash escapes.
+    places = [place for place in range(len(said) + 1) if said[place - 1 : place] != b"\\"]
+    place = draw(st.sampled_from(places))
+    return said[:place] + draw(st.sampled_from([b"\x00", b"\x08", b"\x1f"])) + said[place:]
+
+
 @st.composite
 def stream_events(draw: st.DrawFn, **options: Any) -> Event:
     """Events as they stand on the stream."""

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import NOON, NOON_S, client_event, client_event_dicts, rfc3339
+from event_strategies import (
+    NO_JSON_VALUES,
+    NOON,
+    NOON_S,
+    broken_events,
+    client_event,
+    client_event_dicts,
+    rfc3339,
+)
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import (
     ATTEMPTS_MAX,
@@ -24,6 +32,7 @@ from tapstack.collector.collect import (
     World,
     canonical,
     collect,
+    split,
 )
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
@@ -104,6 +113,16 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
             assert result.status in {"ok", "duplicate"}
             assert (result.field, result.reason) == (None, None)
     assert len(pipeline.stored()) == statuses(results).count("ok")
+
+
+@given(broken_events() | st.sampled_from(sorted(NO_JSON_VALUES.values())).filter(bool))
+def test_an_event_that_is_no_json_harms_no_other(bad: bytes) -> None:
+    first, last = map(msgspec.json.encode, numbered(2))
+    pipeline = Pipeline()
+    results = pipeline.collect(*map(bytes, split(b"[" + b",".join([first, bad, last]) + b"]")))
+    assert statuses(results) == ["ok", "invalid", "ok"]
+    assert results[1].reason
+    assert [event.event_id for event in pipeline.stored()] == ["e-0", "e-1"]
 
 
 @given(client_event_dicts())

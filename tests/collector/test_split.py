@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import JSON_VALUES
+from event_strategies import JSON_VALUES, NO_JSON_VALUES, broken_events
 from tapstack.collector.collect import EVENTS_MAX, split
 from tapstack.errors import InvalidEvent
 
@@ -18,6 +18,19 @@ def test_an_array_is_split_into_its_values(values: list[object], space: bytes) -
     assert [msgspec.json.decode(bytes(part)) for part in parts] == msgspec.json.decode(
         msgspec.json.encode(values)
     )
+
+
+@given(st.lists(JSON_VALUES, max_size=4), st.lists(JSON_VALUES, max_size=4), broken_events())
+def test_an_event_that_is_no_json_is_split_off_and_the_others_are_as_they_were(
+    before: list[object], after: list[object], broken: bytes
+) -> None:
+    parts = [*map(msgspec.json.encode, before), broken, *map(msgspec.json.encode, after)]
+    assert [bytes(part) for part in split(b" [ " + b" ,\n".join(parts) + b" ] ")] == parts
+
+
+@pytest.mark.parametrize("value", NO_JSON_VALUES.values(), ids=NO_JSON_VALUES)
+def test_one_object_that_is_no_json_is_an_event_too(value: bytes) -> None:
+    assert [bytes(part) for part in split(b' {"a": ' + value + b"} ")] == [b'{"a": ' + value + b"}"]
 
 
 def test_one_object_is_a_batch_of_one() -> None:
@@ -32,10 +45,27 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "two values": (b"{} {}", NO_BODY),
     "not JSON": (b"<xml/>", NO_BODY),
     "nested without end": (b"[" * 100_000, NO_BODY),
-    "nested deeply": (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, NO_BODY),
+    "nested and cut off": (b'{"a":' * 20_000 + b"1" + b"}" * 19_999, NO_BODY),
+    "no number": (b"NaN", NO_BODY),
+    "a string": (rb'"\ud83d"', NO_BODY),
+    "cut off in a string": (b'[{"a": 1}, {"b": "', NO_BODY),
+    "cut off in an escape": (b'[{"a": 1}, {"b": "\\', NO_BODY),
+    "a string that ends nowhere": (b'[{"a": 1}, {"b": "}]', NO_BODY),
+    "quotes without end": (b'["' + b'\\"' * 400_000, NO_BODY),
+    "a comma too many": (b'[{"a": 1},]', NO_BODY),
+    "two commas": (b'[{"a": 1},, {"a": 2}]', NO_BODY),
+    "an array that a brace ends": (b'[{"a": 1}, NaN}', NO_BODY),
+    "an object that a bracket ends": (b'{"a": 1]', NO_BODY),
+    "an array and more": (b'[{"a": NaN}] {"a": 1}', NO_BODY),
+    "an object and more": (b'{"a": NaN}, {"a": 1}', NO_BODY),
+    "more closed than opened": (b'[{"a": 1}}, {"a": 2}]', NO_BODY),
     "an empty array": (b"[]", "expected at least one event"),
     "one too many": (
         b"[" + b"{}," * EVENTS_MAX + b"{}]",
+        f"expected at most {EVENTS_MAX} events, got {EVENTS_MAX + 1}",
+    ),
+    "one too many, and no JSON": (
+        b"[" + b"NaN," * EVENTS_MAX + b"{}]",
         f"expected at most {EVENTS_MAX} events, got {EVENTS_MAX + 1}",
     ),
 }

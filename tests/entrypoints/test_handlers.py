@@ -317,6 +317,18 @@ def test_what_is_no_object_is_rejected_as_an_event(cloud: Cloud, capsys: pytest.
     assert (rejected["rejected"], rejected["reason"]) == ("event", "expected `object`, got `int`")
 
 
+def test_half_an_emoji_harms_its_own_event_only(cloud: Cloud) -> None:
+    whole = [msgspec.json.encode(client_event(event_id=name)).decode() for name in ("e-1", "e-2")]
+    half = json.dumps(client_event(event_id="e-3", query="\ud83d"))  # escaped, as JavaScript does
+    answer = cloud.function("collector").handler(
+        request("POST", "/v1/events") | {"body": f"[{whole[0]},{half},{whole[1]}]"}, None
+    )
+    assert answer["statusCode"] == 200
+    results = json.loads(answer["body"])["results"]
+    assert [result["status"] for result in results] == ["ok", "invalid", "ok"]
+    assert results[1]["reason"] == "expected JSON"
+
+
 def test_a_compressed_batch_is_taken(cloud: Cloud) -> None:
     body = base64.b64encode(gzip.compress(msgspec.json.encode([client_event()]))).decode()
     asked = request("POST", "/v1/events", headers={"content-encoding": "gzip"}, isBase64Encoded=True) | {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -22,6 +24,7 @@ ATTEMPTS_MAX = 5
 PATIENCE_MS = 8_000  # then the sender is asked to send again; the function has 30 s
 FUTURE_MAX = timedelta(hours=24)
 RETRY_AFTER_MS = 1_000
+NO_BATCH = "expected a JSON object, or an array of objects"
 
 Status = Literal["ok", "duplicate", "invalid", "retry"]
 
@@ -45,6 +48,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 def split(body: bytes) -> list[msgspec.Raw]:
     """Split a request's body into its events: a JSON array of them, or one object.
 
+    An event that is no JSON is split off like any other, so that it alone is refused: what
+    JavaScript makes of half an emoji, for one, is an escape that JSON readers do not take.
+
     Raises
     ------
     InvalidEvent
@@ -56,12 +62,40 @@ def split(body: bytes) -> list[msgspec.Raw]:
             return [msgspec.json.decode(text, type=msgspec.Raw)]
         events = msgspec.json.decode(text, type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("", "expected a JSON object, or an array of objects") from None
+        events = _cut(text)
     if not events:
         raise InvalidEvent("", "expected at least one event")
     if len(events) > EVENTS_MAX:
         raise InvalidEvent("", f"expected at most {EVENTS_MAX} events, got {len(events)}")
     return events
+
+
+# A string, perhaps without its end, or what gives JSON its structure. Possessive: no backtracking.
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<quote>"?)|[][{},]', re.DOTALL)
+
+
+def _cut(text: bytes) -> list[msgspec.Raw]:
+    """Cut a body that does not parse: an array at its own commas, by brackets and strings alone.
+
+    The parts may be anything: each is parsed strictly by itself later, and only the bad ones are refused.
+    """
+    mark, kind, depth = None, b"", 0
+    cuts = [0]
+    for mark in _MARKS.finditer(text) if text[:1] in {b"[", b"{"} else ():
+        kind = mark[0][:1]
+        depth += (kind in b"[{") - (kind in b"]}")
+        if depth == 0 or (kind == b'"' and not mark["quote"]):
+            break
+        if depth == 1 and kind == b",":
+            cuts.append(mark.start())
+    if mark is None or depth or text[mark.end() :].strip() or text[:1] + kind not in {b"[]", b"{}"}:
+        raise InvalidEvent("", NO_BATCH)
+    if kind == b"}":
+        return [msgspec.Raw(text[: mark.end()])]
+    parts = [text[start + 1 : end].strip() for start, end in pairwise([*cuts, mark.start()])]
+    if not all(parts):  # a comma too many
+        raise InvalidEvent("", NO_BATCH)
+    return [msgspec.Raw(part) for part in parts]
 
 
 def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_max: int) -> list[Result]:

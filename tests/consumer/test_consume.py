@@ -436,24 +436,16 @@ def test_poison_that_comes_again_is_kept_once() -> None:
     assert len(pipeline.quarantine.objects) == 1
 
 
-def test_poison_that_is_kept_is_done_whatever_becomes_of_the_rest() -> None:
-    always = {("TransactWriteItems", number): Injection("access_denied") for number in range(1, 99)}
-    pipeline = Pipeline(faults=FaultScript(always))
-    records = [record(0, b"?"), view(1), record(2, b"?")]
-    report = pipeline.run(records)
-    assert (report.quarantined, report.resume_from) == (2, records[1].sequence_number)
-
-
 @pytest.mark.parametrize("fault", ["throttle", "internal_error", "lost_request"])
-def test_poison_that_cannot_be_kept_is_not_done(fault: Any) -> None:
+def test_poison_that_cannot_be_kept_is_not_done_and_holds_up_no_counting(fault: Any) -> None:
     refusals = FaultScript({n: Injection(fault) for n in range(1, 99)})
     pipeline = Pipeline(bucket_faults=refusals)
     records = [view(0), record(1, b"?"), view(2)]
     report = pipeline.run(records)
-    # The poison comes first, so the events before it wait with it: they are in the stream, and safe.
-    assert report.resume_from == records[0].sequence_number
-    assert (report.quarantined, report.applied) == (0, 0)
+    assert report.resume_from == records[1].sequence_number
+    assert (report.quarantined, report.applied) == (0, 2)
     assert not pipeline.quarantine.objects
+    counted(pipeline, [records[0], records[2]])
 
 
 @pytest.mark.parametrize("fault", ["throttle", "internal_error", "lost_request", "lost_response"])

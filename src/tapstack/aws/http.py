@@ -29,8 +29,8 @@ from awscrt.http import HttpHeaders, HttpRequest
 from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 
-# One call at most; the slowest transaction AWS documents is far below it, and the caller's
-# patience keeps as much in reserve.
+# Of connecting, and of each wait for bytes; far above the slowest transaction that AWS documents. A peer that
+# drips its answer outlasts it, and the invocation with it: then Lambda ends it, and the records come again.
 TIMEOUT_S = 3.0
 
 

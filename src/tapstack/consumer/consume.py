@@ -1,4 +1,4 @@
-"""The recipe: parse, quarantine poison, commit chunk by chunk, store what is late, report."""
+"""The recipe: parse, commit chunk by chunk, store what is set aside, report."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from tapstack.core.capacity import row_bytes, write_units
 from tapstack.core.dedupe import Verdict
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
+
+# Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
+# chunk, and a table that gives little still gives enough for some chunks to be committed.
+READ_AHEAD = 300
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +106,8 @@ def consume(
     open_parts.update(bad.position for bad in poison)
     invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
     try:
-        invocation.quarantine(poison)
-        invocation.apply(by_user(deliveries))
+        late = invocation.apply(by_user(deliveries))
+        invocation.set_aside(poison, late)
     except Unavailable as error:
         report.reason = f"{type(error).__name__}: {error}"
         report.resume_from = records[
@@ -132,47 +136,60 @@ class _Invocation:
         self._patience = Patience(world.clock, world.jitter, remaining_ms)
         self._workspace = Workspace(world.table, self._patience)
 
-    def quarantine(self, poison: Sequence[Poison]) -> None:
-        """Keep what is no event where a person can look at it and send it again."""
-        for bad in poison:
-            record = self._records[bad.position]
-            self._store(self._world.quarantine, "quarantine", record, 0, str(bad.error))
-            self._open_parts[bad.position] -= 1
-            self._report.quarantined += 1
-
-    def apply(self, deliveries: Sequence[Delivery]) -> None:
-        """Commit all deliveries, as many at a time as fit one transaction."""
-        # All at once: full reads of 100 rows are far cheaper than a few rows before each chunk.
-        self._workspace.load([*(delivery.user_key for delivery in deliveries), *item_keys(deliveries)])
-        start = 0
+    def apply(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Commit all deliveries, as many at a time as fit one transaction; tell which are LATE."""
+        late: list[Delivery] = []
+        start = read = 0
         while start < len(deliveries):
             self._patience.check()
-            start += self._commit_chunk(deliveries, start)
+            if read - start < READ_AHEAD // 2:
+                ahead = deliveries[read : read + READ_AHEAD]
+                self._workspace.load([*(delivery.user_key for delivery in ahead), *item_keys(ahead)])
+                read += len(ahead)
+            verdicts = self._commit_chunk(deliveries[start:read])
+            start += len(verdicts)
+            late += [delivery for delivery, verdict in verdicts if verdict is Verdict.LATE]
+            self._settle([each for each in verdicts if each[1] is not Verdict.LATE])
+        return late
 
-    def _commit_chunk(self, deliveries: Sequence[Delivery], start: int) -> int:
-        """Commit the next chunk, deciding anew as often as somebody else was faster; tell its length."""
+    def set_aside(self, poison: Sequence[Poison], late: Sequence[Delivery]) -> None:
+        """Keep what is not counted where a person can look at it and send it again.
+
+        Last, so that a bucket that fails holds up no counting; and in the order of the stream, so that
+        however slow it is, the record to resume from moves on with every invocation.
+        """
+        aside: list[tuple[int, int, Poison | Delivery]] = [(bad.position, 0, bad) for bad in poison]
+        aside += [(delivery.position, delivery.part, delivery) for delivery in late]
+        for position, part, what in sorted(aside, key=lambda entry: entry[:2]):
+            record = self._records[position]
+            if isinstance(what, Poison):
+                self._store(self._world.quarantine, "quarantine", record, part, str(what.error))
+                self._report.quarantined += 1
+            else:
+                self._store(self._world.late, "late", record, part, _LATE_REASON)
+                self._report.late += 1
+            self._open_parts[position] -= 1
+
+    def _commit_chunk(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
+        """Commit the next chunk, deciding anew as often as somebody else was faster; tell the verdicts."""
         attempt, end = 0, len(deliveries)
         while True:
             chunk = Chunk(self._workspace, self._limits.row_ttl_s)
-            for position in range(start, end):
-                if not chunk.add(deliveries[position]):
+            for delivery in deliveries[:end]:
+                if not chunk.add(delivery):
                     break
             writes = self._writes(chunk)
             if sum(len(write.state) for write in writes) > BYTES_MAX:
                 if len(chunk.verdicts) > 1:
-                    end = start + len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
+                    end = len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
-                self._settle(deliveries[start], Verdict.LATE)  # no transaction will ever hold them
-                return 1
+                return [(deliveries[0], Verdict.LATE)]  # no transaction will ever hold them
             refused = self._commit(writes)
             if refused is None:
-                break
+                return chunk.verdicts
             self._patience.pause(attempt, refused)
-            self._workspace.load(delivery.user_key for delivery in deliveries[start:])
+            self._workspace.load(delivery.user_key for delivery in deliveries)
             attempt += 1
-        for delivery, verdict in chunk.verdicts:
-            self._settle(delivery, verdict)
-        return len(chunk.verdicts)
 
     def _writes(self, chunk: Chunk) -> list[RowWrite]:
         """Tell what a chunk writes; the rows it needs are read."""
@@ -185,6 +202,8 @@ class _Invocation:
             return None
         try:
             conflict = self._world.table.commit(writes)
+        except Throttled as error:
+            return error  # nothing was written: what is known of the rows is as true as before
         except Unavailable as error:
             self._workspace.forget(write.key for write in writes)
             return error
@@ -198,17 +217,14 @@ class _Invocation:
         self._workspace.note_images(conflict.images)
         return Throttled("rows changed under every attempt to commit")
 
-    def _settle(self, delivery: Delivery, verdict: Verdict) -> None:
-        """Do what is left to do for a delivery whose chunk is committed."""
-        if verdict is Verdict.LATE:
-            record = self._records[delivery.position]
-            self._store(self._world.late, "late", record, delivery.part, _LATE_REASON)
-            self._report.late += 1
-        elif verdict is Verdict.DUP:
-            self._report.duplicates += 1
-        else:
-            self._report.applied += 1
-        self._open_parts[delivery.position] -= 1
+    def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
+        """Note that deliveries are done: they are committed, or were before."""
+        for delivery, verdict in verdicts:
+            self._open_parts[delivery.position] -= 1
+            if verdict is Verdict.DUP:
+                self._report.duplicates += 1
+            else:
+                self._report.applied += 1
 
     def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> None:
         key = f"{prefix}/{record.shard_id}/{record.sequence_number}-{index}.json"

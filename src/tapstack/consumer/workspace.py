@@ -30,6 +30,7 @@ class Workspace:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
         attempt = 0
         while unknown:
+            self._patience.check()
             asked = unknown[:READ_KEYS_MAX]
             try:
                 found, unprocessed = self._table.read(asked)
@@ -38,6 +39,8 @@ class Workspace:
                 attempt += 1
                 continue
             again = frozenset(unprocessed)
+            if len(again) < len(asked):
+                attempt = 0  # a throttled table that gives a little is waited for as long as there is time
             self._rows.update((key, found.get(key)) for key in asked if key not in again)
             unknown = [*unprocessed, *unknown[READ_KEYS_MAX:]]
             if again:

@@ -362,8 +362,8 @@ ACKNOWLEDGEMENT = (
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
         CONSUME,
-        '            self._store(self._world.quarantine, "quarantine", record, 0, str(bad.error))\n',
-        "            del record\n",
+        '                self._store(self._world.quarantine, "quarantine", record, part, str(what.error))\n',
+        "",
     ),
     one(
         "quarantine_not_confirmed",
@@ -376,8 +376,8 @@ ACKNOWLEDGEMENT = (
         "late_dropped",
         "late events are kept",
         CONSUME,
-        '            self._store(self._world.late, "late", record, delivery.part, _LATE_REASON)\n',
-        "            del record\n",
+        '                self._store(self._world.late, "late", record, part, _LATE_REASON)\n',
+        "",
     ),
     one(
         "poison_fails_the_batch",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.core.aggregates import (
+    AHEAD_MAX_S,
     KEYS_MAX,
     MICROS,
     SUM_MAX,
@@ -54,6 +55,28 @@ def without_empty(state: Windowed) -> list[dict[int, Counters]]:
 def test_the_order_of_processing_changes_nothing(orders: tuple[list[Arrival], list[Arrival]]) -> None:
     one, other = after(orders[0]), after(orders[1])
     assert one == other
+
+
+@given(st.lists(st.tuples(st.integers(-NOON_S, 2**38), st.integers(0, 2**33)), min_size=1))
+def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple[int, int]]) -> None:
+    """Whoever writes to the stream without the collector may say any time."""
+    arrived_s = 0
+    state = Windowed()
+    for at_s, later_s in times:
+        arrived_s = max(arrived_s, later_s)
+        count_in_windows(state, {VIEW: 1}, window_numbers(at_s), arrived_s)
+    for window, counted in zip(WINDOWS, state.windows, strict=True):
+        assert len(counted) <= window.kept + 2 + AHEAD_MAX_S // window.length_s
+        assert max(counted, default=0) <= window.newest_kept(arrived_s)
+    assert state.lifetime == {VIEW: len(times)}
+
+
+@given(st.integers(0, 2**33), st.integers(0, AHEAD_MAX_S))
+def test_an_event_of_the_near_future_counts_in_its_windows(arrived_s: int, ahead_s: int) -> None:
+    state = Windowed()
+    numbers = window_numbers(arrived_s + ahead_s)
+    count_in_windows(state, {VIEW: 1}, numbers, arrived_s)
+    assert state.windows == tuple({number: {VIEW: 1}} for number in numbers)
 
 
 @given(streams)

@@ -122,7 +122,7 @@ class Chunk:
             (position, number, lane): None
             for numbers, lane in self._moments
             for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True))
-            if number >= window.oldest_kept(self._arrived_at_s)
+            if window.oldest_kept(self._arrived_at_s) <= number <= window.newest_kept(self._arrived_at_s)
         }
 
     def _user(self, key: Key) -> UserState:
@@ -162,7 +162,7 @@ class Chunk:
             seen_version=0 if row is None else row.version,
             state=encode_state(state),
             expires_at_s=expires_at_s if row is None else max(expires_at_s, row.expires_at_s),
-            first_version=self._arrived_at_s * VERSIONS_PER_S,
+            first_version=max(1, self._arrived_at_s * VERSIONS_PER_S),
         )
 
 

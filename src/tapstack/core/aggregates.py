@@ -19,6 +19,10 @@ Counters = dict[int | str, int]
 Numbered = dict[int, Counters]  # counters by window number
 Numbers = tuple[int, int, int]  # a window number for each of `WINDOWS`
 
+# An event further in the future counts in no window, or a row would grow by one with every day that a clock is
+# wrong. The collector admits one day; another is for its own clock, and for who writes to the stream without it.
+AHEAD_MAX_S = 2 * 86_400
+
 
 class Window(NamedTuple):
     """A granularity of counting: windows are aligned to multiples of `length_s`."""
@@ -35,6 +39,10 @@ class Window(NamedTuple):
         """Tell the number of the oldest window still kept when records arrive at `arrived_s`."""
         return arrived_s // self.length_s - self.kept
 
+    def newest_kept(self, arrived_s: int) -> int:
+        """Tell the number of the newest window that a record arriving at `arrived_s` may be counted in."""
+        return (arrived_s + AHEAD_MAX_S) // self.length_s
+
 
 WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))
 
@@ -42,7 +50,8 @@ WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 
 class Windowed(msgspec.Struct, array_like=True):
     """Counters over a lifetime and in the windows of `WINDOWS`.
 
-    A window is forgotten once records arrive more than its kept time later. The moment of arrival is
+    A window is forgotten once records arrive more than its kept time later, and none is begun more than
+    `AHEAD_MAX_S` ahead. The moment of arrival is
     the stream's, not the worker's and not the event's: so what is kept depends neither on the order of
     processing, nor on a client's clock.
     """
@@ -97,7 +106,7 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
     for window, windows, number in zip(WINDOWS, state.windows, numbers, strict=True):
         if number in windows:
             counted.append(windows[number])
-        elif number >= window.oldest_kept(state.arrived_s):
+        elif window.oldest_kept(state.arrived_s) <= number <= window.newest_kept(arrived_s):
             windows[number] = {}
             counted.append(windows[number])
     for key, amount in delta.items():

@@ -254,7 +254,7 @@ UNIT_OF_WORK = (
         "versions_begin_at_one",
         "a row begun anew takes no version twice",
         CHUNK,
-        "first_version=self._arrived_at_s * VERSIONS_PER_S",
+        "first_version=max(1, self._arrived_at_s * VERSIONS_PER_S)",
         "first_version=1",
     ),
     Mutant(

@@ -311,6 +311,32 @@ def test_each_rejected_event_has_a_line_up_to_twenty_and_none_holds_a_value(
     assert (said["events_invalid"], said["events_ok"]) == (len(batch) - 1, 1)
 
 
+LOGGED_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "a known one": ({"user_id": ""}, "user_id"),
+    "a known one in an item": ({"items": [{"item_id": "i"}, {"item_id": ""}]}, "items[1].item_id"),
+    "one the collector sets": ({"received_at": LONG_AGO}, "received_at"),
+    "an unknown one": ({"secret@example.com": 1}, "unknown field"),
+    "an unknown one in an item": ({"items": [{"item_id": "i", "secret": 1}]}, "unknown field"),
+    "one that looks like a path": ({"user_id.secret": 1}, "unknown field"),
+    "one that looks like a place": ({"x` - at `$.secret": 1}, "unknown field"),
+    "one that looks like another's end": ({"secret` - at `$.items[0].name": 1}, "unknown field"),
+    "one that begins like a known one": ({"user_id\nsecret": 1}, "unknown field"),
+    "none": ({"": 1}, "event"),
+}
+
+
+@pytest.mark.parametrize(("change", "logged"), LOGGED_FIELDS.values(), ids=LOGGED_FIELDS)
+def test_of_a_field_that_the_schema_does_not_name_the_log_tells_no_name(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], change: dict[str, Any], logged: str
+) -> None:
+    answer = cloud.function("collector").handler(request("POST", "/v1/events", client_event(**change)), None)
+    (result,) = json.loads(answer["body"])["results"]
+    assert result["status"] == "invalid"
+    rejected, said = lines(capsys)
+    assert rejected["rejected"] == logged
+    assert "secret" not in json.dumps([rejected, said])
+
+
 def test_what_is_no_object_is_rejected_as_an_event(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.function("collector").handler(request("POST", "/v1/events", [7]), None)
     rejected, _ = lines(capsys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
+from tapstack.core.events import Event, Item
 from tapstack.entrypoints.alb import answer, read_request, refusal
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.log import write_line
@@ -17,7 +19,9 @@ from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_se
 from tapstack.errors import InvalidEvent
 
 REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
-FIELD_CHARS_MAX = 100  # an unknown field has any name, as long as an event
+# A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
+_FIELD = rf"(?:{'|'.join(Event.__struct_fields__)})"
+_KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
 METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 
 
@@ -62,10 +66,16 @@ def _first_reason(results: Sequence[Result]) -> str:
     return f"{first.field}: {first.reason}" if first.field else str(first.reason)
 
 
+def _loggable(field: str | None) -> str:
+    if field is None:
+        return "event"
+    return field if _KNOWN_FIELD.fullmatch(field) else "unknown field"
+
+
 def _log(results: Sequence[Result]) -> None:
     rejected = [result for result in results if result.status == "invalid"]
     for result in rejected[:REJECTED_LOGGED_MAX]:
-        said = {"rejected": (result.field or "event")[:FIELD_CHARS_MAX], "reason": result.reason}
+        said = {"rejected": _loggable(result.field), "reason": result.reason}
         write_line("WARNING", said, now_ms=_world.clock.now_ms())
     counts = Counter(result.status for result in results)
     fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}

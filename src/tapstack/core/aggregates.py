@@ -19,8 +19,8 @@ Counters = dict[int | str, int]
 Numbered = dict[int, Counters]  # counters by window number
 Numbers = tuple[int, int, int]  # a window number for each of `WINDOWS`
 
-# An event further in the future counts in no window, or a row would grow by one with every day that a clock is
-# wrong. The collector admits one day; another is for its own clock, and for who writes to the stream without it.
+# An event further in the future counts in no window, or a row would grow by one with every day that a clock
+# is wrong. The collector admits a day; another is for its clock, and for who writes to the stream without it.
 AHEAD_MAX_S = 2 * 86_400
 
 

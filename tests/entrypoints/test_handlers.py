@@ -379,6 +379,29 @@ def test_a_body_that_is_no_batch_is_answered_400(cloud: Cloud, changes: dict[str
     assert json.loads(answer["body"]) == {"code": "invalid_request", "message": message}
 
 
+ELSEWHERE: dict[str, tuple[str, str, int, str | None]] = {
+    "a read": ("GET", "/v1/events", 405, "POST"),
+    "a replacement": ("PUT", "/v1/events", 405, "POST"),
+    "a method in small letters": ("post", "/v1/events", 405, "POST"),
+    "another path": ("POST", "/v1/event", 404, None),
+    "a path below": ("POST", "/v1/events/1", 404, None),
+    "another version": ("POST", "/v2/events", 404, None),
+    "the root": ("POST", "/", 404, None),
+    "a slash that is encoded": ("POST", "/v1%2Fevents", 404, None),
+    "another path, read": ("GET", "/v1/users/ann", 404, None),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "status", "allowed"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_events_are_taken_by_one_method_at_one_path_only(
+    cloud: Cloud, method: str, path: str, status: int, allowed: str | None
+) -> None:
+    answer = cloud.function("collector").handler(request(method, path, client_event()), None)
+    assert (answer["statusCode"], answer["headers"].get("allow")) == (status, allowed)
+    assert set(json.loads(answer["body"])) == {"code", "message"}
+    assert cloud.kinesis.records("events") == []
+
+
 OK, DUPLICATE, RETRY = Result("ok"), Result("duplicate"), Result("retry")
 INVALID, NOT_JSON = Result("invalid", "user_id", "is required"), Result("invalid", None, "expected JSON")
 STATUSES: dict[str, tuple[list[Result], int, str | None]] = {

@@ -18,6 +18,7 @@ from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
 from tapstack.errors import InvalidEvent
 
+PATH = ("v1", "events")
 REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(Event.__struct_fields__)})"
@@ -38,7 +39,12 @@ _world = build_world(_settings, aws_settings())
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Take events; the answer names each event's fate."""
     try:
-        events = split(read_request(event).body(_settings.request_bytes_max))
+        request = read_request(event)
+        if request.path != PATH:
+            return refusal(404, "not_found", "no such path; POST /v1/events")
+        if request.method != "POST":
+            return refusal(405, "method_not_allowed", "only POST is answered here", {"allow": "POST"})
+        events = split(request.body(_settings.request_bytes_max))
     except InvalidEvent as error:
         return refusal(400, "invalid_request", str(error))
     results = collect(events, _world, event_bytes_max=_settings.event_bytes_max)

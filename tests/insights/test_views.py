@@ -27,7 +27,15 @@ from tapstack.core.rows import (
     lane_sort_key,
 )
 from tapstack.errors import Unavailable
-from tapstack.insights.routes import LISTED_DEFAULT, LISTED_MAX, BadRequest, NotFound, respond
+from tapstack.insights.routes import (
+    LISTED_DEFAULT,
+    LISTED_MAX,
+    ROUTES,
+    BadRequest,
+    NotFound,
+    respond,
+    route_of,
+)
 from tapstack.ports import Key, Row
 
 VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]
@@ -306,6 +314,24 @@ def test_what_is_not_known_is_not_found(path: str, message: str) -> None:
     with pytest.raises(NotFound) as caught:
         get(Rows(), path)
     assert str(caught.value).startswith(message)
+
+
+@given(st.sampled_from(ROUTES), st.text(min_size=1))
+def test_a_route_is_told_without_the_id(route: str, name: str) -> None:
+    path = [name if part == "{id}" else part for part in route.strip("/").split("/")]
+    assert route_of(path) == route
+
+
+@given(
+    st.lists(st.sampled_from(["v1", "users", "items", "trending", "healthz", "also-viewed", "x"]), max_size=5)
+)
+def test_a_path_has_a_route_or_is_not_found(path: list[str]) -> None:
+    try:
+        respond(path, {}, Rows(), NOON_S)
+    except NotFound as error:
+        assert str(error).startswith("no such path") == (route_of(path) is None)  # noqa: PT017 - either is right
+    else:
+        assert route_of(path) in {"/v1/trending", "/healthz"}
 
 
 N = "n: expected a whole number from 1 to 100, got "

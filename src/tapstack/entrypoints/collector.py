@@ -38,18 +38,24 @@ _world = build_world(_settings, aws_settings())
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Take events; the answer names each event's fate."""
+    began_ms = _world.clock.now_ms()
+    results, answered = _take(event)
+    _log(results, answered["statusCode"], began_ms)
+    return answered
+
+
+def _take(event: dict[str, Any]) -> tuple[Sequence[Result], dict[str, Any]]:
     try:
         request = read_request(event)
         if request.path != PATH:
-            return refusal(404, "not_found", "no such path; POST /v1/events")
+            return (), refusal(404, "not_found", "no such path; POST /v1/events")
         if request.method != "POST":
-            return refusal(405, "method_not_allowed", "only POST is answered here", {"allow": "POST"})
+            return (), refusal(405, "method_not_allowed", "only POST is answered here", {"allow": "POST"})
         events = split(request.body(_settings.request_bytes_max))
     except InvalidEvent as error:
-        return refusal(400, "invalid_request", str(error))
+        return (), refusal(400, "invalid_request", str(error))
     results = collect(events, _world, event_bytes_max=_settings.event_bytes_max)
-    _log(results)
-    return respond(results)
+    return results, respond(results)
 
 
 def respond(results: Sequence[Result]) -> dict[str, Any]:
@@ -78,11 +84,13 @@ def _loggable(field: str | None) -> str:
     return field if _KNOWN_FIELD.fullmatch(field) else "unknown field"
 
 
-def _log(results: Sequence[Result]) -> None:
+def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
+    now_ms = _world.clock.now_ms()
     rejected = [result for result in results if result.status == "invalid"]
     for result in rejected[:REJECTED_LOGGED_MAX]:
         said = {"rejected": _loggable(result.field), "reason": result.reason}
-        write_line("WARNING", said, now_ms=_world.clock.now_ms())
+        write_line("WARNING", said, now_ms=now_ms)
     counts = Counter(result.status for result in results)
-    fields = {f"events_{status}": counts[status] for status in ("ok", "duplicate", "invalid", "retry")}
-    write_line("INFO", fields, metrics=METRICS, now_ms=_world.clock.now_ms())
+    fields = {f"events_{fate}": counts[fate] for fate in ("ok", "duplicate", "invalid", "retry")}
+    fields |= {"status": status, "duration_ms": now_ms - began_ms}
+    write_line("INFO", fields, metrics=METRICS, now_ms=now_ms)

@@ -63,9 +63,10 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, list[dict[str,
     dict
         ``batchItemFailures``: empty when every record is durable, else the one to resume from.
     """
+    began_ms = _world.clock.now_ms()
     records = stream_records(event)
     report = consume(records, _world, _limits, context.get_remaining_time_in_millis)
-    _log(report, records, context)
+    _log(report, records, context, began_ms)
     failures = [] if report.resume_from is None else [{"itemIdentifier": report.resume_from}]
     return {"batchItemFailures": failures}
 
@@ -100,7 +101,8 @@ def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
     ]
 
 
-def _log(report: Report, records: list[StreamRecord], context: Context) -> None:
+def _log(report: Report, records: list[StreamRecord], context: Context, began_ms: int) -> None:
+    now_ms = _world.clock.now_ms()
     fields = msgspec.structs.asdict(report)
     for name in ("applied", "late", "quarantined"):
         fields[f"events_{name}"] = fields.pop(name)
@@ -108,5 +110,6 @@ def _log(report: Report, records: list[StreamRecord], context: Context) -> None:
     fields["commit_conflicts"] = fields.pop("conflicts")
     fields["request_id"] = context.aws_request_id
     fields["shard_id"] = records[0].shard_id if records else None
+    fields["duration_ms"] = now_ms - began_ms
     level = "INFO" if report.resume_from is None else "WARNING"
-    write_line(level, fields, metrics=METRICS, now_ms=_world.clock.now_ms())
+    write_line(level, fields, metrics=METRICS, now_ms=now_ms)

@@ -1,6 +1,7 @@
 """One JSON line per invocation; it is also the metrics, in CloudWatch's embedded format.
 
-The line holds counts, durations and outcomes; never a payload, never a user's identifier.
+The line holds counts, outcomes and ``duration_ms``, how long the handler took by the wall clock; never a
+payload, never a user's identifier, never a name that a sender chose.
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from tapstack.ports import RowReader
 
 LISTED_DEFAULT = 20
 LISTED_MAX = 100
-PATHS = (
+ROUTES = (
     "/v1/users/{id}",
     "/v1/items/{id}",
     "/v1/items/{id}/also-viewed",
     "/v1/items/{id}/also-bought",
-    "/v1/trending?window=5m|1h|1d",
+    "/v1/trending",
     "/healthz",
 )
 
@@ -30,6 +30,16 @@ class BadRequest(TapstackError):  # noqa: N818 - named as HTTP names it
 
 class NotFound(TapstackError):  # noqa: N818 - likewise
     """Nothing is known under this path."""
+
+
+def route_of(path: Sequence[str]) -> str | None:
+    """Name the route of a path's decoded segments, which tells nothing of its id; None if there is none."""
+    for route, parts in _ROUTE_PARTS.items():
+        if len(parts) == len(path) and all(
+            part in {"{id}", found} for part, found in zip(parts, path, strict=True)
+        ):
+            return route
+    return None
 
 
 def respond(path: Sequence[str], query: Query, reader: RowReader, now_s: int) -> dict[str, Any]:
@@ -55,21 +65,22 @@ def respond(path: Sequence[str], query: Query, reader: RowReader, now_s: int) ->
     Unavailable
         If the table does not answer.
     """
-    match tuple(path):
-        case ("healthz",):
+    match route_of(path):
+        case "/healthz":
             return {"status": "ok"}
-        case ("v1", "users", user_id):
-            return _found(user_view(reader, user_id, now_s), "user", user_id)
-        case ("v1", "items", item_id):
-            return _found(item_view(reader, item_id, now_s), "item", item_id)
-        case ("v1", "items", item_id, ("also-viewed" | "also-bought") as kind):
-            n, bought = _listed(query), kind == "also-bought"
-            return _found(partners_view(reader, item_id, now_s, bought=bought, n=n), "item", item_id)
-        case ("v1", "trending"):
+        case "/v1/users/{id}":
+            return _found(user_view(reader, path[2], now_s), "user", path[2])
+        case "/v1/items/{id}":
+            return _found(item_view(reader, path[2], now_s), "item", path[2])
+        case "/v1/items/{id}/also-viewed" | "/v1/items/{id}/also-bought":
+            n, bought = _listed(query), path[3] == "also-bought"
+            return _found(partners_view(reader, path[2], now_s, bought=bought, n=n), "item", path[2])
+        case "/v1/trending":
             return trending_view(reader, _window(query), now_s, _listed(query))
-    raise NotFound(f"no such path; GET {', '.join(PATHS)}")
+    raise NotFound(f"no such path; GET {', '.join(ROUTES)}")
 
 
+_ROUTE_PARTS = {route: tuple(route.strip("/").split("/")) for route in ROUTES}
 _WINDOWS = {window.name: window for window in WINDOWS}
 
 

@@ -42,7 +42,7 @@ from tapstack.core.events import (
     decode_event,
     encode_event,
 )
-from tapstack.core.identity import client_time_s
+from tapstack.core.identity import client_time_ms
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import AwsApi, StreamEntry
 from tapstack.testing import (
@@ -165,7 +165,7 @@ def test_a_time_ahead_is_moved_to_a_day_from_now_and_remembered(occurred_at: dat
     said = occurred_at - timedelta(microseconds=occurred_at.microsecond % 1_000)
     assert found.occurred_at == min(said, latest)
     assert found.clock_skew_ms == min(latest - said, timedelta()) / timedelta(milliseconds=1)
-    assert client_time_s(found) == int(occurred_at.timestamp() // 1)
+    assert client_time_ms(found) == round(said.timestamp() * 1_000)
     assert decode_event(encode_event(found)) == found
 
 

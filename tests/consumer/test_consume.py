@@ -479,6 +479,17 @@ def test_a_clock_that_never_was_set_makes_an_event_late(text: str, identity: dic
     assert pipeline.run([view(1, occurred_at=text, **identity)]).late == 1
 
 
+def test_a_burst_of_third_party_events_in_order_is_counted_whole() -> None:
+    """More ids in one second than a row remembers: none may push out its own second."""
+    pipeline = Pipeline()
+    records = [
+        view(n, occurred_at=rfc3339(NOON - timedelta(seconds=1) + timedelta(milliseconds=4 * n)))
+        for n in range(200)
+    ]
+    report = pipeline.run(records)
+    assert (report.applied, report.late) == (200, 0)
+
+
 def test_an_old_event_that_the_row_knows_is_a_duplicate() -> None:
     pipeline = Pipeline()
     event = old(0, 19.9)

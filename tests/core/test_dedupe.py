@@ -18,7 +18,7 @@ from tapstack.core.dedupe import (
     missing_count,
     remember,
 )
-from tapstack.core.identity import TIMELESS_S, Identity, Native, Opaque
+from tapstack.core.identity import TIMELESS_MS, Identity, Native, Opaque
 
 # More clients than a row remembers, some of the same birth, one with a clock far ahead.
 CLIENTS = [
@@ -30,7 +30,7 @@ SEEN_BYTES_MAX = CLIENTS_MAX * (25 + GAPS_MAX * 19) + IDS_MAX * 18 + 64
 
 natives = st.builds(Native, st.sampled_from(CLIENTS), st.integers(0, 60) | st.integers(0, 2**53 - 1))
 # An id comes with the same time in every copy: that is what the floor relies on.
-TIMES = [TIMELESS_S, 1, 2**40, *range(1_700_000_000, 1_700_000_060)]
+TIMES = [TIMELESS_MS, 1, 2**50, *range(1_700_000_000_000, 1_700_000_000_060)]
 
 
 def known_by_id(digest: int) -> Opaque:
@@ -161,22 +161,22 @@ def test_the_client_used_longest_ago_is_forgotten_and_what_is_older_is_late() ->
 
 
 @pytest.mark.parametrize(
-    ("at_s", "expected"),
+    ("at_ms", "expected"),
     [(IDS_MAX, Verdict.NEW), (1, Verdict.NEW), (0, Verdict.LATE)],
     ids=["newer than all", "just above the floor", "at the floor"],
 )
-def test_an_unknown_id_is_new_above_the_floor_and_late_below(at_s: int, expected: Verdict) -> None:
+def test_an_unknown_id_is_new_above_the_floor_and_late_below(at_ms: int, expected: Verdict) -> None:
     seen = Seen()
     for at in range(IDS_MAX + 1):
-        remember(seen, Opaque(at, at))  # the 65th pushes out the oldest, of second 0
-    assert judge(seen, Opaque(1_000, at_s)) is expected
+        remember(seen, Opaque(at, at))  # the 65th pushes out the oldest, of millisecond 0
+    assert judge(seen, Opaque(1_000, at_ms)) is expected
 
 
 def test_ids_without_a_time_are_the_first_to_be_forgotten() -> None:
     seen = Seen()
-    remember(seen, Opaque(-1, TIMELESS_S))
+    remember(seen, Opaque(-1, TIMELESS_MS))
     for number in range(IDS_MAX):
-        remember(seen, Opaque(number, 1_700_000_000))
-    assert judge(seen, Opaque(-1, TIMELESS_S)) is Verdict.LATE
-    assert judge(seen, Opaque(0, 1_700_000_000)) is Verdict.DUP
-    assert judge(seen, Opaque(IDS_MAX, 1_700_000_000)) is Verdict.NEW
+        remember(seen, Opaque(number, 1_700_000_000_000))
+    assert judge(seen, Opaque(-1, TIMELESS_MS)) is Verdict.LATE
+    assert judge(seen, Opaque(0, 1_700_000_000_000)) is Verdict.DUP
+    assert judge(seen, Opaque(IDS_MAX, 1_700_000_000_000)) is Verdict.NEW

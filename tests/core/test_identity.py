@@ -16,11 +16,11 @@ from tapstack.collector.collect import canonical
 from tapstack.core.dedupe import Seen, expect_parts, judge, remember
 from tapstack.core.events import ClientEvent, Event, decode_client_event
 from tapstack.core.identity import (
-    TIMELESS_S,
+    TIMELESS_MS,
     Native,
     Opaque,
     Part,
-    client_time_s,
+    client_time_ms,
     identify,
     lane_of,
     partition_key,
@@ -62,7 +62,7 @@ def test_a_resend_is_the_same_event_although_its_clock_was_wild(
     event = said(occurred_at=rfc3339(occurred_at))
     copies = [canonical(event, received_at) for received_at in (first, second)]
     assert identify(copies[0]) == identify(copies[1])
-    assert abs(client_time_s(copies[0]) - max(occurred_at.timestamp(), 1)) <= 1
+    assert abs(client_time_ms(copies[0]) - max(occurred_at.timestamp() * 1000, 1)) <= 1
 
 
 def test_sent_at_and_what_else_the_collector_adds_are_no_part_of_the_identity() -> None:
@@ -92,16 +92,16 @@ def test_an_id_is_kept_as_a_signed_64_bit_hash_with_the_clients_time() -> None:
     assert isinstance(identity, Opaque)
     # The layout of stored rows: another hash would count every remembered event again.
     digest = hashlib.blake2b(b"e-1", digest_size=8).digest()
-    assert identity == Opaque(int.from_bytes(digest, "big", signed=True), NOON_S)
+    assert identity == Opaque(int.from_bytes(digest, "big", signed=True), NOON_S * 1_000)
 
 
 def test_a_client_that_says_no_time_is_timeless() -> None:
-    assert client_time_s(stream_event()) == TIMELESS_S
+    assert client_time_ms(stream_event()) == TIMELESS_MS
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
 def test_a_time_before_1970_is_a_time_and_very_old(text: str) -> None:
-    assert client_time_s(stream_event(occurred_at=text)) == TIMELESS_S + 1
+    assert client_time_ms(stream_event(occurred_at=text)) == TIMELESS_MS + 1
 
 
 TWINS_BY_NAME: dict[str, tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]] = {

@@ -10,9 +10,9 @@ import msgspec
 from tapstack.core.events import Event, Item, decode_event
 from tapstack.core.fold import PART_ITEMS_MAX, part_items, parts_count
 from tapstack.core.identity import (
-    TIMELESS_S,
+    TIMELESS_MS,
     Identity,
-    client_time_s,
+    client_time_ms,
     identify,
     lane_of,
     partition_key,
@@ -97,8 +97,8 @@ def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_
     lane = lane_of(partition_key(event), lanes)
     # A client's clock may be ahead, or silent; the collector's was there too.
     born_s = int(event.received_at.timestamp())
-    if (said_s := client_time_s(event)) != TIMELESS_S:
-        born_s = min(born_s, said_s)
+    if (said_ms := client_time_ms(event)) != TIMELESS_MS:
+        born_s = min(born_s, said_ms // 1000)
     too_old = born_s < arrived_at_s - age_max_s
     first = Delivery(position, event, 0, event.items, identify(event), key, lane, at_s, arrived_at_s, too_old)
     if len(event.items) <= PART_ITEMS_MAX:

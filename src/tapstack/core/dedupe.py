@@ -42,8 +42,8 @@ class Seen(msgspec.Struct, array_like=True):
 
     clients: dict[bytes, ClientSeen] = {}  # in order of last use
     clients_floor_ms: int = -1  # the latest birth among forgotten clients
-    ids: dict[int, int] = {}  # digest -> the client's own time, Unix seconds
-    ids_floor_s: int = -1  # the latest time among forgotten ids
+    ids: dict[int, int] = {}  # digest -> the client's own time, Unix milliseconds
+    ids_floor_ms: int = -1  # the latest time among forgotten ids
     parts: list[int] = []  # further parts of counted events that are not counted yet
 
 
@@ -55,7 +55,7 @@ def judge(seen: Seen, identity: Identity) -> Verdict:
         return Verdict.NEW if identity.digest in seen.parts else Verdict.DUP
     if identity.digest in seen.ids:
         return Verdict.DUP
-    return Verdict.LATE if identity.at_s <= seen.ids_floor_s else Verdict.NEW
+    return Verdict.LATE if identity.at_ms <= seen.ids_floor_ms else Verdict.NEW
 
 
 def remember(seen: Seen, identity: Identity) -> None:
@@ -133,10 +133,10 @@ def _without(gaps: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:
 
 
 def _remember_opaque(seen: Seen, identity: Opaque) -> None:
-    seen.ids[identity.digest] = identity.at_s
+    seen.ids[identity.digest] = identity.at_ms
     if len(seen.ids) > IDS_MAX:
         oldest = min(seen.ids, key=lambda digest: (seen.ids[digest], digest))
-        seen.ids_floor_s = max(seen.ids_floor_s, seen.ids.pop(oldest))
+        seen.ids_floor_ms = max(seen.ids_floor_ms, seen.ids.pop(oldest))
 
 
 def _birth_ms(client: bytes) -> int:

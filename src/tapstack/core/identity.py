@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tapstack.core.events import ClientEvent, Event
 
-TIMELESS_S = 0  # the client said no time: such an id is the first to be forgotten, and then LATE
+TIMELESS_MS = 0  # the client said no time: such an id is the first to be forgotten, and then LATE
 
 
 class Native(NamedTuple):
@@ -30,7 +30,7 @@ class Opaque(NamedTuple):
     """
 
     digest: int
-    at_s: int
+    at_ms: int  # by the client's own clock; in whole seconds a burst would push out its own second
 
 
 class Part(NamedTuple):
@@ -63,19 +63,18 @@ def identify(event: Event, part: int = 0) -> Identity:
     if event.event_id is None:
         raise AssertionError("decode_event admits no event without an identity")
     digest = _digest(event.event_id, part)
-    return Part(digest) if part else Opaque(digest, client_time_s(event))
+    return Part(digest) if part else Opaque(digest, client_time_ms(event))
 
 
-def client_time_s(event: Event) -> int:
-    """Tell the time the client itself stamped, in Unix seconds; `TIMELESS_S` if it stamped none.
+def client_time_ms(event: Event) -> int:
+    """Tell the time the client itself stamped, in Unix milliseconds; `TIMELESS_MS` if it stamped none.
 
     Unlike ``occurred_at`` it does not depend on when the event was sent, so every copy of an event
     has the same one. A time before 1970 is as good as its beginning: very old, but a time.
     """
     if event.clock_skew_ms is None:
-        return TIMELESS_S
-    client_time_ms = round(event.occurred_at.timestamp() * 1000) - event.clock_skew_ms
-    return max(client_time_ms // 1000, TIMELESS_S + 1)
+        return TIMELESS_MS
+    return max(round(event.occurred_at.timestamp() * 1000) - event.clock_skew_ms, TIMELESS_MS + 1)
 
 
 def partition_key(event: ClientEvent | Event) -> str:

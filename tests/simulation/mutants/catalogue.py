@@ -109,14 +109,14 @@ MEMORY = (
         "id_floor_ignored",
         "an unknown id below the floor is LATE",
         DEDUPE,
-        "return Verdict.LATE if identity.at_s <= seen.ids_floor_s else Verdict.NEW",
+        "return Verdict.LATE if identity.at_ms <= seen.ids_floor_ms else Verdict.NEW",
         "return Verdict.NEW",
     ),
     one(
         "id_floor_not_raised",
         "forgetting an id raises the floor",
         DEDUPE,
-        "seen.ids_floor_s = max(seen.ids_floor_s, seen.ids.pop(oldest))",
+        "seen.ids_floor_ms = max(seen.ids_floor_ms, seen.ids.pop(oldest))",
         "seen.ids.pop(oldest)",
     ),
     one(

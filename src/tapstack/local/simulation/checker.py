@@ -268,7 +268,7 @@ class Checker:
         lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
         kind, client, n = fact.parts[index].name
         if kind == "o":
-            return fact.client_s <= ids_floor
+            return fact.client_ms <= ids_floor
         assert isinstance(client, bytes), "a client is known by its bytes"  # noqa: S101 - for types
         return n < lows.get(client, 0) or int.from_bytes(client[:6], "big") <= clients_floor
 

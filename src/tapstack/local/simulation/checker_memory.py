@@ -25,7 +25,7 @@ class Memory:
     """
 
     def __init__(self, seen: Any) -> None:
-        clients, self._clients_floor_ms, ids, self._ids_floor_s, *_ = seen
+        clients, self._clients_floor_ms, ids, self._ids_floor_ms, *_ = seen
         self._ids: dict[int, int] = dict(ids)
         self._clients: dict[bytes, tuple[int, int, list[int]]] = {
             client: (low, top, [n for a, b in gaps for n in range(a, b + 1)])
@@ -41,12 +41,12 @@ class Memory:
         kind, what, n = part.name
         if kind == "n" and isinstance(what, bytes):
             return self._take_native(what, n)
-        if not isinstance(what, int) or what in self._ids or fact.client_s <= self._ids_floor_s:
+        if not isinstance(what, int) or what in self._ids or fact.client_ms <= self._ids_floor_ms:
             return False
-        self._ids[what] = fact.client_s
+        self._ids[what] = fact.client_ms
         if len(self._ids) > IDS_MAX:
             oldest = min(self._ids, key=lambda digest: (self._ids[digest], digest))
-            self._ids_floor_s = max(self._ids_floor_s, self._ids.pop(oldest))
+            self._ids_floor_ms = max(self._ids_floor_ms, self._ids.pop(oldest))
         return True
 
     def _take_native(self, client: bytes, n: int) -> bool:

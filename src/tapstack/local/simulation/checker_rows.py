@@ -197,7 +197,7 @@ def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> li
 def _below_floor(name: Name, fact: Fact, state: Any) -> bool:
     clients, clients_floor, ids, ids_floor, *_ = state[0]
     if name[0] == "o":
-        return name[1] not in ids and fact.client_s <= ids_floor
+        return name[1] not in ids and fact.client_ms <= ids_floor
     client = name[1]
     if client in clients:
         return bool(name[2] < clients[client][0])

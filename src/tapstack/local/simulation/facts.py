@@ -59,16 +59,16 @@ class Fact:
         The row of its user.
     parts
         Its parts.
-    client_s
-        When it happened by its client's clock, Unix seconds; 0 if the client said no time.
+    client_ms
+        When it happened by its client's clock, Unix milliseconds; 0 if the client said no time.
     """
 
-    __slots__ = ("ages_s", "arrivals_s", "client_s", "parts", "pk", "times_s")
+    __slots__ = ("ages_s", "arrivals_s", "client_ms", "parts", "pk", "times_s")
 
-    def __init__(self, pk: str, parts: tuple[Part, ...], client_s: int) -> None:
+    def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int) -> None:
         self.pk = pk
         self.parts = parts
-        self.client_s = client_s
+        self.client_ms = client_ms
         self.times_s: list[int] = []  # the time it is counted at, by each record's account
         self.arrivals_s: list[int] = []
         self.ages_s: list[int] = []  # how old each record's account was when it arrived
@@ -120,11 +120,11 @@ def read_event(data: bytes) -> Reading:
     event = _decode(data)
     counted_ms = _milliseconds(event["occurred_at"])
     skew_ms = event.get("clock_skew_ms")
-    client_s = 0 if skew_ms is None else max((counted_ms - skew_ms) // 1000, 1)
+    client_ms = 0 if skew_ms is None else max(counted_ms - skew_ms, 1)
     seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
-    born_s = min(client_s, received_s) if client_s else received_s
-    return Reading(Fact(row_of(event), tuple(_parts(event)), client_s), seconds, born_s)
+    born_s = min(client_ms // 1000, received_s) if client_ms else received_s
+    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms), seconds, born_s)
 
 
 def _milliseconds(text: str) -> int:

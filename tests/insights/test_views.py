@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import WINDOWS, Counters, count_in_windows, window_numbers
+from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
 from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.fold import fold_event
 from tapstack.core.ranking import BOARD_PLACES
@@ -217,10 +220,53 @@ def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None
     assert get(rows, f"/v1/items/a/{path}") == {
         "item_id": "a",
         "items": [{"item_id": "c", "count": 5}, {"item_id": "b", "count": 2}, {"item_id": "d", "count": 2}],
+        "count_error_max": 0,
     }
     assert len(get(rows, f"/v1/items/a/{path}", n="2")["items"]) == 2
     other = {"also-viewed": "also-bought", "also-bought": "also-viewed"}[path]
     assert get(rows, f"/v1/items/a/{other}")["items"] == []
+
+
+PLACES = {"also-viewed": ("viewed_with", VIEWED_WITH_MAX), "also-bought": ("bought_with", BOUGHT_WITH_MAX)}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@given(random=st.randoms(use_true_random=False), lanes_count=st.integers(1, 4), spare=st.integers(-20, 20))
+def test_no_partners_count_is_off_by_more_than_the_answer_says(
+    kind: str, random: Random, lanes_count: int, spare: int
+) -> None:
+    field, places = PLACES[kind]
+    names = [f"i{number}" for number in range(max(1, places + spare))]
+    weights = [1 / (number + 1) for number in range(len(names))]  # a few are frequent, as in a shop
+    true: Counter[str] = Counter()
+    lanes: list[dict[str, int]] = [{} for _ in range(lanes_count)]
+    for partner in random.choices(names, weights, k=random.randrange(600)):
+        true[partner] += 1
+        count_partner(random.choice(lanes), partner, places)
+    rows = Rows()
+    for lane, partners in enumerate(lanes):
+        rows.put(item_partition("a"), lane_sort_key(lane), ItemState(**{field: partners}))
+    shown = get(rows, f"/v1/items/a/{kind}", n="100")
+    told = {entry["item_id"]: entry["count"] for entry in shown["items"]}
+    for partner in true | told:
+        assert abs(told.get(partner, 0) - true[partner]) <= shown["count_error_max"]
+    if all(len(partners) < places for partners in lanes):
+        assert shown["count_error_max"] == 0
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_said(kind: str) -> None:
+    field, places = PLACES[kind]
+    full: dict[str, int] = {}
+    for partner in ("b", *(f"i{number}" for number in range(places))):
+        count_partner(full, partner, places)
+    assert "b" not in full
+    rows = Rows()
+    rows.put(item_partition("a"), lane_sort_key(0), ItemState(**{field: full}))
+    rows.put(item_partition("a"), lane_sort_key(1), ItemState(**{field: {"b": 5}}))
+    shown = get(rows, f"/v1/items/a/{kind}")
+    assert shown["items"][0] == {"item_id": "b", "count": 5}  # it was paired 6 times
+    assert shown["count_error_max"] == 1
 
 
 # Trending.

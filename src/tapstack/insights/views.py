@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts
+from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import merge_boards
 from tapstack.core.rows import (
@@ -81,16 +82,41 @@ def item_view(reader: RowReader, item_id: str, now_s: int) -> dict[str, Any] | N
 def partners_view(
     reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int
 ) -> dict[str, Any] | None:
-    """Tell the items most often viewed, or bought, in one session with an item; see `user_view`."""
+    """Tell the items most often viewed, or bought, in one session with an item; see `user_view`.
+
+    Returns
+    -------
+    dict or None
+        ``items`` with their counts, and ``count_error_max``: by how much a count may be too low or too
+        high, and the count of an item that is in no lane's map too (0 unless a lane's map is full).
+    """
     items = _item_lanes(reader, item_id, now_s)
     if not items:
         return None
+    maps = [item.bought_with if bought else item.viewed_with for item in items]
+    ranked, count_error_max = _merge_partners(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX)
+    return {
+        "item_id": item_id,
+        "items": [{"item_id": name, "count": count} for name, count in ranked[:n]],
+        "count_error_max": count_error_max,
+    }
+
+
+def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[list[tuple[str, int]], int]:
+    """Add up the maps of all lanes.
+
+    A full Space-Saving map has forgotten no partner of more pairs than its lowest count, and whoever took
+    another's place inherited no more than that: the lowest count only rises. So a lane misses a partner by
+    at most that much, either way; see `tapstack.core.cooccurrence`.
+    """
     total: dict[str, int] = {}
-    for item in items:
-        for partner, count in (item.bought_with if bought else item.viewed_with).items():
+    error = 0
+    for partners in maps:
+        for partner, count in partners.items():
             total[partner] = total.get(partner, 0) + count
-    ranked = sorted(total.items(), key=lambda entry: (-entry[1], entry[0]))[:n]
-    return {"item_id": item_id, "items": [{"item_id": name, "count": count} for name, count in ranked]}
+        if len(partners) >= places:
+            error += min(partners.values())
+    return sorted(total.items(), key=lambda entry: (-entry[1], entry[0])), error
 
 
 def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> dict[str, Any]:

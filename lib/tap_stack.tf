@@ -80,6 +80,13 @@ variable "tags" {
     condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
     error_message = "AWS reserves tag keys that start with aws:."
   }
+
+  # The least that all services take, which is what S3 takes: letters, digits, spaces and _ . : / = + - @
+  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_S3Tag.html, read 2026-11-26
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
+    error_message = "Tags may hold letters, digits, spaces and _ . : / = + - @ only: keys 1-128 characters, values at most 256."
+  }
 }
 
 variable "deletion_protection" {
@@ -1510,12 +1517,12 @@ resource "aws_vpc_block_public_access_options" "region" {
 
 locals {
   # days: how long objects stay. quarantine, late and failure hold events that are not counted (yet); nothing may
-  # expire before a person had time to act on an alarm.
+  # expire before a person had time to act on an alarm. why becomes a tag, and S3 takes neither ; nor , in one.
   data_buckets = merge(
     {
       quarantine = { days = 400, why = "Events that the consumer cannot read" }
       late       = { days = 400, why = "Events that came after their state was forgotten" }
-      failure    = { days = 400, why = "Batches that the event source mapping gave up; expected to stay empty" }
+      failure    = { days = 400, why = "Batches that the event source mapping gave up - expected to stay empty" }
     },
     var.enable_raw_archive ? { archive = { days = var.archive_retention_days, why = "Every accepted event" } } : {},
   )

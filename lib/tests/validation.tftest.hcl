@@ -55,6 +55,46 @@ run "refuses_a_tag_that_aws_reserves" {
   expect_failures = [var.tags]
 }
 
+run "refuses_a_tag_value_that_s3_refuses" {
+  command = plan
+
+  variables {
+    tags = { Owner = "web; mobile" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "refuses_a_tag_key_that_s3_refuses" {
+  command = plan
+
+  variables {
+    tags = { "cost,center" = "1" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "refuses_a_tag_key_of_129_characters" {
+  command = plan
+
+  variables {
+    tags = { (join("", [for index in range(129) : "k"])) = "v" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "refuses_a_tag_value_of_257_characters" {
+  command = plan
+
+  variables {
+    tags = { Owner = join("", [for index in range(257) : "v"]) }
+  }
+
+  expect_failures = [var.tags]
+}
+
 run "refuses_a_public_vpc_range" {
   command = plan
 

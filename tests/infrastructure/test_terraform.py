@@ -55,6 +55,28 @@ def test_invariants_hold_with_a_mocked_provider(initialised: Initialised, file: 
     assert re.search(r"Success! [0-9]+ passed, 0 failed", done.stdout)
 
 
+TAG = re.compile(r"[\w .:/=+@-]*")
+"""What S3 takes in a tag, of which AWS's services take the least; other letters and spaces do not occur here."""
+
+
+@pytest.mark.slow
+def test_tags_hold_only_what_s3_admits(initialised: Initialised) -> None:
+    tagged = {}
+    for file in ("policies", "everything_on"):
+        done = _terraform("test", "-json", "-verbose", f"-filter=tests/{file}.tftest.hcl", env=initialised.env)
+        assert done.returncode == 0, done.stdout
+        for line in done.stdout.splitlines():
+            for change in json.loads(line).get("test_plan", {}).get("resource_changes", []):
+                tagged[change["address"]] = (change["change"]["after"] or {}).get("tags_all") or {}
+    assert len([tags for tags in tagged.values() if tags]) > 80
+    for address, tags in tagged.items():
+        for key, value in tags.items():
+            assert TAG.fullmatch(key), f"{address} {key}"
+            assert len(key) <= 128, f"{address} {key}"
+            assert TAG.fullmatch(value), f"{address} {key} = {value}"
+            assert len(value) <= 256, f"{address} {key} = {value}"
+
+
 def _rendered_template(initialised: Initialised) -> dict[str, Any]:
     done = _terraform(
         "test", "-json", "-verbose", "-filter=tests/nat_template.tftest.hcl", env=initialised.env

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tapstack.local.blueprint import Blueprint, TableConfig
 from tapstack.local.event_source_mapping import MappingConfig
 from tapstack.local.lambda_config import ACCOUNT_ID, REGION, FunctionConfig
-from tapstack.local.load_balancer import ListenerRule, TargetGroup
+from tapstack.local.load_balancer import FixedResponse, ListenerRule, TargetGroup
 
 TABLE = "tapstack-behaviour"
 STREAM = "tapstack-events"
@@ -33,9 +33,20 @@ TARGET_GROUPS = (
     TargetGroup(name="tapstack-collector", function=COLLECTOR),
     TargetGroup(name="tapstack-insights", function=INSIGHTS),
 )
+# As lib/tap_stack.tf deploys by default; a test compares them.
 RULES = (
     ListenerRule(priority=10, path_patterns=("/v1/events",), methods=("POST",), action="tapstack-collector"),
-    ListenerRule(priority=20, path_patterns=("/v1/*", "/healthz"), action="tapstack-insights"),
+    ListenerRule(
+        priority=20,
+        path_patterns=("/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"),
+        methods=("GET",),
+        action="tapstack-insights",
+    ),
+)
+DEFAULT_ACTION = FixedResponse(
+    status=404,
+    content_type="application/json",
+    body='{"code":"not_found","message":"no such path or method"}',
 )
 
 
@@ -109,11 +120,12 @@ def embedded(
         ),
         target_groups=TARGET_GROUPS,
         rules=RULES,
+        default_action=DEFAULT_ACTION,
     )
 
 
 def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
-    """List each function's environment variables.
+    """List each function's environment variables, with the deployed stack's default limits.
 
     Parameters
     ----------
@@ -133,7 +145,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             **common,
             "TAPSTACK_STREAM": STREAM,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
-            "TAPSTACK_REQUEST_BYTES_MAX": "1048576",
+            "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
         },
         CONSUMER: {
             **common,
@@ -141,7 +153,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
             "TAPSTACK_LATE_BUCKET": LATE_BUCKET,
             "TAPSTACK_LANES": str(lanes),
-            "TAPSTACK_ROW_TTL_DAYS": "60",
+            "TAPSTACK_ROW_TTL_DAYS": "400",
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         },
         INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},

@@ -1,0 +1,85 @@
+"""The embedded cloud's own blueprint is what Terraform deploys by default, where both say the same thing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tapstack.local.cloud_functions import embedded
+from tapstack.local.load_balancer import FixedResponse, ListenerRule
+
+STACK = (Path(__file__).parents[2] / "lib" / "tap_stack.tf").read_text()
+BLUEPRINT = embedded(shards=2, lanes=2)
+
+
+def variable(name: str) -> str:
+    """Tell the text of a variable's default."""
+    found = re.search(
+        rf'^variable "{name}" {{\n(?:  .*\n|\n)*?  default     = (?P<one>.*)\n', STACK, re.MULTILINE
+    ) or re.search(
+        rf'^variable "{name}" {{\n(?:  .*\n|\n)*?  default = {{\n(?P<many>(?:    .*\n)+)  }}\n',
+        STACK,
+        re.MULTILINE,
+    )
+    assert found is not None, f"no default of {name} in the stack"
+    return next(text for text in found.groups() if text is not None)
+
+
+def deployed_rules() -> list[ListenerRule]:
+    services = re.finditer(
+        r"    (?P<name>\w+) = {\n"
+        r"      priority = (?P<priority>\d+)\n"
+        r"      paths    = (?P<paths>.*)\n"
+        r"      methods  = (?P<methods>.*)\n"
+        r"    }\n",
+        variable("api_services"),
+    )
+    return [
+        ListenerRule(
+            priority=int(service["priority"]),
+            path_patterns=tuple(json.loads(service["paths"])),
+            methods=tuple(json.loads(service["methods"])),
+            action=service["name"],
+        )
+        for service in services
+    ]
+
+
+def test_the_rules_are_the_deployed_ones() -> None:
+    deployed = deployed_rules()
+    assert len(deployed) == 2
+    prefix = "tapstack-"
+    assert [
+        replace(rule, action=str(rule.action).removeprefix(prefix)) for rule in BLUEPRINT.rules
+    ] == deployed
+
+
+def test_what_no_rule_matches_is_answered_as_deployed() -> None:
+    bodies = re.findall(r"message_body = jsonencode\({(.*)}\)", STACK)
+    types = re.findall(r'content_type = "(.*)"\n *message_body', STACK)
+    action = BLUEPRINT.default_action
+    assert isinstance(action, FixedResponse)
+    assert action.status == 404
+    assert set(types) == {action.content_type}
+    said = {name: json.loads(text) for name, text in re.findall(r'(\w+) = ("[^"]*")', bodies[0])}
+    assert len(set(bodies)) == 1
+    # Terraform's jsonencode writes no spaces and sorts the names.
+    assert action.body == json.dumps(said, separators=(",", ":"), sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "default"),
+    [
+        ("collector", "TAPSTACK_EVENT_BYTES_MAX", "event_bytes_max"),
+        ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "request_bytes_max"),
+        ("consumer", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
+        ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
+    ],
+)
+def test_the_functions_limits_are_the_deployed_ones(function: str, name: str, default: str) -> None:
+    (environment,) = (each.environment for each in BLUEPRINT.functions if each.name == f"tapstack-{function}")
+    assert environment[name] == variable(default)

@@ -345,9 +345,10 @@ def test_an_expired_user_does_not_hide_the_visitor_of_that_id() -> None:
 
 
 UNKNOWN: dict[str, tuple[str, str]] = {
-    "user": ("/v1/users/ann", "no user 'ann' has been seen"),
-    "item": ("/v1/items/a", "no item 'a' has been seen"),
-    "item's partners": ("/v1/items/a/also-viewed", "no item 'a' has been seen"),
+    "user": ("/v1/users/ann", "no user of this id has been seen"),
+    "user whose id no screen shows": ("/v1/users/\x00", "no user of this id has been seen"),
+    "item": ("/v1/items/a", "no item of this id has been seen"),
+    "item's partners": ("/v1/items/a/also-viewed", "no item of this id has been seen"),
     "path": ("/v1/nothing", "no such path; GET /v1/users/{id}, /v1/items/{id}"),
     "user without id": ("/v1/users", "no such path; GET /v1/users/{id}"),
     "user with more": ("/v1/users/ann/more", "no such path; GET /v1/users/{id}"),

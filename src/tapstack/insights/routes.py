@@ -69,12 +69,12 @@ def respond(path: Sequence[str], query: Query, reader: RowReader, now_s: int) ->
         case "/healthz":
             return {"status": "ok"}
         case "/v1/users/{id}":
-            return _found(user_view(reader, path[2], now_s), "user", path[2])
+            return _found(user_view(reader, path[2], now_s), "user")
         case "/v1/items/{id}":
-            return _found(item_view(reader, path[2], now_s), "item", path[2])
+            return _found(item_view(reader, path[2], now_s), "item")
         case "/v1/items/{id}/also-viewed" | "/v1/items/{id}/also-bought":
             n, bought = _listed(query), path[3] == "also-bought"
-            return _found(partners_view(reader, path[2], now_s, bought=bought, n=n), "item", path[2])
+            return _found(partners_view(reader, path[2], now_s, bought=bought, n=n), "item")
         case "/v1/trending":
             return trending_view(reader, _window(query), now_s, _listed(query))
     raise NotFound(f"no such path; GET {', '.join(ROUTES)}")
@@ -84,9 +84,9 @@ _ROUTE_PARTS = {route: tuple(route.strip("/").split("/")) for route in ROUTES}
 _WINDOWS = {window.name: window for window in WINDOWS}
 
 
-def _found(view: dict[str, Any] | None, kind: str, name: str) -> dict[str, Any]:
+def _found(view: dict[str, Any] | None, kind: str) -> dict[str, Any]:
     if view is None:
-        raise NotFound(f"no {kind} {name!r} has been seen")
+        raise NotFound(f"no {kind} of this id has been seen")
     return view
 
 

@@ -2855,6 +2855,67 @@ resource "aws_cloudwatch_metric_alarm" "quarantine_rate" {
   tags = { Name = "${local.name}-quarantine-percent" }
 }
 
+# A reader that does not run at all (mapping disabled, role or key lost) counts nothing: no error, no age, no drop. So
+# these compare what came in with what was taken out. A reader that works may be silent for one invocation and one
+# window; longer is wrong. One period more than must be wrong: the newest one has no figures yet.
+locals {
+  idle_alarms = merge(
+    {
+      consumer = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, period_s = 60, periods = max(5, 2 + ceil((var.consumer_timeout_s + var.batch_window_s) / 60)), why = "Events come in and the consumer is not invoked: look at the mapping's state, then at its role and the stream's key" }
+    },
+    {
+      for name in(var.enable_raw_archive ? ["archive"] : []) : name => { namespace = "AWS/Firehose", metric = "DeliveryToS3.Records", dimensions = { DeliveryStreamName = aws_kinesis_firehose_delivery_stream.archive[0].name }, period_s = 900, periods = 3, why = "Events come in and none reaches the raw archive: look at the delivery stream's log, then at its role and keys" }
+    },
+  )
+}
+
+resource "aws_cloudwatch_metric_alarm" "idle" {
+  for_each = local.idle_alarms
+
+  alarm_name          = "${local.name}-${each.key}-idle"
+  alarm_description   = each.value.why
+  evaluation_periods  = each.value.periods + 1
+  datapoints_to_alarm = each.value.periods
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "idle"
+    label       = "1 while events come in and none is taken"
+    expression  = "IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0)"
+    return_data = true
+  }
+
+  metric_query {
+    id = "incoming"
+
+    metric {
+      namespace   = "AWS/Kinesis"
+      metric_name = "IncomingRecords"
+      dimensions  = { StreamName = aws_kinesis_stream.events.name }
+      period      = each.value.period_s
+      stat        = "Sum"
+    }
+  }
+
+  metric_query {
+    id = "taken"
+
+    metric {
+      namespace   = each.value.namespace
+      metric_name = each.value.metric
+      dimensions  = each.value.dimensions
+      period      = each.value.period_s
+      stat        = "Sum"
+    }
+  }
+
+  tags = { Name = "${local.name}-${each.key}-idle" }
+}
+
 # ── Dashboard: the flow from left to right ───────────────────────────────────
 
 locals {

@@ -54,6 +54,36 @@ run "the_mapping_never_skips_a_record" {
   }
 }
 
+run "a_reader_that_does_not_run_is_seen" {
+  command = plan
+
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.idle : name => join(" ", concat(
+      ["${alarm.datapoints_to_alarm} of ${alarm.evaluation_periods} above ${alarm.threshold}:"],
+      sort([for query in alarm.metric_query : query.return_data == true ? query.expression : "${query.id} = ${query.metric[0].namespace} ${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} s"]),
+      )) } == {
+      consumer = "5 of 6 above 0: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
+      archive  = "3 of 4 above 0: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
+    }
+    error_message = "Both readers are watched while they count nothing."
+  }
+}
+
+run "long_invocations_and_windows_are_not_idleness" {
+  command = plan
+
+  variables {
+    consumer_timeout_s = 900
+    batch_window_s     = 300
+    enable_raw_archive = false
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.idle : name => alarm.datapoints_to_alarm } == { consumer = 22 }
+    error_message = "Longer than one invocation and one window; without an archive nobody watches it."
+  }
+}
+
 run "the_stream_keeps_seven_days_and_takes_the_peak" {
   command = plan
 

@@ -115,7 +115,7 @@ def test_when_all_is_well_nothing_is_found():
     assert all(
         finding.compared and not finding.examples
         for finding in result.findings
-        if "none of ours" not in finding.name
+        if "none of ours" not in finding.name and "aside" not in finding.name
     )
 
 
@@ -204,8 +204,10 @@ def test_a_row_that_nobody_should_have_written_is_found():
     assert reconcile(ledger_of(*EVENTS), tables).overcounted == 1
 
 
-def stored(event, key="late/shardId-000000000000/1-0.json"):
-    return StoredEvent(key, "its identity is no longer remembered", msgspec.json.encode(event))
+def stored(event, *, days=40):
+    """The object of an event that was so many days on its way from the collector to the consumer."""
+    data = msgspec.json.encode({**event, "received_at": AT, "clock_skew_ms": 0})
+    return StoredEvent("late/shardId-000000000000/1-0.json", "why", data, AT_S + days * 86_400)
 
 
 def test_an_event_in_the_late_store_is_not_lost():
@@ -254,6 +256,55 @@ def test_a_long_event_in_the_late_store_is_there_whole():
     event = hundred(event_id="e-2")
     rows.late = [stored(event)]
     assert outcome(rows, *EVENTS, event) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["late", "quarantined"])
+def test_a_pipeline_that_sets_everything_aside_loses_everything(kind):
+    events = [view(0), view(1, "b"), purchase()]
+    tables = Tables(**{kind: [stored(event, days=0) for event in events]})
+    result = reconcile(ledger_of(*events), tables)
+    assert (result.applied, result.lost) == (0, 3)
+
+
+def test_an_accepted_event_in_quarantine_is_lost_however_old():
+    tables = Tables(quarantined=[stored(view(0))])
+    assert reconcile(ledger_of(view(0)), tables).lost == 1
+
+
+def test_poison_that_the_collector_never_saw_is_nobodys_loss():
+    tables = ByHand().tables()
+    tables.quarantined = [StoredEvent("quarantine/1", "no JSON", b"?", AT_S), stored(view(9))]
+    result = reconcile(ledger_of(*EVENTS), tables)
+    assert (result.quarantined, result.lost, result.overcounted) == (2, 0, 0)
+
+
+BIRTH_MS = int(CLIENT.replace("-", "")[:12], 16)
+REASONS = {
+    "too old": (stored(view(3, "b"), days=31), {}),
+    "of a time before the floor": (
+        stored(purchase() | {"event_id": "e-9"}, days=0),
+        {"ids_floor_ms": AT_S * 1_000},
+    ),
+    "of a client born before the floor": (stored(view(3, "b"), days=0), {"clients_floor_ms": BIRTH_MS}),
+    "below what is known of its client": (stored(view(3, "b"), days=0), {"clients": {RAW: [4, 5, []]}}),
+    "too long": (stored(hundred(event_id="e-2"), days=0), {}),
+}
+
+
+@pytest.mark.parametrize(("event", "memory"), REASONS.values(), ids=REASONS)
+@pytest.mark.parametrize("has_reason", [True, False], ids=["seen", "not seen"])
+def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, memory, has_reason):
+    tables = ByHand().tables()
+    tables.late = [event]
+    if has_reason:
+        for name, value in memory.items():
+            setattr(tables.users["U#u"], name, value)
+    elif not memory:
+        event = tables.late[0] = stored(view(3, "b"), days=29)
+    payload = msgspec.json.decode(event.data)
+    ledger = ledger_of(*EVENTS, payload)
+    finding = next(each for each in reconcile(ledger, tables).findings if "aside" in each.name)
+    assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
 
 
 class Memory:
@@ -322,8 +373,9 @@ def run_consumer(payloads):
     for key, row in memory.rows.items():
         tables.add(key.pk, key.sk, row.state)
     for key, body in late.objects.items():
-        data = msgspec.json.decode(body, type=dict)["data"]
-        tables.late.append(StoredEvent(key, "late", msgspec.json.decode(f'"{data}"', type=bytes)))
+        kept = msgspec.json.decode(body, type=dict)
+        data = msgspec.convert(kept["data"], bytes)
+        tables.late.append(StoredEvent(key, "late", data, kept["arrived_at_s"]))
     return ledger, tables
 
 
@@ -336,7 +388,7 @@ def consumed():
 
 
 def test_the_checker_and_the_consumer_agree_on_generated_traffic(consumed):
-    result = reconcile(*consumed)
+    result = reconcile(*consumed, age_max_s=7 * 86_400)
     assert [finding for finding in result.findings if finding.short or finding.over] == []
     assert result.applied + result.late == consumed[0].distinct_count > 7_000
     assert result.duplicates > 100
@@ -358,7 +410,7 @@ def test_any_change_of_a_counter_is_found(consumed, seed):
         counters = chance.choice([row for row in lanes.values() if row.lifetime]).lifetime
     key = chance.choice(sorted(counters, key=str))
     counters[key] += chance.choice([-1, 1])
-    result = reconcile(ledger, changed)
+    result = reconcile(ledger, changed, age_max_s=7 * 86_400)
     assert result.lost + result.overcounted == 1
 
 

@@ -90,7 +90,7 @@ SCANNED = [
 
 
 def stored(data):
-    return {"reason": "late", "data": base64.b64encode(data).decode()}
+    return {"reason": "late", "data": base64.b64encode(data).decode(), "arrived_at_s": 7}
 
 
 async def dynamodb(request):

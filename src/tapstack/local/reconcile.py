@@ -1,9 +1,9 @@
 """The checker: every accepted event is counted exactly once, whichever way the tables are looked at.
 
 It compares what ought to be there (`reconcile_ledger`) with what was read back (`reconcile_tables`), and
-shares no code with the pipeline. Events in the late store need not be counted: whether one had been counted
-before it was forgotten is found out from its user's counters. Events that were sent and never answered
-for may count or not.
+shares no code with the pipeline. Events in the late store need not be counted, if the checker sees why they
+are late (`reconcile_aside`): whether one had been counted before is found out from its user's
+counters. Events that were sent and never answered for may count or not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
+from tapstack.local.reconcile_aside import check_set_aside, stored_effect
 from tapstack.local.reconcile_finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack.local.reconcile_identities import check_identities
 from tapstack.local.reconcile_ledger import (
@@ -23,7 +22,6 @@ from tapstack.local.reconcile_ledger import (
     Fold,
     Identity,
     Ledger,
-    effect_of,
 )
 from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
 
@@ -52,7 +50,7 @@ class Reconciliation:
     gaps
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
-        Accepted and nowhere; counted more often than accepted.
+        Accepted and neither counted nor late for a reason that can be seen; counted more often than accepted.
     findings
         All comparisons.
     """
@@ -79,7 +77,7 @@ class _Expected:
     stored: set[Identity]
 
 
-def reconcile(ledger: Ledger, tables: Tables) -> Reconciliation:
+def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> Reconciliation:
     """Compare everything.
 
     Parameters
@@ -88,6 +86,8 @@ def reconcile(ledger: Ledger, tables: Tables) -> Reconciliation:
         What was accepted.
     tables
         What was read back after the pipeline was drained.
+    age_max_s
+        How old the consumer lets an event be when it arrives.
     """
     expected = _expect(ledger, tables)
     identities, gaps = check_identities(ledger, tables, expected.stored)
@@ -99,6 +99,7 @@ def reconcile(ledger: Ledger, tables: Tables) -> Reconciliation:
         _check_items(expected, tables),
         *_check_windows(expected, tables),
         _check_strange(tables),
+        check_set_aside(ledger, tables, age_max_s),
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
     lost, overcounted = _totals(against_events)
@@ -162,12 +163,7 @@ def _same(one: Counters, other: Counters) -> bool:
 
 
 def _stored_effects(objects: Iterable[StoredEvent]) -> Iterator[Effect]:
-    """Read stored events; what is no event of ours has no effect."""
-    for stored in objects:
-        try:
-            yield effect_of(msgspec.json.decode(stored.data))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
-            continue
+    return (effect for effect in map(stored_effect, objects) if effect is not None)
 
 
 def _check_users(expected: _Expected, tables: Tables) -> Finding:

@@ -68,8 +68,8 @@ def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity
     for user, names in ledger.ids.items():
         row = tables.users.get(user, empty)
         found.compared += len(names)
-        for digest, (name, at_s) in names.items():
-            if digest not in row.ids and at_s > row.ids_floor_s and (user, "", name) not in stored:
+        for digest, (name, client_ms) in names.items():
+            if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in stored:
                 found.missing.append(f"{user} event {name}")
     gaps = 0
     for user, row in tables.users.items():

@@ -34,6 +34,8 @@ class Effect(NamedTuple):
         The event's.
     at_s
         Its own time, Unix seconds.
+    client_ms
+        Its time by the client's own clock, Unix milliseconds; 0 if the client said none.
     delta
         What it adds to the user's counters.
     items
@@ -43,6 +45,7 @@ class Effect(NamedTuple):
     user: str
     identity: Identity
     at_s: int
+    client_ms: int
     delta: Counters
     items: list[tuple[str, Counters]]
 
@@ -81,7 +84,7 @@ class Ledger:
         self.distinct_count = 0
         self.fold = Fold()
         self.clients: dict[tuple[str, str], set[int]] = {}
-        self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, time
+        self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, client_ms
         self._doubted: dict[Identity, Effect] = {}
 
     def accept(self, event: Mapping[str, Any]) -> None:
@@ -96,7 +99,7 @@ class Ledger:
         if isinstance(n, int):
             self.clients.setdefault((user, client), set()).add(n)
         else:
-            self.ids.setdefault(user, {})[digest(n)] = (n, effect.at_s)
+            self.ids.setdefault(user, {})[digest(n)] = (n, effect.client_ms)
         self.fold.add(effect)
 
     def doubt(self, event: Mapping[str, Any]) -> None:
@@ -137,9 +140,13 @@ def digest(name: str) -> int:
 def effect_of(event: Mapping[str, Any]) -> Effect:
     """Tell what an event does."""
     identity = identity_of(event)
-    at_s = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
+    moment = datetime.fromisoformat(event["occurred_at"])
+    at_s = int(moment.timestamp())
+    client_ms = max(round(moment.timestamp() * 1_000) - (event.get("clock_skew_ms") or 0), 1)
+    if "received_at" in event and "clock_skew_ms" not in event:
+        client_ms = 0  # the stream's copy of an event whose time the collector filled in
     items = [(item["item_id"], _item_delta(event, item)) for item in event.get("items", ())]
-    return Effect(identity[0], identity, at_s, _user_delta(event), items)
+    return Effect(identity[0], identity, at_s, client_ms, _user_delta(event), items)
 
 
 def _item_delta(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:

@@ -33,7 +33,7 @@ class UserRow:
     clients: dict[bytes, list[Any]]
     clients_floor_ms: int
     ids: dict[int, int]
-    ids_floor_s: int
+    ids_floor_ms: int
     parts: list[int]
     counters: dict[int | str, int]
     pairs_count: int
@@ -57,6 +57,7 @@ class StoredEvent:
     key: str
     reason: str
     data: bytes
+    arrived_at_s: int = 0
 
 
 @dataclass(slots=True)
@@ -205,4 +206,5 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
 
 def _stored(key: str, body: bytes) -> StoredEvent:
     fields = msgspec.json.decode(body)
-    return StoredEvent(key, str(fields.get("reason")), base64.b64decode(fields["data"]))
+    data = base64.b64decode(fields["data"])
+    return StoredEvent(key, str(fields.get("reason")), data, int(fields["arrived_at_s"]))

@@ -242,7 +242,9 @@ class _Run:
             blueprint = cloud.blueprint
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
             tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
-        return reconcile(self._ledger, tables)
+        consumer = next(each for each in blueprint.functions if each.name == blueprint.consumer)
+        age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
+        return reconcile(self._ledger, tables, age_max_s)
 
     def _summary(self, cloud: EmbeddedCloud, result: Reconciliation, drained_s: float) -> dict[str, Any]:
         if self._sender is None:

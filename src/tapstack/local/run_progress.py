@@ -134,7 +134,7 @@ class Screen:
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """Say in one line whether every event was counted exactly once."""
+    """Say in one line whether every event was counted exactly once, or set aside for a reason."""
     if summary["lost"] or summary["overcounted"]:
         return (
             f"NOT exact: {summary['lost']:,} lost, {summary['overcounted']:,} overcounted "
@@ -142,10 +142,12 @@ def verdict(summary: dict[str, Any]) -> str:
         )
     if summary["unanswered"]:
         return f"The collector never answered for {summary['unanswered']:,} events (seed {summary['seed']})"
-    stored = f", {summary['late']:,} stored as late" if summary["late"] else ""
+    late = f", {summary['late']:,} stored as late" if summary["late"] else ""
+    kept = f", {summary['quarantined']:,} in quarantine" if summary["quarantined"] else ""
     return (
-        f"Every event was counted exactly once: {summary['applied']:,} applied, "
-        f"{summary['duplicates']:,} duplicates recognised{stored}, 0 lost, 0 overcounted."
+        f"Every event was counted exactly once{', or set aside for a reason' if late else ''}: "
+        f"{summary['applied']:,} applied, {summary['duplicates']:,} duplicates recognised{late}{kept}, "
+        "0 lost, 0 overcounted."
     )
 
 
@@ -157,7 +159,7 @@ _MEANINGS = {
     "applied": "distinct events counted",
     "late": "stored aside: too old to judge",
     "quarantined": "stored aside: no events",
-    "lost": "accepted and nowhere",
+    "lost": "accepted, and neither counted nor late for a reason",
     "overcounted": "counted more often than accepted",
 }
 

@@ -896,6 +896,8 @@ locals {
     { group = "services", direction = "in", ports = "ip_target", peer = "group:alb", when = "ip_targets", why = "Requests and health checks" },
     { group = "services", direction = "out", ports = "https", peer = "group:endpoints", when = "ip_targets", why = "AWS through interface endpoints" },
     { group = "services", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "ip_targets", why = "Read the table" },
+    { group = "services", direction = "out", ports = "https", peer = "prefix-list:s3", when = "ip_targets", why = "Layers of container images" },
+    { group = "services", direction = "out", ports = "https", peer = "internet", when = "ip_targets", why = "Container registry, through NAT" },
 
     { group = "operations", direction = "in", ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH" },
     { group = "operations", direction = "out", ports = "https", peer = "group:endpoints", when = "operations_host", why = "AWS through interface endpoints" },
@@ -962,6 +964,12 @@ locals {
       resources = ["*"] # the actions know no resources
     }
   }
+
+  # Objects of AWS's own buckets that the S3 endpoint lets through as well. A registry's signed URL is of AWS's account.
+  # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms, read 2026-11-26
+  aws_objects = concat(
+    length(local.ip_services) > 0 ? ["${local.arn_prefix}:s3:::prod-${var.aws_region}-starport-layer-bucket/*"] : [],
+  )
 }
 
 
@@ -1402,6 +1410,22 @@ data "aws_iam_policy_document" "endpoint" {
       test     = "StringEquals"
       variable = "aws:PrincipalAccount"
       values   = [local.account_id]
+    }
+  }
+
+  # No condition: the caller is nobody, or AWS.
+  dynamic "statement" {
+    for_each = each.key == "s3" && length(local.aws_objects) > 0 ? [local.aws_objects] : []
+
+    content {
+      sid       = "ObjectsOfAws"
+      actions   = ["s3:GetObject"]
+      resources = statement.value
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
     }
   }
 }

@@ -206,6 +206,21 @@ run "ip_targets_open_exactly_their_path" {
   }
 
   assert {
+    condition = sort([for key, rule in aws_vpc_security_group_egress_rule.this : "${key} ${rule.from_port} ${coalesce(rule.cidr_ipv4, "-")}" if startswith(key, "services-")]) == tolist([
+      "services-out-https-dynamodb 443 -",
+      "services-out-https-endpoints 443 -",
+      "services-out-https-internet 443 0.0.0.0/0",
+      "services-out-https-s3 443 -",
+    ])
+    error_message = "A container reaches its registry through NAT, and the layers of its image in S3."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.endpoint["s3"].statement : statement.resources if statement.sid == "ObjectsOfAws"] == [toset(["arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"])]
+    error_message = "The S3 endpoint lets layers of images through."
+  }
+
+  assert {
     condition     = aws_lb_target_group.ip["search"].protocol == "HTTPS" && length(aws_lb_target_group.function) == 0
     error_message = "The service gets an ip target group."
   }

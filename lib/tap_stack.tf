@@ -965,9 +965,12 @@ locals {
     }
   }
 
-  # Objects of AWS's own buckets that the S3 endpoint lets through as well. A registry's signed URL is of AWS's account.
-  # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms, read 2026-11-26
+  # Objects of AWS's own buckets that the S3 endpoint lets through as well: packages of Amazon Linux, which dnf gets
+  # without signing, and layers of images, whose URLs the registry signs with AWS's account. Both names as in the VPC
+  # endpoint policies of https://github.com/aws-samples/data-perimeter-policy-examples, read 2026-11-26; for the layers
+  # see also https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms
   aws_objects = concat(
+    var.enable_operations_host ? ["${local.arn_prefix}:s3:::al2023-repos-${var.aws_region}-de612dc2/*"] : [],
     length(local.ip_services) > 0 ? ["${local.arn_prefix}:s3:::prod-${var.aws_region}-starport-layer-bucket/*"] : [],
   )
 }

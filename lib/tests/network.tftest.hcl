@@ -240,6 +240,11 @@ run "the_operations_host_is_the_only_thing_that_listens_on_port_22" {
   }
 
   assert {
+    condition     = [for statement in data.aws_iam_policy_document.endpoint["s3"].statement : statement.resources if statement.sid == "ObjectsOfAws"] == [toset(["arn:aws:s3:::al2023-repos-us-east-1-de612dc2/*"])]
+    error_message = "The S3 endpoint lets packages of the host's Linux through, or it could not be patched."
+  }
+
+  assert {
     condition     = aws_network_acl_rule.this["app-in-140"].cidr_block == "10.42.200.0/24" && aws_network_acl_rule.this["app-in-140"].from_port == 22
     error_message = "The network ACL opens port 22 to ssh_allowed_cidr alone."
   }

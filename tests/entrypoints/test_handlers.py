@@ -188,6 +188,18 @@ def test_poison_and_late_events_go_to_their_buckets(cloud: Cloud) -> None:
     ]
 
 
+def test_each_quarantined_record_has_a_line_that_names_its_object_up_to_a_bound(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consumer = cloud.function("consumer")
+    consumer.handler(mapped(*[b"?"] * 25), Context())
+    *each, last = lines(capsys)
+    assert [said["quarantined"] for said in each] == [
+        path.removeprefix("/quarantine-bucket/") for path in sorted(cloud.aws.objects)
+    ][: consumer.QUARANTINED_LOGGED_MAX]
+    assert last["events_quarantined"] == 25
+
+
 def test_an_event_that_is_no_batch_fails_the_invocation(cloud: Cloud) -> None:
     with pytest.raises(msgspec.ValidationError):
         cloud.function("consumer").handler({"Records": [{"eventID": "x"}]}, Context())

@@ -63,6 +63,8 @@ class Report(msgspec.Struct, kw_only=True):
         Sequence number of the first record that is not done; None if all are.
     reason
         Why it stopped there.
+    quarantine_keys
+        Names of the objects that hold what was quarantined.
     """
 
     records: int
@@ -76,6 +78,7 @@ class Report(msgspec.Struct, kw_only=True):
     conflicts: int = 0
     rows_written: int = 0
     write_units: int = 0
+    quarantine_keys: list[str] = []
 
 
 def consume(
@@ -163,7 +166,8 @@ class _Invocation:
         for position, part, what in sorted(aside, key=lambda entry: entry[:2]):
             record = self._records[position]
             if isinstance(what, Poison):
-                self._store(self._world.quarantine, "quarantine", record, part, str(what.error))
+                key = self._store(self._world.quarantine, "quarantine", record, part, str(what.error))
+                self._report.quarantine_keys.append(key)
                 self._report.quarantined += 1
             else:
                 self._store(self._world.late, "late", record, part, _LATE_REASON)
@@ -226,7 +230,8 @@ class _Invocation:
             else:
                 self._report.applied += 1
 
-    def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> None:
+    def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> str:
+        """Store a record durably; tell the object's name."""
         key = f"{prefix}/{record.shard_id}/{record.sequence_number}-{index}.json"
         body = msgspec.json.encode(
             {
@@ -246,7 +251,7 @@ class _Invocation:
                 self._patience.pause(attempt, error)
                 attempt += 1
             else:
-                return
+                return key
 
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1

@@ -18,6 +18,7 @@ from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
 
 METRICS = ("events_applied", "events_duplicate", "events_late", "events_quarantined", "commit_conflicts")
+QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
 
 
 class Context(Protocol):
@@ -103,7 +104,10 @@ def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
 
 def _log(report: Report, records: list[StreamRecord], context: Context, began_ms: int) -> None:
     now_ms = _world.clock.now_ms()
+    for key in report.quarantine_keys[:QUARANTINED_LOGGED_MAX]:
+        write_line("WARNING", {"quarantined": key}, now_ms=now_ms)
     fields = msgspec.structs.asdict(report)
+    del fields["quarantine_keys"]
     for name in ("applied", "late", "quarantined"):
         fields[f"events_{name}"] = fields.pop(name)
     fields["events_duplicate"] = fields.pop("duplicates")

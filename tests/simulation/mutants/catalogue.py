@@ -362,8 +362,8 @@ ACKNOWLEDGEMENT = (
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
         CONSUME,
-        '                self._store(self._world.quarantine, "quarantine", record, part, str(what.error))\n',
-        "",
+        'key = self._store(self._world.quarantine, "quarantine", record, part, str(what.error))',
+        'key = ""',
     ),
     one(
         "quarantine_not_confirmed",

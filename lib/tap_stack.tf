@@ -3011,11 +3011,27 @@ resource "aws_iam_role" "operations" {
   assume_role_policy = data.aws_iam_policy_document.assume_ec2.json
 }
 
-resource "aws_iam_role_policy_attachment" "operations" {
+# The managed policy AmazonSSMManagedInstanceCore would also read every parameter and run every document of the account.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html, read 2026-11-26
+data "aws_iam_policy_document" "operations" {
+  #checkov:skip=CKV_AWS_111: the channels of Session Manager know no resources, so "*" is the only one they take
+  #checkov:skip=CKV_AWS_356: the same, and an instance may only speak for itself
+  statement {
+    sid = "SessionManager"
+    actions = [
+      "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "operations" {
   count = var.enable_operations_host ? 1 : 0
 
-  role       = aws_iam_role.operations[0].name
-  policy_arn = "${local.arn_prefix}:iam::aws:policy/AmazonSSMManagedInstanceCore"
+  name   = "session-manager"
+  role   = aws_iam_role.operations[0].id
+  policy = data.aws_iam_policy_document.operations.json
 }
 
 resource "aws_iam_instance_profile" "operations" {

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("hcl2", reason="the HCL parser lives in .venv-infra; run `make infra-test`")
 
-from .stack_text import one, statements
+from .stack_text import blocks, one, statements
 
 STREAM = "${aws_kinesis_stream.events.arn}"
 TABLE = "${aws_dynamodb_table.behaviour.arn}"
@@ -99,6 +99,20 @@ def test_a_statement_allows_exactly_these_actions_on_these_resources(function: s
     found = statement.get("condition", [])
     assert all(one(condition["test"]) == "StringEquals" for condition in found)
     assert {one(condition["variable"]): one(condition["values"]) for condition in found} == conditions
+
+
+def test_the_operations_host_has_session_manager_and_no_more() -> None:
+    (statement,) = _statements_of("operations").values()
+    assert "effect" not in statement
+    assert set(one(statement["actions"])) == {
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    }
+    attached = [found.address for found in blocks("resource") if "attachment" in found.address]
+    assert [address for address in attached if address.startswith("aws_iam_")] == []
 
 
 def test_a_functions_code_may_not_touch_the_network_that_lambda_attaches_it_to() -> None:

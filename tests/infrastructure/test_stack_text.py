@@ -21,6 +21,7 @@ ALL_RESOURCES = {
     ("aws_iam_policy_document.function_common", "WriteTraces"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "FindNetwork"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "CodeLeavesNetworkAlone"): "it denies",
+    ("aws_iam_policy_document.operations", "SessionManager"): "the channels know no resources",
 }
 """Statements that may name every resource, and why."""
 

@@ -801,6 +801,7 @@ locals {
     https           = local.https
     ip_targets      = length(local.ip_services) > 0
     operations_host = var.enable_operations_host
+    host_https      = var.enable_operations_host && local.https
     internet_egress = var.enable_function_internet_egress
     zonal_nat       = !local.regional_nat
   }
@@ -825,18 +826,24 @@ locals {
     { tier = "alb", direction = "in", number = 100, action = "allow", ports = "http", peer = "clients", when = "always", why = "Clients; with a certificate this port only redirects to 443" },
     { tier = "alb", direction = "in", number = 110, action = "allow", ports = "https", peer = "clients", when = "https", why = "Clients" },
     { tier = "alb", direction = "in", number = 120, action = "allow", ports = "ephemeral", peer = "app", when = "ip_targets", why = "Replies of ip targets" },
+    { tier = "alb", direction = "in", number = 130, action = "allow", ports = "http", peer = "app", when = "operations_host", why = "Operations host; the groups keep the functions out" },
+    { tier = "alb", direction = "in", number = 140, action = "allow", ports = "https", peer = "app", when = "host_https", why = "Operations host; the groups keep the functions out" },
     { tier = "alb", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "clients", when = "always", why = "Replies to clients" },
     { tier = "alb", direction = "out", number = 120, action = "allow", ports = "ip_target", peer = "app", when = "ip_targets", why = "Requests and health checks to ip targets; Lambda targets need no network path" },
+    { tier = "alb", direction = "out", number = 130, action = "allow", ports = "ephemeral", peer = "app", when = "operations_host", why = "Replies to the operations host" },
 
     { tier = "app", direction = "in", number = 100, action = "allow", ports = "ip_target", peer = "alb", when = "ip_targets", why = "Requests and health checks to ip targets" },
     { tier = "app", direction = "in", number = 120, action = "allow", ports = "ephemeral", peer = "endpoint", when = "always", why = "Replies of interface endpoints" },
     { tier = "app", direction = "in", number = 140, action = "allow", ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH to the operations host" },
+    { tier = "app", direction = "in", number = 150, action = "allow", ports = "ephemeral", peer = "alb", when = "operations_host", why = "Replies of the load balancer to the operations host" },
     { tier = "app", direction = "in", number = 300, action = "deny", ports = "all", peer = "vpc", when = "always", why = "The rest of the VPC, before the wide rules" },
     { tier = "app", direction = "in", number = 400, action = "allow", ports = "ephemeral_low", peer = "internet", when = "always", why = "Replies through NAT and gateway endpoints" },
     { tier = "app", direction = "in", number = 410, action = "allow", ports = "ephemeral_high", peer = "internet", when = "always", why = "Replies through NAT and gateway endpoints" },
     { tier = "app", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "alb", when = "ip_targets", why = "Replies of ip targets" },
     { tier = "app", direction = "out", number = 120, action = "allow", ports = "https", peer = "endpoint", when = "always", why = "Kinesis and the other interface endpoints" },
     { tier = "app", direction = "out", number = 140, action = "allow", ports = "ephemeral", peer = "ssh", when = "operations_host", why = "Replies of the operations host" },
+    { tier = "app", direction = "out", number = 150, action = "allow", ports = "http", peer = "alb", when = "operations_host", why = "Operations host to the API" },
+    { tier = "app", direction = "out", number = 160, action = "allow", ports = "https", peer = "alb", when = "host_https", why = "Operations host to the API" },
     { tier = "app", direction = "out", number = 300, action = "deny", ports = "all", peer = "vpc", when = "always", why = "The rest of the VPC, before the wide rules" },
     { tier = "app", direction = "out", number = 400, action = "allow", ports = "https", peer = "internet", when = "always", why = "DynamoDB and S3 through gateway endpoints, the internet through NAT" },
 
@@ -877,6 +884,8 @@ locals {
   security_group_rules = [
     { group = "alb", direction = "in", ports = "http", peer = "clients", when = "always", why = "Clients; with a certificate this port only redirects to 443" },
     { group = "alb", direction = "in", ports = "https", peer = "clients", when = "https", why = "Clients" },
+    { group = "alb", direction = "in", ports = "http", peer = "group:operations", when = "operations_host", why = "Operations host to the API" },
+    { group = "alb", direction = "in", ports = "https", peer = "group:operations", when = "host_https", why = "Operations host to the API" },
     { group = "alb", direction = "out", ports = "ip_target", peer = "group:services", when = "ip_targets", why = "Requests and health checks to ip targets" },
 
     { group = "consumer", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "always", why = "Read and write the table" },
@@ -900,6 +909,8 @@ locals {
     { group = "services", direction = "out", ports = "https", peer = "internet", when = "ip_targets", why = "Container registry, through NAT" },
 
     { group = "operations", direction = "in", ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH" },
+    { group = "operations", direction = "out", ports = "http", peer = "group:alb", when = "operations_host", why = "Operations host to the API" },
+    { group = "operations", direction = "out", ports = "https", peer = "group:alb", when = "host_https", why = "Operations host to the API" },
     { group = "operations", direction = "out", ports = "https", peer = "group:endpoints", when = "operations_host", why = "AWS through interface endpoints" },
     { group = "operations", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "operations_host", why = "Read and write the table" },
     { group = "operations", direction = "out", ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read and redrive what was set aside" },

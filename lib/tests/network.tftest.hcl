@@ -255,6 +255,33 @@ run "the_operations_host_is_the_only_thing_that_listens_on_port_22" {
   }
 }
 
+run "the_operations_host_reaches_the_api_and_nothing_else_in_the_app_tier_does" {
+  command = plan
+
+  variables {
+    enable_operations_host = true
+    allowed_client_cidrs   = ["10.200.0.0/16"]
+    certificate_arn        = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+  }
+
+  assert {
+    condition = { for key, rule in aws_network_acl_rule.this : key => "${rule.from_port}-${rule.to_port} ${rule.cidr_block}" if contains(["alb-in-130", "alb-in-141", "alb-out-130", "app-in-150", "app-out-150", "app-out-161"], key) } == {
+      "alb-in-130"  = "80-80 10.42.0.0/24"
+      "alb-in-141"  = "443-443 10.42.1.0/24"
+      "alb-out-130" = "1024-65535 10.42.0.0/24"
+      "app-in-150"  = "1024-65535 10.42.4.0/24"
+      "app-out-150" = "80-80 10.42.4.0/24"
+      "app-out-161" = "443-443 10.42.5.0/24"
+    }
+    error_message = "Network ACLs admit requests and replies between app and alb subnets."
+  }
+
+  assert {
+    condition     = sort([for key, rule in aws_vpc_security_group_egress_rule.this : key if endswith(key, "-alb")]) == tolist(["operations-out-http-alb", "operations-out-https-alb"]) && sort([for key, rule in aws_vpc_security_group_ingress_rule.this : key if startswith(key, "alb-in-")]) == tolist(["alb-in-http-clients", "alb-in-http-operations", "alb-in-https-clients", "alb-in-https-operations"])
+    error_message = "Only the host's group opens connections to the load balancer."
+  }
+}
+
 run "without_the_host_nothing_listens_on_port_22" {
   command = plan
 

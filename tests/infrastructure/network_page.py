@@ -18,6 +18,7 @@ WHEN = {
     "https": "`certificate_arn` is given",
     "ip_targets": "a service in `api_services` has ip targets",
     "operations_host": "`enable_operations_host`",
+    "host_https": "`enable_operations_host`, and `certificate_arn` is given",
     "internet_egress": "`enable_function_internet_egress`",
     "zonal_nat": '`nat_gateway_mode = "zonal"`',
 }

@@ -1681,7 +1681,7 @@ data "aws_iam_policy_document" "data_bucket" {
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket"]
+    actions   = ["s3:*"] # a denial may be wide
     resources = [aws_s3_bucket.data[each.key].arn, "${aws_s3_bucket.data[each.key].arn}/*"]
 
     principals {
@@ -1782,7 +1782,7 @@ data "aws_iam_policy_document" "logs_bucket" {
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucket"]
+    actions   = ["s3:*"] # a denial may be wide
     resources = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
 
     principals {

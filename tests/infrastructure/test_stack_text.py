@@ -91,10 +91,21 @@ def test_no_statement_allows_a_wildcard_action() -> None:
     for address, statement in statements():
         assert "not_actions" not in statement, address
         actions = one(statement["actions"])
-        if isinstance(actions, list):
+        if isinstance(actions, list) and statement.get("effect") != ["Deny"]:
             assert [action for action in actions if "*" in action] == [], address
     for service, policy in local_values()["endpoint_policies"].items():
         assert "*'" not in str(policy["actions"]), service
+
+
+def test_every_bucket_refuses_every_request_without_tls() -> None:
+    denials = {address.split(".")[1]: found for address, found in statements() if found["sid"] == ["TlsOnly"]}
+    assert sorted(denials) == ["data_bucket", "logs_bucket"]
+    for denial in denials.values():
+        assert one(denial["effect"]) == "Deny"
+        assert one(denial["actions"]) == ["s3:*"]
+        assert len(one(denial["resources"])) == 2, "the bucket and its objects"
+        (condition,) = denial["condition"]
+        assert (one(condition["variable"]), one(condition["values"])) == ("aws:SecureTransport", ["false"])
 
 
 def test_every_statement_has_a_name_and_no_two_of_a_document_share_it() -> None:

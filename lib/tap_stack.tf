@@ -191,9 +191,9 @@ variable "enable_function_internet_egress" {
 }
 
 variable "interface_endpoints" {
-  description = "Interface endpoints to make, each billed by the hour and zone. kinesis-streams is needed; logs serves containers and the operations host."
+  description = "Interface endpoints to make, each billed by the hour and zone. kinesis-streams is needed; the others serve containers and the operations host, or code to come."
   type        = set(string)
-  default     = ["kinesis-streams", "logs"]
+  default     = ["kinesis-streams"]
 
   validation {
     condition     = contains(var.interface_endpoints, "kinesis-streams") && alltrue([for name in var.interface_endpoints : contains(["kinesis-streams", "logs", "sqs", "kms", "monitoring", "xray"], name)])
@@ -804,6 +804,7 @@ locals {
     host_https      = var.enable_operations_host && local.https
     internet_egress = var.enable_function_internet_egress
     zonal_nat       = !local.regional_nat
+    more_endpoints  = length(var.interface_endpoints) > 1 # private DNS leads every caller of their services to them
   }
 
   # Whom a network ACL rule is about.
@@ -890,15 +891,19 @@ locals {
 
     { group = "consumer", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "always", why = "Read and write the table" },
     { group = "consumer", direction = "out", ports = "https", peer = "prefix-list:s3", when = "always", why = "Store quarantined and late events" },
+    { group = "consumer", direction = "out", ports = "https", peer = "group:endpoints", when = "more_endpoints", why = "AWS through interface endpoints" },
     { group = "consumer", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
 
     { group = "collector", direction = "out", ports = "https", peer = "group:endpoints", when = "always", why = "Write to Kinesis" },
     { group = "collector", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
 
     { group = "insights", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "always", why = "Read the table" },
+    { group = "insights", direction = "out", ports = "https", peer = "group:endpoints", when = "more_endpoints", why = "AWS through interface endpoints" },
     { group = "insights", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
 
     { group = "endpoints", direction = "in", ports = "https", peer = "group:collector", when = "always", why = "Collector to Kinesis" },
+    { group = "endpoints", direction = "in", ports = "https", peer = "group:consumer", when = "more_endpoints", why = "Consumer to AWS" },
+    { group = "endpoints", direction = "in", ports = "https", peer = "group:insights", when = "more_endpoints", why = "Insights to AWS" },
     { group = "endpoints", direction = "in", ports = "https", peer = "group:services", when = "ip_targets", why = "API services to AWS" },
     { group = "endpoints", direction = "in", ports = "https", peer = "group:operations", when = "operations_host", why = "Operations host to AWS" },
 

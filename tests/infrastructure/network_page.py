@@ -20,6 +20,7 @@ WHEN = {
     "operations_host": "`enable_operations_host`",
     "host_https": "`enable_operations_host`, and `certificate_arn` is given",
     "internet_egress": "`enable_function_internet_egress`",
+    "more_endpoints": "`interface_endpoints` names more than `kinesis-streams`",
     "zonal_nat": '`nat_gateway_mode = "zonal"`',
 }
 
@@ -46,7 +47,7 @@ Three tiers, each with one subnet in every availability zone, one network ACL, a
 |---|---|---|
 | app | functions, ip targets, operations host | NAT; DynamoDB and S3 through gateway endpoints |
 | alb | internal load balancer | none |
-| endpoint | interface endpoints (Kinesis, logs, ...) | none |
+| endpoint | interface endpoints (Kinesis, others by toggle) | none |
 | egress | zonal NAT gateways, only with `nat_gateway_mode = "zonal"` | internet gateway |
 
 With the regional NAT gateway, the default, no subnet has a route to the internet gateway. The Lambda

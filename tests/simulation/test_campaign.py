@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
+import pytest
 from click.testing import CliRunner
 
+from tapstack.errors import UsageError
 from tapstack.local.simulation import Outcome, Plan, run_simulations, simulate, simulate_command
 from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
 from tapstack.local.simulation.shrink import shrink
@@ -39,6 +45,33 @@ def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
     done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5"])
     assert all(f" {name} " in done.output for name in FAULTS)
     assert all(reason in done.output for reason in UNSUPPORTED.values())
+
+
+def test_ctrl_c_stops_every_process_at_once() -> None:
+    command = [sys.executable, "-m", "tapstack.cli", "simulate", "--seeds", "100000", "--jobs", "2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()  # both workers are at work
+        assert b"seeds, " in first
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        running.communicate(timeout=30)  # ends when nobody holds the output any more: no worker is left
+    assert running.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "foo"], "--only: 'foo' is no decision of a schedule; expected such as d6#1:C3"),
+        (["--trace", "--seeds", "2"], "--trace: expected --seeds 1"),
+        (["--devices", "a"], "--devices: expected numbers with commas, got 'a'"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(simulate_command, arguments)
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(message)
 
 
 def test_the_trace_of_a_seed_ends_with_its_hash() -> None:

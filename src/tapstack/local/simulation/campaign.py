@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -117,9 +118,20 @@ def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
         return
     # Not forked: the child must not depend on what this process has loaded or is holding.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        for future in as_completed([pool.submit(_simulate_block, block) for block in blocks]):
-            yield future.result()
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_parent) as pool:
+        try:
+            for future in as_completed([pool.submit(_simulate_block, block) for block in blocks]):
+                yield future.result()
+        except BaseException:  # Ctrl-C above all: without this the pool would finish every block first
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+                worker.join()
+            raise
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _simulate_block(plans: list[Plan]) -> list[Outcome]:

@@ -13,11 +13,13 @@ from tapstack.local.simulation.plan import PROFILES, Plan
 from tapstack.local.simulation.run import simulate
 from tapstack.local.simulation.shrink import shrink
 
+SEEDS = 200
 DECISIONS_SHOWN_MAX = 40
+PLAIN_EVERY_S = 5.0  # between lines of progress where there is no terminal
 
 
 @click.command("simulate")
-@click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many to run.")
+@click.option("--seeds", type=click.IntRange(1), default=None, help="How many to run.  [default: 200]")
 @click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option(
@@ -25,13 +27,17 @@ DECISIONS_SHOWN_MAX = 40
     help="No faults, some of them in each run, or nearly all.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON and nothing else.")
-@click.option("--only", default=None, help="Decisions of the schedule that may happen, with commas.")
+@click.option(
+    "--only",
+    default=None,
+    help="Decisions of the schedule that may happen, with commas, as a failure prints them: d6#1:C3.",
+)
 @click.option("--devices", default=None, help="Numbers of the devices that exist, with commas.")
 @click.option("--events-max", type=click.IntRange(1), default=None, help="Events a device makes at most.")
-@click.option("--trace", is_flag=True, help="Print every step of a single seed.")
+@click.option("--trace", is_flag=True, help="Print every step of one seed, the first.")
 def simulate_command(
     *,
-    seeds: int,
+    seeds: int | None,
     first_seed: int,
     jobs: int,
     profile: str,
@@ -48,20 +54,23 @@ def simulate_command(
     template = Plan(
         seed=first_seed,
         profile=profile,
-        only=None if only is None else frozenset(filter(None, only.split(","))),
+        only=None if only is None else _decisions(only),
         devices=None if devices is None else _numbers(devices),
         events_max=events_max,
     )
     if trace:
+        if seeds not in (None, 1):
+            raise UsageError(f"--trace: expected --seeds 1, got {seeds}")
         _trace(template)
         return
+    seeds = SEEDS if seeds is None else seeds
     result = run_simulations(
         seeds,
         first_seed=first_seed,
         jobs=1 if seeds == 1 else jobs,
         profile=profile,
         template=template,
-        progress=None if as_json else _show_progress,
+        progress=None if as_json else _Progress(),
     )
     if as_json:
         click.echo(result.json())
@@ -71,6 +80,18 @@ def simulate_command(
             _show_failure(result, template)
     if result.violations:
         sys.exit(1)
+
+
+def _decisions(text: str) -> frozenset[str]:
+    decisions = frozenset(filter(None, text.split(",")))
+    for decision in sorted(decisions):
+        _, _, what = decision.partition(":")
+        if what.partition(":")[0] not in FAULTS:
+            raise UsageError(
+                f"--only: {decision!r} is no decision of a schedule; expected such as d6#1:C3, "
+                "as a failing run or --trace prints them"
+            )
+    return decisions
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -87,14 +108,23 @@ def _trace(plan: Plan) -> None:
     click.echo(f"trace {outcome.trace}; {outcome.violation or 'all invariants hold'}")
 
 
-def _show_progress(result: CampaignResult) -> None:
-    rate = result.seeds / max(result.wall_s, 0.001)
-    click.echo(
-        f"\r{result.seeds} seeds, {rate:.1f}/s, {result.events} events, {sum(result.faults.values())} faults,"
-        f" {result.violations} violations ",
-        nl=False,
-        err=True,
-    )
+class _Progress:
+    """One line that is written over on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._next_s = 0.0
+
+    def __call__(self, result: CampaignResult) -> None:
+        if not self._is_terminal and result.wall_s < self._next_s:
+            return
+        self._next_s = result.wall_s + PLAIN_EVERY_S
+        rate = result.seeds / max(result.wall_s, 0.001)
+        said = (
+            f"{result.seeds:,} seeds, {rate:.1f}/s, {result.events:,} events,"
+            f" {sum(result.faults.values()):,} faults, {result.violations} violations"
+        )
+        click.echo(f"\r{said} " if self._is_terminal else said, nl=not self._is_terminal, err=True)
 
 
 def _show(result: CampaignResult) -> None:

@@ -114,7 +114,7 @@ variable "vpc_cidr" {
   }
 
   validation {
-    condition     = can(regex("^(10\\.|192\\.168\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.)", var.vpc_cidr))
+    condition     = can(regex(local.private_range, var.vpc_cidr))
     error_message = "vpc_cidr must be a private range (10/8, 172.16/12, 192.168/16 or 100.64/10)."
   }
 }
@@ -160,6 +160,19 @@ variable "subnet_cidrs" {
     condition     = alltrue([for cidr in flatten(values(var.subnet_cidrs)) : can(cidrhost(cidr, 0))])
     error_message = "subnet_cidrs must hold IPv4 ranges such as 10.42.0.0/24."
   }
+
+  validation {
+    condition = alltrue([
+      for cidr in flatten(values(var.subnet_cidrs)) :
+      try(tonumber(split("/", cidr)[1]) >= tonumber(split("/", var.vpc_cidr)[1]) && cidrhost("${split("/", cidr)[0]}/${split("/", var.vpc_cidr)[1]}", 0) == cidrhost(var.vpc_cidr, 0), false)
+    ])
+    error_message = "Every range in subnet_cidrs must lie inside vpc_cidr."
+  }
+
+  validation {
+    condition     = length(distinct(flatten(values(var.subnet_cidrs)))) == length(flatten(values(var.subnet_cidrs)))
+    error_message = "No range may stand in subnet_cidrs twice."
+  }
 }
 
 variable "allowed_client_cidrs" {
@@ -168,8 +181,8 @@ variable "allowed_client_cidrs" {
   default     = []
 
   validation {
-    condition     = alltrue([for cidr in var.allowed_client_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")]) && length(var.allowed_client_cidrs) <= 4
-    error_message = "allowed_client_cidrs must hold at most four IPv4 ranges, and never 0.0.0.0/0: nothing here is public."
+    condition     = alltrue([for cidr in var.allowed_client_cidrs : can(regex(local.private_range, cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)]) && length(var.allowed_client_cidrs) <= 4
+    error_message = "allowed_client_cidrs must hold at most four ranges such as 10.1.0.0/16, all private (in 10/8, 172.16/12, 192.168/16 or 100.64/10): nothing here is public."
   }
 }
 
@@ -276,8 +289,8 @@ variable "archive_retention_days" {
   default     = 400
 
   validation {
-    condition     = var.archive_retention_days >= 90 && var.archive_retention_days <= 3650
-    error_message = "archive_retention_days must be 90-3650."
+    condition     = var.archive_retention_days >= 120 && var.archive_retention_days <= 3650
+    error_message = "archive_retention_days must be 120-3650: objects move to GLACIER_IR after 30 days, which bills 90 days at least."
   }
 }
 
@@ -372,6 +385,12 @@ variable "reserved_concurrency" {
   validation {
     condition     = alltrue([for value in values(var.reserved_concurrency) : value == -1 || value >= 1])
     error_message = "reserved_concurrency must be -1 or at least 1: 0 would stop the function."
+  }
+
+  # An on-demand stream starts with four shards.
+  validation {
+    condition     = var.reserved_concurrency.consumer == -1 || var.reserved_concurrency.consumer >= (local.on_demand ? 4 : local.shard_count) * var.parallelization_factor
+    error_message = "reserved_concurrency.consumer must be at least shards * parallelization_factor, or batches of some shards would wait for others."
   }
 }
 
@@ -662,13 +681,13 @@ variable "enable_operations_host" {
 }
 
 variable "ssh_allowed_cidr" {
-  description = "Range that may open SSH to the operations host. Nothing else listens on port 22, and without the host no rule for it exists."
+  description = "Range that may open SSH to the operations host. Empty: the VPC. Nothing else listens on port 22, and without the host no rule for it exists."
   type        = string
-  default     = "10.42.0.0/16"
+  default     = ""
 
   validation {
-    condition     = can(cidrhost(var.ssh_allowed_cidr, 0)) && can(regex("/(8|9|[12][0-9]|3[0-2])$", var.ssh_allowed_cidr))
-    error_message = "ssh_allowed_cidr must be an IPv4 range of /8 or smaller."
+    condition     = var.ssh_allowed_cidr == "" || (can(regex(local.private_range, var.ssh_allowed_cidr)) && try(cidrsubnet(var.ssh_allowed_cidr, 0, 0) == var.ssh_allowed_cidr, false))
+    error_message = "ssh_allowed_cidr must be empty or a private range (in 10/8, 172.16/12, 192.168/16 or 100.64/10) such as 10.1.0.0/16."
   }
 }
 
@@ -748,6 +767,9 @@ locals {
 # ── Addresses ────────────────────────────────────────────────────────────────
 
 locals {
+  # 10/8, 172.16/12, 192.168/16 and 100.64/10, and nothing wider. (RFC 1918, and RFC 6598 for the last)
+  private_range = "^(10(\\.[0-9]+){3}/([89]|[12][0-9]|3[0-2])|172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]+){2}/(1[2-9]|2[0-9]|3[0-2])|192\\.168(\\.[0-9]+){2}/(1[6-9]|2[0-9]|3[0-2])|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])(\\.[0-9]+){2}/([12][0-9]|3[0-2]))$"
+
   azs = length(var.availability_zones) > 0 ? var.availability_zones : slice(data.aws_availability_zones.available.names, 0, var.az_count)
 
   # Every tier gets four consecutive /24 of the VPC, one a zone and the rest spare. egress exists with zonal NAT only
@@ -813,7 +835,7 @@ locals {
     app      = local.tier_cidrs["app"]
     endpoint = local.tier_cidrs["endpoint"]
     clients  = local.client_cidrs
-    ssh      = [var.ssh_allowed_cidr]
+    ssh      = [var.ssh_allowed_cidr != "" ? var.ssh_allowed_cidr : var.vpc_cidr]
     vpc      = [var.vpc_cidr]
     internet = ["0.0.0.0/0"]
   }
@@ -1191,6 +1213,18 @@ resource "aws_subnet" "private" {
   map_public_ip_on_launch = false
 
   tags = { Name = "${local.name}-${each.key}", Tier = each.value.tier }
+
+  lifecycle {
+    precondition {
+      condition = alltrue([
+        for key, other in local.subnets : key == each.key || (
+          cidrhost("${split("/", other.cidr)[0]}/${min(split("/", other.cidr)[1], split("/", each.value.cidr)[1])}", 0) !=
+          cidrhost("${split("/", each.value.cidr)[0]}/${min(split("/", other.cidr)[1], split("/", each.value.cidr)[1])}", 0)
+        )
+      ])
+      error_message = "${each.key} (${each.value.cidr}) overlaps another subnet: give subnet_cidrs for the other tiers too."
+    }
+  }
 
   # Lambda gives its network interfaces back up to 45 minutes after the function is gone.
   timeouts {

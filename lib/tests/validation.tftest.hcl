@@ -355,6 +355,128 @@ run "refuses_ssh_from_everywhere" {
   expect_failures = [var.ssh_allowed_cidr]
 }
 
+run "refuses_the_internet_in_two_halves_as_client" {
+  command = plan
+
+  variables {
+    allowed_client_cidrs = ["0.0.0.0/1", "128.0.0.0/1"]
+  }
+
+  expect_failures = [var.allowed_client_cidrs]
+}
+
+run "refuses_a_wide_range_that_begins_like_a_private_one" {
+  command = plan
+
+  variables {
+    allowed_client_cidrs = ["10.0.0.0/7"]
+  }
+
+  expect_failures = [var.allowed_client_cidrs]
+}
+
+run "refuses_a_client_range_with_host_bits" {
+  command = plan
+
+  variables {
+    allowed_client_cidrs = ["10.1.2.3/16"]
+  }
+
+  expect_failures = [var.allowed_client_cidrs]
+}
+
+run "takes_every_kind_of_private_range_as_client" {
+  command = plan
+
+  variables {
+    allowed_client_cidrs = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+  }
+}
+
+run "refuses_a_subnet_outside_the_vpc" {
+  command = plan
+
+  variables {
+    subnet_cidrs = { app = ["10.42.32.0/24", "10.43.33.0/24"] }
+  }
+
+  expect_failures = [var.subnet_cidrs]
+}
+
+run "refuses_one_range_for_two_subnets" {
+  command = plan
+
+  variables {
+    subnet_cidrs = { app = ["10.42.32.0/24", "10.42.33.0/24"], alb = ["10.42.33.0/24", "10.42.34.0/24"] }
+  }
+
+  expect_failures = [var.subnet_cidrs]
+}
+
+run "refuses_a_subnet_that_overlaps_a_computed_one" {
+  command = plan
+
+  variables {
+    subnet_cidrs = { app = ["10.42.32.0/24", "10.42.4.0/23"] }
+  }
+
+  expect_failures = [aws_subnet.private]
+}
+
+run "refuses_an_archive_that_ends_within_the_least_that_glacier_bills" {
+  command = plan
+
+  variables {
+    archive_retention_days = 119
+  }
+
+  expect_failures = [var.archive_retention_days]
+}
+
+run "refuses_fewer_consumers_than_batches_in_flight" {
+  command = plan
+
+  variables {
+    parallelization_factor = 2
+    reserved_concurrency   = { consumer = 3 }
+  }
+
+  expect_failures = [var.reserved_concurrency]
+}
+
+run "takes_as_many_consumers_as_batches_in_flight" {
+  command = plan
+
+  variables {
+    parallelization_factor = 2
+    reserved_concurrency   = { consumer = 4 }
+  }
+}
+
+run "refuses_ssh_from_a_public_range" {
+  command = plan
+
+  variables {
+    ssh_allowed_cidr = "203.0.113.0/24"
+  }
+
+  expect_failures = [var.ssh_allowed_cidr]
+}
+
+run "ssh_follows_the_vpc" {
+  command = plan
+
+  variables {
+    vpc_cidr               = "10.9.0.0/16"
+    enable_operations_host = true
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.this : rule.cidr_ipv4 if rule.from_port == 22] == ["10.9.0.0/16"] && aws_network_acl_rule.this["app-in-140"].cidr_block == "10.9.0.0/16"
+    error_message = "Without a range of its own, SSH opens to the VPC."
+  }
+}
+
 run "refuses_a_processor_that_lambda_has_not" {
   command = plan
 

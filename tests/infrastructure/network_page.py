@@ -29,7 +29,7 @@ PEERS = {
     "app": "app subnets",
     "endpoint": "endpoint subnets",
     "clients": "`allowed_client_cidrs` (the VPC)",
-    "ssh": "`ssh_allowed_cidr`",
+    "ssh": "`ssh_allowed_cidr` (the VPC)",
     "vpc": "the VPC",
     "internet": "0.0.0.0/0",
     "prefix-list:dynamodb": "DynamoDB's prefix list",

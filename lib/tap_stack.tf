@@ -3144,12 +3144,26 @@ output "availability_zones" {
 
 output "private_subnet_ids" {
   description = "Subnets by tier and zone, as in app-us-east-1a."
-  value       = { for key, subnet in aws_subnet.private : key => subnet.id }
+  value       = { for key, subnet in aws_subnet.private : key => subnet.id if local.subnets[key].tier != "egress" }
+}
+
+output "egress_subnet_ids" {
+  description = "Subnets of zonal NAT gateways by zone, which route to the internet gateway; empty with the regional kind."
+  value       = { for az in local.azs : az => aws_subnet.private["egress-${az}"].id if !local.regional_nat }
 }
 
 output "route_table_ids" {
-  description = "Route tables: one a zone for the app tier, one without routes for the others."
-  value       = merge({ for az, table in aws_route_table.app : "app-${az}" => table.id }, { isolated = aws_route_table.isolated.id })
+  description = "Route tables: one a zone for the app tier, one without routes for the others; with zonal NAT also egress."
+  value = merge(
+    { for az, table in aws_route_table.app : "app-${az}" => table.id },
+    { isolated = aws_route_table.isolated.id },
+    { for table in aws_route_table.egress : "egress" => table.id },
+  )
+}
+
+output "internet_gateway_id" {
+  description = "Internet gateway, which serves NAT alone."
+  value       = aws_internet_gateway.nat_only.id
 }
 
 output "nat_gateway_ids" {
@@ -3160,6 +3174,11 @@ output "nat_gateway_ids" {
 output "nat_public_ips" {
   description = "Addresses under which the stack appears on the internet, by zone."
   value       = { for az, address in aws_eip.nat : az => address.public_ip }
+}
+
+output "nat_allocation_ids" {
+  description = "Allocations of these addresses, by zone."
+  value       = { for az, address in aws_eip.nat : az => address.allocation_id }
 }
 
 output "security_group_ids" {
@@ -3178,6 +3197,16 @@ output "vpc_endpoint_ids" {
     { dynamodb = aws_vpc_endpoint.dynamodb.id, s3 = aws_vpc_endpoint.s3.id },
     { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id },
   )
+}
+
+output "kinesis_endpoint_dns_names" {
+  description = "Names of the Kinesis endpoint, the regional one first; inside the VPC the service's ordinary name leads there too."
+  value       = aws_vpc_endpoint.interface["kinesis-streams"].dns_entry[*].dns_name
+}
+
+output "flow_log_id" {
+  description = "Flow log of the VPC."
+  value       = aws_flow_log.vpc.id
 }
 
 # ── Stream ───────────────────────────────────────────────────────────────────
@@ -3249,6 +3278,11 @@ output "bucket_arns" {
 output "kms_key_arns" {
   description = "Keys by class of data."
   value       = { for name, key in aws_kms_key.this : name => key.arn }
+}
+
+output "kms_key_aliases" {
+  description = "Aliases of the keys by class of data."
+  value       = { for name, alias in aws_kms_alias.this : name => alias.name }
 }
 
 # ── API ──────────────────────────────────────────────────────────────────────

@@ -37,6 +37,16 @@ run "regional_nat_is_the_default_and_no_subnet_reaches_the_internet_gateway" {
     condition     = toset([for subnet in values(local.subnets) : subnet.tier]) == toset(["app", "alb", "endpoint"])
     error_message = "No tier but app, alb and endpoint may exist."
   }
+
+  assert {
+    condition     = length(output.egress_subnet_ids) == 0 && length(output.private_subnet_ids) == 6 && keys(output.route_table_ids) == ["app-us-east-1a", "app-us-east-1b", "isolated"]
+    error_message = "The outputs name the private subnets and their route tables."
+  }
+
+  assert {
+    condition     = output.internet_gateway_id == "igw-0123456789abcdef0" && output.nat_allocation_ids == { us-east-1a = "eipalloc-0123456789abcdef0", us-east-1b = "eipalloc-0123456789abcdef0" } && output.kms_key_aliases == { for name in ["stream", "table", "objects", "operations"] : name => "alias/tapstack-dev-${name}" }
+    error_message = "Gateway, allocations and aliases are named."
+  }
 }
 
 run "network_acls_hold_exactly_the_rules_of_the_table" {
@@ -163,6 +173,11 @@ run "zonal_nat_is_the_only_reason_for_a_route_to_the_internet_gateway" {
   assert {
     condition     = alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch == false])
     error_message = "Not even egress subnets hand out public addresses."
+  }
+
+  assert {
+    condition     = keys(output.egress_subnet_ids) == ["us-east-1a", "us-east-1b"] && alltrue([for key in keys(output.private_subnet_ids) : !startswith(key, "egress-")]) && length(output.private_subnet_ids) == 6 && contains(keys(output.route_table_ids), "egress")
+    error_message = "The outputs must not call egress subnets private, nor leave out their route table."
   }
 
   assert {

@@ -176,7 +176,11 @@ def test_only_the_egress_tier_may_route_to_the_internet_gateway() -> None:
     ]
     assert [found.address for found in tables if one(found.body.get("route", [[]]))] == [], "no inline routes"
     mentions = [line.strip() for line in TEXT.splitlines() if "aws_internet_gateway.nat_only.id" in line]
-    assert mentions == ["gateway_id             = aws_internet_gateway.nat_only.id"]
+    assert mentions == [
+        "gateway_id             = aws_internet_gateway.nat_only.id",
+        "value       = aws_internet_gateway.nat_only.id",
+    ]
+    assert one(block("output", "internet_gateway_id").body["value"]) == "${aws_internet_gateway.nat_only.id}"
 
 
 def test_subnets_hand_out_no_public_addresses_and_the_load_balancer_is_internal() -> None:

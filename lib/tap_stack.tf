@@ -1020,12 +1020,12 @@ locals {
 
 locals {
   # One key for each class of data. A key works only through the services named here, for callers of this account
-  # whose own policies allow it.
+  # whose own policies allow it. grants: DynamoDB and Lambda keep one to work in the background.
   kms_keys = {
-    stream     = { via = ["kinesis"], why = "Events in the stream" }
-    table      = { via = ["dynamodb"], why = "Behaviour in the table" }
-    objects    = { via = ["s3"], why = "Raw archive, quarantined, late and failed events" }
-    operations = { via = ["lambda", "sns"], why = "Logs, alarms and settings of functions" }
+    stream     = { via = ["kinesis"], grants = false, why = "Events in the stream" }
+    table      = { via = ["dynamodb"], grants = true, why = "Behaviour in the table" }
+    objects    = { via = ["s3"], grants = false, why = "Raw archive, quarantined, late and failed events" }
+    operations = { via = ["lambda", "sns"], grants = true, why = "Logs, alarms and settings of functions" }
   }
 
   alarm_arns = "${local.arn_prefix}:cloudwatch:${var.aws_region}:${local.account_id}:alarm:${local.name}-*"
@@ -1072,27 +1072,30 @@ data "aws_iam_policy_document" "kms" {
     }
   }
 
-  # DynamoDB and Lambda keep a grant to work in the background.
-  statement {
-    sid       = "ServicesKeepGrants"
-    actions   = ["kms:CreateGrant"]
-    resources = ["*"]
+  dynamic "statement" {
+    for_each = each.value.grants ? ["grants"] : []
 
-    principals {
-      type        = "AWS"
-      identifiers = ["${local.arn_prefix}:iam::${local.account_id}:root"]
-    }
+    content {
+      sid       = "ServicesKeepGrants"
+      actions   = ["kms:CreateGrant"]
+      resources = ["*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = [for service in each.value.via : "${service}.${var.aws_region}.${local.dns_suffix}"]
-    }
+      principals {
+        type        = "AWS"
+        identifiers = ["${local.arn_prefix}:iam::${local.account_id}:root"]
+      }
 
-    condition {
-      test     = "Bool"
-      variable = "kms:GrantIsForAWSResource"
-      values   = ["true"]
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for service in each.value.via : "${service}.${var.aws_region}.${local.dns_suffix}"]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
     }
   }
 
@@ -1576,6 +1579,8 @@ resource "aws_flow_log" "vpc" {
   log_destination          = aws_cloudwatch_log_group.this["flow-logs"].arn
   iam_role_arn             = aws_iam_role.flow_logs.arn
   max_aggregation_interval = 600
+
+  depends_on = [aws_iam_role_policy.flow_logs] # or its first deliveries are refused
 
   tags = { Name = local.name }
 }

@@ -361,7 +361,6 @@ run "policies_say_these_words" {
       stream_key = {
         AccountAdministersKey        = "Allow kms:CancelKeyDeletion kms:CreateAlias kms:DeleteAlias kms:DescribeKey kms:DisableKey kms:DisableKeyRotation kms:EnableKey kms:EnableKeyRotation kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListGrants kms:ListKeyPolicies kms:ListKeyRotations kms:ListResourceTags kms:PutKeyPolicy kms:RevokeGrant kms:RotateKeyOnDemand kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource kms:UpdateAlias kms:UpdateKeyDescription on * by AWS arn:aws:iam::111122223333:root"
         AccountUsesKeyThroughService = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo on * by AWS arn:aws:iam::111122223333:root if StringEquals kms:ViaService kinesis.us-east-1.amazonaws.com"
-        ServicesKeepGrants           = "Allow kms:CreateGrant on * by AWS arn:aws:iam::111122223333:root if Bool kms:GrantIsForAWSResource true if StringEquals kms:ViaService kinesis.us-east-1.amazonaws.com"
       }
       table = {
         ItemsThroughOurEndpointOnly = "Deny dynamodb:BatchGetItem dynamodb:BatchWriteItem dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate dynamodb:PutItem dynamodb:Query dynamodb:Scan dynamodb:UpdateItem on arn:aws:dynamodb:us-east-1:111122223333:table/mock by * * if BoolIfExists aws:ViaAWSService false if StringNotEqualsIfExists aws:SourceVpce vpce-dynamodb"
@@ -374,7 +373,6 @@ run "policies_say_these_words" {
       objects_key = {
         AccountAdministersKey        = "Allow kms:CancelKeyDeletion kms:CreateAlias kms:DeleteAlias kms:DescribeKey kms:DisableKey kms:DisableKeyRotation kms:EnableKey kms:EnableKeyRotation kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListGrants kms:ListKeyPolicies kms:ListKeyRotations kms:ListResourceTags kms:PutKeyPolicy kms:RevokeGrant kms:RotateKeyOnDemand kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource kms:UpdateAlias kms:UpdateKeyDescription on * by AWS arn:aws:iam::111122223333:root"
         AccountUsesKeyThroughService = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo on * by AWS arn:aws:iam::111122223333:root if StringEquals kms:ViaService s3.us-east-1.amazonaws.com"
-        ServicesKeepGrants           = "Allow kms:CreateGrant on * by AWS arn:aws:iam::111122223333:root if Bool kms:GrantIsForAWSResource true if StringEquals kms:ViaService s3.us-east-1.amazonaws.com"
       }
       firehose = {
         DecryptStream  = "Allow kms:Decrypt on arn:aws:kms:us-east-1:111122223333:key/stream if StringEquals kms:ViaService kinesis.us-east-1.amazonaws.com"

@@ -256,7 +256,7 @@ variable "event_bytes_average" {
 }
 
 variable "stream_headroom_factor" {
-  description = "How many times the peak rate the provisioned stream takes: room for hot keys, retries and redrives."
+  description = "How many times the peak rate the provisioned stream takes: room for hot keys, retries and what is put back by hand."
   type        = number
   default     = 4
 
@@ -940,7 +940,7 @@ locals {
     { group = "operations", direction = "out", ports = "https", peer = "group:alb", when = "host_https", why = "Operations host to the API" },
     { group = "operations", direction = "out", ports = "https", peer = "group:endpoints", when = "operations_host", why = "AWS through interface endpoints" },
     { group = "operations", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "operations_host", why = "Read and write the table" },
-    { group = "operations", direction = "out", ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read and redrive what was set aside" },
+    { group = "operations", direction = "out", ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read what was set aside" },
     { group = "operations", direction = "out", ports = "https", peer = "internet", when = "operations_host", why = "Session Manager, through NAT" },
   ]
 
@@ -2843,9 +2843,9 @@ locals {
   # group is about losing events, the second about being late, the third about being slow or unwell.
   alarms = merge(
     {
-      dropped-records          = { namespace = "AWS/Lambda", metric = "DroppedEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping dropped records: compare the raw archive with the table" }
-      failed-batches           = { namespace = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping gave up a batch: redrive it from the failure bucket" }
-      failed-batches-lost      = { namespace = "AWS/Lambda", metric = "DestinationDeliveryFailures", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "A given-up batch could not be stored: replay from the raw archive" }
+      dropped-records          = { namespace = "AWS/Lambda", metric = "DroppedEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping dropped records: only the raw archive holds them now" }
+      failed-batches           = { namespace = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping gave up a batch: its records lie in the failure bucket and can be put back into the stream by hand" }
+      failed-batches-lost      = { namespace = "AWS/Lambda", metric = "DestinationDeliveryFailures", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "A given-up batch could not be stored: only the raw archive holds its events now" }
       late-events              = { namespace = "Tapstack", metric = "events_late", dimensions = local.consumer_metric_dimensions, statistic = "Sum", above = var.alarm_thresholds.late_events, period_s = 900, periods = 1, why = "Many events came too late to be counted: they are in the late bucket" }
       consumer-iterator-age-ms = { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Maximum", above = var.alarm_thresholds.iterator_age_minutes * 60000, period_s = 60, periods = 5, why = "The consumer lags behind the stream; at the end of its retention events would be lost" }
       stream-iterator-age-ms   = { namespace = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = aws_kinesis_stream.events.name }, statistic = "Maximum", above = var.stream_retention_hours * 3600000 / 4, period_s = 300, periods = 1, why = "A reader lags by a quarter of the retention: events will be lost unless somebody acts" }

@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with the locked dependencies
 
@@ -36,7 +36,7 @@ check: $(READY) ## lint, types, import rules
 bench: $(READY) ## run every benchmark; one JSON object each
 	@for name in consumer parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
-lock: ## choose the newest versions that pyproject.toml allows and lock them with hashes
+lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  --all-extras --group dev --group bench pyproject.toml -o requirements.lock
 

@@ -18,11 +18,17 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def finish(name: str, figures: Figures, peers: Mapping[str, Figures], ratios: Figures) -> None:
-    """Print the result: one JSON object with --json, else something to read."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}")
+def options(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a benchmark's options, to be asked before anything is measured."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    as_json = parser.parse_args().json
+    return parser
+
+
+def finish(
+    name: str, figures: Figures, peers: Mapping[str, Figures], ratios: Figures, *, as_json: bool
+) -> None:
+    """Print the result: one JSON object, or something to read."""
     result = {"name": name, "figures": figures, "peers": peers, "ratios": ratios, "machine": machine()}
     if as_json:
         print(json.dumps(result))

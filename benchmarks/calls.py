@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from benchmarks._endpoint import endpoint
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks.consumer import ENVIRONMENT
 
 ROWS = 95
@@ -89,6 +89,7 @@ def cost(call: Callable[[], object]) -> tuple[float, float]:
 
 def main() -> None:
     """Measure."""
+    as_json = options("calls", __doc__).parse_args().json
     os.environ.update(ENVIRONMENT)
     measured: dict[str, dict[str, float]] = {}
     with endpoint() as url:
@@ -118,7 +119,7 @@ def main() -> None:
         for peer, rows in measured.items()
         for operation in REQUESTS
     }
-    finish("calls", figures, measured, ratios)
+    finish("calls", figures, measured, ratios, as_json=as_json)
 
 
 if __name__ == "__main__":

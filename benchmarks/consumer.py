@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks._endpoint import endpoint
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks._traffic import BATCH, batches
 
 WARM_BATCHES = 12
@@ -115,6 +115,7 @@ def bare() -> Handler:
 
 def main() -> None:
     """Measure."""
+    as_json = options("consumer", __doc__).parse_args().json
     progress(f"generating {(WARM_BATCHES + BATCHES) * BATCH:,} events of the default traffic")
     events = list(batches((WARM_BATCHES + BATCHES + 4) * BATCH * 11 // 10, shards=4))[
         : WARM_BATCHES + BATCHES
@@ -144,6 +145,7 @@ def main() -> None:
             "times_naive": per_s["ours"] / per_s["naive"],
             "share_of_bare_decoding": per_s["ours"] / per_s["bare"],
         },
+        as_json=as_json,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks._traffic import stream
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
@@ -143,7 +143,7 @@ async def emulator_rows_per_s(in_parallel: int) -> float:
         return rows / (time.monotonic() - started_s)
 
 
-async def measure() -> None:
+async def measure(*, as_json: bool) -> None:
     progress("the emulator alone")
     rows_per_s = {count: await emulator_rows_per_s(count) for count in (1, 4)}
     progress(f"{MAX_EVENTS:,} events straight to the stream")
@@ -177,12 +177,13 @@ async def measure() -> None:
             "share_of_the_emulators_rows_per_s": ours_rows_per_s / max(rows_per_s.values()),
             "times_the_goal_of_60000_a_min": fast["events_per_min"] / 60_000,
         },
+        as_json=as_json,
     )
 
 
 def main() -> None:
     """Measure."""
-    asyncio.run(measure())
+    asyncio.run(measure(as_json=options("end_to_end", __doc__).parse_args().json))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks._report import machine, progress
+from benchmarks._report import finish, machine, options, progress
 
 BLOCK = 1_000
 PAGE = Path(__file__).parent.parent / "docs" / "delivery-guarantees.md"
@@ -97,9 +96,9 @@ def _by_name(entry: tuple[str, int]) -> tuple[str, int]:
 
 def main() -> None:
     """Run, and write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.guarantees", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10_000)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser = options("guarantees", __doc__)
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many schedules")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     asked = parser.parse_args()
     at = commit()
     simulated = simulate(asked.seeds, asked.jobs)
@@ -108,7 +107,10 @@ def main() -> None:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(before + render(simulated, mutants, at) + after)
-    print(json.dumps({"simulate": simulated, "mutants": mutants}))
+    figures = {name: simulated[name] for name in ("seeds", "violations", "events", "wall_s")}
+    figures |= {"faults": sum(simulated["faults"].values()), "unreached": len(simulated["unreached"])}
+    figures |= {name: mutants[name] for name in ("mutants", "killed")}
+    finish("guarantees", figures, {}, {}, as_json=asked.json)
 
 
 if __name__ == "__main__":

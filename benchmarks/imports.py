@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks.consumer import ENVIRONMENT
 
 RUNS = 9
@@ -35,6 +35,7 @@ def import_ms(module: str) -> float:
 
 def main() -> None:
     """Measure."""
+    as_json = options("imports", __doc__).parse_args().json
     functions = {}
     for name in ("consumer", "collector", "insights"):
         progress(f"importing {name}")
@@ -46,6 +47,7 @@ def main() -> None:
         functions,
         {"boto3": {"ms": boto3}},
         {"consumer_to_boto3": functions["consumer_ms"] / boto3},
+        as_json=as_json,
     )
 
 

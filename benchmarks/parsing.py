@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 import pydantic
 
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks._traffic import stream
 from tapstack.core.events import EventType, decode_event
 
@@ -82,6 +82,7 @@ def events_per_cpu_s(parse: Callable[[bytes], object], events: Sequence[bytes]) 
 
 def main() -> None:
     """Measure."""
+    as_json = options("parsing", __doc__).parse_args().json
     progress(f"parsing {EVENTS:,} events of the default traffic")
     events = [entry.data for _, entry in stream(EVENTS)]
     ours = events_per_cpu_s(decode_event, events)
@@ -95,6 +96,7 @@ def main() -> None:
         {"events_per_cpu_s": ours, "mean_bytes": sum(map(len, events)) / len(events)},
         {name: {"events_per_cpu_s": figure} for name, figure in peers.items()},
         {f"times_{name}": ours / figure for name, figure in peers.items()},
+        as_json=as_json,
     )
 
 

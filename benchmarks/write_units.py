@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks._report import finish, progress
+from benchmarks._report import finish, options, progress
 from benchmarks._traffic import BATCH, batches
 from benchmarks.consumer import ENVIRONMENT
 from tapstack.testing import ManualClock, MemoryBucket, MemoryDynamoDB
@@ -86,6 +86,7 @@ def measure(shards: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure."""
+    as_json = options("write_units", __doc__).parse_args().json
     os.environ.update(ENVIRONMENT)
     figures: dict[str, float] = {}
     peers: dict[str, dict[str, float]] = {}
@@ -97,7 +98,7 @@ def main() -> None:
             figures[f"{name}_per_1000_events_{shards}_shards"] = measured[name]
         peers[f"naive_add_{shards}_shards"] = {"units_per_1000_events": measured["naive_units"]}
         ratios[f"ours_to_naive_{shards}_shards"] = measured["units"] / measured["naive_units"]
-    finish("write_units", figures, peers, ratios)
+    finish("write_units", figures, peers, ratios, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ user_id, anonymous_id, session_id, item_id, event_type, occurred_at, date, offse
 currency, query.
 
 \b
-Exit codes: 0 every event was counted exactly once, 1 not so, 2 a mistake in the command or in the
-recording, 130 after Ctrl-C before the end."""
+Exit codes: 0 every event was counted exactly once, 1 not so or never answered for, 2 a mistake in the
+command or in the recording, 130 after Ctrl-C before the end, 143 after SIGTERM."""
 )
 @click.option(
     "--events", type=click.IntRange(1), help="How many events.  [default: 10000; a whole recording]"
@@ -103,7 +103,9 @@ recording, 130 after Ctrl-C before the end."""
     "--shards", type=click.IntRange(1, 64), default=4, show_default=True, help="Shards of the stream."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), help="Reproduces traffic and faults.  [default: a random one]"
+    "--seed",
+    type=click.IntRange(0),
+    help="Reproduces the traffic; where faults strike is up to timing.  [default: a random one]",
 )
 @click.option(
     "--input", "recording", type=click.Path(path_type=Path), metavar="FILE", help="Replay CSV or JSON lines."

@@ -204,9 +204,9 @@ def test_a_row_that_nobody_should_have_written_is_found():
     assert reconcile(ledger_of(*EVENTS), tables).overcounted == 1
 
 
-def stored(event, *, days=40):
+def stored(event, *, days=40, skew_ms=0):
     """The object of an event that was so many days on its way from the collector to the consumer."""
-    data = msgspec.json.encode({**event, "received_at": AT, "clock_skew_ms": 0})
+    data = msgspec.json.encode({**event, "received_at": AT, "clock_skew_ms": skew_ms})
     return StoredEvent("late/shardId-000000000000/1-0.json", "why", data, AT_S + days * 86_400)
 
 
@@ -285,9 +285,13 @@ REASONS = {
         stored(purchase() | {"event_id": "e-9"}, days=0),
         {"ids_floor_ms": AT_S * 1_000},
     ),
-    "of a client born before the floor": (stored(view(3, "b"), days=0), {"clients_floor_ms": BIRTH_MS}),
+    "of a client born before the floor": (
+        stored(view(3, "b"), days=0),
+        {"clients": {}, "clients_floor_ms": BIRTH_MS},
+    ),
     "below what is known of its client": (stored(view(3, "b"), days=0), {"clients": {RAW: [4, 5, []]}}),
     "too long": (stored(hundred(event_id="e-2"), days=0), {}),
+    "of a clock a day ahead": (stored(purchase() | {"event_id": "e-9"}, days=0, skew_ms=-1), {}),
 }
 
 
@@ -305,6 +309,39 @@ def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, m
     ledger = ledger_of(*EVENTS, payload)
     finding = next(each for each in reconcile(ledger, tables).findings if "aside" in each.name)
     assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
+
+
+def test_what_is_aside_without_a_reason_adds_to_what_is_nowhere():
+    tables = ByHand().tables()
+    tables.quarantined = [stored(view(4)), stored(view(4))]
+    tables.late = [stored(view(5), days=0)]
+    result = reconcile(ledger_of(*EVENTS, view(3, "b"), view(4), view(5)), tables)
+    assert (result.lost, result.overcounted) == (3, 0)
+    [finding] = [each for each in result.findings if "aside" in each.name]
+    assert (finding.compared, finding.short) == (3, 2)
+
+
+@pytest.mark.parametrize("kind", ["late", "quarantined"])
+def test_a_copy_aside_of_an_event_that_is_counted_is_no_loss(kind):
+    tables = ByHand().tables()
+    setattr(tables, kind, [stored(view(2), days=0), stored(purchase(), days=0)])
+    result = reconcile(ledger_of(*EVENTS), tables)
+    assert (result.lost, result.overcounted) == (0, 0)
+
+
+def test_whether_a_quarantined_event_that_its_row_forgot_is_lost_the_counters_say():
+    tables = ByHand().tables()
+    tables.users["U#u"].clients = {RAW: [3, 2, []]}
+    tables.quarantined = [stored(view(2), days=0)]
+    assert reconcile(ledger_of(*EVENTS), tables).lost == 0
+    tables.users["U#u"].counters[VIEW] -= 1
+    assert reconcile(ledger_of(*EVENTS), tables).lost == 1
+
+
+def test_a_clock_ahead_is_no_excuse_for_a_numbered_event():
+    tables = ByHand().tables()
+    tables.late = [stored(view(3, "b"), days=0, skew_ms=-1)]
+    assert reconcile(ledger_of(*EVENTS, view(3, "b")), tables).lost == 1
 
 
 class Memory:

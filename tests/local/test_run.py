@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tapstack.local.run import EVENTS_PER_MIN, shop
+from tapstack.local.run_progress import verdict
 
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("embedded_cloud")]
 
@@ -69,6 +70,27 @@ def test_json_is_exactly_one_object_and_everything_else_goes_to_standard_error()
     assert summary["accepted"] + summary["invalid"] == 1_500
     assert (summary["seed"], summary["shards"], summary["faults"]) == (3, 2, {})
     assert "Every event was counted exactly once" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {},
+            "Every event was counted exactly once: 5 applied, 1 duplicates recognised, 0 lost, ",
+        ),
+        ({"late": 2}, "Every event was counted exactly once or set aside as late: 5 applied, "),
+        ({"quarantined": 2}, "Every event was counted exactly once: 5 applied, "),
+        ({"lost": 1, "quarantined": 1}, "NOT exact: 1 lost, 0 overcounted (seed 7)"),
+    ],
+    ids=["counted", "late", "quarantined", "lost"],
+)
+def test_the_verdict_claims_no_more_than_was_found(changes, said):
+    summary = {"applied": 5, "duplicates": 1, "late": 0, "quarantined": 0, "lost": 0, "overcounted": 0}
+    line = verdict(summary | {"unanswered": 0, "seed": 7} | changes)
+    assert line.startswith(said)
+    assert ("2 stored as late" in line) == ("late" in changes)
+    assert ("2 in quarantine" in line) == (changes.get("quarantined") == 2)
 
 
 @needs_proc

@@ -50,7 +50,8 @@ class Reconciliation:
     gaps
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
-        Accepted and neither counted nor late for a reason that can be seen; counted more often than accepted.
+        Accepted, and neither counted nor set aside as late for a reason that the checker can see; counted
+        more often than accepted. An accepted event in quarantine that is not counted is lost.
     findings
         All comparisons.
     """
@@ -71,10 +72,10 @@ class _Expected:
     """The accepted events' fold, and by how much each figure may differ from it."""
 
     ledger: Ledger
-    removed: Fold  # stored as late or in quarantine, and surely not counted
-    optional: Fold  # stored, and perhaps counted before
+    removed: Fold  # late for a reason, and surely not counted
+    optional: Fold  # late for a reason, and perhaps counted before
     doubted: Fold  # sent, and never answered for
-    stored: set[Identity]
+    late: set[Identity]  # late for a reason
 
 
 def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> Reconciliation:
@@ -89,8 +90,9 @@ def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> R
     age_max_s
         How old the consumer lets an event be when it arrives.
     """
-    expected = _expect(ledger, tables)
-    identities, gaps = check_identities(ledger, tables, expected.stored)
+    aside, late = check_set_aside(ledger, tables, age_max_s)
+    expected = _expect(ledger, tables, late)
+    identities, gaps = check_identities(ledger, tables, expected.late)
     events = Finding("events known by the users' rows", identities.compared, *identities.totals())
     events.examples = identities.examples[:EXAMPLES_MAX]
     against_events = [
@@ -99,7 +101,7 @@ def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> R
         _check_items(expected, tables),
         *_check_windows(expected, tables),
         _check_strange(tables),
-        check_set_aside(ledger, tables, age_max_s),
+        aside,
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
     lost, overcounted = _totals(against_events)
@@ -124,17 +126,15 @@ def _totals(findings: list[Finding]) -> tuple[int, int]:
     return max(short[:2]) or max(short), max(over[:2]) or max(over)
 
 
-def _expect(ledger: Ledger, tables: Tables) -> _Expected:
-    expected = _Expected(ledger, Fold(), Fold(), Fold(), set())
+def _expect(ledger: Ledger, tables: Tables, late: list[Effect]) -> _Expected:
+    """Excuse what is late for a reason, and nothing else."""
+    expected = _Expected(ledger, Fold(), Fold(), Fold(), {effect.identity for effect in late})
     by_user: dict[str, list[Effect]] = {}
-    for effect in _stored_effects([*tables.late, *tables.quarantined]):
-        if effect.identity not in expected.stored:
-            by_user.setdefault(effect.user, []).append(effect)
-        expected.stored.add(effect.identity)
-    for user, stored in by_user.items():
-        known = [effect for effect in stored if ledger.knows(effect.identity)]
-        for effect in known:
-            into = _fate(ledger, tables, user, known)
+    for effect in late:
+        by_user.setdefault(effect.user, []).append(effect)
+    for user, excused in by_user.items():
+        into = _fate(ledger, tables, user, excused)
+        for effect in excused:
             if into == "removed":
                 expected.removed.add(effect)
             elif into == "optional":
@@ -144,13 +144,13 @@ def _expect(ledger: Ledger, tables: Tables) -> _Expected:
     return expected
 
 
-def _fate(ledger: Ledger, tables: Tables, user: str, stored: list[Effect]) -> str:
-    """Tell whether a user's stored events were counted as well: if their counters say it, all or none."""
+def _fate(ledger: Ledger, tables: Tables, user: str, late: list[Effect]) -> str:
+    """Tell whether a user's late events were counted as well: if their counters say it, all or none."""
     row = tables.users.get(user)
     actual = {} if row is None else row.counters
     whole = ledger.fold.users.get(user, {})
     without = dict(whole)
-    for effect in stored:
+    for effect in late:
         for key, amount in effect.delta.items():
             without[key] = without.get(key, 0) - amount
     if _same(actual, without):

@@ -39,7 +39,7 @@ class Identities:
         ]
 
 
-def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity]) -> tuple[Identities, int]:
+def check_identities(ledger: Ledger, tables: Tables, late: Collection[Identity]) -> tuple[Identities, int]:
     """Look up every accepted event in its user's row, and every event of a row among the accepted.
 
     Parameters
@@ -48,8 +48,8 @@ def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity
         What was accepted.
     tables
         What was read back.
-    stored
-        Events in the late store or in quarantine, which a row need not know.
+    late
+        Events that are late for a reason, which a row need not know.
 
     Returns
     -------
@@ -63,13 +63,13 @@ def check_identities(ledger: Ledger, tables: Tables, stored: Collection[Identity
         row = tables.users.get(user, empty)
         found.compared += len(numbers)
         for n in sorted(_unseen(row, client, numbers)):
-            if (user, client, n) not in stored:
+            if (user, client, n) not in late:
                 found.missing.append(f"{user} client {client} n {n}")
     for user, names in ledger.ids.items():
         row = tables.users.get(user, empty)
         found.compared += len(names)
         for digest, (name, client_ms) in names.items():
-            if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in stored:
+            if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in late:
                 found.missing.append(f"{user} event {name}")
     gaps = 0
     for user, row in tables.users.items():

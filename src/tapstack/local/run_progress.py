@@ -134,7 +134,7 @@ class Screen:
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """Say in one line whether every event was counted exactly once, or set aside for a reason."""
+    """Say in one line whether every event was counted exactly once, or set aside as late for a reason."""
     if summary["lost"] or summary["overcounted"]:
         return (
             f"NOT exact: {summary['lost']:,} lost, {summary['overcounted']:,} overcounted "
@@ -145,7 +145,7 @@ def verdict(summary: dict[str, Any]) -> str:
     late = f", {summary['late']:,} stored as late" if summary["late"] else ""
     kept = f", {summary['quarantined']:,} in quarantine" if summary["quarantined"] else ""
     return (
-        f"Every event was counted exactly once{', or set aside for a reason' if late else ''}: "
+        f"Every event was counted exactly once{' or set aside as late' if late else ''}: "
         f"{summary['applied']:,} applied, {summary['duplicates']:,} duplicates recognised{late}{kept}, "
         "0 lost, 0 overcounted."
     )
@@ -157,8 +157,8 @@ _MEANINGS = {
     "invalid": "rejected by the collector",
     "duplicates": "accepted copies of accepted events",
     "applied": "distinct events counted",
-    "late": "stored aside: too old to judge",
-    "quarantined": "stored aside: no events",
+    "late": "stored aside, not counted: no longer to be judged",
+    "quarantined": "objects stored aside: no events",
     "lost": "accepted, and neither counted nor late for a reason",
     "overcounted": "counted more often than accepted",
 }

@@ -247,8 +247,8 @@ UNIT_OF_WORK = (
         "throttled_is_success",
         "a throttled write is made again",
         CONSUME,
-        _FORGET,
-        "            return None if type(error).__name__ == 'Throttled' else error\n",
+        "            return error  # nothing was written",
+        "            return None  # nothing was written",
     ),
     one(
         "versions_begin_at_one",

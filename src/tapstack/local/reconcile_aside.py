@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -65,7 +63,7 @@ def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Fin
 
 
 def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: int) -> bool:
-    """Tell whether an event is too old or too long, its clock was wild, or its row may have forgotten it."""
+    """Tell whether an event is too old or too long, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)
     said = event.get("received_at")
     received_ms = 0 if said is None else round(datetime.fromisoformat(said).timestamp() * 1_000)
@@ -73,14 +71,8 @@ def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: i
     return (
         born_ms // 1_000 < stored.arrived_at_s - age_max_s
         or len(effect.items) > PART_ITEMS_MAX
-        or _is_ahead(event)
         or _is_forgotten(effect, row)
     )
-
-
-def _is_ahead(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event with an id came more than 24 hours before its own time, and so was corrected."""
-    return "client_id" not in event and (event.get("clock_skew_ms") or 0) < 0
 
 
 def _is_known(effect: Effect, row: UserRow) -> bool:

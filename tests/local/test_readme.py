@@ -1,0 +1,38 @@
+"""What the README shows of a run is what a run prints."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from tapstack.local.run_progress import _figures
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_the_table_in_the_readme_has_the_labels_of_a_run():
+    names = (
+        "sent",
+        "accepted",
+        "invalid",
+        "duplicates",
+        "applied",
+        "late",
+        "quarantined",
+        "lost",
+        "overcounted",
+    )
+    summary = dict.fromkeys(names, 0) | {
+        "events_per_s": 0.0,
+        "visible_ms": {"p50": 1.0, "p99": 1.0, "max": 1.0},
+        "faults": {},
+        "unanswered": 0,
+        "gaps": 0,
+    }
+    console = Console(width=110)
+    with console.capture() as captured:
+        console.print(_figures(summary))
+    printed = [line.split("│") for line in captured.get().splitlines() if line.startswith("│")]
+    labels = [(cells[1].strip(), cells[-2].strip()) for cells in printed]
+    shown = [line.split("│") for line in README.splitlines() if line.count("│") == 4]
+    assert labels
+    assert [(cells[1].strip(), cells[-2].strip()) for cells in shown] == labels

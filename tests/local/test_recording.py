@@ -18,7 +18,7 @@ DIGINETICA = Path(__file__).parents[3] / "shared" / "data" / "diginetica-item-vi
 def replay(tmp_path):
     def replay(text, **options):
         path = tmp_path / "recording"
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8", newline="")
         return read_recording(path, now_ms=NOW_MS, seed=1, **options)
 
     return replay
@@ -74,6 +74,26 @@ def test_json_lines_hold_rows_or_whole_events(replay):
     assert by_type["item_view"]["items"] == [{"item_id": "12", "price": 2.5}]
 
 
+def test_the_lines_of_a_file_need_not_name_their_columns_alike(replay):
+    rows = '{"user_id": "u", "item_id": "i"}\n{"userid": "v", "event_type": "item_view", "itemid": "j"}\n'
+    assert [event["items"][0]["item_id"] for event in events_of(replay(rows))] == ["i", "j"]
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+def test_a_recording_is_split_at_line_feeds_only(replay, odd):
+    assert [event["items"][0]["item_id"] for event in events_of(replay(f"user,item\nu,a{odd}b\n"))] == [
+        f"a{odd}b"
+    ]
+    line = json.dumps({"user": "u", "item": f"a{odd}b"}, ensure_ascii=False)
+    assert events_of(replay(line))[0]["items"] == [{"item_id": f"a{odd}b"}]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quoted_cell_keeps_its_line_feeds(replay, end):
+    [event] = events_of(replay(f'user,event,query{end}u,search,"red{end}shoes"{end}'))
+    assert event["query"] == f"red{end}shoes"
+
+
 def test_columns_can_be_mapped(replay):
     [event] = events_of(replay("who,what\nu,i\n", overrides={"user_id": "who", "item_id": "what"}))
     assert (event["user_id"], event["items"]) == ("u", [{"item_id": "i"}])
@@ -108,7 +128,7 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
             "got 'ninth of May'",
             id="no date",
         ),
-        pytest.param(HEAD + "1;NA;2\n", "line 2: expected 5 columns, got '3'", id="a short row"),
+        pytest.param(HEAD + "1;NA;2\n", "line 2: expected 5 columns, got 3", id="a short row"),
         pytest.param(
             HEAD + "1;NA;NA;0;2016-05-09\n", "line 2, column 'item_id': expected an item", id="no item"
         ),
@@ -123,6 +143,62 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
             "user_id,event_type\nu,glanced\n",
             f"line 2, 'event_type' of its event: expected one of {', '.join(EVENT_TYPES)}",
             id="unknown type",
+        ),
+        pytest.param(
+            '{"event_type": "item_view", "user_id": "u", "event_id": "e", "items": [], "foo": 1}',
+            "line 1: 'foo' is no field of an event, and 'event_id' is no column of a row",
+            id="a whole event and more",
+        ),
+        pytest.param(
+            '{"event_type": "item_view", "user_id": "u", "item_id": "i", "items": [{"item_id": "j"}]}',
+            "line 1: 'item_id' is no field of an event, and 'items' is no column of a row",
+            id="an item and items",
+        ),
+        pytest.param(
+            '{"user_id": "u", "items": [{"item_id": "j"}]}',
+            "line 1, 'event_type' of its event: is required",
+            id="items without a type",
+        ),
+        pytest.param(
+            '{"user_id": "u", "item_id": {"a": 1}}',
+            "line 1, column 'item_id': expected text or a number, not a list or an object",
+            id="an object as a cell",
+        ),
+        pytest.param(
+            '{"user_id": "u", "item_id": true}',
+            "line 1, column 'item_id': expected text or a number, not true or false",
+            id="true as a cell",
+        ),
+        pytest.param(
+            "user_id,item_id,User_id\nu,i,v\n",
+            "line 1: expected one column 'user_id', got 2",
+            id="two columns of one name",
+        ),
+        pytest.param(
+            'user_id,item_id\nu,"i\nv,j\n',
+            "line 3: expected CSV (unexpected end of data)",
+            id="an open quote",
+        ),
+        *(
+            pytest.param(
+                f"user_id,item_id,timestamp\nu,i,{time}\n",
+                f"line 2, column 'timestamp': expected Unix seconds or milliseconds, got '{time}'",
+                id=f"the time {time}",
+            )
+            for time in ("inf", "-inf", "nan", "-1", "1700000000000000")
+        ),
+        *(
+            pytest.param(
+                f"user_id,item_id,price\nu,i,{price}\n",
+                f"line 2, column 'price': expected a number, got '{price}'",
+                id=f"the price {price}",
+            )
+            for price in ("nan", "inf", "-Infinity")
+        ),
+        pytest.param(
+            f"session_id,item_id,timeframe\ns,i,0\ns,i,{10**400}\n",
+            "line 2: expected the times of one session within a thousand years",
+            id="an offset beyond any time",
         ),
         pytest.param("user_id,item_id\n", ": expected at least one row of events", id="no rows"),
         pytest.param("", f"line 1: {NOBODY}", id="empty"),

@@ -23,13 +23,16 @@ query         query                                  what was searched
 ============  =====================================  ===================================================
 
 A line of a JSON-lines file holds an object with such keys, or a whole event as ``POST /v1/events`` takes
-it. Each session keeps its inner timing, and the sessions begin, in recorded order, within the last six
-hours. Every event without an identity of its own is numbered, ``(client_id, n)``, with one client a user.
+it, without any other key. Columns that are not recognised are not read. Each session keeps its inner
+timing, and the sessions begin, in recorded order, within the last six hours. Every event without an
+identity of its own is numbered, ``(client_id, n)``, with one client a user.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +68,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 _ABSENT = frozenset({"", "na", "null", "none"})
 _WHOLE = frozenset(ClientEvent.__struct_fields__)
+# A row could not say these, and to drop them would change what is counted: their line is a whole event.
+_WHOLE_ONLY = frozenset({"items", "impressions", "event_id", "client_id", "n"})
 
 
 class _Row(NamedTuple):
@@ -94,17 +99,21 @@ class _Reader:
 
     def recognise(self, columns: list[str]) -> None:
         """Find out which column holds what."""
-        lowered = {column.strip().lower(): column for column in columns}
+        self._names = {}  # of this row alone: the lines of a JSON-lines file need not agree
         for canonical, column in self._overrides.items():
             if column not in columns:
                 raise UsageError(
                     f"{self._path}: no column {column!r} for {canonical}; there are {', '.join(columns)}"
                 )
-            self._names[canonical] = column
+            self._names[canonical] = self._only([found for found in columns if found == column])
         for canonical, aliases in _COLUMNS.items():
-            found = [lowered[alias] for alias in aliases if alias in lowered]
-            if found:
-                self._names.setdefault(canonical, found[0])
+            if canonical in self._names:
+                continue
+            for alias in aliases:
+                found = [column for column in columns if column.strip().lower() == alias]
+                if found:
+                    self._names[canonical] = self._only(found)
+                    break
         if not {"user_id", "anonymous_id", "session_id"} & self._names.keys():
             raise self.problem("", "a user_id, anonymous_id or session_id column; see --map")
         if not {"item_id", "event_type"} & self._names.keys():
@@ -113,7 +122,7 @@ class _Reader:
     def row(self, cells: Mapping[str, Any]) -> _Row:
         """Read one row."""
         text = {
-            canonical: str(cells[column]).strip()
+            canonical: self._text(canonical, cells[column])
             for canonical, column in self._names.items()
             if cells.get(column) is not None
         }
@@ -136,11 +145,17 @@ class _Reader:
 
     def whole(self, event: dict[str, Any]) -> _Row:
         """Take an event that is one already."""
+        beside = min(event.keys() & _WHOLE_ONLY, default="event_type")
+        if unknown := sorted(event.keys() - _WHOLE):
+            raise UsageError(
+                f"{self._path}: line {self.line}: {unknown[0]!r} is no field of an event, "
+                f"and {beside!r} is no column of a row"
+            )
         who = event.get("session_id") or event.get("user_id") or event.get("anonymous_id")
-        at_ms = self._moment("occurred_at", str(event["occurred_at"])) if "occurred_at" in event else 0
+        at_ms = self._moment("occurred_at", str(event["occurred_at"])) if event.get("occurred_at") else 0
         return _Row(self.line, str(who), at_ms, dict(event))
 
-    def problem(self, canonical: str, expected: str, got: str | None = None) -> UsageError:
+    def problem(self, canonical: str, expected: str, got: str | int | None = None) -> UsageError:
         """Make the one line that a person reads."""
         column = f", column {self._names.get(canonical, canonical)!r}" if canonical else ""
         found = "" if got is None else f", got {got!r}"
@@ -150,6 +165,17 @@ class _Reader:
         """Make the line for a row whose event the collector would refuse."""
         field = f", {error.field!r} of its event" if error.field else ""
         return UsageError(f"{self._path}: line {self.line}{field}: {error.reason}")
+
+    def _only(self, found: list[str]) -> str:
+        if len(found) > 1:
+            raise self.problem("", f"one column {found[0]!r}", len(found))
+        return found[0]
+
+    def _text(self, canonical: str, cell: object) -> str:
+        if isinstance(cell, dict | list | bool):
+            what = "true or false" if isinstance(cell, bool) else "a list or an object"
+            raise self.problem(canonical, f"text or a number, not {what}")
+        return str(cell).strip()
 
     def _item(self, known: Mapping[str, str]) -> dict[str, Any]:
         event_type = known.get("event_type", "item_view" if "item_id" in known else "page_view")
@@ -179,7 +205,9 @@ class _Reader:
         except ValueError:
             pass
         else:
-            return int(number if number > 1e11 else number * 1_000)  # 1e11 s lies in the year 5138
+            if not 0 <= number < 1e14:  # nor is NaN; 1e11 s and 1e14 ms lie in the year 5138
+                raise self.problem(canonical, "Unix seconds or milliseconds", text)
+            return int(number if number > 1e11 else number * 1_000)
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -190,9 +218,12 @@ class _Reader:
 
     def _number(self, known: Mapping[str, str], canonical: str) -> float:
         try:
-            return float(known[canonical])
+            number = float(known[canonical])
         except ValueError:
-            raise self.problem(canonical, "a number", known[canonical]) from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise self.problem(canonical, "a number", known[canonical])
+        return number
 
     def _whole_number(self, known: Mapping[str, str], canonical: str) -> int:
         try:
@@ -259,14 +290,16 @@ def _rows(text: str, reader: _Reader, events: int | None) -> Iterator[_Row]:
 
 
 def _json_rows(text: str, reader: _Reader) -> Iterator[_Row]:
-    for reader.line, line in enumerate(text.splitlines(), 1):
+    for reader.line, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             cells = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError):
             raise reader.problem("", "a JSON object") from None
-        if "event_type" in cells and "item_id" not in cells and cells.keys() <= _WHOLE:
+        if cells.keys() & _WHOLE_ONLY or (
+            "event_type" in cells and "item_id" not in cells and cells.keys() <= _WHOLE
+        ):
             yield reader.whole(cells)
         else:
             reader.recognise(list(cells))
@@ -274,21 +307,22 @@ def _json_rows(text: str, reader: _Reader) -> Iterator[_Row]:
 
 
 def _csv_rows(text: str, reader: _Reader) -> Iterator[_Row]:
-    header = text[: text.find("\n")] if "\n" in text else text
-    delimiter = max(DELIMITERS, key=header.count)
-    lines = csv.reader(text.splitlines(), delimiter=delimiter)
-    columns = next(lines, [])
+    # Not str.splitlines: it splits at U+2028 and others, and takes the line feeds of quoted cells away.
+    delimiter = max(DELIMITERS, key=io.StringIO(text, newline="").readline().count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     reader.line = 1
-    reader.recognise(columns)
     try:
+        columns = next(lines, [])
+        reader.recognise(columns)
         for cells in lines:
             reader.line = lines.line_num
             if not cells:
                 continue
             if len(cells) != len(columns):
-                raise reader.problem("", f"{len(columns)} columns", str(len(cells)))
+                raise reader.problem("", f"{len(columns)} columns", len(cells))
             yield reader.row(dict(zip(columns, cells, strict=True)))
     except csv.Error as error:
+        reader.line = lines.line_num
         raise reader.problem("", f"CSV ({error})") from None
 
 
@@ -328,7 +362,11 @@ def _requests(rows: list[_Row], reader: _Reader, random: Random) -> list[Request
     requests: list[Request] = []
     for row in rows:
         event = row.event
-        moment = datetime.fromtimestamp(row.at_ms / 1_000, tz=UTC)
+        try:
+            moment = datetime.fromtimestamp(row.at_ms / 1_000, tz=UTC)
+        except (OverflowError, ValueError, OSError):
+            reader.line = row.line
+            raise reader.problem("", "the times of one session within a thousand years") from None
         event["occurred_at"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if "event_id" not in event and "client_id" not in event:
             key = (event.get("user_id"), None if "user_id" in event else event.get("anonymous_id"))

@@ -94,6 +94,39 @@ def test_a_quoted_cell_keeps_its_line_feeds(replay, end):
     assert event["query"] == f"red{end}shoes"
 
 
+RETAILROCKET = """timestamp,visitorid,event,itemid,transactionid
+1433221332117,257597,view,355908,
+1433221332118,257597,addtocart,355908,
+1433221332119,257597,transaction,355908,4000
+"""
+REES46 = """event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session
+2019-10-01 00:00:00 UTC,view,1003461,2053013555631882655,electronics.smartphone,xiaomi,489.07,520088904,4d3b
+2019-10-01 00:00:04 UTC,cart,1003461,2053013555631882655,electronics.smartphone,xiaomi,489.07,520088904,4d3b
+2019-10-01 00:00:06 UTC,remove_from_cart,1003461,2053013555631882655,,xiaomi,489.07,520088904,4d3b
+2019-10-01 00:00:10 UTC,purchase,1003461,2053013555631882655,,xiaomi,489.07,520088904,4d3b
+"""
+
+
+def test_retailrockets_layout_is_read_as_it_is(replay):
+    events = events_of(replay(RETAILROCKET))
+    assert [event["event_type"] for event in events] == ["item_view", "cart_add", "purchase"]
+    assert {event["anonymous_id"] for event in events} == {"257597"}
+
+
+def test_rees46s_layout_is_read_as_it_is(replay):
+    events = events_of(replay(REES46))
+    assert [event["event_type"] for event in events] == ["item_view", "cart_add", "cart_remove", "purchase"]
+    assert [ms(event) - ms(events[0]) for event in events] == [0, 4_000, 6_000, 10_000]
+    assert events[0]["items"] == [{"item_id": "1003461", "price": 489.07}]
+    assert {event["session_id"] for event in events} == {"4d3b"}
+
+
+def test_a_cart_may_be_added_to_in_three_spellings(replay):
+    rows = "".join(f"u,i,{name}\n" for name in ("addtocart", "add_to_cart", "Cart", "cart_add"))
+    events = events_of(replay("user_id,item_id,event\n" + rows))
+    assert [event["event_type"] for event in events] == ["cart_add"] * 4
+
+
 def test_columns_can_be_mapped(replay):
     [event] = events_of(replay("who,what\nu,i\n", overrides={"user_id": "who", "item_id": "what"}))
     assert (event["user_id"], event["items"]) == ("u", [{"item_id": "i"}])

@@ -9,10 +9,11 @@ canonical     recognised columns                     meaning
 ============  =====================================  ===================================================
 user_id       user_id, userid, user, customer_id     a known user
 anonymous_id  anonymous_id, visitorid, visitor_id    an unknown one; without both, the session's id
-session_id    session_id, sessionid, session         the visit
+session_id    the same, sessionid, user_session      the visit; also called session
 item_id       item_id, itemid, product_id, item      the item
 event_type    event_type, event, type, action        default ``item_view``, without an item ``page_view``
-occurred_at   occurred_at, timestamp, event_time     RFC 3339, or Unix seconds or milliseconds
+occurred_at   occurred_at, timestamp, event_time     RFC 3339, Unix seconds or milliseconds, or
+                                                     ``2019-10-01 00:00:00 UTC``
 date          eventdate, date                        the day, as YYYY-MM-DD
 offset_ms     timeframe, offset_ms                   milliseconds since the session began
 price         price                                  of the item
@@ -22,10 +23,18 @@ currency      currency                               three capital letters
 query         query                                  what was searched
 ============  =====================================  ===================================================
 
+An event type is one of ours, or one that two public recordings use: ``view`` is an ``item_view``;
+``addtocart``, ``add_to_cart`` and ``cart`` are a ``cart_add``; ``remove_from_cart`` is a ``cart_remove``;
+``transaction`` is a ``purchase``. So the files of RetailRocket (``timestamp,visitorid,event,itemid``) [1]_
+and of REES46 (``event_time,event_type,product_id,price,user_id,user_session``) [2]_ are read as they are.
+
 A line of a JSON-lines file holds an object with such keys, or a whole event as ``POST /v1/events`` takes
 it, without any other key. Columns that are not recognised are not read. Each session keeps its inner
 timing, and the sessions begin, in recorded order, within the last six hours. Every event without an
 identity of its own is numbered, ``(client_id, n)``, with one client a user.
+
+.. [1] https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset
+.. [2] https://www.kaggle.com/datasets/mkechinov/ecommerce-behavior-data-from-multi-category-store
 """
 
 from __future__ import annotations
@@ -54,7 +63,7 @@ DELIMITERS = ",;\t|"
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "user_id": ("user_id", "userid", "user", "customer_id"),
     "anonymous_id": ("anonymous_id", "visitorid", "visitor_id"),
-    "session_id": ("session_id", "sessionid", "session"),
+    "session_id": ("session_id", "sessionid", "session", "user_session"),
     "item_id": ("item_id", "itemid", "product_id", "item"),
     "event_type": ("event_type", "event", "type", "action"),
     "occurred_at": ("occurred_at", "timestamp", "event_time"),
@@ -65,6 +74,14 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "value": ("value",),
     "currency": ("currency",),
     "query": ("query",),
+}
+_EVENT_TYPES: Mapping[str, str] = {
+    "view": "item_view",
+    "addtocart": "cart_add",
+    "add_to_cart": "cart_add",
+    "cart": "cart_add",
+    "remove_from_cart": "cart_remove",
+    "transaction": "purchase",
 }
 _ABSENT = frozenset({"", "na", "null", "none"})
 _WHOLE = frozenset(ClientEvent.__struct_fields__)
@@ -179,6 +196,7 @@ class _Reader:
 
     def _item(self, known: Mapping[str, str]) -> dict[str, Any]:
         event_type = known.get("event_type", "item_view" if "item_id" in known else "page_view")
+        event_type = _EVENT_TYPES.get(event_type.lower(), event_type)
         if "item_id" not in known:
             if "event_type" not in known:
                 raise self.problem("item_id", "an item")
@@ -209,7 +227,7 @@ class _Reader:
                 raise self.problem(canonical, "Unix seconds or milliseconds", text)
             return int(number if number > 1e11 else number * 1_000)
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(f"{text[:-4]}Z" if text.endswith(" UTC") else text)
         except ValueError:
             raise self.problem(
                 canonical, "a time such as 2026-01-31T12:00:00Z, or Unix seconds", text

@@ -82,7 +82,7 @@ variable "tags" {
   }
 
   # The least that all services take, which is what S3 takes: letters, digits, spaces and _ . : / = + - @
-  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_S3Tag.html, read 2026-11-26
+  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_S3Tag.html (as public issues quote it; not read there)
   validation {
     condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
     error_message = "Tags may hold letters, digits, spaces and _ . : / = + - @ only: keys 1-128 characters, values at most 256."
@@ -3067,7 +3067,7 @@ resource "aws_iam_role" "operations" {
 }
 
 # The managed policy AmazonSSMManagedInstanceCore would also read every parameter and run every document of the account.
-# https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html, read 2026-11-26
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html (from knowledge, 2026-11-26)
 data "aws_iam_policy_document" "operations" {
   #checkov:skip=CKV_AWS_111: the channels of Session Manager know no resources, so "*" is the only one they take
   #checkov:skip=CKV_AWS_356: the same, and an instance may only speak for itself

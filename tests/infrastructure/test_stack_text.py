@@ -124,7 +124,10 @@ def test_only_listed_statements_name_every_resource() -> None:
 
 
 def test_everybody_is_named_only_to_be_denied_or_under_a_condition() -> None:
-    public_objects = ("aws_iam_policy_document.endpoint", ["ObjectsOfAws"])  # an endpoint grants nothing by itself
+    public_objects = (
+        "aws_iam_policy_document.endpoint",
+        ["ObjectsOfAws"],
+    )  # an endpoint grants nothing by itself
     for address, statement in statements():
         for principals in statement.get("principals", []):
             if "*" in one(principals["identifiers"]) and (address, statement["sid"]) != public_objects:

@@ -63,7 +63,9 @@ TAG = re.compile(r"[\w .:/=+@-]*")
 def test_tags_hold_only_what_s3_admits(initialised: Initialised) -> None:
     tagged = {}
     for file in ("policies", "everything_on"):
-        done = _terraform("test", "-json", "-verbose", f"-filter=tests/{file}.tftest.hcl", env=initialised.env)
+        done = _terraform(
+            "test", "-json", "-verbose", f"-filter=tests/{file}.tftest.hcl", env=initialised.env
+        )
         assert done.returncode == 0, done.stdout
         for line in done.stdout.splitlines():
             for change in json.loads(line).get("test_plan", {}).get("resource_changes", []):

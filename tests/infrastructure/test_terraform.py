@@ -56,7 +56,7 @@ def test_invariants_hold_with_a_mocked_provider(initialised: Initialised, file: 
 
 
 TAG = re.compile(r"[\w .:/=+@-]*")
-"""What S3 takes in a tag, of which AWS's services take the least; other letters and spaces do not occur here."""
+"""What S3 takes in a tag, the least of AWS's services; other letters and spaces do not occur here."""
 
 
 @pytest.mark.slow

@@ -326,6 +326,29 @@ ACKNOWLEDGEMENT = (
         '        report.reason = f"{type(error).__name__}: {error}"\n        report.reason = records[\n',
     ),
     one(
+        "only_the_first_chunk",
+        "what did not fit the first transaction is committed by the next",
+        CONSUME,
+        "            start += len(verdicts)\n",
+        "            start = len(deliveries)\n"
+        "            self._settle([(d, Verdict.NEW) for d in deliveries[len(verdicts) :]])\n",
+    ),
+    one(
+        "rest_of_a_full_chunk_is_skipped",
+        "an event that does not fit waits for the next chunk",
+        CONSUME,
+        "                if not chunk.add(delivery):\n                    break\n",
+        "                if not chunk.add(delivery):\n"
+        "                    chunk.verdicts.append((delivery, Verdict.NEW))\n",
+    ),
+    one(
+        "transactions_too_large",
+        "a transaction holds 100 rows",
+        CHUNK,
+        "ROWS_MAX = 100",
+        "ROWS_MAX = 1000",
+    ),
+    one(
         "swallowed_exception",
         "a chunk that was refused is committed again",
         CONSUME,

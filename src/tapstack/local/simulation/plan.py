@@ -11,6 +11,7 @@ Profile = Literal["calm", "swarm", "storm"]
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 DAY_S = 86_400
+CROWD_SHARE = 0.15  # of the usual runs; one takes as long as several others
 AGE_MAX_S = 14 * DAY_S
 ROW_TTL_S = 30 * DAY_S
 
@@ -60,7 +61,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     habit
         ``restless``: devices change their client ids all the time; ``forgetful``: half of the numbered
         events are lost before they are sent, or sent at the very end; ``anonymous``: one user with no
-        numbers at all; ``seldom``: a month passes now and then, so that rows expire.
+        numbers at all; ``seldom``: a month passes now and then, so that rows expire; ``crowd``: so many users
+        and items that a batch takes several transactions.
     """
 
     shards: int
@@ -79,14 +81,22 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     habit: str
 
 
-def draw_shape(rng: random.Random) -> Shape:
-    """Draw the sizes of a run: small ones, as what breaks shows in small ones."""
+def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
+    """Draw the sizes of a run: small ones, as what breaks shows in small ones.
+
+    Parameters
+    ----------
+    rng
+        The seed's.
+    is_crowd
+        Make a run of the usual habit a crowd, in which a batch takes several transactions.
+    """
     devices = rng.randint(4, 10)
     # Some runs press on one of the bounds of a user's memory: clients, gaps or ids.
     habit = rng.choice(("", "", "", "", "", "restless", "forgetful", "anonymous", "seldom", "seldom"))
     if habit == "forgetful":
         devices = rng.randint(1, 3)
-    return Shape(
+    shape = Shape(
         shards=rng.randint(1, 4),
         lanes=rng.choice((1, 2, 4, 16)),
         users=rng.randint(1, 6) if habit in {"", "seldom"} else 1,
@@ -102,3 +112,9 @@ def draw_shape(rng: random.Random) -> Shape:
         native_share={"": 0.6, "seldom": 0.6, "anonymous": 0.0}.get(habit, 1.0),
         habit=habit,
     )
+    if habit == "" and is_crowd:
+        return msgspec.structs.replace(
+            shape, habit="crowd", shards=1, lanes=2, users=60, devices=60, events=300, items=400,
+            batch_size=100, batching_window_s=3,
+        )  # fmt: skip
+    return shape

@@ -18,7 +18,7 @@ from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import Kernel, Stuck
 from tapstack.local.simulation.operators import Operators
-from tapstack.local.simulation.plan import AGE_MAX_S, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack.local.simulation.plan import AGE_MAX_S, CROWD_SHARE, ROW_TTL_S, Plan, Shape, draw_shape
 from tapstack.local.simulation.readers import Readers
 
 CHAOS_US = 2 * 3_600_000_000
@@ -71,6 +71,8 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
         violation = str(error)
     except Stuck as error:
         violation = f"stuck: {error}"
+    except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
+        violation = f"{type(error).__name__}: {error}"
     outcome = world.outcome(violation)
     world.kernel.close()
     return outcome
@@ -80,7 +82,8 @@ class _World:
     def __init__(self, plan: Plan, log: list[str] | None) -> None:
         rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
         self.plan = plan
-        self.shape: Shape = draw_shape(rng)
+        crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
+        self.shape: Shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
         self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)

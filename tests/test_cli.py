@@ -23,6 +23,17 @@ RATE = "expected events a minute, at least 1, or 'max'"
         pytest.param(["--map", "user_id=who"], "--map needs --input", id="map without input"),
         pytest.param(["--input", "absent.csv"], "absent.csv: no such file or directory", id="missing file"),
         pytest.param(["surplus"], "unexpected extra argument (surplus)", id="surplus"),
+        pytest.param(
+            ["--calls", "/no/such/folder/c.json"],
+            "--calls: expected a file in a folder that exists, got '/no/such/folder/c.json'",
+            id="calls into no folder",
+        ),
+        pytest.param(["--calls", "/"], "--calls: expected a file", id="calls into a folder"),
+        pytest.param(
+            ["--input", __file__, "--map", "user_id=a", "--map", "user_id=b"],
+            "--map: user_id is given twice",
+            id="map twice",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, capsys):

@@ -86,7 +86,7 @@ Examples:
   tapstack local --stack terraform --exit           the applied stack, from its state and its zips
 
 \b
-Recordings: CSV with any delimiter, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
+Recordings: CSV with , ; | or tabs, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
 session_id, itemid, product_id, event, timestamp, eventdate, timeframe, ...); --map names others, for
 user_id, anonymous_id, session_id, item_id, event_type, occurred_at, date, offset_ms, price, quantity, value,
 currency, query.
@@ -174,6 +174,9 @@ def local(
         raise UsageError("--map needs --input")
     from tapstack.local.run import Options, run  # aiohttp and rich: only when it runs, not for --help
 
+    names = [canonical for canonical, _ in columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"--map: {twice[0]} is given twice")
     return run(
         Options(
             events=events,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import aiohttp
 import msgspec
 
+from tapstack.errors import UsageError
 from tapstack.local.blueprint import Blueprint
 from tapstack.local.call_recorder import CallRecorder
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
@@ -139,6 +140,9 @@ class _Run:
             loop.remove_signal_handler(signal.SIGINT)
 
     async def _main(self) -> int:
+        calls = self._options.calls
+        if calls is not None and (calls.is_dir() or not calls.absolute().parent.is_dir()):
+            raise UsageError(f"--calls: expected a file in a folder that exists, got {str(calls)!r}")
         recorded = self._read_recording()
         with applied(self._options.stack, self._options.packages) as blueprint:
             return await self._run(recorded, blueprint)
@@ -164,10 +168,10 @@ class _Run:
                 result = await self._reconcile(cloud)
             summary = self._summary(cloud, result, drained_s)
             screen.conclude(summary, result)
-            if recorder is not None and options.calls is not None:
-                options.calls.write_bytes(recorder.to_json())
             if options.json:
                 print(msgspec.json.encode(summary).decode(), flush=True)  # noqa: T201 - the program's output
+            if recorder is not None and options.calls is not None:
+                options.calls.write_bytes(recorder.to_json())
             code = self._code(summary)
             self._ended = True
             if not options.leave and not self._interrupts:

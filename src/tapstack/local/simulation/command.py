@@ -89,7 +89,7 @@ def _decisions(text: str) -> frozenset[str]:
         if what.partition(":")[0] not in FAULTS:
             raise UsageError(
                 f"--only: {decision!r} is no decision of a schedule; expected such as d6#1:C3, "
-                "as a failing run or --trace prints them"
+                "as a failing run prints them"
             )
     return decisions
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
@@ -47,7 +48,16 @@ def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
     assert all(reason in done.output for reason in UNSUPPORTED.values())
 
 
-def test_ctrl_c_stops_every_process_at_once() -> None:
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        pytest.param(lambda running: os.killpg(running.pid, signal.SIGINT), 130, id="Ctrl-C"),
+        pytest.param(lambda running: running.terminate(), 143, id="SIGTERM"),
+    ],
+)
+def test_a_signal_stops_every_process_at_once(
+    stop: Callable[[subprocess.Popen[bytes]], None], code: int
+) -> None:
     command = [sys.executable, "-m", "tapstack.cli", "simulate", "--seeds", "100000", "--jobs", "2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -55,9 +65,9 @@ def test_ctrl_c_stops_every_process_at_once() -> None:
         assert running.stdout is not None
         first = running.stdout.readline()  # both workers are at work
         assert b"seeds, " in first
-        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        stop(running)
         running.communicate(timeout=30)  # ends when nobody holds the output any more: no worker is left
-    assert running.returncode == 130
+    assert running.returncode == code
 
 
 @pytest.mark.parametrize(

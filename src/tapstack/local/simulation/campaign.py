@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from types import FrameType
+from typing import NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -118,6 +121,7 @@ def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
         return
     # Not forked: the child must not depend on what this process has loaded or is holding.
     context = multiprocessing.get_context("spawn")
+    before = signal.signal(signal.SIGTERM, _end)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_parent) as pool:
         try:
             for future in as_completed([pool.submit(_simulate_block, block) for block in blocks]):
@@ -128,6 +132,13 @@ def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
                 worker.terminate()
                 worker.join()
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as an exception does, so that the workers end too."""
+    sys.exit(128 + number)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

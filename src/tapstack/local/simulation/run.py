@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -72,7 +74,8 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
     except Stuck as error:
         violation = f"stuck: {error}"
     except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
-        violation = f"{type(error).__name__}: {error}"
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        violation = f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
     outcome = world.outcome(violation)
     world.kernel.close()
     return outcome

@@ -36,9 +36,9 @@ ROWS_MAX = 100
 BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and names, same page
 # A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
 # 1,000 write units a second). So a row that TTL deleted and that begins anew takes none of its old versions,
-# and a stale image of the old row meets no condition of the new one.
+# and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
+# that are on the stream when it begins: leaderboards as well, though nobody asks for old ones.
 VERSIONS_PER_S = 1_000
-BOARD_KEPT_S = 86_400  # beyond the time a reader may ask for a window
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
 _S = TypeVar("_S", UserState, ItemState, Board)
@@ -98,7 +98,7 @@ class Chunk:
 
     def writes(self) -> list[RowWrite]:
         """Fold the items' and boards' rows, which must be loaded by now, and tell what to write."""
-        writes = [self._write(key, self._users[key], self._row_ttl_s) for key in self._changed]
+        writes = [self._write(key, self._users[key]) for key in self._changed]
         boards = {
             place: self._state(_board_key(place), decode_board, _empty_board) for place in self._boards()
         }
@@ -107,14 +107,10 @@ class Chunk:
             item = self._state(key, decode_item, ItemState)
             for effect in effects:
                 fold_item(item, effect)
-            writes.append(self._write(key, item, self._row_ttl_s))
+            writes.append(self._write(key, item))
             for numbers in {effect.numbers for effect in effects if effect.interested}:
                 _score(boards, item_id, item, numbers, lane)
-        for place, board in boards.items():
-            writes.append(
-                self._write(_board_key(place), trim(board), _board_until_s(place) - self._arrived_at_s)
-            )
-        return writes
+        return writes + [self._write(_board_key(place), trim(board)) for place, board in boards.items()]
 
     def _boards(self) -> dict[Place, None]:
         """Tell the leaderboards that may move: those of windows still kept."""
@@ -154,9 +150,9 @@ class Chunk:
         row = self._workspace.row(key)
         return empty() if row is None else decode(row.state)
 
-    def _write(self, key: Key, state: State, ttl_s: int) -> RowWrite:
+    def _write(self, key: Key, state: State) -> RowWrite:
         row = self._workspace.row(key)
-        expires_at_s = self._arrived_at_s + ttl_s
+        expires_at_s = self._arrived_at_s + self._row_ttl_s
         return RowWrite(
             key=key,
             seen_version=0 if row is None else row.version,
@@ -188,12 +184,6 @@ def _item_key(item_id: str, lane: int) -> Key:
 def _board_key(place: Place) -> Key:
     position, number, lane = place
     return Key(board_partition(WINDOWS[position], number), lane_sort_key(lane))
-
-
-def _board_until_s(place: Place) -> int:
-    position, number, _ = place
-    window = WINDOWS[position]
-    return (number + 1 + window.kept) * window.length_s + BOARD_KEPT_S
 
 
 def _score(boards: dict[Place, Board], item_id: str, item: ItemState, numbers: Numbers, lane: int) -> None:

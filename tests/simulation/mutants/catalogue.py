@@ -3,30 +3,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from .behaviour import BEHAVIOUR, CONTENTS
+from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, VIEWS, Mutant, one
 from .patching import Edit
-
-DEDUPE = "tapstack.core.dedupe"
-CHUNK = "tapstack.consumer.chunk"
-CONSUME = "tapstack.consumer.consume"
-RECORDS = "tapstack.consumer.records"
-COLLECT = "tapstack.collector.collect"
-TABLE = "tapstack.aws.dynamodb"
-STREAM = "tapstack.aws.kinesis"
-VIEWS = "tapstack.insights.views"
-
-
-class Mutant(NamedTuple):
-    name: str
-    guard: str  # what it weakens
-    edits: tuple[Edit, ...]
-    faults: tuple[str, ...] = ()  # only these happen, if given: the design has to fail by them alone
-
-
-def one(name: str, guard: str, module: str, old: str, new: str) -> Mutant:
-    return Mutant(name, guard, (Edit(module, old, new),))
-
 
 # The designs of the table in the design page. A high-water mark: an event is new if its record's sequence
 # number is higher than any its user's row has seen. The mark stands where nobody looks, in the profile.
@@ -298,8 +277,8 @@ UNIT_OF_WORK = (
         "expiry_too_early",
         "a row outlives retention and what clients hold",
         CHUNK,
-        "        expires_at_s = self._arrived_at_s + ttl_s\n",
-        "        expires_at_s = self._arrived_at_s + ttl_s // 4\n",
+        "        expires_at_s = self._arrived_at_s + self._row_ttl_s\n",
+        "        expires_at_s = self._arrived_at_s + self._row_ttl_s // 4\n",
     ),
     one(
         "pairs_one_sided",
@@ -473,4 +452,6 @@ READERS = (
     ),
 )
 
-MUTANTS = (*FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *READERS)
+MUTANTS = (
+    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *READERS,
+)  # fmt: skip

@@ -1,0 +1,100 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""Mutants of what is kept of an event: its contents, sessions, pairs, windows, boards."""
+
+from __future__ import annotations
+
+from .mutant import CHUNK, COLLECT, one
+
+FOLD = "tapstack.core.fold"
+SESSIONS = "tapstack.core.sessions"
+PAIRS = "tapstack.core.cooccurrence"
+AGGREGATES = "tapstack.core.aggregates"
+
+_FIELDS = "    fields = {name: getattr(event, name) for name in ClientEvent.__struct_fields__}\n"
+
+CONTENTS = (
+    one(
+        "everything_a_page_view",
+        "what a client said stands on the stream",
+        COLLECT,
+        _FIELDS,
+        _FIELDS + '    fields |= {"event_type": "page_view", "items": ()}\n',
+    ),
+    one(
+        "first_item_only",
+        "all items of an event stand on the stream",
+        COLLECT,
+        _FIELDS,
+        _FIELDS + '    fields["items"] = fields["items"][:1]\n',
+    ),
+    one(
+        "value_dropped",
+        "an event's value stands on the stream",
+        COLLECT,
+        _FIELDS,
+        _FIELDS + '    fields["value"] = None\n',
+    ),
+    one(
+        "properties_dropped",
+        "what the schema does not name is kept as well",
+        COLLECT,
+        _FIELDS,
+        _FIELDS + '    fields["properties"] = None\n',
+    ),
+    one(
+        "time_of_receipt",
+        "an event has its own time",
+        COLLECT,
+        'fields["occurred_at"] = occurred_at or received_at',
+        'fields["occurred_at"] = received_at',
+    ),
+    one(
+        "wild_clock_believed",
+        "a time more than a day ahead is moved back",
+        COLLECT,
+        "        occurred_at = min(occurred_at, latest)\n",
+        "",
+    ),
+    one(
+        "skew_forgotten",
+        "a moved time says by how much",
+        COLLECT,
+        "skew_ms = min(0, (latest - occurred_at) // timedelta(milliseconds=1))",
+        "skew_ms = 0",
+    ),
+    one(
+        "keyed_by_event",
+        "a user's records are in one shard",
+        COLLECT,
+        "partition_key=partition_key(event), data",
+        "partition_key=event.event_id or str(event.n), data",
+    ),
+)
+
+BEHAVIOUR = (
+    one("no_pairs", "views are paired", PAIRS, "    partners = session.viewed[-PARTNERS_MAX:]\n", "    partners: list[str] = []\n"),
+    one("pairs_with_nobody", "partners are the items seen before", PAIRS, "    partners = session.viewed[-PARTNERS_MAX:]\n", '    partners = ["nobody" for _ in session.viewed[-PARTNERS_MAX:]]\n'),
+    one("first_predecessors", "partners are the two items seen last", PAIRS, "    partners = session.viewed[-PARTNERS_MAX:]\n", "    partners = session.viewed[:PARTNERS_MAX]\n"),
+    one("pairs_across_sessions", "pairs are of one session", FOLD, "view_partners(session, item.item_id), []", "view_partners(session if not session.bought else type(session)(None, 0, 0, {}, ['p0']), item.item_id), []"),
+    one("bought_is_viewed", "bought together is not viewed together", FOLD, "        return [], purchase_partners(session, item.item_id)\n", "        return purchase_partners(session, item.item_id), []\n"),
+    one("every_view_makes_pairs", "an item seen again makes no new pair", PAIRS, "        session.viewed.append(item_id)\n        return []\n", "        session.viewed.append(item_id)\n        return session.viewed[:-1][-PARTNERS_MAX:]\n"),
+    one("long_ids_make_pairs", "an id that would bloat rows makes no pair", PAIRS, "    if len(item_id) > PARTNER_CHARS_MAX:\n        return []\n", ""),
+    one("merged_session_loses_counters", "sessions that an event bridges are added up", SESSIONS, "        add_counts(first.counters, other.counters)\n", ""),
+    one("session_gap_too_long", "30 minutes end a session", SESSIONS, "SESSION_GAP_S = 30 * 60", "SESSION_GAP_S = 45 * 60"),
+    one("session_label_ignored", "a client's own session id tells sessions apart", SESSIONS, "        return session.label == label\n", "        return True\n"),
+    one("old_session_reopened", "what lies before the remembered sessions is in none", SESSIONS, "    if at_s <= sessions.earlier_end_s:\n        return None\n", ""),
+    one("recent_keeps_the_oldest", "the recent items are the newest ones", FOLD, "    del recent[RECENT_MAX:]\n", "    del recent[: len(recent) - RECENT_MAX]\n"),
+    one("recent_in_order_of_arrival", "recent items are in the order of their own times", FOLD, "    insort(recent, entry, key=_newest_first)\n", "    recent.insert(0, entry)\n"),
+    one("old_locale_wins", "the locale is that of the newest event", FOLD, "    newest = at_s >= profile.last_seen_s\n", "    newest = True\n"),
+    one("old_traits_win", "traits are those of the newest event", FOLD, "    if event.traits and at_s >= profile.traits_at_s:\n", "    if event.traits:\n"),
+    one("aliases_lost", "a person's anonymous ids are kept", FOLD, "profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]", "profile.aliases = [alias]"),
+    one("windows_by_arrival", "windows follow the event's own time", FOLD, "    numbers = window_numbers(at_s)\n", "    numbers = window_numbers(arrived_s)\n"),
+    one("quantity_ignored", "an item's revenue is price times quantity", AGGREGATES, "        quantity = 1 if item.quantity is None else item.quantity\n        delta[item.currency", "        quantity = 1\n        delta[item.currency"),
+    one("window_without_revenue", "windows hold what the lifetime holds", AGGREGATES, "        for counters in counted:\n", "        for counters in counted[: 1 if isinstance(key, str) else 4]:\n"),
+    one("board_keeps_the_lowest", "a full leaderboard keeps the highest scores", "tapstack.core.ranking", "    return dict(sorted(board.items(), key=_rank)[:BOARD_PLACES])\n", "    return dict(sorted(board.items(), key=_rank)[-BOARD_PLACES:])\n"),
+    one("board_forgets_the_others", "a leaderboard keeps what it had", CHUNK, "board[item_id] = interest(counted)", "board.clear(), board.update({item_id: interest(counted)})"),
+    one("board_expires_too_early", "a leaderboard outlives what is on the stream", CHUNK, "self._write(_board_key(place), trim(board)) for", "__import__('msgspec').structs.replace(self._write(_board_key(place), trim(board)), expires_at_s=self._arrived_at_s + 86_400) for"),
+    one("item_row_expires_too_early", "an item's row lives as long as its users'", CHUNK, "            writes.append(self._write(key, item))\n", "            writes.append(self._write(key, item))\n            writes[-1] = __import__('msgspec').structs.replace(writes[-1], expires_at_s=self._arrived_at_s + 86_400)\n"),
+    one("rarest_partner_dropped", "a full map counts each pair", PAIRS, "    partners[partner] = partners.pop(rarest) + 1\n", "    del partners[rarest]\n    partners[partner] = 1\n"),
+    one("common_partner_dropped", "a full map keeps the frequent partners", PAIRS, "    rarest = min(partners,", "    rarest = max(partners,"),
+)  # fmt: skip

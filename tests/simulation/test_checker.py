@@ -11,6 +11,9 @@ import msgspec
 import pytest
 
 from tapstack.local.simulation.checker import Checker, Promises
+from tapstack.local.simulation.checker_behaviour import BOUGHT
+from tapstack.local.simulation.checker_contents import misquoted
+from tapstack.local.simulation.checker_derived import misfit
 from tapstack.local.simulation.checker_rows import Violation
 from tapstack.local.simulation.facts import lane_of, native_name, opaque_name
 
@@ -18,6 +21,7 @@ DAY_S = 86_400
 NOW_S = 1_767_225_600
 CLIENT = "019b76da-a800-7c10-9500-fb0de834a1bc"
 SHARD = "shardId-000000000000"
+BATCH = [(SHARD, "100"), (SHARD, "101"), (SHARD, "102")]
 USER = ("U#a", "-")
 LANE = lane_of("U#a", 4)
 ITEM = ("I#p", LANE)
@@ -42,7 +46,9 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
 def user_state(count: int, *, low: int = 0, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
     seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1, []]
-    return [seen, [0, 0, None, {}, 0, []], {1: count}, [], [[], 0, -1], 0]
+    session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
+    recent = [[NOW_S, 1, "p"]] * count
+    return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
 
 
 def item_state(count: int) -> Any:
@@ -79,19 +85,23 @@ def checker(*records: bytes) -> Checker:
     made.lanes.add(4)
     made.expect_poison(b"poison")
     for number, data in enumerate(records):
-        made.stored(SHARD, str(100 + number), data, NOW_S * 1000)
+        if data != b"poison":
+            said = {**msgspec.json.decode(data)}
+            del said["received_at"], said["clock_skew_ms"]
+            made.said(f"U#{said['user_id']}", native_name(CLIENT, said["n"]), msgspec.json.encode(said))
+        made.stored(SHARD, str(100 + number), data, "a", NOW_S * 1000)
     return made
 
 
 def after_one() -> Checker:
     made = checker(body(0), body(1), body(2))
-    made.committed(actions(rows(1, 1)), [])
+    made.committed(actions(rows(1, 1)), BATCH)
     return made
 
 
 def test_what_is_right_is_no_violation() -> None:
     made = after_one()
-    made.committed(actions(rows(3, 2, top=2)), [])
+    made.committed(actions(rows(3, 2, top=2)), BATCH)
     made.acknowledged("U#a", native_name(CLIENT, 1))
     made.responded(SHARD, ["100", "101", "102"])
     made.polled("m", SHARD, ["100", "101", "102"])
@@ -133,13 +143,24 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
         change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 7, []]}),
         "not on the",
     ),
-    "an item above its events": (change("2.0.0.1", 3, ITEM), "item p moves"),
-    "an item below its events": (drop(ITEM), "item p moves"),
+    "an item above its events": (change("2.0.0.1", 3, ITEM), "moves by {1: 2}"),
+    "an item below its events": (drop(ITEM), "moves by {}"),
     "a window off": (change("2.0.1.1", {}, ITEM), "windows of 1h"),
-    "a leaderboard off": (change("2.p", 7, (f"T#5m#{NOW_S // 300}", LANE)), "scores 2"),
-    "a leaderboard forgotten": (drop((f"T#1d#{NOW_S // 86400}", LANE)), "scores 2"),
-    "a pair at one end": (change("2.1", {"q": 1}, ITEM), "pairs"),
-    "a pair without items": (change("2.5", 2), "pairs"),
+    "a leaderboard off": (change("2.p", 7, (f"T#5m#{NOW_S // 300}", LANE)), "items score {'p': 2}"),
+    "a leaderboard with a stranger": (
+        change("2.q", 1, (f"T#5m#{NOW_S // 300}", LANE)),
+        "items score {'p': 2}",
+    ),
+    "a leaderboard forgotten": (drop((f"T#1d#{NOW_S // 86400}", LANE)), "no leaderboard shows"),
+    "a leaderboard that expires": (change("1", NOW_S + 86_400, (f"T#1d#{NOW_S // 86400}", LANE)), "expire"),
+    "a session off": (change("2.4.0.0.2", NOW_S + 1), "has sessions"),
+    "an event in no session": (change("2.4.0.0.3", {1: 1}), "has sessions"),
+    "a session without its item": (change("2.4.0.0.4", []), "has sessions"),
+    "a recent item off": (change("2.3.1.2", "q"), "has recent"),
+    "a profile off": (change("2.1.0", NOW_S - 1), "has profile"),
+    "an arrival off": (change("2.0.2", NOW_S + 1, ITEM), "last event arrived at"),
+    "a pair that nobody made": (change("2.1", {"q": 1}, ITEM), "its pairs make {}"),
+    "a pair without items": (change("2.5", 2), "has pairs_count"),
     "a version skipped": (change("0", 3), "went from version"),
     "a version overwritten": (change("0", 1), "went from version"),
     "an expiry brought forward": (change("1", TTL_S - 1), "expire earlier"),
@@ -160,15 +181,72 @@ def test_a_wrong_commit_is_noticed_as_it_happens(wrong: Change, words: str) -> N
     wanted = copy.deepcopy(rows(2, 2, top=1))
     wrong(wanted)
     with pytest.raises(Violation, match=words):
-        made.committed(actions(wanted), [])
+        made.committed(actions(wanted), BATCH)
+
+
+def test_an_event_that_its_sender_did_not_have_at_hand_is_noticed() -> None:
+    with pytest.raises(Violation, match="did not have at hand"):
+        after_one().committed(actions(rows(2, 2, top=1)), BATCH[:1])
 
 
 def test_an_old_event_must_not_be_counted() -> None:
     made = checker(body(0, at="2025-12-01"))
-    with pytest.raises(Violation, match="too old"):
-        made.committed(
-            actions({USER: rows(1, 1)[USER], ITEM: [1, TTL_S, [[{1: 1}, [{}, {}, {}], NOW_S], {}, {}]]}), []
-        )
+    old = {USER: rows(1, 1)[USER], ITEM: [1, TTL_S, [[{1: 1}, [{}, {}, {}], NOW_S], {}, {}]]}
+    with pytest.raises(Violation, match="did not have at hand"):  # as anything that was too old to be counted
+        made.committed(actions(old), BATCH[:1])
+
+
+Record = dict[str, Any]
+
+
+def record(**changes: Any) -> Record:
+    made = {**msgspec.json.decode(body(0)), **changes}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+AHEAD = {"occurred_at": "2026-01-02T01:00:00.001Z"}
+# What a client said, what stands on the stream, and what is wrong with it.
+QUOTES: dict[str, tuple[Record, Record, str]] = {
+    "as it was said": ({}, {}, ""),
+    "another type": ({}, {"event_type": "page_view"}, "event_type is 'page_view'"),
+    "an item less": ({}, {"items": []}, "items is"),
+    "a field dropped": ({"value": 7}, {}, "value is None"),
+    "a field invented": ({}, {"value": 7}, "value is 7"),
+    "another time": ({}, {"occurred_at": "2026-01-01T00:00:00.001Z"}, "occurred_at is"),
+    "microseconds dropped": ({"occurred_at": "2026-01-01T00:00:00.000999Z"}, {}, ""),
+    "a skew nobody has": ({}, {"clock_skew_ms": -1}, "moved by -1 ms"),
+    "a wild clock": (AHEAD, {"occurred_at": "2026-01-02T00:00:00Z", "clock_skew_ms": -3_600_001}, ""),
+    "a wild clock believed": (AHEAD, AHEAD, "expected 2026-01-02 00:00:00+00:00 moved by -3600001"),
+    "no time": ({"occurred_at": None}, {"clock_skew_ms": None}, ""),
+    "no time, yet a skew": ({"occurred_at": None}, {}, "moved by 0 ms, expected"),
+    "received tomorrow": ({"occurred_at": None}, {"received_at": "2026-01-02T00:00:00Z"}, "after it arrived"),
+}
+
+
+@pytest.mark.parametrize(("said", "stored", "words"), QUOTES.values(), ids=QUOTES)
+def test_a_record_must_be_what_its_client_said(said: Record, stored: Record, words: str) -> None:
+    wrong = misquoted(record(**stored), record(**said), NOW_S * 1000)
+    assert words in wrong
+    assert bool(words) == bool(wrong)
+
+
+def test_a_record_that_no_client_said_and_one_under_anothers_key_are_noticed() -> None:
+    with pytest.raises(Violation, match="no client said it"):
+        checker().stored(SHARD, "100", body(0), "a", NOW_S * 1000)
+    with pytest.raises(Violation, match="not keyed by its user"):
+        checker(body(0)).stored(SHARD, "101", body(0), "b", NOW_S * 1000)
+
+
+def test_a_full_map_of_partners_keeps_the_laws_of_its_summary() -> None:
+    full = {f"p{number}": 2 for number in range(15)} | {"rare": 1}
+    assert misfit(BOUGHT, full, {**full, "p0": 3}, {"p0": 1}) == ""
+    taken = {name: count for name, count in full.items() if name != "rare"} | {"new": 2}
+    assert misfit(BOUGHT, full, taken, {"new": 1}) == ""
+    frequent = {name: count for name, count in full.items() if name != "p0"} | {"new": 3}
+    assert "holds 0 of p0" in misfit(BOUGHT, full, frequent, {"new": 1})
+    assert "partners of" in misfit(BOUGHT, full, {**taken, "new": 1}, {"new": 1})
+    stranger = {name: count for name, count in full.items() if name != "rare"} | {"nobody": 2}
+    assert misfit(BOUGHT, full, stranger, {"new": 1})
 
 
 def test_an_acknowledgement_without_a_record_is_noticed() -> None:

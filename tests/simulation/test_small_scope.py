@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import greenlet
 import msgspec
@@ -14,6 +15,7 @@ from tapstack.consumer.consume import Limits, World, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.local.simulation.checker import Checker, Promises
 from tapstack.local.simulation.cloud import STREAM, TABLE, Cloud
+from tapstack.local.simulation.facts import Name, native_name, opaque_name
 from tapstack.local.simulation.faults import Ledger, Swarm
 from tapstack.local.simulation.kernel import START_US, Kernel
 from tapstack.testing import Crash
@@ -22,6 +24,7 @@ DAY_S = 86_400
 NOW_S = START_US // 1_000_000
 AGE_MAX_S, TTL_S = 14 * DAY_S, 30 * DAY_S
 POISON = b"not an event"
+CLIENT = "019b76da-a800-7c10-9500-fb0de834a1bc"
 
 
 def event(user: str, name: str, kind: str = "item_view", item: str = "p", at: str = "2025-12-31") -> bytes:
@@ -38,6 +41,26 @@ def event(user: str, name: str, kind: str = "item_view", item: str = "p", at: st
     return msgspec.json.encode(body)
 
 
+def numbered(user: str, n: int) -> bytes:
+    body = msgspec.json.decode(event(user, ""))
+    del body["event_id"]
+    return msgspec.json.encode({**body, "client_id": CLIENT, "n": n})
+
+
+def long(user: str, name: str) -> bytes:
+    """An event of two parts, which take a transaction each."""
+    body = msgspec.json.decode(event(user, name, "item_list_view"))
+    return msgspec.json.encode({**body, "items": [{"item_id": f"p{number}"} for number in range(90)]})
+
+
+def user_of(data: bytes) -> str:
+    return "a" if data == POISON else str(msgspec.json.decode(data)["user_id"])
+
+
+def name_of(event: dict[str, Any]) -> Name:
+    return native_name(CLIENT, event["n"]) if "n" in event else opaque_name(event["event_id"])
+
+
 # What the stream holds; with the verdicts that a first delivery gives.
 SCENARIOS = {
     "two users, one item": [event("a", "1"), event("b", "2"), event("a", "3", "purchase")],
@@ -49,6 +72,8 @@ SCENARIOS = {
     "a duplicate in the batch": [event("a", "1"), event("b", "2"), event("a", "1")],
     "one too late": [event("a", "1"), event("a", "2", at="2025-11-01"), event("b", "3")],
     "one poison": [event("a", "1"), POISON, event("b", "3")],
+    "numbered, out of order, one again": [numbered("a", 1), numbered("a", 0), numbered("a", 1)],
+    "one in two parts": [event("a", "1"), long("a", "2")],
 }
 
 
@@ -117,7 +142,9 @@ class Scope:
         self.checker.lanes.add(2)
         self.cloud = Cloud(kernel, Ledger(kernel, Swarm({}), None), self.checker, 1)
         for data in records:
-            self.cloud.put_directly("a", data)
+            if data != POISON:
+                self._announce(msgspec.json.decode(data))
+            self.cloud.put_directly(user_of(data), data)
         self.batch = [
             StreamRecord(
                 shard_id="shardId-000000000000",
@@ -127,6 +154,16 @@ class Scope:
             )
             for record in self.cloud.kinesis.records(STREAM)
         ]
+
+        self.cloud.batches[""] = [(record.shard_id, record.sequence_number) for record in self.batch]
+
+    def _announce(self, event: dict[str, Any]) -> None:
+        said = {
+            key: value
+            for key, value in event.items()
+            if key not in {"received_at", "clock_skew_ms", "schema"}
+        }
+        self.checker.said(f"U#{event['user_id']}", name_of(event), msgspec.json.encode(said))
 
     def deliver(self, puppet: Puppet) -> None:
         world = World(

@@ -14,14 +14,17 @@ from typing import Any
 
 import msgspec
 
+from tapstack.local.simulation.checker_contents import misquoted
+from tapstack.local.simulation.checker_derived import Lanes, explain
 from tapstack.local.simulation.checker_rows import (
+    AtHand,
     Change,
     Image,
     Key,
+    Turns,
     Violation,
-    check_pairs,
+    Way,
     check_user,
-    explain,
     known_names,
     read_image,
 )
@@ -63,13 +66,18 @@ class Stored:
         When it arrived.
     age_s
         How old its event was then.
+    counted_s
+        The second its event is counted at by its account.
     """
 
-    __slots__ = ("age_s", "arrived_s", "data", "fact", "late", "quarantined", "skipped")
+    __slots__ = ("age_s", "arrived_s", "counted_s", "data", "fact", "late", "quarantined", "skipped")
 
-    def __init__(self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0) -> None:
+    def __init__(
+        self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0, counted_s: int = 0
+    ) -> None:
         self.fact = fact
         self.age_s = age_s
+        self.counted_s = counted_s
         self.data = data
         self.arrived_s = arrived_s
         self.late: set[int] = set()
@@ -108,7 +116,7 @@ class Checker:
         self._poison: dict[bytes, None] = {}
         self._facts: dict[tuple[str, Name], Fact] = {}
         self._unapplied: dict[str, dict[Name, tuple[Fact, Part]]] = {}
-        self._acknowledged: dict[tuple[str, Name], None] = {}
+        self._said: dict[tuple[str, Name], dict[str, Any]] = {}
         self._polled: dict[tuple[str, str], list[str]] = {}
         self._floors: dict[str, tuple[dict[bytes, int], int, int]] = {}
         self._confirmed: dict[tuple[str, bytes], None] = {}
@@ -120,26 +128,45 @@ class Checker:
         """Announce a payload that is no event."""
         self._poison[data] = None
 
-    def stored(self, shard_id: str, number: str, data: bytes, now_ms: int) -> None:
-        """Note that the stream holds a record."""
+    def said(self, pk: str, name: Name, body: bytes) -> None:
+        """Note an event as its client made it."""
+        self._said[pk, name] = _decode(body)
+
+    def stored(self, shard_id: str, number: str, data: bytes, key: str, now_ms: int) -> None:
+        """Check a record of the stream against what its client said (invariant 4).
+
+        Parameters
+        ----------
+        shard_id, number
+            Where it stands.
+        data
+            The payload.
+        key
+            Its partition key.
+        now_ms
+            When it arrived.
+        """
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
         fact, counted_s, born_s = read_event(data)
-        known = self._facts.setdefault((fact.pk, fact.parts[0].name), fact)
+        name = fact.parts[0].name
+        wrong = misquoted(_decode(data), self._said.get((fact.pk, name)), now_ms)
+        if wrong or key != fact.pk[2:]:
+            raise Violation(4, f"record {number} of {fact.pk} {name}: {wrong or 'not keyed by its user'}")
+        known = self._facts.setdefault((fact.pk, name), fact)
         if known is fact:
             waiting = self._unapplied.setdefault(fact.pk, {})
             waiting.update((part.name, (fact, part)) for part in fact.parts)
         known.times_s.append(counted_s)
         known.arrivals_s.append(now_ms // 1000)
         known.ages_s.append(now_ms // 1000 - born_s)
-        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1])
+        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_s)
 
     def acknowledged(self, pk: str, name: Name) -> None:
         """Note that a client was told that its event is safe (invariant 4)."""
         if (pk, name) not in self._facts:
             raise Violation(4, f"{pk} {name} was acknowledged and is not on the stream")
-        self._acknowledged[pk, name] = None
 
     def entries_put(self, request: str, datas: list[bytes], confirmed: list[bool]) -> None:
         """Note a call of PutRecords whose answer arrived: what it confirmed must not be put again."""
@@ -174,9 +201,7 @@ class Checker:
             no other trace of which one it was.
         """
         self.commits += 1
-        facts = [fact for key in batch if (fact := self.records[key].fact) is not None]
-        countable = [fact for fact in facts if min(fact.ages_s) <= self.promises.age_max_s]  # too old is LATE
-        at_hand = {part.name: None for fact in countable for part in fact.parts}
+        turns = self._at_hand(batch)
         changes = []
         for action in actions:
             item = action["Put"]["Item"]
@@ -187,16 +212,16 @@ class Checker:
         boards = [change for change in changes if change.key[0][0] == "T"]
         for change in changes:
             self._check_succession(change)
-        self._check_lanes(users, [*items, *boards])
-        memories = [check_user(change, self._unapplied.get(change.key[0], {}), at_hand) for change in users]
+        lanes = self._lanes(users, [*items, *boards])
+        ways = [check_user(change, self._unapplied.get(change.key[0], {}), turns) for change in users]
         counted: list[tuple[Fact, Part]] = []
-        for change, fresh in zip(users, explain(items, boards, memories), strict=True):
-            self._check_life(change, fresh)
-            self._check_age(fresh)
+        told = explain(items, boards, ways, lanes)
+        for change, way in zip(users, told, strict=True):
+            self._check_age(way.counted)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
-            counted += fresh
-        check_pairs(users, items)
+            counted += way.counted
+        self._check_life(changes, told)
         for fact, part in counted:
             self.applied[fact.pk, part.name] = None
             del self._unapplied[fact.pk][part.name]
@@ -219,17 +244,45 @@ class Checker:
             if is_first and min(fact.ages_s) > self.promises.age_max_s:
                 raise Violation(12, f"{fact.pk} counts {part.name}, too old to be told from a forgotten one")
 
-    def _check_life(self, change: Change, fresh: list[tuple[Fact, Part]]) -> None:
-        newest = max((min(fact.arrivals_s) for fact, _ in fresh), default=0)
-        if change.after.ttl_s < newest + self.promises.row_ttl_s:
-            raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
+    def _check_life(self, changes: list[Change], told: list[Way]) -> None:
+        """Check that a row outlives what it counts, and what else was on the stream then."""
+        arrived_s: dict[str, int] = {}
+        for way in told:
+            for fact, part in way.counted:
+                for pk in (fact.pk, *(f"I#{item_id}" for item_id in part.items)):
+                    arrived_s[pk] = max(arrived_s.get(pk, 0), min(fact.arrivals_s))
+        for change in changes:
+            newest_s = arrived_s.get(change.key[0], min(arrived_s.values(), default=0))
+            if change.after.ttl_s < newest_s + self.promises.row_ttl_s:
+                raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
 
-    def _check_lanes(self, users: list[Change], derived: list[Change]) -> None:
-        """Check that parallel transactions of other users stay out of each other's way."""
-        allowed = {lane_of(change.key[0], lanes) for change in users for lanes in sorted(self.lanes)}
-        for change in derived:
-            if change.key[1] not in allowed:
-                raise Violation(7, f"{change.key} is in the lane of no user of its commit")
+    def _at_hand(self, batch: list[tuple[str, str]]) -> Turns:
+        """Tell which parts the sender of a commit could count: by the first copy that is not too old."""
+        found: Turns = {}
+        for position, key in enumerate(batch):
+            record = self.records[key]
+            for index, part in enumerate(record.fact.parts if record.fact is not None else ()):
+                if index == 0 and record.age_s > self.promises.age_max_s:
+                    continue  # LATE; parts that a row expects follow the first, however old they are
+                pk = record.fact.pk if record.fact is not None else ""
+                here = AtHand(position, index, record.counted_s, record.arrived_s)
+                first = found.setdefault((pk, part.name), here)
+                is_long = record.fact is not None and len(record.fact.parts) > 1
+                if is_long and (first.at_s, first.arrived_s) != (here.at_s, here.arrived_s):
+                    # An earlier copy may have been LATE for want of room for its further parts.
+                    found[pk, part.name] = first._replace(at_s=None)
+        return found
+
+    def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:
+        """Tell in which lanes a commit counts: parallel transactions of others stay out of its way."""
+        chosen = []
+        for lanes in sorted(self.lanes):
+            lane = {change.key[0]: lane_of(change.key[0], lanes) for change in users}
+            if {change.key[1] for change in derived} <= set(lane.values()):
+                chosen.append(lane)
+        if not chosen:
+            raise Violation(7, f"{derived[0].key} or another row is in the lane of no user of its commit")
+        return [lane for index, lane in enumerate(chosen) if lane not in chosen[:index]]
 
     def _raise_floors(self, change: Change) -> None:
         clients, clients_floor, _, ids_floor, *_ = change.after.state[0]

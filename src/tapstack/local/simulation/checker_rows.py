@@ -6,19 +6,19 @@ Shares no code with the product. Positions of fields are those of docs/reference
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Iterable
-from itertools import combinations, islice, product
+from itertools import combinations, islice
 from typing import Any, NamedTuple
 
 import msgspec
 
+from tapstack.local.simulation.checker_behaviour import FIELDS, Pair, Turn, retell
 from tapstack.local.simulation.checker_memory import guess_counted
-from tapstack.local.simulation.facts import INTEREST, Amounts, Fact, Name, Part, difference, merge
+from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, difference, merge
 
-WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
-VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
 _unpack = msgspec.msgpack.Decoder().decode
 
@@ -88,24 +88,51 @@ def known_names(state: Any) -> dict[Name, None]:
     return names
 
 
-class Counted(NamedTuple):
-    """What a user's row counted in a commit.
+class AtHand(NamedTuple):
+    """A part that the sender of a commit had at hand.
 
     Parameters
     ----------
-    parts
-        The parts that it newly remembers.
-    forgotten
-        What else may have been counted: sets of parts that were counted and forgotten at once, one of which
-        is the truth. One empty set if there is nothing to explain.
+    position, part
+        Of its record in the batch, and the part's in its event.
+    at_s
+        The second it is counted at; None if nobody can tell which of several copies was counted.
+    arrived_s
+        When its record arrived at the stream.
     """
 
-    parts: list[Counting]
-    forgotten: list[tuple[Counting, ...]]
+    position: int
+    part: int
+    at_s: int | None
+    arrived_s: int
 
 
-def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Name, None]) -> Counted:
-    """Check a user's row and tell which parts it counted.
+Turns = dict[tuple[str, Name], AtHand]
+
+
+class Way(NamedTuple):
+    """What a user's row may have counted in a commit, such that it explains the row.
+
+    Parameters
+    ----------
+    pk
+        The row.
+    counted
+        The parts.
+    turns
+        The same in the order in which they were counted; None if nobody can tell.
+    pairs
+        The pairs they add to items' maps; None if the order is not known.
+    """
+
+    pk: str
+    counted: list[Counting]
+    turns: list[Turn] | None
+    pairs: list[Pair] | None
+
+
+def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) -> list[Way]:
+    """Check a user's row and tell what it counted.
 
     Parameters
     ----------
@@ -113,18 +140,41 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
         The row.
     unapplied
         The parts of this user's events on the stream that are not counted yet.
-    at_hand
-        The parts that the sender of the commit was working on.
+    turns
+        What the sender of the commit was working on.
+
+    Returns
+    -------
+    list[Way]
+        One way at least; several if the row remembers too little to tell which one it was.
 
     Raises
     ------
     Violation
-        If the row counts what it must not, or forgets without a floor.
+        If the row counts what it must not, forgets without a floor, or is not what its events make of it.
     """
     pk = change.key[0]
     before, after = change.states()
     _check_memory(pk, before, after)
     _check_bounds(pk, after, len(change.after.packed))
+    wrong: Violation | None = None
+    ways = []
+    for counted in _guesses(change, unapplied, [name for owner, name in turns if owner == pk]):
+        try:
+            ways.append(_retold(change, counted, turns))
+        except Violation as violation:
+            wrong = violation
+    if not ways:
+        raise wrong or AssertionError("there is always one guess")
+    return ways
+
+
+def _guesses(
+    change: Change, unapplied: dict[Name, Counting], at_hand: list[Name]
+) -> Iterable[list[Counting]]:
+    """Tell what a row may have counted, by its memory and its counters."""
+    pk = change.key[0]
+    before, after = change.states()
     old = known_names(before)
     fresh = [name for name in known_names(after) if name not in old]
     counted: list[Counting] = []
@@ -135,7 +185,7 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
         counted.append(found)
     missing = difference(difference(after[2], before[2]), _total(counted))
     if not missing:
-        return Counted([*counted, *_followers(pk, before, after, counted, unapplied)], [()])
+        return [[*counted, *_followers(pk, before, after, counted, unapplied)]]
     batch = [unapplied[name] for name in at_hand if name in unapplied]
     names = dict.fromkeys(fresh)
     beginnings = guess_counted(before[0], after[0], batch)
@@ -143,9 +193,34 @@ def check_user(change: Change, unapplied: dict[Name, Counting], at_hand: dict[Na
     ways = [guess for guess in guesses if guess and _total(guess) == missing]
     if not ways:
         ways = _hidden(pk, missing, after, [pair for pair in batch if pair[1].name not in names])
-    return Counted(
-        counted, [(*way, *_followers(pk, before, after, [*counted, *way], unapplied)) for way in ways]
-    )
+    return ([*counted, *way, *_followers(pk, before, after, [*counted, *way], unapplied)] for way in ways)
+
+
+def _retold(change: Change, counted: list[Counting], turns: Turns) -> Way:
+    """Hold a row against what its events make of it, in the order in which they were counted."""
+    pk = change.key[0]
+    placed: list[tuple[AtHand, Fact, Part]] = []
+    for fact, part in counted:
+        turn = turns.get((pk, part.name))
+        if turn is None:
+            raise Violation(
+                3, f"{pk} counts {part.name}, which the sender of the commit did not have at hand"
+            )
+        placed.append((turn, fact, part))
+    placed.sort(key=lambda entry: entry[0][:2])
+    ordered = [
+        Turn(fact, part, turn.at_s, turn.arrived_s) for turn, fact, part in placed if turn.at_s is not None
+    ]
+    if len(ordered) < len(placed):
+        return Way(pk, counted, None, None)
+    before, after = change.states()
+    told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
+    pairs = retell(told, ordered)
+    for position, field in enumerate(FIELDS, 1):
+        if told[position] != after[position]:
+            message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
+            raise Violation(2, message)
+    return Way(pk, counted, ordered, pairs)
 
 
 def _expected_parts(state: Any) -> list[int]:
@@ -236,142 +311,3 @@ def _check_bounds(pk: str, state: Any, size: int) -> None:
         or size > USER_ROW_BYTES_MAX
     ):
         raise Violation(8, f"{pk} is beyond its bounds, {size} bytes")
-
-
-def explain(items: list[Change], boards: list[Change], users: list[Counted]) -> list[list[Counting]]:
-    """Tell what each user's row counted, such that it explains the items' rows as well.
-
-    Raises
-    ------
-    Violation
-        If nothing does.
-    """
-    last: Violation | None = None
-    for chosen in islice(product(*(user.forgotten for user in users)), COMBINATIONS_MAX):
-        counted = [[*user.parts, *more] for user, more in zip(users, chosen, strict=True)]
-        try:
-            check_items(items, boards, [pair for parts in counted for pair in parts])
-        except Violation as violation:
-            last = violation
-        else:
-            return counted
-    raise last or AssertionError("there is always one way to choose nothing")
-
-
-def check_items(items: list[Change], boards: list[Change], counted: list[Counting]) -> None:
-    """Check the items' rows and the leaderboards against the parts counted in the same commit.
-
-    Raises
-    ------
-    Violation
-        If they differ from what the parts add.
-    """
-    expected: dict[str, Amounts] = {}
-    for _, part in counted:
-        for item_id, amounts in part.items.items():
-            merge(expected.setdefault(item_id, {}), amounts)
-    grown: dict[str, Amounts] = {}
-    for change in items:
-        before, after = change.states()
-        merge(grown.setdefault(change.key[0][2:], {}), difference(after[0][0], before[0][0]))
-        if len(after[1]) > VIEWED_WITH_MAX or len(after[2]) > BOUGHT_WITH_MAX:
-            raise Violation(8, f"{change.key} holds too many partners")
-        _check_windows(change)
-    for item_id in {**expected, **grown}:
-        wanted = {key: amount for key, amount in expected.get(item_id, {}).items() if amount}
-        got = {key: amount for key, amount in grown.get(item_id, {}).items() if amount}
-        if wanted != got:
-            raise Violation(2, f"item {item_id} moves by {got}, its newly counted events add {wanted}")
-    _check_window_sums(items, counted)
-    newest_s = max((arrived_s for fact, _ in counted for arrived_s in fact.arrivals_s), default=0)
-    _check_boards(items, boards, newest_s)
-
-
-def _check_windows(change: Change) -> None:
-    _, after = change.states()
-    for (_, length_s, kept), numbered in zip(WINDOWS, after[0][1], strict=True):
-        if numbered and min(numbered) < after[0][2] // length_s - kept:
-            raise Violation(8, f"{change.key} keeps a window longer than it may")
-
-
-def _check_window_sums(items: list[Change], counted: list[Counting]) -> None:
-    """Hold windows against the events' own times; where copies disagree on the time, only their sum."""
-    for position, (name, length_s, kept) in enumerate(WINDOWS):
-        for item_id, rows in _by_item(items).items():
-            oldest = max(change.after.state[0][2] for change in rows) // length_s - kept
-            wanted: dict[int, int] = {}
-            vague = False
-            for fact, part in counted:
-                events = sum(a for key, a in part.items.get(item_id, {}).items() if isinstance(key, int))
-                if not events:
-                    continue
-                numbers = {at_s // length_s for at_s in fact.times_s}
-                vague |= len(numbers) > 1
-                number = min(numbers)
-                if number >= oldest:
-                    wanted[number] = wanted.get(number, 0) + events
-            got = _window_growth(rows, position, oldest)
-            if not vague and got != wanted:
-                raise Violation(2, f"item {item_id} moves by {got} in windows of {name}, not by {wanted}")
-
-
-def _by_item(items: list[Change]) -> dict[str, list[Change]]:
-    found: dict[str, list[Change]] = {}
-    for change in items:
-        found.setdefault(change.key[0][2:], []).append(change)
-    return found
-
-
-def _window_growth(rows: list[Change], position: int, oldest: int) -> dict[int, int]:
-    got: dict[int, int] = {}
-    for change in rows:
-        before, after = change.states()
-        for sign, numbered in ((1, after[0][1][position]), (-1, before[0][1][position])):
-            for number, amounts in numbered.items():
-                if number >= oldest:
-                    events = sum(amount for key, amount in amounts.items() if isinstance(key, int))
-                    got[number] = got.get(number, 0) + sign * events
-    return {number: count for number, count in got.items() if count}
-
-
-def _check_boards(items: list[Change], boards: list[Change], newest_s: int) -> None:
-    """Check that a window which a reader may still ask for shows what its items have."""
-    by_key = {change.key: change.after.state for change in boards}
-    for change in items:
-        before, after = change.states()
-        for position, (name, length_s, kept) in enumerate(WINDOWS):
-            for number, amounts in after[0][1][position].items():
-                score = _interest(amounts)
-                unchanged = score == _interest(before[0][1][position].get(number, {}))
-                if unchanged or number < newest_s // length_s - kept:
-                    continue
-                board = by_key.get((f"T#{name}#{number}", change.key[1]))
-                shown = None if board is None else board.get(change.key[0][2:])
-                full = board is not None and len(board) >= BOARD_MAX
-                if shown != score and not (full and shown is None):
-                    raise Violation(2, f"{change.key} scores {score} in {name} {number}; shown is {shown}")
-    for change in boards:
-        if len(change.after.state) > BOARD_MAX:
-            raise Violation(8, f"{change.key} is longer than a leaderboard may be")
-
-
-def _interest(amounts: Amounts) -> int:
-    return sum(amounts.get(code, 0) for code in INTEREST)
-
-
-def check_pairs(users: list[Change], items: list[Change]) -> None:
-    """Check that pairs are conserved: what users made is what items hold.
-
-    Raises
-    ------
-    Violation
-        If the sums differ.
-    """
-    made = sum(after[5] - before[5] for before, after in (change.states() for change in users))
-    held = sum(
-        sum(after[index].values()) - sum(before[index].values())
-        for before, after in (change.states() for change in items)
-        for index in (1, 2)
-    )
-    if made != held:
-        raise Violation(2, f"users made {made} pairs in a commit in which items gained {held}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from tapstack.local.simulation.collectors import Collectors
+from tapstack.local.simulation.event_details import decorate
 from tapstack.local.simulation.facts import Name, native_name, opaque_name
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
@@ -220,11 +220,18 @@ class Clients:
             event["currency"] = rng.choice(("EUR", "USD", "JPY"))
         if kind == "identify":
             event["traits"] = {"plan": rng.choice(("free", "paid"))}
+        # Drawn apart, so that a seed means the same as it did without.
+        apart = random.Random(f"{self._kernel.seed}/{device.name}/{device.made}")  # noqa: S311 - not secret
         now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
+        if apart.random() < 0.1:
+            now_us -= (
+                apart.randrange(1, 7) * 20 * 60_000_000
+            )  # so far apart that sessions end, and meet again
         if device.native or rng.random() < 0.85:
             event["occurred_at"] = _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
         if rng.random() < 0.3:
             event["session_id"] = f"s{rng.randrange(3)}"
+        event = decorate(event, apart)
         if device.native:
             event |= {"client_id": device.client_id, "n": device.n}
             name = native_name(device.client_id, device.n)
@@ -233,7 +240,9 @@ class Clients:
             event["event_id"] = f"{device.name}-{device.made}"
             name = opaque_name(event["event_id"])
         pk = f"U#{device.user['user_id']}" if "user_id" in device.user else f"A#{device.user['anonymous_id']}"
-        return Sent(_encode(event), pk, name, self._kernel.now_us)
+        sent = Sent(_encode(event), pk, name, self._kernel.now_us)
+        self._collectors.checker.said(pk, name, sent.body)
+        return sent
 
     def _item(self, rng: random.Random, kind: str) -> dict[str, Any]:
         item: dict[str, Any] = {"item_id": f"p{int(rng.random() ** 2.5 * self._items)}"}
@@ -262,6 +271,3 @@ def uuid7(now_ms: int, rng: random.Random) -> str:
 def _spelled(at_us: int) -> str:
     moment = datetime.fromtimestamp(at_us // 1_000_000, tz=UTC).replace(microsecond=at_us % 1_000_000)
     return moment.isoformat()
-
-
-Progress = Callable[[], None]

@@ -79,7 +79,11 @@ class ObservedKinesis:
             shuffled |= int(number) < last.get(shard_id, 0)
             last[shard_id] = int(number)
             self._cloud.checker.stored(
-                shard_id, number, base64.b64decode(entry["Data"]), self._cloud.kernel.now_ms
+                shard_id,
+                number,
+                base64.b64decode(entry["Data"]),
+                entry["PartitionKey"],
+                self._cloud.kernel.now_ms,
             )
         if shuffled:
             self._cloud.ledger.count("S1")

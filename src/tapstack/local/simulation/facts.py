@@ -43,11 +43,14 @@ class Part(NamedTuple):
         What it adds to the user's counters: nothing, except for the first part.
     items
         What it adds to each item.
+    item_ids
+        Its items in the order of the event, an item as often as it stands there.
     """
 
     name: Name
     user: Amounts
     items: dict[str, Amounts]
+    item_ids: tuple[str, ...]
 
 
 class Fact:
@@ -61,14 +64,17 @@ class Fact:
         Its parts.
     client_ms
         When it happened by its client's clock, Unix milliseconds; 0 if the client said no time.
+    event
+        The event, as the first record of it holds it.
     """
 
-    __slots__ = ("ages_s", "arrivals_s", "client_ms", "parts", "pk", "times_s")
+    __slots__ = ("ages_s", "arrivals_s", "client_ms", "event", "parts", "pk", "times_s")
 
-    def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int) -> None:
+    def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int, event: dict[str, Any]) -> None:
         self.pk = pk
         self.parts = parts
         self.client_ms = client_ms
+        self.event = event
         self.times_s: list[int] = []  # the time it is counted at, by each record's account
         self.arrivals_s: list[int] = []
         self.ages_s: list[int] = []  # how old each record's account was when it arrived
@@ -124,7 +130,7 @@ def read_event(data: bytes) -> Reading:
     seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
     born_s = min(client_ms // 1000, received_s) if client_ms else received_s
-    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms), seconds, born_s)
+    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms, event), seconds, born_s)
 
 
 def _milliseconds(text: str) -> int:
@@ -143,7 +149,8 @@ def _parts(event: dict[str, Any]) -> list[Part]:
         added: dict[str, Amounts] = {}
         for item in share:
             merge(added.setdefault(item["item_id"], {}), _item_amounts(event, item))
-        parts.append(Part(_name(event, index), _user_amounts(event) if index == 0 else {}, added))
+        item_ids = tuple(item["item_id"] for item in share)
+        parts.append(Part(_name(event, index), _user_amounts(event) if index == 0 else {}, added, item_ids))
     return parts
 
 

@@ -34,7 +34,7 @@ def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes
         event = data[delivery.position]
         assert delivery.event == event
         assert delivery.identity == identify(event, delivery.part)
-        assert delivery.user_key == user_key(event)
+        assert delivery.user_key == user_key(event.user_id, partition_key(event))
         assert delivery.lane == lane_of(partition_key(event), lanes)
         assert delivery.at_s == int(event.occurred_at.timestamp())
 

@@ -18,7 +18,7 @@ from tapstack.core.capacity import row_bytes
 from tapstack.core.dedupe import Verdict, judge, remember
 from tapstack.core.events import Event, decode_client_event, decode_event
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
-from tapstack.core.identity import identify
+from tapstack.core.identity import identify, partition_key
 from tapstack.core.rows import (
     ItemState,
     UserState,
@@ -98,7 +98,8 @@ USERS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
 def test_events_go_to_the_known_user_else_to_the_visitor(
     change: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    assert user_key(stream_event(**change)) == expected
+    event = stream_event(**change)
+    assert user_key(event.user_id, partition_key(event)) == expected
 
 
 @given(st.integers(0, 9_998))
@@ -117,7 +118,7 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
                 event = canonical(decode_client_event(said), received_at)
             except InvalidEvent:
                 continue
-            user = users.setdefault(user_key(event), UserState())
+            user = users.setdefault(user_key(event.user_id, partition_key(event)), UserState())
             if judge(user.seen, identify(event)) is Verdict.NEW:
                 remember(user.seen, identify(event))
                 fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -91,10 +92,15 @@ def parse(
     return deliveries, poison
 
 
+@lru_cache(maxsize=16_384)  # a user comes several times in a batch
+def _home(user_id: str | None, partition_key: str, lanes: int) -> tuple[Key, int]:
+    """Tell a user's row, and the lane of what is derived from it."""
+    return Key(*user_key(user_id, partition_key)), lane_of(partition_key, lanes)
+
+
 def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_max_s: int) -> list[Delivery]:
     at_s = int(event.occurred_at.timestamp())
-    key = Key(*user_key(event))
-    lane = lane_of(partition_key(event), lanes)
+    key, lane = _home(event.user_id, partition_key(event), lanes)
     # A client's clock may be ahead, or silent; the collector's was there too.
     born_s = int(event.received_at.timestamp())
     if (said_ms := client_time_ms(event)) != TIMELESS_MS:

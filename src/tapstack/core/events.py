@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -219,8 +220,9 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
     if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
-    if not (_fits_partition_key(event.user_id) and _fits_partition_key(event.anonymous_id)):
-        raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
+    for name in (event.user_id, event.anonymous_id):
+        if name is not None and not name.isascii() and not _fits_partition_key(name):
+            raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
     if event.client_id is not None and not is_uuid7(event.client_id):
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
@@ -229,9 +231,9 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
 
 
-def _fits_partition_key(name: str | None) -> bool:
+def _fits_partition_key(name: str) -> bool:
     # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
-    return name is None or name.isascii() or len(name.encode("utf-16-le", "surrogatepass")) <= 512
+    return len(name.encode("utf-16-le", "surrogatepass")) <= 512
 
 
 def _amount(items: tuple[Item, ...]) -> float:
@@ -254,6 +256,7 @@ _STRINGS_OUT = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^][{}"]+', re.DOTALL)
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+@lru_cache(maxsize=4_096)  # a client comes several times in a batch
 def is_uuid7(text: str) -> bool:
     """Tell whether `text` is a UUIDv7, which has its birth time inside (RFC 9562, section 5.7)."""
     return _UUID7.fullmatch(text) is not None

@@ -153,9 +153,10 @@ def _new_partners(session: Session | None, event: Event, item: Item) -> tuple[li
 
 def _keep_recent(recent: list[Recent], entry: Recent) -> None:
     """Keep the newest entries, newest first, whatever order they come in."""
-    if len(recent) == RECENT_MAX and _newest_first(entry) >= _newest_first(recent[-1]):
-        return
-    insort(recent, entry, key=_newest_first)
+    if not recent or entry.at_s > recent[0].at_s:
+        recent.insert(0, entry)  # the usual case
+    else:
+        insort(recent, entry, key=_newest_first)
     del recent[RECENT_MAX:]
 
 

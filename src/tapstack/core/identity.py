@@ -7,7 +7,6 @@ the event is created and resent unchanged, together with the user it belongs to.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from typing import NamedTuple
 
 from tapstack.core.events import ClientEvent, Event
@@ -85,7 +84,6 @@ def partition_key(event: ClientEvent | Event) -> str:
     return key
 
 
-@lru_cache(maxsize=16_384)  # a user comes several times in a batch, and hashing is dear
 def lane_of(key: str, lanes: int) -> int:
     """Tell the lane of a user: which share of the derived rows its events are counted in.
 

@@ -19,8 +19,6 @@ import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.dedupe import Seen
-from tapstack.core.events import Event
-from tapstack.core.identity import partition_key
 from tapstack.core.ranking import Board
 from tapstack.core.sessions import Sessions
 
@@ -78,11 +76,9 @@ _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
 
 
-def user_key(event: Event) -> tuple[str, str]:
-    """Tell the row of the user an event belongs to."""
-    if event.user_id is not None:
-        return known_user_key(event.user_id)
-    return anonymous_key(partition_key(event))
+def user_key(user_id: str | None, partition_key: str) -> tuple[str, str]:
+    """Tell the row of the user of events with this `user_id` and partition key."""
+    return anonymous_key(partition_key) if user_id is None else known_user_key(user_id)
 
 
 def known_user_key(user_id: str) -> tuple[str, str]:

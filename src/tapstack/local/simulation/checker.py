@@ -33,6 +33,7 @@ from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, differenc
 _decode = msgspec.json.Decoder().decode
 
 LARGE_ROW_BYTES = 360 * 1024
+PARTS_FULL = 16  # then a row begins no further event of several parts: such an event is LATE
 
 
 class Promises(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,7 @@ class Checker:
         self._polled: dict[tuple[str, str], list[str]] = {}
         self._floors: dict[str, tuple[dict[bytes, int], int, int]] = {}
         self._confirmed: dict[tuple[str, bytes], None] = {}
+        self._crowded: dict[str, None] = {}  # rows that once expected as many further parts as they may
         self._planted: dict[str, Amounts] = {}
 
     # The stream and the collector.
@@ -285,7 +287,9 @@ class Checker:
         return [lane for index, lane in enumerate(chosen) if lane not in chosen[:index]]
 
     def _raise_floors(self, change: Change) -> None:
-        clients, clients_floor, _, ids_floor, *_ = change.after.state[0]
+        clients, clients_floor, _, ids_floor, parts = change.after.state[0]
+        if len(parts) >= PARTS_FULL:
+            self._crowded[change.key[0]] = None
         lows, old_clients, old_ids = self._floors.get(change.key[0], ({}, -1, -1))
         for client, (low, _, _) in clients.items():
             lows[client] = max(low, lows.get(client, 0))
@@ -316,7 +320,7 @@ class Checker:
     def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
         if record.age_s > self.promises.age_max_s:
             return True
-        if len(fact.parts) > 1:  # or the row expects as many parts of other events as it may
+        if len(fact.parts) > 1 and fact.pk in self._crowded:
             return True
         lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
         kind, client, n = fact.parts[index].name

@@ -63,6 +63,13 @@ CONTENTS = (
         "skew_ms = 0",
     ),
     one(
+        "namesakes_are_twins",
+        "an id of another user is another event",
+        COLLECT,
+        "    return event.user_id, event.anonymous_id, *name\n",
+        "    return name\n",
+    ),
+    one(
         "keyed_by_event",
         "a user's records are in one shard",
         COLLECT,

@@ -10,7 +10,7 @@ import msgspec
 
 from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.event_details import decorate
-from tapstack.local.simulation.facts import Name, native_name, opaque_name
+from tapstack.local.simulation.facts import Name, native_name, opaque_name, row_of
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
 
@@ -112,7 +112,8 @@ class Clients:
                 self._kernel.sleep(int(rng.expovariate(1.0) * device.pace_us))
             burst = min(device.events_left, rng.choice((1, 1, 2, 3, 5, 8)))
             device.events_left -= burst
-            device.outbox += [self._event(rng, device) for _ in range(burst)]
+            for _ in range(burst):
+                device.outbox += self._event(rng, device)
             if self._ledger.decide(actor, "C3", 0.1):
                 self._misfortune(actor, device)
             self._follow_habit(actor, device)
@@ -208,7 +209,8 @@ class Clients:
         device.outbox = kept + device.outbox[len(batch) :]
         return not kept
 
-    def _event(self, rng: random.Random, device: Device) -> Sent:
+    def _event(self, rng: random.Random, device: Device) -> list[Sent]:
+        """Make an event; now and then another user has one of the same id, in the same request."""
         device.made += 1
         kind = rng.choice(KINDS)
         event: dict[str, Any] = {"event_type": kind, **device.user}
@@ -239,9 +241,14 @@ class Clients:
         else:
             event["event_id"] = f"{device.name}-{device.made}"
             name = opaque_name(event["event_id"])
-        pk = f"U#{device.user['user_id']}" if "user_id" in device.user else f"A#{device.user['anonymous_id']}"
-        sent = Sent(_encode(event), pk, name, self._kernel.now_us)
-        self._collectors.checker.said(pk, name, sent.body)
+        made = [self._sent(event, name)]
+        if not device.native and apart.random() < 0.1:
+            made.append(self._sent({**event, "user_id": "namesake"}, name))
+        return made
+
+    def _sent(self, event: dict[str, Any], name: Name) -> Sent:
+        sent = Sent(_encode(event), row_of(event), name, self._kernel.now_us)
+        self._collectors.checker.said(sent.pk, name, sent.body)
         return sent
 
     def _item(self, rng: random.Random, kind: str) -> dict[str, Any]:
@@ -257,7 +264,7 @@ def _items_count(rng: random.Random, kind: str) -> int:
     if kind == "item_list_view":
         return rng.choice((3, 8, 20))
     if kind == "purchase":
-        return 95 if rng.random() < 0.01 else rng.choice((1, 1, 2, 4))
+        return 95 if rng.random() < 0.04 else rng.choice((1, 1, 2, 4))
     return 1
 
 

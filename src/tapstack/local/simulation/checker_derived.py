@@ -8,13 +8,21 @@ from __future__ import annotations
 from itertools import islice, product
 
 from tapstack.local.simulation.checker_behaviour import BOUGHT, VIEWED, Turn
-from tapstack.local.simulation.checker_rows import COMBINATIONS_MAX, Change, Key, Violation, Way
+from tapstack.local.simulation.checker_rows import (
+    BOARD_MAX,
+    BOUGHT_WITH_MAX,
+    COMBINATIONS_MAX,
+    VIEWED_WITH_MAX,
+    WINDOWS,
+    Change,
+    Key,
+    Violation,
+    Way,
+)
 from tapstack.local.simulation.facts import INTEREST, Amounts, difference, merge
 
-WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 AHEAD_MAX_S = 2 * 86_400
-PLACES = {VIEWED: 32, BOUGHT: 16}  # of an item's maps of partners
-BOARD_MAX = 64
+PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners
 
 Lanes = list[dict[str, str]]  # by user, the lane of its derived rows; as often as that may be
 

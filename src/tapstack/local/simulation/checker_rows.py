@@ -19,6 +19,12 @@ from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, differenc
 
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
+WINDOWS = (
+    ("5m", 300, 12),
+    ("1h", 3_600, 24),
+    ("1d", 86_400, 7),
+)  # name, length in seconds, how many are kept
+VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
 _unpack = msgspec.msgpack.Decoder().decode
 

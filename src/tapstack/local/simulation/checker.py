@@ -16,6 +16,7 @@ import msgspec
 
 from tapstack.local.simulation.checker_contents import misquoted
 from tapstack.local.simulation.checker_derived import Lanes, explain
+from tapstack.local.simulation.checker_past import Past
 from tapstack.local.simulation.checker_rows import (
     AtHand,
     Change,
@@ -102,6 +103,10 @@ class Checker:
         By shard and sequence number, everything that ever stood on the stream.
     applied : dict[tuple[str, Name], None]
         Every part that a commit counted.
+    rows : dict[tuple[str, str], Image]
+        The table, as the commits make it.
+    past : Past
+        The versions that its rows had.
     """
 
     def __init__(self, promises: Promises) -> None:
@@ -111,6 +116,7 @@ class Checker:
         self.applied: dict[tuple[str, Name], None] = {}
         self.rows: dict[Key, Image] = {}
         self.deleted_rows: dict[Key, None] = {}
+        self.past = Past()
         self.commits = 0
         self.large_rows = 0
         self.user_row_bytes: list[int] = []
@@ -184,12 +190,14 @@ class Checker:
         """Note a row that was there before the run, with counts of its own."""
         image = read_image(item)
         self.rows[item["pk"]["S"], item["sk"]["S"]] = image
+        self.past.note((item["pk"]["S"], item["sk"]["S"]), image)
         self._planted[item["pk"]["S"]] = dict(image.state[0][0])
 
     def deleted(self, pk: str, sk: str) -> None:
         """Note that TTL deleted a row."""
         self.rows.pop((pk, sk), None)
         self.deleted_rows[pk, sk] = None
+        self.past.note((pk, sk), None)
 
     def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
         """Check a transaction at the moment it takes effect (invariants 2, 3, 8, 10, 12).
@@ -229,6 +237,7 @@ class Checker:
             del self._unapplied[fact.pk][part.name]
         for change in changes:
             self.rows[change.key] = change.after
+            self.past.note(change.key, change.after)
             self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 
     def _check_succession(self, change: Change) -> None:
@@ -373,15 +382,7 @@ class Checker:
             count += 1
         del pending[:count]
 
-    # What readers may see, and the end.
-
-    def item_total(self, item_id: str, now_s: int) -> Amounts:
-        """Add up the lanes of an item that have not expired."""
-        total: Amounts = {}
-        for (pk, _), image in self.rows.items():
-            if pk == f"I#{item_id}" and image.ttl_s > now_s:
-                merge(total, image.state[0][0])
-        return total
+    # The end.
 
     def undone(self) -> list[tuple[str, str]]:
         """List the records that still need a delivery."""

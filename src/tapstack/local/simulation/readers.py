@@ -1,20 +1,21 @@
-"""Readers: the insights API, asked while everything else happens."""
+"""Readers: the insights API, asked while everything else happens and once more when all is quiet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.core.aggregates import WINDOWS
 from tapstack.errors import Unavailable
-from tapstack.insights.views import item_view, partners_view, trending_view, user_view
-from tapstack.local.simulation.checker_rows import Violation
+from tapstack.insights.routes import NotFound, respond
+from tapstack.local.simulation.checker_past import hold_item, hold_partners, hold_trends, hold_user
+from tapstack.local.simulation.checker_questions import Question, check_trends, questions
+from tapstack.local.simulation.checker_rows import WINDOWS, Violation
+from tapstack.local.simulation.checker_views import by_partition
 from tapstack.local.simulation.cloud import TABLE, Cloud
-from tapstack.local.simulation.facts import CODES, Amounts
 from tapstack.local.simulation.kernel import Actor, Stuck
 from tapstack.local.simulation.lines import Line
-
-_NAMES = {code: name for name, code in CODES.items()}
+from tapstack.ports import Row, RowReader
 
 
 class Readers:
@@ -31,7 +32,7 @@ class Readers:
     def __init__(self, cloud: Cloud, users: int, items: int) -> None:
         self._cloud = cloud
         self._users, self._items = users, items
-        self._reader = DynamoTable(Line(cloud, cloud.table_api, "dynamodb", "reader"), TABLE)
+        self._table = DynamoTable(Line(cloud, cloud.table_api, "dynamodb", "reader"), TABLE)
         self.stop = False
 
     def start(self) -> None:
@@ -43,49 +44,62 @@ class Readers:
         while not self.stop:
             self._cloud.kernel.sleep(actor.random.randrange(6_000_000))
             try:
-                self.ask(actor, exact=False)
+                with self._cloud.checker.past.kept():
+                    self._ask(actor)
             except Unavailable:
                 continue
+            if not self._cloud.ledger.healed:
+                self._cloud.ledger.count("R1")
 
-    def ask(self, actor: Actor, *, exact: bool) -> None:
-        """Ask for one view of each kind and hold the item's against the rows (invariant 11).
+    def _ask(self, actor: Actor) -> None:
+        """Ask for one view of each kind and hold it against what the table had meanwhile (invariant 11)."""
+        past, now_s, rng = self._cloud.checker.past, self._cloud.kernel.now_ms // 1000, actor.random
+        item_id = f"p{int(rng.random() ** 2 * self._items)}"
+        user_id = f"user{rng.randrange(self._users)}"
+        hold_item(past, item_id, now_s, self._get(self._table, now_s, "items", item_id))
+        hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
+        bought, n, position = rng.random() < 0.5, rng.choice((1, 5, 100)), rng.randrange(3)
+        last = "also-bought" if bought else "also-viewed"
+        partners = self._get(self._table, now_s, "items", item_id, last, n=str(n))
+        hold_partners(past, item_id, now_s, n, partners, bought=bought)
+        name = WINDOWS[position][0]
+        trends = self._get(self._table, now_s, "trending", n=str(n), window=name)
+        hold_trends(past, position, now_s, n, trends or {})
 
-        Parameters
-        ----------
-        actor
-            Who asks.
-        exact
-            Whether nothing is stale or changing, so that the answer must be exact.
-        """
+    def check_all(self) -> None:
+        """Ask for everything when nothing is stale or changing, and compare it with the rows."""
         now_s = self._cloud.kernel.now_ms // 1000
-        item_id = f"p{actor.random.randrange(self._items)}"
+        rows = self._cloud.checker.rows
+        check_trends(rows, now_s)
+        reader = _Remembering(self._table)
+        for question in questions(by_partition(rows), now_s):
+            self._compare(question, reader)
+
+    def _compare(self, question: Question, reader: RowReader) -> None:
+        path, query, now_s, expected = question
+        answer = self._get(reader, now_s, *path[1:], **query)
+        if answer != expected:
+            raise Violation(11, f"{'/'.join(path)} {query} at {now_s} is {answer}; the rows say {expected}")
+
+    def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         try:
-            view = item_view(self._reader, item_id, now_s)
-            user_view(self._reader, f"user{actor.random.randrange(self._users)}", now_s)
-            partners_view(self._reader, item_id, now_s, bought=actor.random.random() < 0.5, n=5)
-            trending_view(self._reader, WINDOWS[actor.random.randrange(3)], now_s, 5)
+            return respond(("v1", *path), query, reader, now_s)
+        except NotFound:
+            return None
         except (Violation, Stuck, Unavailable):
             raise
         except Exception as error:
-            raise Violation(11, f"a view raised {type(error).__name__}: {error}") from error
-        if not self._cloud.ledger.healed:
-            self._cloud.ledger.count("R1")
-        if exact:
-            self.compare(item_id, view, now_s)
-
-    def check_all(self, now_s: int) -> None:
-        """Hold the view of every item against the rows, at a moment that may lie in the future."""
-        for number in range(self._items):
-            item_id = f"p{number}"
-            self.compare(item_id, item_view(self._reader, item_id, now_s), now_s)
-
-    def compare(self, item_id: str, view: dict[str, Any] | None, now_s: int) -> None:
-        """Hold a view against the sum of the lanes that have not expired."""
-        total = self._cloud.checker.item_total(item_id, now_s)
-        counts = {} if view is None else view["counts"]
-        if counts != _spelled(total):
-            raise Violation(11, f"{item_id} is shown as {counts}; its lanes hold {_spelled(total)}")
+            raise Violation(11, f"{'/'.join(path)} raised {type(error).__name__}: {error}") from error
 
 
-def _spelled(total: Amounts) -> dict[str, int]:
-    return {_NAMES[key]: amount for key, amount in total.items() if isinstance(key, int)}
+class _Remembering:
+    """`tapstack.ports.RowReader` of a table that no longer changes: each partition is read once."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self._rows: dict[str, Sequence[Row]] = {}
+
+    def query(self, pk: str) -> Sequence[Row]:
+        if pk not in self._rows:
+            self._rows[pk] = self._reader.query(pk)
+        return self._rows[pk]

@@ -180,14 +180,10 @@ class _World:
             raise Violation(6, "replaying everything changed the tables")
 
     def _read_all(self) -> None:
-        now_s = self.kernel.now_ms // 1000
-        expiries = sorted({image.ttl_s for (pk, _), image in self.checker.rows.items() if pk[0] == "I"})
-        moments = [now_s, *(expiries[len(expiries) // 2 :][:1])]
         finished: list[bool] = []
 
         def read(actor: object) -> None:  # noqa: ARG001 - the shape of an actor
-            for moment in moments:
-                self.readers.check_all(moment)
+            self.readers.check_all()
             finished.append(True)
 
         self.kernel.spawn("final", read)

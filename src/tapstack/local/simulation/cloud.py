@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tapstack.local.simulation.checker import Checker
+from tapstack.local.simulation.checker_past import VERSIONS_MAX
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import Dice, Kernel, Reply, TrueClock
 from tapstack.ports import AwsError
@@ -19,6 +20,7 @@ STREAM = "events"
 TABLE = "behaviour"
 RETENTION_H = 168
 HASH_KEYS = 2**128
+PAGES_ROWS_MAX = (None, None, None, 1, 2)  # of a Query, each run one of them
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -92,7 +94,7 @@ class ObservedKinesis:
 
 
 class ObservedDynamoDB:
-    """DynamoDB with its commits observed.
+    """DynamoDB with its commits observed; in some runs a page of a Query holds few rows.
 
     Parameters
     ----------
@@ -105,11 +107,12 @@ class ObservedDynamoDB:
     def __init__(self, cloud: Cloud, dynamodb: MemoryDynamoDB) -> None:
         self._cloud = cloud
         self._dynamodb = dynamodb
+        self._page_rows_max: int | None = Dice(cloud.kernel.seed, "pages").random.choice(PAGES_ROWS_MAX)
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Make a call; see `tapstack.ports.AwsApi`."""
         try:
-            answer = self._dynamodb.call(operation, body)
+            answer = self._dynamodb.call(operation, self._paged(operation, body))
         except AwsError as error:
             if b'"ConditionalCheckFailed"' in error.body:
                 self._cloud.ledger.count("D5")
@@ -122,7 +125,13 @@ class ObservedDynamoDB:
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
         """Answer a read from the past."""
-        return self._dynamodb.call_stale(operation, body)
+        return self._dynamodb.call_stale(operation, self._paged(operation, body))
+
+    def _paged(self, operation: str, body: bytes) -> bytes:
+        """Bound the rows of a page, as 1 MB would with larger ones."""
+        if operation != "Query" or self._page_rows_max is None:
+            return body
+        return _encode({"Limit": self._page_rows_max, **_decode(body)})
 
     def holding(self, body: bytes, indexes: list[int]) -> Any:
         """Hold some rows of a transaction, as another transaction would."""
@@ -172,7 +181,9 @@ class Cloud:
         self.kinesis.create_stream(STREAM, shards)
         self._admin("IncreaseStreamRetentionPeriod", RetentionPeriodHours=RETENTION_H)
         self._ttl_dice = Dice(kernel.seed, "ttl")
-        self.dynamodb = MemoryDynamoDB(self.clock, ttl=self._is_deleted, seed=kernel.seed)
+        self.dynamodb = MemoryDynamoDB(
+            self.clock, ttl=self._is_deleted, versions_max=VERSIONS_MAX, seed=kernel.seed
+        )
         self.dynamodb.create_table(TABLE, ttl_attribute="ttl")
         self.stream_api = ObservedKinesis(self, self.kinesis)
         self.table_api = ObservedDynamoDB(self, self.dynamodb)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from .behaviour import BEHAVIOUR, CONTENTS
-from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, VIEWS, Mutant, one
+from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
+from .reading import READERS
 
 # The designs of the table in the design page. A high-water mark: an event is new if its record's sequence
 # number is higher than any its user's row has seen. The mark stands where nobody looks, in the profile.
@@ -432,23 +433,6 @@ COLLECTOR = (
         STREAM,
         "return [result.SequenceNumber is not None and result.ErrorCode is None for result in results]",
         "return [True for result in results]",
-    ),
-)
-
-READERS = (
-    one(
-        "one_lane_read",
-        "readers add up all lanes",
-        VIEWS,
-        "for row in _alive(reader.query(item_partition(item_id)), now_s)]",
-        "for row in _alive(reader.query(item_partition(item_id)), now_s)[:1]]",
-    ),
-    one(
-        "expired_rows_read",
-        "readers ignore expired rows",
-        VIEWS,
-        "return [row for row in rows if not 0 < row.expires_at_s <= now_s]",
-        "return list(rows)",
     ),
 )
 

@@ -1,0 +1,222 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""Mutants of what the insights API reads and answers."""
+
+from __future__ import annotations
+
+from .mutant import TABLE, VIEWS, one
+
+RANKING = "tapstack.core.ranking"
+ROUTES = "tapstack.insights.routes"
+
+LANES = (
+    one(
+        "one_lane_read",
+        "readers add up all lanes",
+        VIEWS,
+        "for row in _alive(reader.query(item_partition(item_id)), now_s)]",
+        "for row in _alive(reader.query(item_partition(item_id)), now_s)[:1]]",
+    ),
+    one(
+        "one_lane_trends",
+        "trends add up all lanes",
+        VIEWS,
+        "merge_boards(decode_board(row.state) for row in rows)",
+        "merge_boards(decode_board(row.state) for row in rows[:1])",
+    ),
+    one(
+        "one_lane_windows",
+        "an item's windows add up all lanes",
+        VIEWS,
+        "        for item in items:\n            for number, counters",
+        "        for item in items[:1]:\n            for number, counters",
+    ),
+    one(
+        "one_lane_partners",
+        "partners add up all lanes",
+        VIEWS,
+        "[item.bought_with if bought else item.viewed_with for item in items]",
+        "[item.bought_with if bought else item.viewed_with for item in items[:1]]",
+    ),
+    one(
+        "first_page_only",
+        "a Query is read to its last page",
+        TABLE,
+        "            start = answer.LastEvaluatedKey\n",
+        "            start = None\n",
+    ),
+)
+
+EXPIRY = (
+    one(
+        "expired_rows_read",
+        "readers ignore expired rows",
+        VIEWS,
+        "return [row for row in rows if not 0 < row.expires_at_s <= now_s]",
+        "return list(rows)",
+    ),
+    one(
+        "expired_user_read",
+        "an expired row tells nothing of its user",
+        VIEWS,
+        "        rows = _alive(reader.query(pk), now_s)\n        if rows:",
+        "        rows = reader.query(pk)\n        if rows:",
+    ),
+    one(
+        "expiry_a_second_late",
+        "a row is gone from the second on that it expires at",
+        VIEWS,
+        "0 < row.expires_at_s <= now_s",
+        "0 < row.expires_at_s < now_s",
+    ),
+    one(
+        "oldest_window_served",
+        "the oldest window kept is not served: a lane may have dropped it",
+        VIEWS,
+        "return window.oldest_kept(now_s) + 1",
+        "return window.oldest_kept(now_s)",
+    ),
+    one(
+        "session_open_for_ever",
+        "a session is open for 30 minutes after its last event",
+        VIEWS,
+        "newest is not None and now_s - newest.end_s <= SESSION_GAP_S",
+        "newest is not None",
+    ),
+)
+
+AMOUNTS = (
+    one(
+        "value_left_out",
+        "an item's answer tells what was bought",
+        VIEWS,
+        'return {"item_id": item_id, **_describe_counters(lifetime), "windows": windows}',
+        'return {"item_id": item_id, **_describe_counters(lifetime), "value": {}, "windows": windows}',
+    ),
+    one(
+        "value_always_zero",
+        "what was bought is told in units of the currency",
+        VIEWS,
+        "value[key] = amount / MICROS",
+        "value[key] = 0.0",
+    ),
+    one(
+        "partners_doubled",
+        "a pair counts once",
+        VIEWS,
+        '[{"item_id": name, "count": count} for name, count in ranked[:n]],\n        "count_error_max": count_error_max',
+        '[{"item_id": name, "count": 2 * count} for name, count in ranked[:n]],\n        "count_error_max": count_error_max',
+    ),
+    one(
+        "partners_of_the_other_kind",
+        "viewed is not bought",
+        VIEWS,
+        "[item.bought_with if bought else item.viewed_with for item in items]",
+        "[item.viewed_with if bought else item.bought_with for item in items]",
+    ),
+    one(
+        "partners_never_wrong",
+        "a full map of partners says by how much it may be wrong",
+        VIEWS,
+        "            error += min(partners.values())\n",
+        "            error += 0\n",
+    ),
+    one(
+        "trends_never_wrong",
+        "a full leaderboard says by how much it may be wrong",
+        RANKING,
+        "            unseen += min(board.values())\n",
+        "            unseen += 0\n",
+    ),
+)
+
+ORDER = (
+    one(
+        "boards_keep_the_lowest",
+        "a full leaderboard keeps the highest",
+        RANKING,
+        "sorted(board.items(), key=_rank)[:BOARD_PLACES]",
+        "sorted(board.items(), key=_rank)[-BOARD_PLACES:]",
+    ),
+    one(
+        "boards_not_trimmed",
+        "a leaderboard has 64 places",
+        RANKING,
+        "    if len(board) <= BOARD_PLACES:\n",
+        "    if len(board) >= 0:\n",
+    ),
+    one(
+        "ties_out_of_order",
+        "of equal counts the smaller id comes first",
+        VIEWS,
+        "key=lambda entry: (-entry[1], entry[0])",
+        "key=lambda entry: -entry[1]",
+    ),
+    one(
+        "more_than_asked_for",
+        "no more are listed than were asked for",
+        VIEWS,
+        'for name, count in ranked[:n]],\n        "count_error_max": unseen',
+        'for name, count in ranked],\n        "count_error_max": unseen',
+    ),
+    one(
+        "recent_oldest_first",
+        "recent items come newest first",
+        VIEWS,
+        "            for entry in user.recent\n",
+        "            for entry in reversed(user.recent)\n",
+    ),
+    one(
+        "sessions_oldest_first",
+        "sessions come newest first",
+        VIEWS,
+        "for session in reversed(user.sessions.newest)]",
+        "for session in user.sessions.newest]",
+    ),
+    one(
+        "windows_oldest_first",
+        "windows come newest first",
+        VIEWS,
+        "for number in sorted(counted, reverse=True)",
+        "for number in sorted(counted)",
+    ),
+)
+
+ANSWERS = (
+    one(
+        "user_answered_empty",
+        "a user's answer tells what is known",
+        VIEWS,
+        'return _describe_user(user_id, decode_user(rows[0].state), now_s, known=pk.startswith("U#"))',
+        "return {}",
+    ),
+    one(
+        "visitor_not_found",
+        "an id that no known user has may be a visitor's",
+        VIEWS,
+        "for pk, _ in (known_user_key(user_id), anonymous_key(user_id)):",
+        "for pk, _ in (known_user_key(user_id),):",
+    ),
+    one(
+        "unknown_answered_empty",
+        "nothing known is not found",
+        ROUTES,
+        '    if view is None:\n        raise NotFound(f"no {kind} of this id has been seen")\n',
+        "    if view is None:\n        return {}\n",
+    ),
+    one(
+        "no_trends_before_the_window",
+        "before anything happened, trends are those of the last window",
+        VIEWS,
+        "    if not ranked:\n        number -= 1\n",
+        "    if not ranked:\n        number -= 0\n",
+    ),
+    one(
+        "trends_of_the_last_window",
+        "once something happened, trends are those of the present window",
+        VIEWS,
+        "    if not ranked:\n        number -= 1\n",
+        "    if True:\n        number -= 1\n",
+    ),
+)
+
+READERS = (*LANES, *EXPIRY, *AMOUNTS, *ORDER, *ANSWERS)

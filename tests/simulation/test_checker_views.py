@@ -1,0 +1,327 @@
+"""The checker's own answers, and what it makes of wrong ones; all of it on rows written by hand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tapstack.insights.routes import NotFound, respond
+from tapstack.local.simulation.checker_past import (
+    VERSIONS_MAX,
+    Past,
+    hold_item,
+    hold_partners,
+    hold_trends,
+    hold_user,
+)
+from tapstack.local.simulation.checker_questions import check_trends, questions
+from tapstack.local.simulation.checker_rows import Image, Violation
+from tapstack.local.simulation.checker_views import (
+    by_partition,
+    item_answer,
+    partners_answer,
+    trending_answer,
+    user_answer,
+)
+from tapstack.ports import Key, Row
+
+NOON_S = 1_767_268_800  # 2026-01-01T12:00:00Z, the beginning of a window of 5 minutes and of one of an hour
+HOUR, DAY = NOON_S // 3_600, NOON_S // 86_400
+USER = [
+    [{}, -1, {}, -1, []],
+    [NOON_S - 3_600, NOON_S, "de", {"plan": "paid"}, NOON_S, ["v1", "v2"]],
+    {1: 3, 10: 1, "EUR": 19_990_000},
+    [[NOON_S, 10, "b"], [NOON_S - 1, 1, "a"]],
+    [
+        [
+            ["s1", NOON_S - 3_600, NOON_S - 3_000, {1: 2}, ["a", "b"], []],
+            [None, NOON_S - 1, NOON_S, {1: 1, 10: 1, "EUR": 19_990_000}, ["a"], ["b"]],
+        ],
+        4,
+        NOON_S - 9_000,
+    ],
+    2,
+]
+OPEN = {
+    "session_id": None,
+    "start": "2026-01-01T11:59:59Z",
+    "end": "2026-01-01T12:00:00Z",
+    "events": 2,
+    "counts": {"item_view": 1, "purchase": 1},
+    "value": {"EUR": 19.99},
+    "viewed_items": ["a"],
+    "bought_items": ["b"],
+}
+
+
+def item(views: int, number: int = HOUR, viewed: Any = None, bought: Any = None) -> Any:
+    windows = [{}, {number: {1: views}}, {DAY: {1: views}}]
+    return [[{1: views, "EUR": views * 500_000}, windows, NOON_S], viewed or {}, bought or {}]
+
+
+FULL = {f"q{number:02d}": 3 for number in range(16)}
+LANES = {
+    ("U#u", "-"): USER,
+    ("A#v", "-"): USER,
+    ("I#a", "0000"): item(2, viewed={"b": 1, "c": 2}, bought=FULL),
+    ("I#a", "0001"): item(3, HOUR - 24, viewed={"b": 1}),
+    ("T#1h#" + str(HOUR - 1), "0000"): {"a": 2, "b": 4},
+    ("T#1h#" + str(HOUR - 1), "0001"): {"a": 2},
+}
+
+
+def table(states: Any, *, expired: str = "") -> dict[tuple[str, str], Image]:
+    return {
+        key: Image(1, NOON_S if key[1] == expired else NOON_S + 1, state, msgspec.msgpack.encode(state))
+        for key, state in states.items()
+    }
+
+
+def test_a_user_is_told_whole() -> None:
+    told = user_answer(by_partition(table(LANES)), "u", NOON_S)
+    assert told is not None
+    sessions = told.pop("sessions")
+    assert told == {
+        "user_id": "u",
+        "events": 4,
+        "counts": {"item_view": 3, "purchase": 1},
+        "value": {"EUR": 19.99},
+        "first_seen": "2026-01-01T11:00:00Z",
+        "last_seen": "2026-01-01T12:00:00Z",
+        "locale": "de",
+        "traits": {"plan": "paid"},
+        "anonymous_ids": ["v1", "v2"],
+        "recent_items": [
+            {"item_id": "b", "event_type": "purchase", "at": "2026-01-01T12:00:00Z"},
+            {"item_id": "a", "event_type": "item_view", "at": "2026-01-01T11:59:59Z"},
+        ],
+    }
+    assert (sessions["count"], sessions["open"]) == (6, OPEN)
+    assert [session["session_id"] for session in sessions["recent"]] == [None, "s1"]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "is_open"), [(0, True), (1_800, True), (1_801, False)], ids=["now", "last", "too late"]
+)
+def test_a_session_is_open_for_half_an_hour(after_s: int, is_open: bool) -> None:
+    rows = {key: image._replace(ttl_s=0) for key, image in table(LANES).items()}
+    told = user_answer(by_partition(rows), "v", NOON_S + after_s)
+    assert told is not None
+    assert told["anonymous_id"] == "v"
+    assert (told["sessions"]["open"] is not None) == is_open
+
+
+@pytest.mark.parametrize(
+    ("expired", "views", "hours"),
+    [("", 5, {"2026-01-01T12:00:00Z": 2}), ("0000", 3, {}), ("0001", 2, {"2026-01-01T12:00:00Z": 2})],
+    ids=["both lanes", "one expired", "the other expired"],
+)
+def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
+    expired: str, views: int, hours: dict[str, int]
+) -> None:
+    told = item_answer(by_partition(table(LANES, expired=expired)), "a", NOON_S)
+    assert told is not None
+    assert (told["events"], told["counts"], told["value"]) == (
+        views,
+        {"item_view": views},
+        {"EUR": views / 2},
+    )
+    assert {entry["start"]: entry["events"] for entry in told["windows"]["1h"]} == hours
+    assert told["windows"]["1d"][0]["counts"] == {"item_view": views}
+
+
+@pytest.mark.parametrize(
+    ("bought", "n", "items", "error"),
+    [(False, 9, [("b", 2), ("c", 2)], 0), (False, 1, [("b", 2)], 0), (True, 2, [("q00", 3), ("q01", 3)], 3)],
+    ids=["a tie", "one of them", "a full map"],
+)
+def test_partners_are_ranked(bought: bool, n: int, items: list[tuple[str, int]], error: int) -> None:
+    told = partners_answer(by_partition(table(LANES)), "a", NOON_S, bought=bought, n=n)
+    listed = [{"item_id": item_id, "count": count} for item_id, count in items]
+    assert told == {"item_id": "a", "items": listed, "count_error_max": error}
+
+
+def test_trends_of_an_empty_window_are_those_of_the_one_before() -> None:
+    assert trending_answer(by_partition(table(LANES)), 1, NOON_S, 20) == {
+        "window": "1h",
+        "start": "2026-01-01T11:00:00Z",
+        "end": "2026-01-01T12:00:00Z",
+        "items": [{"item_id": "a", "count": 4}, {"item_id": "b", "count": 4}],
+        "count_error_max": 0,
+    }
+
+
+def test_nobody_knows_who_is_not_there() -> None:
+    rows = by_partition(table(LANES, expired="-"))
+    assert user_answer(rows, "u", NOON_S) is None
+    assert item_answer(rows, "x", NOON_S) is None
+    assert partners_answer(rows, "x", NOON_S, bought=True, n=1) is None
+
+
+class Reader:
+    """`tapstack.ports.RowReader` over the same rows."""
+
+    def __init__(self, rows: dict[tuple[str, str], Image]) -> None:
+        self._rows = rows
+
+    def query(self, pk: str) -> list[Row]:
+        return [
+            Row(key=Key(*key), version=image.version, state=image.packed, expires_at_s=image.ttl_s)
+            for key, image in sorted(self._rows.items())
+            if key[0] == pk
+        ]
+
+
+def test_the_product_answers_every_question_alike() -> None:
+    rows = table(LANES)
+    asked = list(questions(by_partition(rows), NOON_S))
+    assert {question.path[1] for question in asked} == {"users", "items", "trending"}
+    assert any(question.expected is None and question.path[2] == "a" for question in asked)
+    for path, query, now_s, expected in asked:
+        try:
+            answer = respond(path, query, Reader(rows), now_s)
+        except NotFound:
+            answer = None
+        assert answer == expected, path
+
+
+BOARD = ("T#1h#" + str(HOUR), "0000")
+CROWD = {("I#" + f"c{number:03d}", "0000"): item(2 + number // 60) for number in range(66)}
+HIGHEST = {f"c{number:03d}": 2 + number // 60 for number in (*range(58), *range(60, 66))}
+DAYS = {("T#1d#" + str(DAY), "0000"): HIGHEST}
+
+
+@pytest.mark.parametrize(
+    ("board", "complaint"),
+    [
+        (HIGHEST, None),
+        ({**HIGHEST, "c000": 1}, "c000 scores 2"),
+        ({**HIGHEST, "x": 2}, "shows \\['x'\\]"),
+        ({name: score for name, score in HIGHEST.items() if name != "c001"}, "c001 scores 2"),
+        ({f"c{number:03d}": 2 + number // 60 for number in range(64)}, "c064 scores 3"),
+    ],
+    ids=["right", "a wrong score", "an unknown item", "room left", "a higher one is missing"],
+)
+def test_a_board_shows_the_highest_of_its_lane(board: dict[str, int], complaint: str | None) -> None:
+    rows = table({**CROWD, **DAYS, BOARD: board})
+    if complaint is None:
+        check_trends(rows, NOON_S)
+        return
+    with pytest.raises(Violation, match=complaint):
+        check_trends(rows, NOON_S)
+
+
+def past() -> Past:
+    """Remember two lanes of an item, each of them with one view and then with two or four."""
+    made = Past()
+    for views in (1, 2):
+        for lane, factor in (("0000", 1), ("0001", 2)):
+            image = Image(views, NOON_S + 10, item(views * factor, viewed={"b": views}), b"")
+            made.note(("I#a", lane), image)
+            made.note(("T#1h#" + str(HOUR), lane), image._replace(state={"a": views * factor}))
+    made.note(("U#u", "-"), Image(1, NOON_S + 10, USER, b""))
+    return made
+
+
+def told_item(views: int, *, hour: int | None = None) -> dict[str, Any]:
+    """Tell of an item whose windows know of no purchase."""
+
+    def shown(count: int, value: dict[str, float]) -> dict[str, Any]:
+        return {"events": count, "counts": {"item_view": count}, "value": value}
+
+    hours = [{"start": "2026-01-01T12:00:00Z", **shown(hour or views, {})}]
+    days = [{"start": "2026-01-01T00:00:00Z", **shown(views, {})}]
+    return {
+        "item_id": "a",
+        **shown(views, {"EUR": views / 2}),
+        "windows": {"5m": [], "1h": hours, "1d": days},
+    }
+
+
+def ranking(count: int, error: int = 0, **more: Any) -> dict[str, Any]:
+    return {"items": [{"item_id": "a", "count": count}] * bool(count), "count_error_max": error, **more}
+
+
+TIMES = {"window": "1h", "start": "2026-01-01T12:00:00Z", "end": "2026-01-01T13:00:00Z"}
+BEFORE = {"window": "1h", "start": "2026-01-01T11:00:00Z", "end": "2026-01-01T12:00:00Z"}
+PARTNERS = {"item_id": "a", "items": [{"item_id": "b", "count": 4}], "count_error_max": 0}
+WRONG_ERROR = {**PARTNERS, "count_error_max": 1}
+
+
+Case = tuple[Callable[[Past], None], str]
+HELD: dict[str, Case] = {  # what is told, and what there is to say against it
+    "the newest versions": (lambda past: hold_item(past, "a", NOON_S, told_item(6)), ""),
+    "the oldest": (lambda past: hold_item(past, "a", NOON_S, told_item(3)), ""),
+    "before there was any": (lambda past: hold_item(past, "a", NOON_S, None), ""),
+    "too much": (lambda past: hold_item(past, "a", NOON_S, told_item(7)), "7 of .* it had 0 to 6"),
+    "too much in an hour": (lambda past: hold_item(past, "a", NOON_S, told_item(6, hour=7)), "7 of .'1h'"),
+    "a wrong sum": (lambda past: hold_item(past, "a", NOON_S, {**told_item(6), "events": 5}), "5 events"),
+    "not all": (lambda past: hold_item(past, "a", NOON_S, {"item_id": "a"}), "told with .'item_id'. instead"),
+    "expired": (lambda past: hold_item(past, "a", NOON_S + 10, told_item(3)), "3 of .* it had 0 to 0"),
+    "partners": (lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=False), ""),
+    "no partners": (
+        lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=True),
+        "4 for b, which had 0 to 0",
+    ),
+    "too many partners": (
+        lambda past: hold_partners(past, "a", NOON_S, 0, PARTNERS, bought=False),
+        "more than 0",
+    ),
+    "a wrong error": (
+        lambda past: hold_partners(past, "a", NOON_S, 5, WRONG_ERROR, bought=False),
+        "may be wrong by 1",
+    ),
+    "trends": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(6, **TIMES)), ""),
+    "trends of the hour before": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(0, **BEFORE)), ""),
+    "no trends": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(0, **TIMES)), "an empty window"),
+    "too high": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(7, **TIMES)), "7 for a, which had 0"),
+    "a wrong end": (
+        lambda past: hold_trends(past, 1, NOON_S, 5, ranking(6, **TIMES) | {"end": TIMES["start"]}),
+        "trends are those of",
+    ),
+    "before there was a user": (lambda past: hold_user(past, "u", NOON_S, None), ""),
+    "an empty user": (lambda past: hold_user(past, "u", NOON_S, {}), "which was never so"),
+}
+
+
+@pytest.mark.parametrize(("hold", "complaint"), HELD.values(), ids=HELD)
+def test_an_answer_is_made_of_versions_that_a_read_may_meet(
+    hold: Callable[[Past], None], complaint: str
+) -> None:
+    if not complaint:
+        hold(past())
+        return
+    with pytest.raises(Violation, match=complaint):
+        hold(past())
+
+
+def test_what_is_older_than_the_table_remembers_is_not_shown_any_more() -> None:
+    made = past()
+    for version in range(3, 3 + VERSIONS_MAX):
+        for lane in ("0000", "0001"):
+            made.note(("I#a", lane), Image(version, NOON_S + 10, item(5), b""))
+            made.note(("T#1h#" + str(HOUR), lane), Image(version, NOON_S + 10, {"a": 5}, b""))
+    hold_item(made, "a", NOON_S, told_item(10))
+    for hold in (
+        lambda: hold_item(made, "a", NOON_S, told_item(9)),
+        lambda: hold_item(made, "a", NOON_S, None),
+        lambda: hold_trends(made, 1, NOON_S, 5, ranking(0, **BEFORE)),
+    ):
+        with pytest.raises(Violation):
+            hold()
+
+
+def test_while_somebody_reads_nothing_is_forgotten() -> None:
+    made = past()
+    with made.kept():
+        for version in range(3, 3 + 2 * VERSIONS_MAX):
+            changed = copy.deepcopy(USER)
+            changed[2] = {1: version}
+            made.note(("U#u", "-"), Image(version, NOON_S + 10, changed, b""))
+        hold_user(made, "u", NOON_S, user_answer(by_partition(table(LANES)), "u", NOON_S))
+    with pytest.raises(Violation):
+        hold_user(made, "u", NOON_S, user_answer(by_partition(table(LANES)), "u", NOON_S))

@@ -69,6 +69,7 @@ LANES = {
     ("A#v", "-"): USER,
     ("I#a", "0000"): item(2, viewed={"b": 1, "c": 2}, bought=FULL),
     ("I#a", "0001"): item(3, HOUR - 24, viewed={"b": 1}),
+    ("I#d", "0000"): item(1, viewed={f"q{number:02d}": 2 + number % 3 for number in range(32)}),
     ("T#1h#" + str(HOUR - 1), "0000"): {"a": 2, "b": 4},
     ("T#1h#" + str(HOUR - 1), "0001"): {"a": 2},
 }
@@ -181,6 +182,9 @@ def test_the_product_answers_every_question_alike() -> None:
     asked = list(questions(by_partition(rows), NOON_S))
     assert {question.path[1] for question in asked} == {"users", "items", "trending"}
     assert any(question.expected is None and question.path[2] == "a" for question in asked)
+    full = [question.expected for question in asked if question.path[2:] == ("d", "also-viewed")]
+    assert full[0] is not None
+    assert full[0]["count_error_max"] == 2
     for path, query, now_s, expected in asked:
         try:
             answer = respond(path, query, Reader(rows), now_s)

@@ -31,14 +31,23 @@ Part = tuple[str, int, int | str]  # window ("" for the lifetime), its number, e
 
 
 class Past:
-    """The versions of every row that a read may be answered with."""
+    """The versions of every row that a read may be answered with.
+
+    Attributes
+    ----------
+    is_needed : bool
+        Whether anybody reads; if not, nothing is kept.
+    """
 
     def __init__(self) -> None:
+        self.is_needed = True
         self._versions: dict[str, dict[str, list[Image | None]]] = {}
         self._readers = 0
 
     def note(self, key: Key, image: Image | None) -> None:
         """Note what a row has become; None if it was deleted."""
+        if not self.is_needed:
+            return
         versions = self._versions.setdefault(key[0], {}).setdefault(key[1], [None])
         versions.append(image)
         if not self._readers:

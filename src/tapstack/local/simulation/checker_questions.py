@@ -18,7 +18,7 @@ from tapstack.local.simulation.checker_views import (
 )
 from tapstack.local.simulation.facts import INTEREST
 
-ITEMS_MAX = 60  # asked about in a run; the rows of the others are checked all the same
+ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_trends` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100
 NOBODY = "nobody has this id"
 

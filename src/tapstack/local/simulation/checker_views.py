@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from tapstack.local.simulation.checker_rows import (
@@ -155,6 +156,7 @@ def _amounts(amounts: Amounts) -> Answer:
     return {"events": sum(counts.values()), "counts": counts, "value": value}
 
 
+@lru_cache(maxsize=4096)  # the same few moments again and again
 def spelled(at_s: int) -> str:
     """Write a moment as the API does."""
     return f"{datetime.fromtimestamp(at_s, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -33,11 +33,12 @@ class Readers:
         self._cloud = cloud
         self._users, self._items = users, items
         self._table = DynamoTable(Line(cloud, cloud.table_api, "dynamodb", "reader"), TABLE)
+        cloud.checker.past.is_needed = cloud.ledger.enabled("R1")
         self.stop = False
 
     def start(self) -> None:
         """Start a reader if the run has one."""
-        if self._cloud.ledger.enabled("R1"):
+        if self._cloud.checker.past.is_needed:
             self._cloud.kernel.spawn("r0", self._live)
 
     def _live(self, actor: Actor) -> None:

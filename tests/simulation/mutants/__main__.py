@@ -1,10 +1,15 @@
-"""``python -m tests.simulation.mutants``: simulate each mutant until an invariant breaks."""
+"""``python -m tests.simulation.mutants``: simulate each mutant until an invariant breaks.
+
+A design that failed on paper has to hold without faults first, and then to fail by its own: as the design
+page says, by counting twice or by losing. One that breaks without faults counts as surviving.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +19,8 @@ from .catalogue import MUTANTS, Mutant
 from .patching import Stale, install
 
 SEEDS_MAX = 200
+CALM_SEEDS = 60  # that a failed design has to hold without faults
+SHRINKING_RUNS_MAX = 60
 
 
 def simulate_one(name: str, seeds: int) -> dict[str, object]:
@@ -22,17 +29,39 @@ def simulate_one(name: str, seeds: int) -> dict[str, object]:
     install(mutant.edits)
     try:
         from tapstack.local.simulation import Plan, faults, run
+        from tapstack.local.simulation.shrink import shrink
     except Stale as error:
         return {"name": name, "killed_by": None, "error": str(error)}
-    profile = "swarm"
+    result: dict[str, object] = {"name": name, "killed_by": None}
+    if mutant.invariants:
+        for seed in range(CALM_SEEDS):
+            violation = run.simulate(Plan(seed=seed, profile="calm")).violation
+            if violation is not None:
+                return {**result, "error": f"dies without any fault, at seed {seed}: {violation[:160]}"}
+        result["calm_seeds"] = CALM_SEEDS
     if mutant.faults:
-        profile = "storm"  # every run draws all of the few faults
         faults.RATES = {fault: faults.RATES[fault] for fault in mutant.faults}
     for seed in range(seeds):
-        outcome = run.simulate(Plan(seed=seed, profile=profile))
-        if outcome.violation is not None:
-            return {"name": name, "killed_by": seed, "violation": outcome.violation[:160]}
-    return {"name": name, "killed_by": None}
+        # Every run of a storm draws all of the few faults.
+        plan = Plan(seed=seed, profile="storm" if mutant.faults else "swarm")
+        outcome = run.simulate(plan)
+        if outcome.violation is None:
+            continue
+        invariant = broken(outcome.violation)
+        if mutant.invariants and invariant not in mutant.invariants:
+            continue  # not what the design is said to do
+        result |= {"killed_by": seed, "invariant": invariant, "violation": outcome.violation[:160]}
+        if mutant.faults:
+            small = shrink(plan, outcome, runs_max=SHRINKING_RUNS_MAX).outcome
+            result["faults"] = sorted({decision.split(":")[1] for decision in small.decisions})
+        return result
+    return result
+
+
+def broken(violation: str) -> int | None:
+    """Tell the number of the invariant that broke; None if the run failed otherwise."""
+    found = re.match(r"invariant (\d+):", violation)
+    return None if found is None else int(found[1])
 
 
 def spawn(mutant: Mutant, seeds: int) -> dict[str, object]:
@@ -44,6 +73,22 @@ def spawn(mutant: Mutant, seeds: int) -> dict[str, object]:
     except (IndexError, ValueError):
         result = {"name": mutant.name, "killed_by": None, "error": done.stderr.strip()[-300:]}
     return {**result, "wall_s": round(time.monotonic() - began_s, 1)}
+
+
+def told(mutant: Mutant, result: dict[str, object]) -> str:
+    """Tell a mutant's fate in a line."""
+    invariant = result.get("invariant")
+    what = "a failure" if invariant is None else f"invariant {invariant}"
+    is_killed = result["killed_by"] is not None
+    fate = f"killed by seed {result['killed_by']}, {what}" if is_killed else "SURVIVES"
+    said = [f"{mutant.name:<34}{fate:<33}{result['wall_s']:>6} s "]
+    if mutant.invariants:
+        said.append(f"survives calm: {'yes' if 'calm_seeds' in result else 'NO'};")
+    if caused := result.get("faults"):
+        assert isinstance(caused, list)
+        said.append(f"by {', '.join(caused)};")
+    said.append(f"{mutant.guard}: {result.get('violation') or result.get('error') or ''}")
+    return " ".join(said)
 
 
 def main() -> int:
@@ -67,11 +112,7 @@ def main() -> int:
             if not killed:
                 surviving.append(mutant.name)
             if not options.json or not killed:
-                fate = f"killed by seed {result['killed_by']}" if killed else "SURVIVES"
-                detail = result.get("violation") or result.get("error") or ""
-                stream = sys.stderr if options.json else sys.stdout
-                line = f"{mutant.name:<32}{fate:<22}{result['wall_s']:>6} s  {mutant.guard}: {detail}"
-                print(line, file=stream, flush=True)
+                print(told(mutant, result), file=sys.stderr if options.json else sys.stdout, flush=True)
     print(  # noqa: T201 - a command
         json.dumps({"mutants": len(chosen), "killed": len(chosen) - len(surviving), "surviving": surviving})
     )

@@ -4,84 +4,16 @@
 from __future__ import annotations
 
 from .behaviour import BEHAVIOUR, CONTENTS
+from .failing_designs import FAILED_DESIGNS
 from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
 from .reading import READERS
 
-# The designs of the table in the design page. A high-water mark: an event is new if its record's sequence
-# number is higher than any its user's row has seen. The mark stands where nobody looks, in the profile.
-_MARK = Edit(
-    RECORDS,
-    "        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n",
-    "        made = _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n"
-    "        number = int(record.sequence_number)\n"
-    "        mark = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
-    "        deliveries += [msgspec.structs.replace(part, too_old=mark + part.part) for part in made]\n",
-)
-_JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
 _TOO_OLD = "        if verdict is Verdict.NEW and (delivery.too_old or (goes_on"
-_BY_MARK = Edit(
-    CHUNK,
-    _JUDGED,
-    _JUDGED + "        mark = delivery.too_old\n"
-    "        if not delivery.part:\n"
-    "            verdict = Verdict.NEW if mark > user.profile.traits_at_s else Verdict.DUP\n",
-)
-_NEVER_TOO_OLD = Edit(CHUNK, _TOO_OLD, "        if verdict is Verdict.NEW and (False or (goes_on")
-_KEEP_MARK = Edit(
-    CHUNK,
-    "            self._fold(user, delivery)\n",
-    "            self._fold(user, delivery)\n            user.profile.traits_at_s = mark\n",
-)
-_NO_TRAITS = Edit(
-    "tapstack.core.fold",
-    "    if event.traits and at_s >= profile.traits_at_s:\n        profile.traits_at_s = at_s\n",
-    "    if event.traits:\n",
-)
-_HIGH_WATER = (_MARK, _BY_MARK, _NEVER_TOO_OLD, _KEEP_MARK, _NO_TRAITS)
 _UNCONDITIONAL = Edit(
     TABLE,
     '        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})',
     '        return _Put(self._name, item, "attribute_exists(pk)")',
-)
-
-FAILED_DESIGNS = (
-    Mutant(
-        "naive_add_per_event",
-        "deduplication: every delivery counts",
-        (
-            Edit(
-                CHUNK,
-                _JUDGED,
-                _JUDGED + "        verdict = verdict if delivery.part else Verdict.NEW\n",
-            ),
-        ),
-    ),
-    Mutant("high_water_mark_per_row", "identity: a sequence number instead", _HIGH_WATER),
-    Mutant(
-        "high_water_mark_stale_read",
-        "the version condition, with a high-water mark read eventually consistent",
-        (*_HIGH_WATER, _UNCONDITIONAL),
-        ("D8", "E3", "E13", "E2"),
-    ),
-    Mutant(
-        "high_water_mark_child_first",
-        "identity: a child shard is read before its parent",
-        _HIGH_WATER,
-        ("S3", "E10", "E1", "E13"),
-    ),
-    Mutant(
-        "high_water_mark_redriven",
-        "identity: discarded batches come again, with old numbers or put anew",
-        _HIGH_WATER,
-        ("E15", "O2", "O3", "S2"),
-    ),
-    Mutant(
-        "high_water_mark_factor_2",
-        "identity: parallel batches of one shard, retries with other records",
-        _HIGH_WATER,
-        ("E14", "E5", "E6", "E7", "E1", "S4", "S1"),
-    ),
 )
 
 MEMORY = (
@@ -160,7 +92,7 @@ MEMORY = (
         "what is older than a row lives is LATE",
         CHUNK,
         _TOO_OLD,
-        _NEVER_TOO_OLD.new,
+        "        if verdict is Verdict.NEW and (False or (goes_on",
     ),
     one(
         "everything_late",

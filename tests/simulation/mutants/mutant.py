@@ -1,4 +1,4 @@
-"""What a mutant is."""
+"""What a mutant is, and the modules of the product that mutants change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ DEDUPE = "tapstack.core.dedupe"
 CHUNK = "tapstack.consumer.chunk"
 CONSUME = "tapstack.consumer.consume"
 RECORDS = "tapstack.consumer.records"
+WORKSPACE = "tapstack.consumer.workspace"
 COLLECT = "tapstack.collector.collect"
 TABLE = "tapstack.aws.dynamodb"
 STREAM = "tapstack.aws.kinesis"
@@ -17,11 +18,29 @@ VIEWS = "tapstack.insights.views"
 
 
 class Mutant(NamedTuple):
+    """The product with one guard removed.
+
+    Parameters
+    ----------
+    name
+        Its own.
+    guard
+        What it weakens.
+    edits
+        The lines.
+    faults
+        Only these happen, if given: the design has to fail by them alone.
+    invariants
+        One of these has to break, if given, and none may without faults.
+    """
+
     name: str
-    guard: str  # what it weakens
+    guard: str
     edits: tuple[Edit, ...]
-    faults: tuple[str, ...] = ()  # only these happen, if given: the design has to fail by them alone
+    faults: tuple[str, ...] = ()
+    invariants: tuple[int, ...] = ()
 
 
 def one(name: str, guard: str, module: str, old: str, new: str) -> Mutant:
+    """Make a mutant of one edit."""
     return Mutant(name, guard, (Edit(module, old, new),))

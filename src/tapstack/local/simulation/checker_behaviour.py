@@ -54,7 +54,7 @@ def retell(state: Any, turns: Iterable[Turn]) -> list[Pair]:
 def _take(state: Any, turn: Turn) -> list[Pair]:
     fact, part, at_s, _ = turn
     event = fact.event
-    _, profile, counters, recent, visits, _ = state
+    _, profile, counters, recent, visits, *_ = state
     visit = _visit(visits, at_s, event.get("session_id"))
     if part is fact.parts[0]:
         merge(counters, part.user)

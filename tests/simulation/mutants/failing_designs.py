@@ -1,0 +1,223 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""The designs that failed on paper, written into the product; each dies by the fault it is named for, alone.
+
+A high-water mark: an event is new only if the sequence number of its record is higher than the mark. Beside
+the mark stands the row's memory of identities, as the bounded map of ids: what that forgot is LATE as ever. So
+without faults each of these designs counts every event once, and none dies of what memory forgets.
+"""
+
+from __future__ import annotations
+
+from .mutant import CHUNK, CONSUME, RECORDS, WORKSPACE, Mutant
+from .patching import Edit
+
+_JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
+_FOLDED = "            self._fold(user, delivery)\n"
+_PARSED = "        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n"
+_PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
+# The number travels beside the flag that says an event is too old.
+_TOO_OLD = Edit(CHUNK, "(delivery.too_old or (goes_on", "(delivery.too_old[0] or (goes_on")
+
+# The mark of a user's row, the time and the counter of the number, is one more field at the end of it.
+_NUMBER = Edit(
+    RECORDS,
+    _PARSED,
+    _PARSED_ANEW + "        number = int(record.sequence_number)\n"
+    "        number = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
+    "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number + d.part)) for d in made]\n",
+)
+_KEEP_MARK = Edit(CHUNK, _FOLDED, _FOLDED + "            user.mark = number\n")
+_PAIRS = "    pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted\n"
+_HAS_MARK = Edit("tapstack.core.rows", _PAIRS, _PAIRS + "    mark: int = 0\n")
+_MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
+_BELOW_IS_DUPLICATE = (
+    "        if not delivery.part and verdict is Verdict.NEW and number <= user.mark:\n"
+    "            verdict = Verdict.DUP\n"
+)
+_BY_MARK = Edit(CHUNK, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE)
+_PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
+
+# A map of the four newest ids of a client (of a user, where clients have no ids), and nothing below it.
+_BY_MARK_AND_SHORT_MAP = Edit(
+    CHUNK,
+    _JUDGED,
+    _JUDGED + "        name, n = (*delivery.identity, 0)[:2]\n"
+    "        client = user.seen.clients.get(name)\n"
+    "        held = name in list(user.seen.ids)[-4:] if client is None else n > client.top - 4\n"
+    "        if not delivery.part and verdict is Verdict.DUP and not held:\n"
+    "            verdict = Verdict.NEW\n"
+    "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE,
+)
+
+# The mark is what a read showed, and what this invocation wrote since; the counters are added to the row as it
+# is (a refused commit shows it). After a refusal the mark is read again, which may again be a read of the past.
+_STALE = (
+    _NUMBER,
+    _TOO_OLD,
+    _HAS_MARK,
+    Edit(
+        WORKSPACE,
+        "            self._rows.update((key, found.get(key)) for key in asked if key not in again)\n",
+        "            self._rows.update((key, found.get(key)) for key in asked if key not in again)\n"
+        "            self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
+    ),
+    Edit(
+        WORKSPACE,
+        "        self._rows: dict[Key, Row | None] = {}\n",
+        "        self._rows: dict[Key, Row | None] = {}\n        self.read = {}\n",
+    ),
+    Edit(
+        WORKSPACE,
+        "            self._rows[write.key] = Row(\n",
+        "            self.read[write.key] = self._rows[write.key] = Row(\n",
+    ),
+    Edit(
+        WORKSPACE,
+        "        self._rows.update(images)\n",
+        "        self.forget(images)\n        self.load(images)\n        self._rows.update(images)\n",
+    ),
+    Edit(
+        CHUNK,
+        _JUDGED,
+        _JUDGED + "        _, number = delivery.too_old\n"
+        "        if not delivery.part and verdict is not Verdict.LATE:\n"
+        "            read = self._workspace.read.get(delivery.user_key)\n"
+        "            mark = 0 if read is None else decode_user(read.state).mark\n"
+        "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
+        "            verdict = Verdict.NEW if number > mark else Verdict.DUP\n",
+    ),
+    Edit(
+        CHUNK,
+        _FOLDED,
+        _FOLDED + "            self._marks[delivery.user_key] = number\n"
+        "            user.mark = max(number, user.mark)\n",
+    ),
+    Edit(
+        CHUNK,
+        "        self._arrived_at_s = 0\n",
+        "        self._arrived_at_s = 0\n        self._marks = {}\n",
+    ),
+)
+
+# One mark for each shard, in a row of its own that commits with the rest; events in the order of the stream.
+_SHARD_MARK = (
+    Edit(
+        RECORDS,
+        _PARSED,
+        _PARSED_ANEW + "        place = (Key('M#' + record.shard_id, '-'), record.sequence_number)\n"
+        "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, *place)) for d in made]\n",
+    ),
+    _TOO_OLD,
+    Edit(CHUNK, "ROWS_MAX = 100", "ROWS_MAX = 99"),
+    Edit(
+        CHUNK,
+        "        self._arrived_at_s = 0\n",
+        "        self._arrived_at_s = 0\n        self._mark = ()\n",
+    ),
+    Edit(
+        CHUNK,
+        _JUDGED,
+        _JUDGED + "        _, place, number = delivery.too_old\n"
+        "        row = self._workspace.row(place)\n"
+        "        read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
+        "        mark = self._mark[1] if self._mark else read\n"
+        "        if not delivery.part and verdict is Verdict.NEW and int(number) <= int(mark):\n"
+        "            verdict = Verdict.DUP\n",
+    ),
+    Edit(CHUNK, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
+    Edit(
+        CHUNK, "            *self._changed,\n", "            *self._changed,\n            *self._mark[:1],\n"
+    ),
+    Edit(
+        CHUNK,
+        "        boards = {\n            place: self._state(",
+        "        if self._mark:\n"
+        "            writes.append(self._write(self._mark[0], [self._mark[1], None, {}]))\n"
+        "        boards = {\n            place: self._state(",
+    ),
+    Edit(
+        CHUNK,
+        "    return [_item_key(item_id, lane) for item_id, lane in touched]\n",
+        "    marks = {d.too_old[1]: None for d in deliveries}\n"
+        "    return [*marks, *(_item_key(item_id, lane) for item_id, lane in touched)]\n",
+    ),
+    Edit(
+        CHUNK,
+        "    return [delivery for group in sorted(groups, key=order) for delivery in groups[group]]\n",
+        "    return list(deliveries)\n",
+    ),
+    Edit(
+        CONSUME,
+        "            self._workspace.load(delivery.user_key for delivery in deliveries)\n",
+        "            self._workspace.load([*(d.user_key for d in deliveries), *item_keys(deliveries)])\n",
+    ),
+    # No run begins with a factor above 1: that is the fault.
+    Edit(
+        "tapstack.local.simulation.plan",
+        "parallelization_factor=rng.choice((1, 1, 2, 5))",
+        "parallelization_factor=rng.choice((1, 1, 1, 1))",
+    ),
+)
+
+COUNTED_TWICE, LOST = (2, 3), (1, 9)
+
+FAILED_DESIGNS = (
+    Mutant(
+        "naive_add_per_event",
+        "deduplication: every delivery counts",
+        (
+            Edit(
+                CHUNK,
+                _JUDGED,
+                _JUDGED + "        if verdict is Verdict.DUP and not delivery.part:\n"
+                "            verdict = Verdict.NEW\n",
+            ),
+            # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
+            Edit("tapstack.local.simulation.run", "        self._replay_all()\n", ""),
+        ),
+        ("E1", "E2", "E3"),
+        COUNTED_TWICE,
+    ),
+    Mutant(
+        "high_water_mark_per_row",
+        "identity: numbers of several shards say nothing about each other",
+        _PER_ROW,
+        ("S4",),
+        LOST,
+    ),
+    Mutant(
+        "high_water_mark_stale_read",
+        "the verdict and the version come from one image of the row",
+        _STALE,
+        ("D8", "E3"),
+        COUNTED_TWICE,
+    ),
+    Mutant(
+        "high_water_mark_child_first",
+        "identity: a child shard is read before its parent",
+        _PER_ROW,
+        ("S3",),
+        LOST,
+    ),
+    Mutant(
+        "high_water_mark_redriven",
+        "identity: a discarded batch comes again with its old numbers",
+        _PER_ROW,
+        ("E15",),
+        LOST,
+    ),
+    Mutant(
+        "high_water_mark_put_anew",
+        "identity: discarded batches are put anew, twice, and the bounded map has forgotten the first copy",
+        (*_MARK_IN_THE_ROW, _BY_MARK_AND_SHORT_MAP),
+        ("E15", "O2", "O3"),
+        COUNTED_TWICE,
+    ),
+    Mutant(
+        "high_water_mark_factor_2",
+        "identity: parallel batches of one shard overtake each other",
+        _SHARD_MARK,
+        ("E14",),
+        LOST,
+    ),
+)

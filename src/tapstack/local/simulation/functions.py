@@ -21,7 +21,7 @@ from tapstack.testing import Crash
 ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
 BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
 
-Respond = Callable[[InvokeResult], None]
+Respond = Callable[[InvokeResult], bool]  # False if nobody waits for it any more
 
 
 class Functions:
@@ -97,8 +97,7 @@ class _Invocation:
         """Run as an actor."""
         functions, cloud = self._functions, self._cloud
         if cloud.ledger.decide(actor, "E10"):
-            cloud.ledger.count("E10")
-            self._answer(InvokeResult.throttled())
+            self._answer(InvokeResult.throttled(), "E10")
             return
         actor.clock_offset_ms = functions.clock_offset_ms
         functions.running[actor.name] = actor
@@ -153,23 +152,19 @@ class _Invocation:
         done = numbers if resume_from is None else numbers[: numbers.index(resume_from)]
         self._cloud.checker.responded(self._invoke.shard_id, done)
         payload = b'{"batchItemFailures":[]}' if resume_from is None else _failure(resume_from)
-        if resume_from is not None:
-            ledger.count("E7")
+        fault = None if resume_from is None else "E7"
         if ledger.decide(actor, "E8"):
-            ledger.count("E8")
-            bad = actor.random.choice(BAD_IDENTIFIERS)
+            fault, bad = "E8", actor.random.choice(BAD_IDENTIFIERS)
             payload = b'{"batchItemFailures":[{"itemIdentifier":' + bad + b"}]}"
         elif resume_from is None and ledger.decide(actor, "E9"):
-            ledger.count("E9")
-            payload = actor.random.choice(ANSWERS_LIKE_EMPTY)
+            fault, payload = "E9", actor.random.choice(ANSWERS_LIKE_EMPTY)
         elif ledger.decide(actor, "E7"):
-            ledger.count("E7")
-            payload = _failure(actor.random.choice(numbers[: len(done) + 1]))
+            fault, payload = "E7", _failure(actor.random.choice(numbers[: len(done) + 1]))
         result = InvokeResult.success(payload)
         if ledger.decide(actor, "E2"):
-            ledger.count("E2")
+            fault = "E2"
             result = InvokeResult.failed() if actor.random.random() < 0.5 else InvokeResult.throttled()
-        self._cloud.kernel.after(latency_us(actor), lambda: self._answer(result))
+        self._cloud.kernel.after(latency_us(actor), lambda: self._answer(result, fault))
 
     def _cut_off(self, actor: Actor) -> None:
         if not self._ended:
@@ -178,14 +173,15 @@ class _Invocation:
             self._answer(InvokeResult.failed(b'{"errorMessage":"Task timed out"}'))
 
     def _abandon(self, failed: bool) -> None:  # noqa: FBT001 - one private caller
-        if not self._ended and not self._answered:
-            self._cloud.ledger.count("E3")
-            self._answer(InvokeResult.failed() if failed else InvokeResult.throttled())
+        if not self._ended:
+            self._answer(InvokeResult.failed() if failed else InvokeResult.throttled(), "E3")
 
-    def _answer(self, result: InvokeResult) -> None:
+    def _answer(self, result: InvokeResult, fault: str | None = None) -> None:
+        """Answer, once; a fault of the answer counts if the mapping still waits for it."""
         if not self._answered:
             self._answered = True
-            self._respond(result)
+            if self._respond(result) and fault is not None:
+                self._cloud.ledger.count(fault)
 
 
 def _failure(number: str) -> bytes:

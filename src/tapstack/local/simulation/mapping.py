@@ -120,10 +120,12 @@ class Mapping:
         for output in outputs:
             self._do(output)
 
-    def disable(self) -> None:
-        """Disable the mapping; what is running may go on."""
+    def disable(self) -> bool:
+        """Disable the mapping, False if it is already; what is running may go on."""
         self._wanted = False
+        before = self.state.status
         self.feed(Disable(self._cloud.kernel.now_ms))
+        return self.state.status != before
 
     def enable(self) -> None:
         """Enable the mapping, as soon as it is disabled."""
@@ -204,10 +206,22 @@ class Mapping:
             self.feed(Tick(self._cloud.kernel.now_ms))
 
     def _invoke(self, invoke: Invoke) -> None:
-        def respond(result: InvokeResult) -> None:
+        def respond(result: InvokeResult) -> bool:
+            is_awaited = self._awaits(invoke)
             self.feed(invoke.finished(self._cloud.kernel.now_ms, result))
+            return is_awaited
 
         self._functions.invoke(invoke, respond)
+
+    def _awaits(self, invoke: Invoke) -> bool:
+        """Tell whether an invocation's answer would still move anything."""
+        shard = self.state.shards.get(invoke.shard_id)
+        if shard is None or invoke.lane >= len(shard.lanes):
+            return False
+        lane = shard.lanes[invoke.lane]
+        if lane.phase != "invoking" or not lane.work:
+            return False
+        return (lane.work[0].batch_id, lane.work[0].handouts) == (invoke.batch_id, invoke.handout)
 
     def _list(self, actor: Actor) -> None:  # noqa: ARG002 - the shape of an actor
         answer = self._reader.list_shards(self._cloud.kernel.now_ms)

@@ -269,10 +269,10 @@ class Operators:
     def _disable(self, actor: Actor) -> None:
         mapping = self._living(actor)
         if mapping is not None:
-            mapping.disable()
+            if mapping.disable():
+                self._count("E11")
             self._wait(actor, 10_000_000)
             mapping.enable()
-            self._count("E11")
 
     def _recreate(self, actor: Actor) -> None:
         mapping = self._living(actor)
@@ -292,8 +292,9 @@ class Operators:
         self._count("E12")
 
     def _second_mapping(self, actor: Actor) -> None:
+        if self._living(actor) is not None:
+            self._count("E13")
         mapping = self.create_mapping()
-        self._count("E13")
         if actor.random.random() < 0.5:
             self._wait(actor, 20_000_000)
             if any(other is not mapping and other.state.status != "Deleted" for other in self.mappings):
@@ -302,7 +303,8 @@ class Operators:
     def _factor(self, actor: Actor) -> None:
         mapping = self._living(actor)
         if mapping is not None:
-            factor = actor.random.randint(1, 10)
+            before = mapping.state.config.parallelization_factor
+            factor = actor.random.choice([factor for factor in range(1, 11) if factor != before])
             mapping.update(parallelization_factor=factor)
             self._count("E14")
 

@@ -1,0 +1,39 @@
+"""A fault is counted once it made a difference, not when it was decided."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapstack.local.simulation import Plan, faults, simulate
+from tapstack.local.simulation.run import _World
+
+OF_ANSWERS = ("E2", "E3", "E7", "E8", "E9", "E10")
+
+
+def test_an_invocation_has_one_answer_and_so_one_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "RATES", dict.fromkeys(OF_ANSWERS, (0.9, 0.9)))
+    reached: set[str] = set()
+    for seed in range(8):
+        outcome = simulate(Plan(seed=seed, profile="storm"))
+        assert outcome.violation is None
+        reached |= outcome.faults.keys()
+        assert sum(outcome.faults.get(name, 0) for name in OF_ANSWERS) <= outcome.invocations
+    assert reached >= {"E2", "E8", "E10"}
+
+
+def test_a_mapping_is_disabled_once() -> None:
+    world = _World(Plan(seed=0, profile="calm"), None)
+    (mapping,) = world.operators.mappings
+    assert mapping.disable()
+    assert not mapping.disable()
+    world.kernel.close()
+
+
+def test_an_answer_that_nobody_waits_for_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zombie's answer comes after the mapping was told that it failed."""
+    monkeypatch.setattr(faults, "RATES", {"E3": (1, 1), "E8": (1, 1)})
+    outcomes = [simulate(Plan(seed=seed, profile="storm")) for seed in range(4)]
+    decided = sum(":E8" in decision for outcome in outcomes for decision in outcome.decisions)
+    abandoned = sum(outcome.faults.get("E3", 0) for outcome in outcomes)
+    assert abandoned
+    assert sum(outcome.faults.get("E8", 0) for outcome in outcomes) == decided - abandoned

@@ -102,7 +102,7 @@ def naive() -> Handler:
 def bare() -> Handler:
     """A floor: decode every event and group by user; nothing is written."""
     from tapstack.core.events import decode_event
-    from tapstack.entrypoints.consumer import stream_records
+    from tapstack.entrypoints.consumer_batch import stream_records
 
     def handler(event: dict[str, Any], _context: Any) -> None:
         groups: dict[str | None, list[Any]] = {}

@@ -43,7 +43,7 @@ def measure(shards: int) -> dict[str, float]:
     """Run the real consumer over an in-memory table and count what it writes."""
     from tapstack.aws.dynamodb import DynamoTable
     from tapstack.consumer.consume import Limits, World, consume
-    from tapstack.entrypoints.consumer import stream_records
+    from tapstack.entrypoints.consumer_batch import stream_records
 
     clock = ManualClock()
     api = MemoryDynamoDB(clock, versions_max=1)

@@ -24,6 +24,8 @@ from event_strategies import client_event
 from local_aws import LocalAws, serving
 from tapstack.collector.collect import Result
 from tapstack.consumer.patience import MARGIN_MS
+from tapstack.entrypoints.collector_request import respond
+from tapstack.entrypoints.consumer_batch import stream_records
 from tapstack.ports import Row, StreamEntry
 from tapstack.testing import FaultScript, FaultyApi, Injection, ManualClock, MemoryDynamoDB, MemoryKinesis
 
@@ -137,8 +139,8 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 # The consumer.
 
 
-def test_lambdas_event_is_read_record_by_record(cloud: Cloud) -> None:
-    records = cloud.function("consumer").stream_records(mapped(b"one", b"two"))
+def test_lambdas_event_is_read_record_by_record() -> None:
+    records = stream_records(mapped(b"one", b"two"))
     assert [record.data for record in records] == [b"one", b"two"]
     assert records[0].shard_id == "shardId-000000000006"
     assert records[0].sequence_number == "49590338271490256608559692538361571095921575989136580001"
@@ -525,9 +527,9 @@ STATUSES: dict[str, tuple[list[Result], int, str | None]] = {
 
 @pytest.mark.parametrize(("results", "status", "message"), STATUSES.values(), ids=STATUSES)
 def test_the_answers_status_says_what_the_sender_should_do(
-    cloud: Cloud, results: list[Result], status: int, message: str | None
+    results: list[Result], status: int, message: str | None
 ) -> None:
-    answer = cloud.function("collector").respond(results)
+    answer = respond(results)
     body = json.loads(answer["body"])
     assert answer["statusCode"] == status
     assert len(body["results"]) == len(results)

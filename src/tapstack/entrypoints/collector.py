@@ -10,15 +10,13 @@ from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
+from tapstack.collector.collect import Result, World
 from tapstack.core.events import Event, Item
-from tapstack.entrypoints.alb import answer, read_request, refusal
 from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
-from tapstack.errors import InvalidEvent
 
-PATH = ("v1", "events")
 REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(Event.__struct_fields__)})"
@@ -39,43 +37,14 @@ _world = build_world(_settings, aws_settings())
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Take events; the answer names each event's fate."""
     began_ms = _world.clock.now_ms()
-    results, answered = _take(event)
-    _log(results, answered["statusCode"], began_ms)
-    return answered
-
-
-def _take(event: dict[str, Any]) -> tuple[Sequence[Result], dict[str, Any]]:
-    try:
-        request = read_request(event)
-        if request.path != PATH:
-            return (), refusal(404, "not_found", "no such path; POST /v1/events")
-        if request.method != "POST":
-            return (), refusal(405, "method_not_allowed", "only POST is answered here", {"allow": "POST"})
-        events = split(request.body(_settings.request_bytes_max))
-    except InvalidEvent as error:
-        return (), refusal(400, "invalid_request", str(error))
-    results = collect(events, _world, event_bytes_max=_settings.event_bytes_max)
-    return results, respond(results)
-
-
-def respond(results: Sequence[Result]) -> dict[str, Any]:
-    """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
-    statuses = {result.status for result in results}
-    body = {"results": results}
-    if "retry" in statuses:
-        return answer(
-            503,
-            {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
-            {"retry-after": str(RETRY_AFTER_MS // 1000)},
-        )
-    if statuses == {"invalid"}:
-        return answer(400, {"code": "invalid_events", "message": _first_reason(results), **body})
-    return answer(200, body)
-
-
-def _first_reason(results: Sequence[Result]) -> str:
-    first = results[0]
-    return f"{first.field}: {first.reason}" if first.field else str(first.reason)
+    taken = take(
+        event,
+        _world,
+        request_bytes_max=_settings.request_bytes_max,
+        event_bytes_max=_settings.event_bytes_max,
+    )
+    _log(taken.results, taken.answer["statusCode"], began_ms)
+    return taken.answer
 
 
 def _loggable(field: str | None) -> str:

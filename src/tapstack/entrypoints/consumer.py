@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import gc
 import random
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
-from tapstack.consumer.consume import Limits, Report, World, consume
-from tapstack.consumer.records import StreamRecord
+from tapstack.consumer.consume import Limits, World
 from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.consumer_batch import Context, Handled, handle
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
 
 METRICS = ("events_applied", "events_duplicate", "events_late", "events_quarantined", "commit_conflicts")
 QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
-
-
-class Context(Protocol):
-    """What Lambda tells an invocation about itself, as far as it is used."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Tell how long the invocation may still run."""
-        ...
 
 
 def build_world(settings: ConsumerSettings, aws: AwsSettings) -> World:
@@ -55,55 +45,15 @@ _world = build_world(_settings, aws_settings())
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, list[dict[str, str]]]:
-    """Consume one batch of one shard.
-
-    An exception fails the invocation, and every record comes again: safe. So nothing is caught here.
-
-    Returns
-    -------
-    dict
-        ``batchItemFailures``: empty when every record is durable, else the one to resume from.
-    """
+    """Consume one batch of one shard; see `tapstack.entrypoints.consumer_batch.handle`."""
     began_ms = _world.clock.now_ms()
-    records = stream_records(event)
-    report = consume(records, _world, _limits, context.get_remaining_time_in_millis)
-    _log(report, records, context, began_ms)
-    failures = [] if report.resume_from is None else [{"itemIdentifier": report.resume_from}]
-    return {"batchItemFailures": failures}
+    handled = handle(event, _world, _limits, context)
+    _log(handled, context, began_ms)
+    return handled.answer
 
 
-class _Kinesis(msgspec.Struct, rename="camel"):
-    sequence_number: str
-    data: bytes
-    approximate_arrival_timestamp: float
-
-
-class _Record(msgspec.Struct, rename={"event_id": "eventID"}):
-    event_id: str
-    kinesis: _Kinesis
-
-
-def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
-    """Read Lambda's event [1]_; the shard stands only in the ``eventID``.
-
-    References
-    ----------
-    .. [1] https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, read 2026-11-23
-    """
-    records = msgspec.convert(event["Records"], list[_Record])
-    return [
-        StreamRecord(
-            shard_id=record.event_id.partition(":")[0],
-            sequence_number=record.kinesis.sequence_number,
-            data=record.kinesis.data,
-            arrived_at_s=int(record.kinesis.approximate_arrival_timestamp),
-        )
-        for record in records
-    ]
-
-
-def _log(report: Report, records: list[StreamRecord], context: Context, began_ms: int) -> None:
-    now_ms = _world.clock.now_ms()
+def _log(handled: Handled, context: Context, began_ms: int) -> None:
+    now_ms, records, report = _world.clock.now_ms(), handled.records, handled.report
     for key in report.quarantine_keys[:QUARANTINED_LOGGED_MAX]:
         write_line("WARNING", {"quarantined": key}, now_ms=now_ms)
     fields = msgspec.structs.asdict(report)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .behaviour import BEHAVIOUR, CONTENTS
+from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS
 from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
@@ -369,5 +370,5 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *READERS,
+    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES, *READERS,
 )  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.collect import World, collect
+from tapstack.collector.collect import World
+from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable
+from tapstack.local.alb_wire import Client, decode_response, encode_event
 from tapstack.local.simulation.checker import Checker
 from tapstack.local.simulation.checker_rows import Violation
 from tapstack.local.simulation.cloud import STREAM, Cloud
@@ -16,7 +18,15 @@ from tapstack.ports import StreamEntry, StreamWriter
 from tapstack.testing import Crash
 
 EVENT_BYTES_MAX = 32_768
+REQUEST_BYTES_MAX = 1_000_000
 PATIENCE_US = 60_000_000
+TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/collector/6d0ecf831eec9f09"
+SENDER = Client(
+    address="203.0.113.7", port=443, protocol="https", trace_id="1-5c536348-3d683b8b04734faae651f476"
+)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 class _Watched:
@@ -56,12 +66,20 @@ class Collectors:
         self._requests = 0
 
     def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
-        """Send events and wait; None if no usable answer came."""
+        """Send events in a request and wait; tell each one's fate, None if no usable answer came."""
         cloud = self._cloud
         self._requests += 1
+        request = encode_event(
+            method="POST",
+            target="/v1/events",
+            headers=[("content-type", "application/json")],
+            body=b"[" + b",".join(events) + b"]",
+            client=SENDER,
+            target_group_arn=TARGET_GROUP,
+        )
         reply = Reply(cloud.kernel)
         cloud.kernel.spawn(
-            f"c{self._requests}", lambda actor: self._serve(actor, events, reply), latency_us(client)
+            f"c{self._requests}", lambda actor: self._serve(actor, request, reply), latency_us(client)
         )
         patience_us = PATIENCE_US
         hangs_up = cloud.ledger.decide(client, "C2", 0.05)
@@ -70,9 +88,9 @@ class Collectors:
         answer = reply.wait(patience_us)
         if hangs_up and answer is None:
             cloud.ledger.count("C2")
-        return answer if isinstance(answer, list) else None
+        return _fates(answer, len(events)) if isinstance(answer, bytes) else None
 
-    def _serve(self, actor: Actor, events: list[bytes], reply: Reply) -> None:
+    def _serve(self, actor: Actor, request: bytes, reply: Reply) -> None:
         cloud = self._cloud
         actor.clock_offset_ms = self.clock_offset_ms
         self.running[actor.name] = actor
@@ -82,8 +100,11 @@ class Collectors:
             jitter=actor.random.random,
         )
         try:
-            results = collect(
-                [msgspec.Raw(event) for event in events], world, event_bytes_max=EVENT_BYTES_MAX
+            taken = take(
+                _decode(request),
+                world,
+                request_bytes_max=REQUEST_BYTES_MAX,
+                event_bytes_max=EVENT_BYTES_MAX,
             )
         except (Violation, Stuck):
             raise
@@ -98,9 +119,20 @@ class Collectors:
             cloud.ledger.count("C2")
             reply.give("504", latency_us(actor))
             return
-        reply.give([result.status for result in results], latency_us(actor))
+        reply.give(_encode(taken.answer), latency_us(actor))
 
     def end_all(self) -> None:
         """Let every request die."""
         for actor in list(self.running.values()):
             self._cloud.kernel.kill(actor)
+
+
+def _fates(payload: bytes, count: int) -> list[str]:
+    """Read an answer as a sender does: 2xx says that all is well, 503 which events to send again."""
+    answer = decode_response(payload)
+    if answer.status == 200:
+        return ["ok"] * count
+    fates = [result["status"] for result in _decode(answer.body).get("results", ())]
+    if answer.status == 503 and len(fates) == count:
+        return fates
+    raise Violation(4, f"valid events were answered with {answer.status}: {answer.body[:200]!r}")

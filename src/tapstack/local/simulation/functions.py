@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.consumer.consume import Limits, World, consume
-from tapstack.consumer.records import StreamRecord
+from tapstack.consumer.consume import Limits, World
+from tapstack.entrypoints.consumer_batch import handle
+from tapstack.local.event_source_mapping.config import MappingConfig
 from tapstack.local.event_source_mapping.model import Invoke
+from tapstack.local.event_source_mapping.payload import invocation_event
 from tapstack.local.event_source_mapping.responses import InvokeResult
 from tapstack.local.simulation.checker_rows import Violation
 from tapstack.local.simulation.cloud import TABLE, Cloud
-from tapstack.local.simulation.kernel import Actor, ActorClock, Stuck
+from tapstack.local.simulation.kernel import Actor, ActorClock, Kernel, Stuck
 from tapstack.local.simulation.lines import BucketLine, Line, latency_us
 from tapstack.testing import Crash
 
 ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
 BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 Respond = Callable[[InvokeResult], bool]  # False if nobody waits for it any more
 
@@ -54,10 +58,10 @@ class Functions:
         self.limits = limits
         self._cloud.checker.lanes.add(limits.lanes)
 
-    def invoke(self, invoke: Invoke, respond: Respond) -> None:
-        """Start an invocation; `respond` hears of its end, once."""
+    def invoke(self, config: MappingConfig, invoke: Invoke, respond: Respond) -> None:
+        """Start an invocation for a mapping; `respond` hears of its end, once."""
         self.invocations += 1
-        call = _Invocation(self, self._cloud, invoke, respond)
+        call = _Invocation(self, self._cloud, config, invoke, respond)
         name = f"i{self.invocations}"
         self._cloud.kernel.spawn(name, call.run, 500)
 
@@ -82,12 +86,28 @@ class Functions:
         return self._timeout_us
 
 
+class _Context:
+    """What Lambda tells an invocation about itself."""
+
+    def __init__(self, kernel: Kernel, request_id: str, deadline_us: int) -> None:
+        self.aws_request_id = request_id
+        self._kernel = kernel
+        self._deadline_us = deadline_us
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Tell how long the invocation may still run, by true time."""
+        return (self._deadline_us - self._kernel.now_us) // 1000
+
+
 class _Invocation:
     """One invocation, from request to answer."""
 
-    def __init__(self, functions: Functions, cloud: Cloud, invoke: Invoke, respond: Respond) -> None:
+    def __init__(
+        self, functions: Functions, cloud: Cloud, config: MappingConfig, invoke: Invoke, respond: Respond
+    ) -> None:
         self._functions = functions
         self._cloud = cloud
+        self._config = config
         self._invoke = invoke
         self._respond = respond
         self._answered = False
@@ -117,41 +137,30 @@ class _Invocation:
             functions.running.pop(actor.name, None)
         self._finish(actor, payload)
 
-    def _consume(self, actor: Actor, deadline_us: int) -> str | None:
-        kernel = self._cloud.kernel
-        shard_id = self._invoke.shard_id
-        records = [
-            StreamRecord(
-                shard_id=shard_id,
-                sequence_number=record.sequence_number,
-                data=base64.b64decode(record.data),
-                arrived_at_s=record.arrival_ms // 1000,
-            )
-            for record in self._invoke.records
-        ]
-        functions = self._functions
-        self._cloud.batches[actor.name] = [(shard_id, record.sequence_number) for record in records]
+    def _consume(self, actor: Actor, deadline_us: int) -> bytes:
+        """Let the function's own code read the event and write the answer, both as JSON."""
+        kernel, invoke, functions = self._cloud.kernel, self._invoke, self._functions
+        self._cloud.batches[actor.name] = [(invoke.shard_id, r.sequence_number) for r in invoke.records]
+        event = _decode(invocation_event(self._config, invoke.shard_id, invoke.records))
+        context = _Context(kernel, invoke.request_id, deadline_us)
         try:
-            report = consume(
-                records,
-                functions.world(actor),
-                functions.limits,
-                lambda: (deadline_us - kernel.now_us) // 1000,
-            )
+            records, report, answer = handle(event, functions.world(actor), functions.limits, context)
         except (Violation, Stuck):
             raise
         except Exception as error:
             raise Violation(9, f"the consumer raised {type(error).__name__}: {error}") from error
-        kernel.trace(f"{shard_id} {len(records)} {report.applied} {report.duplicates} {report.resume_from}")
-        return report.resume_from
+        kernel.trace(
+            f"{invoke.shard_id} {len(records)} {report.applied} {report.duplicates} {report.resume_from}"
+        )
+        return _encode(answer)
 
-    def _finish(self, actor: Actor, resume_from: str | None) -> None:
+    def _finish(self, actor: Actor, payload: bytes) -> None:
         """Hold the answer against the truth, then perhaps lie about it to the mapping."""
         ledger = self._cloud.ledger
         numbers = [record.sequence_number for record in self._invoke.records]
+        resume_from = _resume_from(payload, numbers)
         done = numbers if resume_from is None else numbers[: numbers.index(resume_from)]
         self._cloud.checker.responded(self._invoke.shard_id, done)
-        payload = b'{"batchItemFailures":[]}' if resume_from is None else _failure(resume_from)
         fault = None if resume_from is None else "E7"
         if ledger.decide(actor, "E8"):
             fault, bad = "E8", actor.random.choice(BAD_IDENTIFIERS)
@@ -185,4 +194,14 @@ class _Invocation:
 
 
 def _failure(number: str) -> bytes:
-    return msgspec.json.encode({"batchItemFailures": [{"itemIdentifier": number}]})
+    return _encode({"batchItemFailures": [{"itemIdentifier": number}]})
+
+
+def _resume_from(payload: bytes, numbers: Sequence[str]) -> str | None:
+    """Read an answer as AWS documents it; of what else it might mean nothing is said."""
+    match _decode(payload):
+        case {"batchItemFailures": []}:
+            return None
+        case {"batchItemFailures": [{"itemIdentifier": number}]} if number in numbers:
+            return str(number)
+    raise Violation(9, f"the consumer gave an answer that AWS does not document: {payload.decode()}")

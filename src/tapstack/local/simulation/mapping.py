@@ -211,7 +211,7 @@ class Mapping:
             self.feed(invoke.finished(self._cloud.kernel.now_ms, result))
             return is_awaited
 
-        self._functions.invoke(invoke, respond)
+        self._functions.invoke(self.state.config, invoke, respond)
 
     def _awaits(self, invoke: Invoke) -> bool:
         """Tell whether an invocation's answer would still move anything."""

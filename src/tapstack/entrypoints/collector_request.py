@@ -1,0 +1,67 @@
+"""A request of the load balancer, its events collected, and the answer; the world is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
+from tapstack.entrypoints.alb import answer, read_request, refusal
+from tapstack.errors import InvalidEvent
+
+PATH = ("v1", "events")
+
+
+class Taken(NamedTuple):
+    """Each event's fate, and the answer that names it."""
+
+    results: Sequence[Result]
+    answer: dict[str, Any]
+
+
+def take(event: dict[str, Any], world: World, *, request_bytes_max: int, event_bytes_max: int) -> Taken:
+    """Take the events of a request.
+
+    Parameters
+    ----------
+    event
+        The request, as the load balancer spells it.
+    world
+        The stream, time.
+    request_bytes_max
+        What a body may have after decompression.
+    event_bytes_max
+        What an event may have.
+    """
+    try:
+        request = read_request(event)
+        if request.path != PATH:
+            return Taken((), refusal(404, "not_found", "no such path; POST /v1/events"))
+        if request.method != "POST":
+            said = "only POST is answered here"
+            return Taken((), refusal(405, "method_not_allowed", said, {"allow": "POST"}))
+        events = split(request.body(request_bytes_max))
+    except InvalidEvent as error:
+        return Taken((), refusal(400, "invalid_request", str(error)))
+    results = collect(events, world, event_bytes_max=event_bytes_max)
+    return Taken(results, respond(results))
+
+
+def respond(results: Sequence[Result]) -> dict[str, Any]:
+    """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
+    statuses = {result.status for result in results}
+    body = {"results": results}
+    if "retry" in statuses:
+        return answer(
+            503,
+            {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
+            {"retry-after": str(RETRY_AFTER_MS // 1000)},
+        )
+    if statuses == {"invalid"}:
+        return answer(400, {"code": "invalid_events", "message": _first_reason(results), **body})
+    return answer(200, body)
+
+
+def _first_reason(results: Sequence[Result]) -> str:
+    first = results[0]
+    return f"{first.field}: {first.reason}" if first.field else str(first.reason)

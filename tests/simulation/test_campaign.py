@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner
 
 from tapstack.errors import UsageError
-from tapstack.local.simulation import Outcome, Plan, run_simulations, simulate, simulate_command
+from tapstack.local.simulation import Outcome, Plan, campaign, run_simulations, simulate, simulate_command
 from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
 from tapstack.local.simulation.shrink import shrink
 
@@ -70,6 +70,70 @@ def test_a_signal_stops_every_process_at_once(
     assert running.returncode == code
 
 
+BROKEN = "invariant 3: made up"
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third seed fails."""
+
+    def run(plan: Plan) -> Outcome:
+        outcome = simulate(plan)
+        outcome.violation = None if plan.seed % 3 else BROKEN
+        return outcome
+
+    monkeypatch.setattr(campaign, "simulate", run)
+
+
+def test_failures_come_with_what_it_takes_to_see_them_again(failing: None) -> None:
+    done = CliRunner().invoke(
+        simulate_command, ["--seeds", "7", "--first-seed", "2", "--json", "--jobs", "1"]
+    )
+    assert done.exit_code == 1
+    printed = json.loads(done.output)
+    assert printed["violations"] == 2
+    assert [failure["seed"] for failure in printed["failures"]] == [3, 6]
+    assert printed["failures"][0] == {
+        "seed": 3,
+        "violation": BROKEN,
+        "command": Plan(seed=3).command(),
+        "schedule": simulate(Plan(seed=3)).decisions,
+    }
+
+
+def test_the_first_failure_is_that_of_the_first_seed(failing: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def backwards(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
+        return ([campaign.simulate(plan)] for plan in reversed(plans))
+
+    monkeypatch.setattr(campaign, "_blocks", backwards)
+    assert [failure.seed for failure in run_simulations(8).failures] == [0, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--devices", "99"], "--devices: no run had device 99"),
+        (["--devices", "98,99", "--trace"], "--devices: no run had device 98, device 99"),
+        (["--only", "d1#999:C3"], "--only: no run had d1#999:C3"),
+    ],
+)
+def test_what_matches_nothing_is_a_mistake(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5", *arguments])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == said
+
+
+def test_what_matches_in_part_is_run_and_the_rest_named() -> None:
+    drawn = simulate(Plan(seed=12)).decisions[0]
+    device = drawn[1 : drawn.index("#")]
+    arguments = ["--seeds", "1", "--first-seed", "12", "--devices", f"{device},99"]
+    arguments += ["--only", f"{drawn},d1#999:C3"]
+    done = CliRunner().invoke(simulate_command, arguments)
+    assert done.exit_code == 0, done.output
+    assert "--devices: no run had device 99\n" in done.stderr
+    assert "--only: no run had d1#999:C3\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -86,7 +150,13 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str) -> None:
 
 def test_the_trace_of_a_seed_ends_with_its_hash() -> None:
     done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5", "--trace"])
-    assert simulate(Plan(seed=5)).trace in done.output.splitlines()[-1]
+    outcome = simulate(Plan(seed=5))
+    *_, said = done.output.splitlines()
+    assert outcome.trace in said
+    assert (
+        "\n".join([f"{len(outcome.decisions)} decisions:", *(f"  {d}" for d in outcome.decisions)])
+        in done.output
+    )
 
 
 def test_what_a_plan_takes_away_does_not_happen() -> None:

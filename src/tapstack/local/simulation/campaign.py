@@ -22,6 +22,25 @@ BLOCK_SEEDS = 20  # simulated by a process at a time
 FAILURES_KEPT_MAX = 20
 
 
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in which an invariant broke.
+
+    Parameters
+    ----------
+    violation
+        The invariant, in words.
+    command
+        What runs it again.
+    schedule
+        Every fault that was decided, by name and place.
+    """
+
+    seed: int
+    violation: str
+    command: str
+    schedule: list[str]
+
+
 class CampaignResult(msgspec.Struct, kw_only=True):
     """What a campaign did.
 
@@ -42,7 +61,9 @@ class CampaignResult(msgspec.Struct, kw_only=True):
     unsupported
         Faults whose feature does not exist, and why.
     failures
-        The failed runs, the first few of them.
+        The failed runs, the first few of them by seed.
+    unmatched
+        Devices and decisions that the template names and no run had.
     records, commits, invocations
         Records on the stream, transactions that took effect, invocations of the consumer.
     user_rows_beyond_2kb
@@ -56,7 +77,8 @@ class CampaignResult(msgspec.Struct, kw_only=True):
     unreached: list[str] = []
     wall_s: float = 0.0
     unsupported: dict[str, str] = msgspec.field(default_factory=lambda: dict(UNSUPPORTED))
-    failures: list[dict[str, str | int]] = []
+    failures: list[Failure] = []
+    unmatched: list[str] = []
     records: int = 0
     commits: int = 0
     invocations: int = 0
@@ -96,11 +118,19 @@ def run_simulations(
     began_s = time.monotonic()
     base = template or Plan(seed=0)
     plans = [replace(base, seed=seed, profile=profile) for seed in range(first_seed, first_seed + seeds)]
-    result = CampaignResult()
+    result = CampaignResult(unmatched=named(base))
     sizes = [0, 0]
+    failures: list[Failure] = []
     for outcomes in _blocks(plans, jobs):
         for outcome in outcomes:
             _add(result, outcome, sizes)
+            result.unmatched = unmatched(result.unmatched, outcome)
+            if outcome.violation is not None:
+                failures.append(_failure(plans[outcome.seed - first_seed], outcome, outcome.violation))
+        # Which process finished first is not to be seen.
+        failures.sort(key=lambda failure: failure.seed)
+        result.violations, result.failures = len(failures), failures[:FAILURES_KEPT_MAX]
+        result.faults = {name: result.faults[name] for name in FAULTS if name in result.faults}
         result.wall_s = time.monotonic() - began_s
         result.unreached = unreached(result.faults)
         result.user_rows_beyond_2kb = sizes[1] / max(1, sizes[0])
@@ -112,6 +142,25 @@ def run_simulations(
 def unreached(faults: dict[str, int]) -> list[str]:
     """List the supported faults that never happened."""
     return [name for name in FAULTS if name not in UNSUPPORTED and not faults.get(name)]
+
+
+def named(plan: Plan) -> list[str]:
+    """List the devices and decisions that a plan names."""
+    return [*(f"device {number}" for number in plan.devices or ()), *sorted(plan.only or ())]
+
+
+def unmatched(names: list[str], outcome: Outcome) -> list[str]:
+    """Tell which of the names a run did not have."""
+    if not names:
+        return names
+    had = {*outcome.decisions, *(f"device {number}" for number in outcome.devices)}
+    return [name for name in names if name not in had]
+
+
+def _failure(plan: Plan, outcome: Outcome, violation: str) -> Failure:
+    return Failure(
+        seed=plan.seed, violation=violation, command=plan.command(), schedule=list(outcome.decisions)
+    )
 
 
 def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
@@ -159,7 +208,3 @@ def _add(result: CampaignResult, outcome: Outcome, sizes: list[int]) -> None:
         result.faults[name] = result.faults.get(name, 0) + count
     sizes[0] += outcome.user_rows
     sizes[1] += outcome.user_rows_large
-    if outcome.violation is not None:
-        result.violations += 1
-        if len(result.failures) < FAILURES_KEPT_MAX:
-            result.failures.append({"seed": outcome.seed, "violation": outcome.violation})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import click
+from msgspec.structs import replace
 
 from tapstack.errors import UsageError
-from tapstack.local.simulation.campaign import CampaignResult, run_simulations
+from tapstack.local.simulation.campaign import CampaignResult, named, run_simulations, unmatched
 from tapstack.local.simulation.faults import FAULTS
 from tapstack.local.simulation.plan import PROFILES, Plan
 from tapstack.local.simulation.run import simulate
@@ -34,7 +35,7 @@ PLAIN_EVERY_S = 5.0  # between lines of progress where there is no terminal
 )
 @click.option("--devices", default=None, help="Numbers of the devices that exist, with commas.")
 @click.option("--events-max", type=click.IntRange(1), default=None, help="Events a device makes at most.")
-@click.option("--trace", is_flag=True, help="Print every step of one seed, the first.")
+@click.option("--trace", is_flag=True, help="Print every step and every decision of one seed, the first.")
 def simulate_command(
     *,
     seeds: int | None,
@@ -49,7 +50,8 @@ def simulate_command(
 ) -> None:
     """Run the whole pipeline in memory under every fault, from seeds, and check that nothing is lost.
 
-    The same seed at the same commit gives the same run. Exits with 1 if an invariant broke.
+    The same seed at the same commit gives the same run. Exits with 1 if an invariant broke, with 2 if no run
+    had any of the devices, or any of the decisions, that were asked for.
     """
     template = Plan(
         seed=first_seed,
@@ -78,7 +80,23 @@ def simulate_command(
         _show(result)
         if result.failures:
             _show_failure(result, template)
-    if result.violations:
+    _end(template, result.unmatched, is_violated=bool(result.violations))
+
+
+def _end(template: Plan, missing: list[str], *, is_violated: bool) -> None:
+    """Say what was asked for and was not there, and exit."""
+    for option, asked in (
+        ("--devices", [f"device {number}" for number in template.devices or ()]),
+        ("--only", sorted(template.only or ())),
+    ):
+        absent = [name for name in asked if name in missing]
+        if not absent:
+            continue
+        said = f"{option}: no run had {', '.join(absent)}"
+        if len(absent) == len(asked) and not is_violated:
+            raise UsageError(said)
+        click.echo(said, err=True)
+    if is_violated:
         sys.exit(1)
 
 
@@ -105,7 +123,11 @@ def _trace(plan: Plan) -> None:
     log: list[str] = []
     outcome = simulate(plan, log)
     click.echo("".join(log), nl=False)
+    click.echo(f"{len(outcome.decisions)} decisions:")
+    for decision in outcome.decisions:
+        click.echo(f"  {decision}")
     click.echo(f"trace {outcome.trace}; {outcome.violation or 'all invariants hold'}")
+    _end(plan, unmatched(named(plan), outcome), is_violated=outcome.violation is not None)
 
 
 class _Progress:
@@ -145,14 +167,8 @@ def _show(result: CampaignResult) -> None:
 def _show_failure(result: CampaignResult, template: Plan) -> None:
     """Shrink the first failure and tell how to see it again."""
     for failure in result.failures:
-        click.echo(f"seed {failure['seed']}: {failure['violation']}")
-    plan = Plan(
-        seed=int(result.failures[0]["seed"]),
-        profile=template.profile,
-        only=template.only,
-        devices=template.devices,
-        events_max=template.events_max,
-    )
+        click.echo(f"seed {failure.seed}: {failure.violation}")
+    plan = replace(template, seed=result.failures[0].seed)
     outcome = simulate(plan)
     click.echo(f"shrinking seed {plan.seed}: {len(outcome.decisions)} faults, {outcome.events} events ...")
     small = shrink(plan, outcome)

@@ -37,6 +37,8 @@ class Outcome(msgspec.Struct, kw_only=True):
         The invariant that broke, in words; None if all hold.
     decisions
         Every fault that was decided, by name and place: the schedule.
+    devices
+        The devices there were, by number.
     user_rows, user_rows_large
         User rows written, and those of them beyond 2 KB.
     """
@@ -53,6 +55,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     user_rows_large: int = 0
     faults: dict[str, int] = {}
     decisions: list[str] = []
+    devices: list[int] = []
 
 
 def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
@@ -207,4 +210,5 @@ class _World:
             user_rows_large=sum(size > 2_048 for size in sizes),
             faults=dict(sorted(self.ledger.counts.items())),
             decisions=self.ledger.decisions,
+            devices=[int(device.name[1:]) for device in self.clients.devices],
         )

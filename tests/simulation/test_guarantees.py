@@ -1,0 +1,56 @@
+"""The page's benchmark: what it writes, and what it says at the end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks import guarantees
+
+PAGE = f"before\n{guarantees.BEGIN}\nold\n{guarantees.END}\nafter\n"
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "page.md"
+    path.write_text(PAGE)
+    monkeypatch.setattr(guarantees, "PAGE", path)
+    monkeypatch.setattr(guarantees, "commit", lambda: "0123456")
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, violations: int = 0, surviving: str = "") -> int:
+    def answer(command: list[str]) -> dict[str, Any]:
+        if "simulate" in command:
+            seeds = int(command[command.index("--seeds") + 1])
+            return {
+                "seeds": seeds, "violations": violations, "events": seeds, "wall_s": 1.0, "faults": {"C1": 1},
+                "unreached": [], "unsupported": {},
+            }  # fmt: skip
+        return {"mutants": 2, "killed": 2 - len(surviving.split()), "surviving": surviving.split()}
+
+    monkeypatch.setattr(guarantees, "last_json", answer)
+    monkeypatch.setattr(sys, "argv", ["guarantees", "--json", *arguments])
+    return guarantees.main()
+
+
+def test_a_full_run_is_written(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch) == 0
+    written = page.read_text()
+    assert written.startswith("before\n<!-- results")
+    assert written.endswith("-->\nafter\n")
+    assert "| Schedules run | 10,000 in" in written
+
+
+def test_a_shorter_run_is_written_if_asked_for(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "--seeds", "20") == 0
+    assert page.read_text() == PAGE
+    assert run(monkeypatch, "--seeds", "20", "--write") == 0
+    assert "| Schedules run | 20 in" in page.read_text()
+
+
+def test_what_breaks_or_survives_fails_the_command(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "--seeds", "20", violations=1) == 1
+    assert run(monkeypatch, "--seeds", "20", surviving="age_ignored") == 1

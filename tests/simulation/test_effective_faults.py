@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tapstack.local.simulation import Plan, faults, simulate
+from tapstack.local.simulation.mapping import STREAM_ARN
 from tapstack.local.simulation.run import _World
 
 OF_ANSWERS = ("E2", "E3", "E7", "E8", "E9", "E10")
@@ -37,3 +38,20 @@ def test_an_answer_that_nobody_waits_for_is_not_counted(monkeypatch: pytest.Monk
     abandoned = sum(outcome.faults.get("E3", 0) for outcome in outcomes)
     assert abandoned
     assert sum(outcome.faults.get("E8", 0) for outcome in outcomes) == decided - abandoned
+
+
+def test_a_resharding_counts_if_aws_allows_it_and_something_changes() -> None:
+    world = _World(Plan(seed=0, profile="calm"), None)
+    cloud = world.cloud
+    scale = {"TargetShardCount": len(cloud.shard_ids()), "ScalingType": "UNIFORM_SCALING"}
+    twice = {**scale, "TargetShardCount": 2 * len(cloud.shard_ids())}
+    on_demand = {"StreamARN": STREAM_ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}
+    assert not cloud.reshard("UpdateShardCount", **scale)
+    assert cloud.reshard("UpdateStreamMode", **on_demand)
+    assert not cloud.reshard("UpdateStreamMode", **on_demand)
+    assert not cloud.reshard("UpdateShardCount", **twice)
+    assert cloud.reshard(
+        "UpdateStreamMode", **on_demand | {"StreamModeDetails": {"StreamMode": "PROVISIONED"}}
+    )
+    assert cloud.reshard("UpdateShardCount", **twice)
+    world.kernel.close()

@@ -197,6 +197,33 @@ def test_a_stream_changes_state_with_the_clock() -> None:
         wire("SplitShard", ShardToSplit="shardId-000000000001", **split)
 
 
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("SplitShard", {"ShardToSplit": "shardId-000000000000", "NewStartingHashKey": str(2**126)}),
+        (
+            "MergeShards",
+            {"ShardToMerge": "shardId-000000000000", "AdjacentShardToMerge": "shardId-000000000001"},
+        ),
+        ("UpdateShardCount", {"TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING"}),
+    ],
+)
+def test_an_on_demand_stream_is_resharded_by_nobody_but_aws(
+    operation: str, request_: dict[str, object]
+) -> None:
+    wire = Wire()
+    wire.kinesis.create_stream("t", 2)
+    before = wire.kinesis.shard_ids("t")
+    arn = wire("DescribeStreamSummary", StreamName="t")["StreamDescriptionSummary"]["StreamARN"]
+    wire("UpdateStreamMode", StreamARN=arn, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    with pytest.raises(AwsError, match="ValidationException"):
+        wire(operation, StreamName="t", **request_)
+    assert wire.kinesis.shard_ids("t") == before
+    wire("UpdateStreamMode", StreamARN=arn, StreamModeDetails={"StreamMode": "PROVISIONED"})
+    wire(operation, StreamName="t", **request_)
+    assert wire.kinesis.shard_ids("t") != before
+
+
 def test_a_null_member_is_named_as_aws_names_it() -> None:
     wire = Wire()
     with pytest.raises(AwsError) as caught:

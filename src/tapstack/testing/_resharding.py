@@ -113,7 +113,7 @@ class Resharding:
 
     def _split_shard(self, request: wire.SplitShard) -> None:
         at = self._hash_key(request.new_starting_hash_key, "newStartingHashKey", "NewStartingHashKey")
-        stream = self._active(request)
+        stream = self._provisioned(request)
         shard = self._open_shard(stream, request.shard_to_split)
         if not shard.start + 1 < at < shard.end:
             message = (
@@ -125,7 +125,7 @@ class Resharding:
         stream.split(shard, at, self._changing(stream))
 
     def _merge_shards(self, request: wire.MergeShards) -> None:
-        stream = self._active(request)
+        stream = self._provisioned(request)
         left = self._open_shard(stream, request.shard_to_merge)
         right = self._open_shard(stream, request.adjacent_shard_to_merge)
         if right.end + 1 == left.start:
@@ -145,7 +145,7 @@ class Resharding:
             raise constraint(request.scaling_type, "scalingType", must)
         if target < 1:
             raise constraint(target, "targetShardCount", "Member must have value greater than or equal to 1")
-        stream = self._active(request)
+        stream = self._provisioned(request)
         current = len(stream.open_shards())
         if target > 2 * current or 2 * target < current:
             how = "up over double" if target > current else "down below half"
@@ -166,6 +166,20 @@ class Resharding:
         stream = self._active(wire.OfStream(stream_arn=request.stream_arn))
         self._changing(stream)
         stream.mode = request.stream_mode_details.stream_mode
+
+    def _provisioned(self, request: wire.OfStream) -> Stream:
+        """Find a stream whose owner may reshard it, which AWS alone does to an on-demand one [1]_.
+
+        References
+        ----------
+        .. [1] Botocore's model of Kinesis (2013-12-02), ValidationException: "This API is only supported for
+           data streams with the provisioned capacity mode"; what the message says is not documented
+        """
+        stream = self._active(request)
+        if stream.mode == "ON_DEMAND":
+            which = f"Stream {stream.name} under account {self._account}"
+            raise failure("ValidationException", f"Request is invalid. {which} is in On-Demand mode.")
+        return stream
 
     def _changing(self, stream: Stream) -> int:
         """Make the stream UPDATING for a while; return the present."""

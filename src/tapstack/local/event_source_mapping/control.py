@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tapstack.local.event_source_mapping.config import MappingConfig
-from tapstack.local.event_source_mapping.model import EmitMetric, MappingState
+from tapstack.local.event_source_mapping.model import MappingState
 from tapstack.ports import AwsError
-
-_ALWAYS_PUBLISHED = ("IteratorAge", "DestinationDeliveryFailures")
 
 
 def describe(state: MappingState) -> dict[str, Any]:
@@ -52,8 +50,3 @@ def refuse_duplicate(existing: Iterable[MappingConfig], wanted: MappingConfig) -
                 f"existing mapping with UUID {config.uuid}"
             )
             raise AwsError("ResourceConflictException", message, status=409)
-
-
-def published(config: MappingConfig, metric: EmitMetric) -> bool:
-    """Tell whether CloudWatch would show a metric: the EventCount group is opt-in."""
-    return config.event_count_metrics or metric.name in _ALWAYS_PUBLISHED

@@ -226,8 +226,14 @@ class Cloud:
     def _admin(self, operation: str, **request: object) -> bytes:
         return self.kinesis.call(operation, _encode({"StreamName": STREAM, **request}))
 
+    def stream_mode(self) -> str:
+        """Tell the stream's capacity mode."""
+        described = _decode(self._admin("DescribeStreamSummary"))["StreamDescriptionSummary"]
+        return str(described["StreamModeDetails"]["StreamMode"])
+
     def reshard(self, operation: str, **request: object) -> bool:
-        """Change the stream's shards; False if AWS refuses."""
+        """Change the stream's shards or mode; False if AWS refuses, or nothing changes."""
+        before = self.shard_ids(), self.stream_mode()
         try:
             self._admin(operation, **request)
         except AwsError as error:
@@ -235,7 +241,7 @@ class Cloud:
             return False
         for shard_id in list(self._parked):
             self.news(shard_id)
-        return True
+        return (self.shard_ids(), self.stream_mode()) != before
 
     def shard_ids(self) -> list[str]:
         """List the shards of the stream, closed ones included."""

@@ -208,8 +208,9 @@ class Operators:
         ]
         shards.sort(key=lambda shard: int(shard.hash_key_range.starting_hash_key))
         chance = rng.random()
-        if chance < 0.1:
-            mode = {"StreamMode": rng.choice(("ON_DEMAND", "PROVISIONED"))}
+        is_on_demand = cloud.stream_mode() == "ON_DEMAND"  # then everything else is refused
+        if chance < (0.5 if is_on_demand else 0.1):
+            mode = {"StreamMode": "PROVISIONED" if is_on_demand else "ON_DEMAND"}
             return cloud.reshard("UpdateStreamMode", StreamARN=STREAM_ARN, StreamModeDetails=mode)
         if chance < 0.25:
             count = rng.randint(1, 2 * len(shards))

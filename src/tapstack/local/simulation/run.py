@@ -18,14 +18,13 @@ from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.facts import lane_of
 from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
-from tapstack.local.simulation.kernel import Kernel, Stuck
+from tapstack.local.simulation.kernel import STEPS_MAX, Kernel, Stuck
 from tapstack.local.simulation.operators import Operators
 from tapstack.local.simulation.plan import AGE_MAX_S, CROWD_SHARE, ROW_TTL_S, Plan, Shape, draw_shape
 from tapstack.local.simulation.readers import Readers
 
 CHAOS_US = 2 * 3_600_000_000
 HEALING_US = 3 * 3_600_000_000
-STEPS_MAX = 300_000
 
 
 class Outcome(msgspec.Struct, kw_only=True):

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tapstack.local.simulation.checker import Checker, Promises
-from tapstack.local.simulation.checker_behaviour import BOUGHT
-from tapstack.local.simulation.checker_contents import misquoted
-from tapstack.local.simulation.checker_derived import misfit
-from tapstack.local.simulation.checker_rows import Violation
-from tapstack.local.simulation.facts import lane_of, native_name, opaque_name
+from tapstack.local.simulation.checking.behaviour import BOUGHT
+from tapstack.local.simulation.checking.checker import Checker
+from tapstack.local.simulation.checking.contents import misquoted
+from tapstack.local.simulation.checking.derived import misfit
+from tapstack.local.simulation.checking.facts import lane_of, native_name, opaque_name
+from tapstack.local.simulation.checking.rows import Violation
+from tapstack.local.simulation.checking.stored import Promises
 
 DAY_S = 86_400
 NOW_S = 1_767_225_600

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tapstack.insights.routes import NotFound, respond
-from tapstack.local.simulation.checker_past import (
+from tapstack.local.simulation.checking.past import (
     VERSIONS_MAX,
     Past,
     hold_item,
@@ -18,9 +18,9 @@ from tapstack.local.simulation.checker_past import (
     hold_trends,
     hold_user,
 )
-from tapstack.local.simulation.checker_questions import check_trends, questions
-from tapstack.local.simulation.checker_rows import Image, Violation
-from tapstack.local.simulation.checker_views import (
+from tapstack.local.simulation.checking.questions import check_trends, questions
+from tapstack.local.simulation.checking.rows import Image, Violation
+from tapstack.local.simulation.checking.views import (
     by_partition,
     item_answer,
     partners_answer,

@@ -13,9 +13,10 @@ import pytest
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, World, consume
 from tapstack.consumer.records import StreamRecord
-from tapstack.local.simulation.checker import Checker, Promises
+from tapstack.local.simulation.checking.checker import Checker
+from tapstack.local.simulation.checking.facts import Name, native_name, opaque_name
+from tapstack.local.simulation.checking.stored import Promises
 from tapstack.local.simulation.cloud import STREAM, TABLE, Cloud
-from tapstack.local.simulation.facts import Name, native_name, opaque_name
 from tapstack.local.simulation.faults import Ledger, Swarm
 from tapstack.local.simulation.kernel import START_US, Kernel
 from tapstack.testing import Crash

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from tapstack.local.simulation.checking.facts import Name, native_name, opaque_name, row_of
 from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.event_details import decorate
-from tapstack.local.simulation.facts import Name, native_name, opaque_name, row_of
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tapstack.local.simulation.checker import Checker
-from tapstack.local.simulation.checker_past import VERSIONS_MAX
+from tapstack.local.simulation.checking.checker import Checker
+from tapstack.local.simulation.checking.past import VERSIONS_MAX
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import Dice, Kernel, Reply, TrueClock
 from tapstack.ports import AwsError

@@ -9,8 +9,8 @@ from tapstack.collector.collect import World
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable
 from tapstack.local.alb_wire import Client, decode_response, encode_event
-from tapstack.local.simulation.checker import Checker
-from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.checking.checker import Checker
+from tapstack.local.simulation.checking.rows import Violation
 from tapstack.local.simulation.cloud import STREAM, Cloud
 from tapstack.local.simulation.kernel import Actor, ActorClock, Reply, Stuck
 from tapstack.local.simulation.lines import Line, latency_us

@@ -13,7 +13,7 @@ from tapstack.local.event_source_mapping.config import MappingConfig
 from tapstack.local.event_source_mapping.model import Invoke
 from tapstack.local.event_source_mapping.payload import invocation_event
 from tapstack.local.event_source_mapping.responses import InvokeResult
-from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.checking.rows import Violation
 from tapstack.local.simulation.cloud import TABLE, Cloud
 from tapstack.local.simulation.kernel import Actor, ActorClock, Kernel, Stuck
 from tapstack.local.simulation.lines import BucketLine, Line, latency_us

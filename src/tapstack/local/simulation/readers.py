@@ -8,10 +8,10 @@ from typing import Any
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import Unavailable
 from tapstack.insights.routes import NotFound, respond
-from tapstack.local.simulation.checker_past import hold_item, hold_partners, hold_trends, hold_user
-from tapstack.local.simulation.checker_questions import Question, check_trends, questions
-from tapstack.local.simulation.checker_rows import WINDOWS, Violation
-from tapstack.local.simulation.checker_views import by_partition
+from tapstack.local.simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
+from tapstack.local.simulation.checking.questions import Question, check_trends, questions
+from tapstack.local.simulation.checking.rows import WINDOWS, Violation
+from tapstack.local.simulation.checking.views import by_partition
 from tapstack.local.simulation.cloud import TABLE, Cloud
 from tapstack.local.simulation.kernel import Actor, Stuck
 from tapstack.local.simulation.lines import Line

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 
 from tapstack.consumer.consume import Limits
-from tapstack.local.simulation.checker import Checker, Promises
-from tapstack.local.simulation.checker_rows import Violation
+from tapstack.local.simulation.checking.checker import Checker
+from tapstack.local.simulation.checking.facts import lane_of
+from tapstack.local.simulation.checking.rows import Violation
+from tapstack.local.simulation.checking.stored import Promises
 from tapstack.local.simulation.clients import Clients, Device
 from tapstack.local.simulation.cloud import RETENTION_H, TABLE, Cloud
 from tapstack.local.simulation.collectors import Collectors
-from tapstack.local.simulation.facts import lane_of
 from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import STEPS_MAX, Kernel, Stuck

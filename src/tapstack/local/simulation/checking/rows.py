@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.local.simulation.checker_behaviour import FIELDS, Pair, Turn, retell
-from tapstack.local.simulation.checker_memory import guess_counted
-from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, difference, merge
+from tapstack.local.simulation.checking.behaviour import FIELDS, Pair, Turn, retell
+from tapstack.local.simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge
+from tapstack.local.simulation.checking.memory import guess_counted
 
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3

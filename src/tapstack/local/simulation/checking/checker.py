@@ -14,10 +14,19 @@ from typing import Any
 
 import msgspec
 
-from tapstack.local.simulation.checker_contents import misquoted
-from tapstack.local.simulation.checker_derived import Lanes, explain
-from tapstack.local.simulation.checker_past import Past
-from tapstack.local.simulation.checker_rows import (
+from tapstack.local.simulation.checking.contents import misquoted
+from tapstack.local.simulation.checking.derived import Lanes, explain
+from tapstack.local.simulation.checking.ending import check_fold, check_gaps
+from tapstack.local.simulation.checking.facts import (
+    Amounts,
+    Fact,
+    Name,
+    Part,
+    lane_of,
+    read_event,
+)
+from tapstack.local.simulation.checking.past import Past
+from tapstack.local.simulation.checking.rows import (
     AtHand,
     Change,
     Image,
@@ -26,65 +35,14 @@ from tapstack.local.simulation.checker_rows import (
     Violation,
     Way,
     check_user,
-    known_names,
     read_image,
 )
-from tapstack.local.simulation.facts import Amounts, Fact, Name, Part, difference, lane_of, merge, read_event
+from tapstack.local.simulation.checking.stored import Promises, Stored
 
 _decode = msgspec.json.Decoder().decode
 
 LARGE_ROW_BYTES = 360 * 1024
 PARTS_FULL = 16  # then a row begins no further event of several parts: such an event is LATE
-
-
-class Promises(msgspec.Struct, frozen=True, kw_only=True):
-    """What the run is configured with, as far as the invariants speak of it.
-
-    Parameters
-    ----------
-    age_max_s
-        How old an event may be on arrival and still be counted if it is not known.
-    row_ttl_s
-        How long a row lives after it changed.
-    retention_s
-        How long the stream keeps a record.
-    """
-
-    age_max_s: int
-    row_ttl_s: int
-    retention_s: int
-
-
-class Stored:
-    """A record of the stream.
-
-    Parameters
-    ----------
-    fact
-        The event; None if it is poison.
-    data
-        The payload.
-    arrived_s
-        When it arrived.
-    age_s
-        How old its event was then.
-    counted_s
-        The second its event is counted at by its account.
-    """
-
-    __slots__ = ("age_s", "arrived_s", "counted_s", "data", "fact", "late", "quarantined", "skipped")
-
-    def __init__(
-        self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0, counted_s: int = 0
-    ) -> None:
-        self.fact = fact
-        self.age_s = age_s
-        self.counted_s = counted_s
-        self.data = data
-        self.arrived_s = arrived_s
-        self.late: set[int] = set()
-        self.quarantined = False
-        self.skipped = ""
 
 
 class Checker:
@@ -405,42 +363,6 @@ class Checker:
         for key in self.records:
             if key not in lost and not self.is_done(*key):
                 raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
-        self._check_fold()
-        self._check_gaps()
-
-    def _check_fold(self) -> None:
-        users: dict[str, Amounts] = {}
-        items: dict[str, Amounts] = {}
-        for fact in self._facts.values():
-            for part in fact.parts:
-                if (fact.pk, part.name) in self.applied:
-                    merge(users.setdefault(fact.pk, {}), part.user)
-                    for item_id, amounts in part.items.items():
-                        merge(items.setdefault(item_id, {}), amounts)
-        gone = {pk for pk, _ in self.deleted_rows}
-        held: dict[str, Amounts] = {}
-        for (pk, _), image in self.rows.items():
-            if pk[0] != "T":
-                merge(held.setdefault(pk, {}), image.state[0][0] if pk[0] == "I" else image.state[2])
-        wanted = {**users, **{f"I#{item_id}": amounts for item_id, amounts in items.items()}}
-        for pk, amounts in self._planted.items():
-            merge(wanted.setdefault(pk, {}), amounts)
-        for pk in {**wanted, **held}:
-            if pk not in gone and difference(held.get(pk, {}), wanted.get(pk, {})):
-                raise Violation(2, f"{pk} holds {held.get(pk)}; its events make {wanted.get(pk)}")
-
-    def _check_gaps(self) -> None:
-        """Check that each client's numbers are known where they were counted, and are gaps elsewhere."""
-        gone = {pk for pk, _ in self.deleted_rows}
-        for (pk, sk), image in self.rows.items():
-            if pk[0] not in "UA" or (pk, sk) in self.deleted_rows or pk in gone:
-                continue
-            known = known_names(image.state)
-            clients = image.state[0][0]
-            for name in known:
-                if (pk, name) not in self.applied:
-                    raise Violation(1, f"{pk} takes {name} for counted")
-            for owner, name in self.applied:
-                client = name[1]
-                if owner == pk and client in clients and name[2] >= clients[client][0] and name not in known:
-                    raise Violation(1, f"{pk} shows a gap at {name}, which was counted")
+        gone = {pk: None for pk, _ in self.deleted_rows}
+        check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
+        check_gaps(self.applied, self.rows, gone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from tapstack.local.simulation.facts import CODES, Fact, Part, merge
+from tapstack.local.simulation.checking.facts import CODES, Fact, Part, merge
 
 GAP_S = 30 * 60
 VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from itertools import islice, product
 
-from tapstack.local.simulation.checker_behaviour import BOUGHT, VIEWED, Turn
-from tapstack.local.simulation.checker_rows import (
+from tapstack.local.simulation.checking.behaviour import BOUGHT, VIEWED, Turn
+from tapstack.local.simulation.checking.facts import INTEREST, Amounts, difference, merge
+from tapstack.local.simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
     COMBINATIONS_MAX,
@@ -19,7 +20,6 @@ from tapstack.local.simulation.checker_rows import (
     Violation,
     Way,
 )
-from tapstack.local.simulation.facts import INTEREST, Amounts, difference, merge
 
 AHEAD_MAX_S = 2 * 86_400
 PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from tapstack.local.simulation.checker_rows import (
+from tapstack.local.simulation.checking.facts import CODES, Amounts, merge
+from tapstack.local.simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
@@ -18,7 +19,6 @@ from tapstack.local.simulation.checker_rows import (
     Image,
     Key,
 )
-from tapstack.local.simulation.facts import CODES, Amounts, merge
 
 Answer = dict[str, Any]
 Partitions = Mapping[str, list[Image]]

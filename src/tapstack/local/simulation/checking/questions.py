@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tapstack.local.simulation.checker_rows import BOARD_MAX, WINDOWS, Image, Key, Violation
-from tapstack.local.simulation.checker_views import (
+from tapstack.local.simulation.checking.facts import INTEREST
+from tapstack.local.simulation.checking.rows import BOARD_MAX, WINDOWS, Image, Key, Violation
+from tapstack.local.simulation.checking.views import (
     OPEN_S,
     Answer,
     Partitions,
@@ -16,7 +17,6 @@ from tapstack.local.simulation.checker_views import (
     trending_answer,
     user_answer,
 )
-from tapstack.local.simulation.facts import INTEREST
 
 ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_trends` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tapstack.local.simulation.checker_rows import (
+from tapstack.local.simulation.checking.facts import CODES
+from tapstack.local.simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
@@ -21,8 +22,7 @@ from tapstack.local.simulation.checker_rows import (
     Key,
     Violation,
 )
-from tapstack.local.simulation.checker_views import Answer, described_user, lowest, spelled
-from tapstack.local.simulation.facts import CODES
+from tapstack.local.simulation.checking.views import Answer, described_user, lowest, spelled
 
 VERSIONS_MAX = 8  # of a row that the simulated table keeps for stale reads, the present one included
 Name = TypeVar("Name", bound=Hashable)

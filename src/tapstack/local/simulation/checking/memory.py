@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapstack.local.simulation.facts import Fact, Part
+from tapstack.local.simulation.checking.facts import Fact, Part
 
 IDS_MAX, CLIENTS_MAX, GAPS_MAX = 64, 16, 16
 Counting = tuple[Fact, Part]

@@ -1,6 +1,9 @@
 """The command line: a person's mistake is one clear line and exit code 2."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +56,26 @@ def test_a_bad_row_is_one_line_that_says_where(tmp_path, capsys):
     assert output.err.startswith(f"tapstack: {path}: line 2, column 'timestamp': expected a time such as ")
     assert output.err.count("\n") == 1
     assert output.out == ""
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    assert call(["package", "--output", str(tmp_path / "taken" / "dist")]) == 1
+    output = capsys.readouterr()
+    assert output.err == f"tapstack: {tmp_path}/taken/dist: Not a directory\n"
+
+
+def test_a_full_disk_is_one_line():
+    program = (
+        "import sys; from tapstack.cli import call; sys.exit(call(['simulate', '--seeds', '1', '--json']))"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr.splitlines()[-1] == "tapstack: No space left on device"
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_port_in_use_is_one_line(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from tapstack.operations.command import COMMANDS
 
 USAGE_EXIT = 2
 FAILURE_EXIT = 1
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Rate(click.ParamType[float | Literal["max"]]):
@@ -219,14 +221,17 @@ def call(arguments: Sequence[str]) -> int:
         message = error.format_message().rstrip(".")
         click.echo(f"tapstack: {message[:1].lower()}{message[1:]}; see '{where} --help'", err=True)
         return USAGE_EXIT
-    except UsageError as error:
-        click.echo(f"tapstack: {error}", err=True)
-        return USAGE_EXIT
     except TapstackError as error:
         click.echo(f"tapstack: {error}", err=True)
-        return FAILURE_EXIT
+        return USAGE_EXIT if isinstance(error, UsageError) else FAILURE_EXIT
     except click.Abort:
         return 130
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK_FULL:
+            raise  # nothing that a person can put right by what it says
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"tapstack: {where}{error.strerror}", err=True)
+        return FAILURE_EXIT
     return code if isinstance(code, int) else 0
 
 

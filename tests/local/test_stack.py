@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -249,6 +250,23 @@ def start(document: dict[str, Any], packages: Path) -> None:
 
 
 @pytest.mark.emulator
+def test_outside_of_a_checkout_and_before_an_init_it_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no folder lib/ here"):
+        show("terraform")
+    (tmp_path / "lib").mkdir()
+    program = tmp_path / "terraform"
+    program.write_text(
+        "#!/bin/sh\nprintf '╷\\n│ Error: Backend required\\n│ \\n│ Run init.\\n╵\\n' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(UsageError, match=r"^terraform show: Error: Backend required$"):
+        show("terraform")
+
+
 def test_a_handler_finds_its_package_and_nothing_that_is_installed_here(packages: Path) -> None:
     start(stack(), packages)
     for module in ("msgspec", "boto3", "tapstack"):  # all of them can be imported by this very test

@@ -119,10 +119,14 @@ def show(source: str) -> dict[str, Any]:
     """
     try:
         if source == "terraform":
-            command = ["terraform", "-chdir=lib", "show", "-json"]
+            if not Path("lib").is_dir():
+                raise UsageError(
+                    "--stack terraform: no folder lib/ here; run it in the checkout, or give a file"
+                )
+            command = ["terraform", "-chdir=lib", "show", "-json", "-no-color"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode:
-                raise UsageError(f"terraform show: {done.stderr.strip()[-300:]}")
+                raise UsageError(f"terraform show: {_complaint(done.stderr)}")
             text = done.stdout
         else:
             text = Path(source).read_text()
@@ -134,6 +138,14 @@ def show(source: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UsageError(f"{source} is no JSON of Terraform's")
     return document
+
+
+def _complaint(stderr: str) -> str:
+    """Take the error out of the box that Terraform draws around it."""
+    lines = [text for line in stderr.splitlines() if (text := line.strip("╷│╵ \t"))]
+    return next(
+        (line for line in lines if line.startswith("Error")), lines[-1] if lines else "no reason given"
+    )
 
 
 def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> Blueprint:

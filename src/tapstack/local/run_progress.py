@@ -15,13 +15,15 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from tapstack.local.reconcile import Reconciliation
 
 PLAIN_EVERY_S = 5.0  # between lines where there is no terminal
 PLAIN_WIDTH = 110  # of tables where there is no terminal
 REFRESH_S = 0.2
+BAR_FROM_COLUMNS = 110  # a narrower terminal has no room for a bar beside the figures
+COUNT_COLUMNS = 15  # 1000000/1000000: the count is cut last
 
 
 class Stage(Protocol):
@@ -75,9 +77,9 @@ class Live:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("events{task.fields[note]}"),
+            *([BarColumn()] if console.width >= BAR_FROM_COLUMNS else []),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=COUNT_COLUMNS)),
+            TextColumn("events{task.fields[note]}", table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             console=console,
             transient=True,

@@ -134,18 +134,19 @@ def test_an_exception_inside_stops_everything(tmp_path: Path) -> None:
 
 PARENT = textwrap.dedent(
     """
-    import asyncio, json
+    import asyncio, json, signal
     from tapstack.local.cloud import CloudConfig, EmbeddedCloud
     async def main():
         async with EmbeddedCloud(CloudConfig(shards=1, faults="some")) as cloud:
             print(json.dumps([str(cloud.folder), *cloud.processes]), flush=True)
             await asyncio.sleep(120)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
     asyncio.run(main())
     """
 )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=str)
 def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -55,8 +55,8 @@ STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may tak
 class EmbeddedCloud:
     """The running cloud; an async context manager.
 
-    While it runs, SIGTERM cancels the task that entered it, as Ctrl-C does under `asyncio.run`, so that both
-    stop everything in order.
+    While it runs, SIGTERM, and SIGHUP unless it is ignored, cancel the task that entered it, as Ctrl-C does
+    under `asyncio.run`, so that all of them stop everything in order.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class EmbeddedCloud:
         """
         try:
             _require_free(self.config.port)
-            self._stop_on_sigterm()
+            self._stop_on_signals()
             await self._start()
         except BaseException:
             await self.stop()
@@ -343,14 +343,16 @@ class EmbeddedCloud:
             if function.kill_worker(access_key_id):
                 return
 
-    def _stop_on_sigterm(self) -> None:
+    def _stop_on_signals(self) -> None:
         task = asyncio.current_task()
         if task is None:
             return
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
-            self._stack.callback(loop.remove_signal_handler, signal.SIGTERM)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
+                    loop.add_signal_handler(number, task.cancel)
+                    self._stack.callback(loop.remove_signal_handler, number)
 
     @staticmethod
     def _started(part: Part | None) -> Part:

@@ -291,6 +291,17 @@ def test_the_event_holds_what_came_over_the_wire() -> None:
     serve(body)
 
 
+def test_a_malformed_request_is_a_400_and_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def body(balancer: LoadBalancer, *_: object) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
+        writer.write(b"POST /v1/events HTTP/1.1\r\nContent-Length: ann@example.com\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+
+    serve(body)
+    assert caplog.text == ""
+
+
 def test_a_request_of_one_megabyte_passes_and_a_larger_one_is_a_413() -> None:
     async def body(
         balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder

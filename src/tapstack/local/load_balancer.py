@@ -7,6 +7,7 @@ Rules and target groups are data, in the words of Terraform's ``aws_lb_listener_
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, Self, TypeVar
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from tapstack.local.alb_wire import (
     REQUEST_BODY_BYTES_MAX,
@@ -30,7 +32,16 @@ from tapstack.local.lambda_host import InvokeResult, new_trace_id
 IDLE_TIMEOUT_S = 60.0  # the default idle_timeout.timeout_seconds
 _HEALTH_INTERVAL_S = 35.0  # of Lambda target groups: the default of health_check.interval
 Value = TypeVar("Value")
+_log = logging.getLogger(__name__)
 _DROPPED = -1  # a status that means: no answer, the connection was cut
+
+
+def _is_logged(record: logging.LogRecord) -> bool:
+    """Leave out what aiohttp says of malformed requests: a traceback that quotes what somebody sent."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log.addFilter(_is_logged)
 
 
 class Invoke(Protocol):
@@ -179,6 +190,7 @@ class LoadBalancer:
         self._web = web.Server(
             self._serve,
             access_log=None,
+            logger=_log,
             keepalive_timeout=IDLE_TIMEOUT_S,
             auto_decompress=False,  # the body is passed on as it came
         )

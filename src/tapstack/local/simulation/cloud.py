@@ -51,6 +51,7 @@ class ObservedKinesis:
     def __init__(self, cloud: Cloud, kinesis: MemoryKinesis) -> None:
         self._cloud = cloud
         self._kinesis = kinesis
+        self._shards: dict[str, str] = {}  # by partition key, where its last record went
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Make a call; see `tapstack.ports.AwsApi`."""
@@ -68,11 +69,10 @@ class ObservedKinesis:
         """Send each entry to any shard, whatever its key."""
         for entry in request["Records"]:
             entry["ExplicitHashKey"] = str(dice.random.randrange(HASH_KEYS))
-        self._cloud.ledger.count("S4")
 
     def _note(self, entries: list[dict[str, Any]], results: list[dict[str, Any]]) -> None:
         last: dict[str, int] = {}
-        shuffled = False
+        shuffled = moved = False
         for entry, result in zip(entries, results, strict=True):
             number = result.get("SequenceNumber")
             if number is None:
@@ -80,6 +80,8 @@ class ObservedKinesis:
             shard_id = result["ShardId"]
             shuffled |= int(number) < last.get(shard_id, 0)
             last[shard_id] = int(number)
+            moved |= self._shards.get(entry["PartitionKey"], shard_id) != shard_id
+            self._shards[entry["PartitionKey"]] = shard_id
             self._cloud.checker.stored(
                 shard_id,
                 number,
@@ -89,6 +91,8 @@ class ObservedKinesis:
             )
         if shuffled:
             self._cloud.ledger.count("S1")
+        if moved and self._cloud.spreading is not None:
+            self._cloud.ledger.count("S4")
         for shard_id in last:
             self._cloud.news(shard_id)
 

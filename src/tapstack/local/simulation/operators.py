@@ -330,7 +330,7 @@ class Operators:
         for _ in range(actor.random.randint(1, 3)):
             if self.functions.running:
                 self._count("O1")
-            lanes = actor.random.choice((1, 2, 3, 8, 40))
+            lanes = actor.random.choice([n for n in (1, 2, 3, 8, 40) if n != self.functions.limits.lanes])
             self.functions.deploy(Limits(lanes=lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S))
             self._wait(actor, 5_000_000)
 

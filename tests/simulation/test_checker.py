@@ -171,6 +171,11 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
         change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 1, [[0, 0]]]}),
         "forgot",
     ),
+    "a gap of nothing": (
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 1, [[2, 1]]]}),
+        "remembers",
+    ),
+    "a floor raised for nothing": (change("2.0.3", 5), "remembers"),
     "too many recent items": (change("2.3", [[0, 1, "p"]] * 21), "bounds"),
     "another user's lane": (other_lane, "lane of no user"),
 }

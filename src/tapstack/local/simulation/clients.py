@@ -225,10 +225,8 @@ class Clients:
         # Drawn apart, so that a seed means the same as it did without.
         apart = random.Random(f"{self._kernel.seed}/{device.name}/{device.made}")  # noqa: S311 - not secret
         now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
-        if apart.random() < 0.1:
-            now_us -= (
-                apart.randrange(1, 7) * 20 * 60_000_000
-            )  # so far apart that sessions end, and meet again
+        if apart.random() < 0.2:  # so far apart that sessions end, and meet again
+            now_us -= apart.randrange(120) * 60_000_000
         if device.native or rng.random() < 0.85:
             event["occurred_at"] = _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
         if rng.random() < 0.3:

@@ -20,8 +20,9 @@ def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.3:
         event["context"] = {"locale": rng.choice(LOCALES), "page": {"path": "/"}}
     if rng.random() < 0.15:
-        said = {"plan": rng.choice(PLANS), "age": rng.choice(NUMBERS), f"t{rng.randrange(24)}": "x"}
-        event["traits"] = {**event.get("traits", {}), **said, "nested": {"a": [1]}}
+        said = {"plan": rng.choice(PLANS), "age": rng.choice(NUMBERS), "nested": {"a": [1]}}
+        more = {f"t{rng.randrange(24)}": "x" for _ in range(4)}  # soon more than a row keeps
+        event["traits"] = {**event.get("traits", {}), **said, **more}
     if rng.random() < 0.2 and "user_id" in event:
         event["anonymous_id"] = f"visitor{rng.randrange(6)}"
     if event["event_type"] == "search":

@@ -25,7 +25,8 @@ class Memory:
     """
 
     def __init__(self, seen: Any) -> None:
-        clients, self._clients_floor_ms, ids, self._ids_floor_ms, *_ = seen
+        clients, self._clients_floor_ms, ids, self._ids_floor_ms, *parts = seen
+        self._parts: list[int] = list(parts[0]) if parts else []
         self._ids: dict[int, int] = dict(ids)
         self._clients: dict[bytes, tuple[int, int, list[int]]] = {
             client: (low, top, [n for a, b in gaps for n in range(a, b + 1)])
@@ -35,6 +36,21 @@ class Memory:
     def is_like(self, seen: Any) -> bool:
         """Tell whether it has come to be what another row remembers."""
         return self._ids == seen[2] and self._clients == Memory(seen)._clients
+
+    def stored(self) -> list[Any]:
+        """Tell how a row stores it."""
+        clients = {
+            client: [low, top, _intervals(missing)] for client, (low, top, missing) in self._clients.items()
+        }
+        return [clients, self._clients_floor_ms, self._ids, self._ids_floor_ms, self._parts]
+
+    def take_part(self, fact: Fact, part: Part) -> bool:
+        """Add an event with its first part, and expect the others; or a further part, which was expected."""
+        if part is not fact.parts[0]:
+            self._parts = [digest for digest in self._parts if digest != part.name[1]]
+            return True
+        self._parts += [other.name[1] for other in fact.parts[1:] if isinstance(other.name[1], int)]
+        return self.take(fact, part)
 
     def take(self, fact: Fact, part: Part) -> bool:
         """Add an event; False if it is a duplicate or late."""
@@ -67,6 +83,17 @@ class Memory:
             del self._clients[oldest]
             self._clients_floor_ms = max(self._clients_floor_ms, int.from_bytes(oldest[:6], "big"))
         return True
+
+
+def _intervals(missing: list[int]) -> list[list[int]]:
+    """Tell ascending numbers as intervals, none of which touches the next."""
+    found: list[list[int]] = []
+    for n in missing:
+        if found and found[-1][1] == n - 1:
+            found[-1][1] = n
+        else:
+            found.append([n, n])
+    return found
 
 
 def _bounded(missing: list[int], low: int) -> tuple[list[int], int]:

@@ -15,7 +15,7 @@ import msgspec
 
 from tapstack.local.simulation.checking.behaviour import FIELDS, Pair, Turn, retell
 from tapstack.local.simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge
-from tapstack.local.simulation.checking.memory import guess_counted
+from tapstack.local.simulation.checking.memory import Memory, guess_counted
 
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
@@ -221,12 +221,23 @@ def _retold(change: Change, counted: list[Counting], turns: Turns) -> Way:
         return Way(pk, counted, None, None)
     before, after = change.states()
     told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
+    _hold_memory(pk, told[0], after[0], ordered)
     pairs = retell(told, ordered)
     for position, field in enumerate(FIELDS, 1):
         if told[position] != after[position]:
             message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
     return Way(pk, counted, ordered, pairs)
+
+
+def _hold_memory(pk: str, before: Any, after: Any, turns: list[Turn]) -> None:
+    """Check that a row remembers its events as documented, and forgets no sooner."""
+    memory = Memory(before)
+    for turn in turns:
+        memory.take_part(turn.fact, turn.part)
+    clients, *rest = memory.stored()
+    if [list(clients.items()), *rest] != [list(after[0].items()), *after[1:]]:  # in order of last use
+        raise Violation(8, f"{pk} remembers {after}; its events make {[clients, *rest]}")
 
 
 def _expected_parts(state: Any) -> list[int]:

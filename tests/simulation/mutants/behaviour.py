@@ -63,6 +63,27 @@ CONTENTS = (
         "skew_ms = 0",
     ),
     one(
+        "bad_event_spoils_the_request",
+        "a bad event harms no other",
+        COLLECT,
+        '            results[position] = Result("invalid", error.field or None, error.reason)\n            continue\n',
+        "            raise\n",
+    ),
+    one(
+        "bad_event_is_called_ok",
+        "a bad event is called so",
+        COLLECT,
+        'Result("invalid", error.field or None, error.reason)',
+        'Result("ok")',
+    ),
+    one(
+        "cut_at_every_comma",
+        "a body that is no JSON is cut between its events",
+        COLLECT,
+        'if depth == 1 and kind == b",":',
+        'if kind == b",":',
+    ),
+    one(
         "namesakes_are_twins",
         "an id of another user is another event",
         COLLECT,

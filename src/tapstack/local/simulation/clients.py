@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from tapstack.local.simulation.checking.facts import Name, native_name, opaque_name, row_of
+from tapstack.local.simulation.checking.rows import Violation
 from tapstack.local.simulation.collectors import Collectors
-from tapstack.local.simulation.event_details import decorate
+from tapstack.local.simulation.event_details import NO_EVENTS, decorate
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
 
@@ -66,6 +67,7 @@ class Device(msgspec.Struct, kw_only=True):
     n: int = 0
     skew_ms: int = 0
     made: int = 0
+    requests: int = 0
     outbox: list[Sent] = []
     held: list[Sent] = []
     history: list[Sent] = []
@@ -194,7 +196,7 @@ class Clients:
         batch = device.outbox[: actor.random.choice((1, 3, 10, 25))]
         if not batch:
             return True
-        statuses = self._collectors.post(actor, [sent.body for sent in batch])
+        statuses = self._post(actor, device, [sent.body for sent in batch])
         if statuses is None:
             return False
         kept = []
@@ -208,6 +210,19 @@ class Clients:
                 raise AssertionError(f"a valid event was called {status}: {sent.body!r}")
         device.outbox = kept + device.outbox[len(batch) :]
         return not kept
+
+    def _post(self, actor: Actor, device: Device, bodies: list[bytes]) -> list[str] | None:
+        """Send events, now and then a bad one among them, which must harm no other."""
+        device.requests += 1
+        apart = random.Random(f"{self._kernel.seed}/{device.name}/r{device.requests}")  # noqa: S311 - not secret
+        if apart.random() >= 0.1:
+            return self._collectors.post(actor, bodies)
+        place = apart.randrange(len(bodies) + 1)
+        bad = apart.choice(NO_EVENTS)
+        statuses = self._collectors.post(actor, [*bodies[:place], bad, *bodies[place:]])
+        if statuses is not None and (fate := statuses.pop(place)) != "invalid":
+            raise Violation(4, f"{bad!r} was called {fate}")
+        return statuses
 
     def _event(self, rng: random.Random, device: Device) -> list[Sent]:
         """Make an event; now and then another user has one of the same id, in the same request."""

@@ -128,11 +128,11 @@ class Collectors:
 
 
 def _fates(payload: bytes, count: int) -> list[str]:
-    """Read an answer as a sender does: 2xx says that all is well, 503 which events to send again."""
+    """Read an answer as a sender does: 200 says that all is well but for what is invalid, 503 that not."""
     answer = decode_response(payload)
-    if answer.status == 200:
-        return ["ok"] * count
     fates = [result["status"] for result in _decode(answer.body).get("results", ())]
-    if answer.status == 503 and len(fates) == count:
+    if len(fates) == count and answer.status == 200:
+        return [fate if fate == "invalid" else "ok" for fate in fates]
+    if len(fates) == count and answer.status == 503:
         return fates
     raise Violation(4, f"valid events were answered with {answer.status}: {answer.body[:200]!r}")

@@ -67,7 +67,7 @@ def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple
         count_in_windows(state, {VIEW: 1}, window_numbers(at_s), arrived_s)
     for window, counted in zip(WINDOWS, state.windows, strict=True):
         assert len(counted) <= window.kept + 2 + AHEAD_MAX_S // window.length_s
-        assert max(counted, default=0) <= window.newest_kept(arrived_s)
+        assert max(counted, default=0) <= (arrived_s + 2 * 86_400) // window.length_s
     assert state.lifetime == {VIEW: len(times)}
 
 
@@ -221,3 +221,15 @@ def test_a_counter_of_every_currency_there_is_stays_small() -> None:
     assert into[TYPE_CODE["purchase"]] == 500
     assert sum(amount for key, amount in into.items() if isinstance(key, str)) == 500 * 7
     assert len(into) <= KEYS_MAX + 1
+
+
+def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xxx() -> None:
+    full: Counters = {PURCHASE: 1} | {f"A{chr(65 + number)}A": 1 for number in range(KEYS_MAX - 1)}
+    into = dict(full)
+    add_counts(into, {"ABA": 2, "NEW": 3, PURCHASE: 1, VIEW: 1})
+    assert into == {**full, "ABA": 3, "XXX": 3, PURCHASE: 2, VIEW: 1}
+    state = Windowed()
+    count_in_windows(state, full, window_numbers(NOON_S), NOON_S)
+    count_in_windows(state, {"ABA": 2, "NEW": 3, PURCHASE: 1, VIEW: 1}, window_numbers(NOON_S), NOON_S)
+    assert state.lifetime == into
+    assert all(list(window.values()) == [into] for window in state.windows)

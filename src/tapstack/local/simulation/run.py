@@ -177,10 +177,13 @@ class _World:
 
     def _replay_all(self) -> None:
         """Check that delivering everything again changes nothing (invariant 6)."""
-        before = dict(self.checker.rows)
+        rows, applied = dict(self.checker.rows), dict(self.checker.applied)
         self._replay()
-        if self.checker.rows != before:
-            raise Violation(6, "replaying everything changed the tables")
+        # What was LATE to a row that TTL has deleted since is NEW to the one begun anew, and counts once.
+        newly = [part for part in self.checker.applied if part not in applied]
+        unexplained = [part for part in newly if (part[0], "-") not in self.checker.deleted_rows]
+        if unexplained or (not newly and self.checker.rows != rows):
+            raise Violation(6, f"replaying everything changed the tables: {unexplained[:3]}")
 
     def _read_all(self) -> None:
         finished: list[bool] = []

@@ -9,14 +9,18 @@ knows whether its request may be repeated, decides.
 from __future__ import annotations
 
 import select
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
-from tapstack.aws.http import Answer, Endpoint, JsonApi
+from tapstack.aws.http import Answer, Endpoint, JsonApi, _trusted_authorities
 from tapstack.aws.s3 import S3Bucket
 from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
@@ -56,10 +60,11 @@ def saying(text: bytes) -> Script:
 class Peer:
     """A server that answers its requests, one after another, as scripted; then with ``{}``."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._scripts = list(scripts)
+        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -72,9 +77,12 @@ class Peer:
             except OSError:
                 return
             self.connections += 1
-            with peer, suppress(OSError):
+            with suppress(OSError), self._shaken(peer) as peer:
                 while (request := self._request(peer)) and self._answer(peer, request):
                     pass
+
+    def _shaken(self, peer: socket.socket) -> socket.socket:
+        return peer if self._tls is None else self._tls.wrap_socket(peer, server_side=True)
 
     def _answer(self, peer: socket.socket, request: bytes) -> bool:
         self.requests.append(request)
@@ -285,6 +293,53 @@ def test_without_credentials_the_variable_is_named(
 def test_an_address_must_be_one(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got "):
         Endpoint("s3", "us-east-1", url)
+
+
+# TLS.
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate of localhost, its key beside it."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed: it makes the certificate")
+    made = tmp_path / "localhost.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(made)]
+    subprocess.run([program, "req", "-x509", *curve, *names, *files], check=True, capture_output=True)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "reason"),
+    [
+        ("localhost", True, ""),
+        ("localhost", False, "SSLCertVerificationError"),
+        ("127.0.0.1", True, "SSLCert"),
+    ],
+)
+def test_a_peer_must_be_who_it_says(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_trusted: bool, reason: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    _trusted_authorities.cache_clear()
+    with closing(Peer(tls=context)) as peer:
+        endpoint = Endpoint("dynamodb", "us-east-1", f"https://{host}:{peer.port}")
+        if not reason:
+            for _ in range(2):
+                assert endpoint.send("POST", "/", [], b"{}") == Answer(200, b"{}")
+            assert peer.connections == 1
+            endpoint._connection.close()
+        else:
+            with pytest.raises(Unavailable, match=rf"cannot connect to {host}:{peer.port} \({reason}"):
+                endpoint.send("POST", "/", [], b"{}")
+            assert peer.requests == []
+    _trusted_authorities.cache_clear()
 
 
 # Buckets.

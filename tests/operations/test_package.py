@@ -105,9 +105,8 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     ours = {"/".join(name.split("/")[:2]) for name in names if name.startswith("tapstack/")}
     top = {"__init__.py", "errors.py", "ports.py", "aws", "core", "entrypoints", function}
     assert ours == {f"tapstack/{name}" for name in top}
-    assert {name for name in names if name.split("/")[0] not in {"tapstack", "msgspec", "awscrt"}} == {
-        "_awscrt.abi3.so"
-    }
+    roots = {name.split("/")[0] for name in names}
+    assert roots == {"tapstack", "msgspec", "awscrt", "_awscrt.abi3.so", "httptools"}
     others = {f"tapstack/entrypoints/{other}.py" for other in FUNCTIONS if other != function}
     assert not others & set(names)
 
@@ -129,7 +128,13 @@ def test_a_zip_is_small_sorted_and_says_nothing_of_where_it_was_made(
 def test_extensions_are_for_the_platform_asked_for(for_lambda: dict[str, Path]) -> None:
     with zipfile.ZipFile(for_lambda["consumer"]) as archive:
         extensions = {name: archive.read(name) for name in archive.namelist() if name.endswith(".so")}
-    assert {"msgspec/_core.cpython-313-aarch64-linux-gnu.so", "_awscrt.abi3.so"} == set(extensions)
+    suffix = "cpython-313-aarch64-linux-gnu.so"
+    ours = {
+        f"msgspec/_core.{suffix}",
+        f"httptools/parser/parser.{suffix}",
+        f"httptools/parser/url_parser.{suffix}",
+    }
+    assert {*ours, "_awscrt.abi3.so"} == set(extensions)
     aarch64 = (183).to_bytes(2, "little")  # e_machine of ELF: EM_AARCH64
     assert {code[18:20] for code in extensions.values()} == {aarch64}
 
@@ -140,7 +145,7 @@ def run(folder: Path, function: str, environment: dict[str, str]) -> subprocess.
         f"import sys; sys.path.insert(0, {str(folder)!r}); "
         f"from tapstack.entrypoints.{function} import handler; "
         "roots = {name.partition('.')[0] for name in sys.modules}; "
-        "print(sorted(roots & {'boto3', 'botocore', 'awscrt', 'msgspec'}))"
+        "print(sorted(roots & {'boto3', 'botocore', 'awscrt', 'httptools', 'msgspec'}))"
     )
     command = [sys.executable, "-I", "-S", "-B", "-c", code]
     return subprocess.run(
@@ -152,7 +157,7 @@ def run(folder: Path, function: str, environment: dict[str, str]) -> subprocess.
 def test_a_handler_imports_from_its_zip_alone(function: str, for_here: dict[str, Path]) -> None:
     done = run(for_here[function], function, ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "['awscrt', 'msgspec']\n"
+    assert done.stdout == "['awscrt', 'httptools', 'msgspec']\n"
 
 
 @pytest.mark.parametrize(

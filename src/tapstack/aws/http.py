@@ -1,4 +1,4 @@
-"""Signed HTTP to AWS: SigV4 by awscrt, AWS's own C runtime; connections by the standard library.
+"""Signed HTTP to AWS: SigV4 by awscrt, AWS's own C runtime; answers read by llhttp.
 
 boto3 would do as well, and costs more than 200 ms of a cold start and many times the CPU of a call. awscrt's
 own HTTP client needs a thread that calls back, and leaves Nagle's algorithm on: 45 ms for a request
@@ -7,13 +7,9 @@ of 66 KB where this takes 1. Measurements are in docs/decisions/0004-how-dynamod
 
 from __future__ import annotations
 
-import select
 import ssl
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from io import BytesIO
-from socket import socket as Socket  # noqa: N812 - a class, named as one
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,19 +22,13 @@ from awscrt.auth import (
 from awscrt.exceptions import AwsCrtError
 from awscrt.http import HttpHeaders, HttpRequest
 
+from tapstack.aws.connection import Answer, Connection
 from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 
 # Of connecting, and of each wait for bytes; far above the slowest transaction that AWS documents. A peer that
 # drips its answer outlasts it, and the invocation with it: then Lambda ends it, and the records come again.
 TIMEOUT_S = 3.0
-
-
-class Answer(NamedTuple):
-    """An HTTP response."""
-
-    status: int
-    body: bytes
 
 
 class Endpoint:
@@ -61,13 +51,13 @@ class Endpoint:
         self._service = service
         self._region = region
         self._host = parts.netloc
-        self._connection: HTTPConnection
-        if parts.scheme == "https":
-            self._connection = HTTPSConnection(
-                parts.hostname, parts.port, timeout=TIMEOUT_S, context=_trusted_authorities()
-            )
-        else:
-            self._connection = HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+        is_tls = parts.scheme == "https"
+        self._connection = Connection(
+            parts.hostname,
+            parts.port or (443 if is_tls else 80),
+            _trusted_authorities() if is_tls else None,
+            TIMEOUT_S,
+        )
         self._credentials = AwsCredentialsProvider.new_environment()
 
     def send(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
@@ -81,29 +71,17 @@ class Endpoint:
             If the connection ended, or time was up, before the whole answer came.
         """
         signed = self._sign(method, path, headers, body)
-        self._connect()
         try:
-            self._connection.request(method, path, body, signed)
-            return _read(self._connection.getresponse())
-        except (OSError, HTTPException) as error:
-            self._connection.close()
+            self._connection.open()
+        except OSError as error:
+            message = f"{self._service}: cannot connect to {self._host} ({_name(error)})"
+            raise Unavailable(message) from None
+        try:
+            return self._connection.exchange(_head(method, path, signed) + body)
+        except OSError as error:
             raise OutcomeUnknown(f"{self._service}: no answer ({_name(error)})") from None
 
-    def _connect(self) -> None:
-        """Open the connection; anew if the peer closed it while it was idle, as every server does."""
-        socket = self._connection.sock
-        if socket is not None and _is_readable(socket):
-            self._connection.close()
-            socket = None
-        if socket is None:
-            try:
-                self._connection.connect()
-            except OSError as error:
-                self._connection.close()
-                message = f"{self._service}: cannot connect to {self._host} ({_name(error)})"
-                raise Unavailable(message) from None
-
-    def _sign(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> dict[str, str]:
+    def _sign(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> HttpHeaders:
         length = ("Content-Length", str(len(body)))
         request = HttpRequest(
             method, path, HttpHeaders([("Host", self._host), length, *headers]), BytesIO(body)
@@ -114,7 +92,7 @@ class Endpoint:
             raise Misconfigured(
                 "AWS_ACCESS_KEY_ID", f"credentials are expected in the environment ({_name(error)})"
             ) from None
-        return dict(request.headers)
+        return request.headers
 
     def _signing(self) -> AwsSigningConfig:
         is_s3 = self._service == "s3"
@@ -138,16 +116,11 @@ def _trusted_authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _read(response: HTTPResponse) -> Answer:
-    if response.length is None and not response.chunked:
-        # Cut off in its headers, which http.client takes for their end.
-        raise HTTPException("an answer of no length")
-    return Answer(response.status, response.read())
-
-
-def _is_readable(socket: Socket) -> bool:
-    """Tell whether an idle connection has something to say: only that it is over."""
-    return bool(select.select([socket], [], [], 0)[0])
+def _head(method: str, path: str, headers: HttpHeaders) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    if any("\n" in line or "\r" in line for line in lines):
+        raise Misconfigured("AWS_SESSION_TOKEN", "no header may hold a line break")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def _domain(region: str) -> str:

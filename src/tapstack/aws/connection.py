@@ -1,0 +1,126 @@
+"""One kept-alive HTTP/1.1 connection: a socket, and answers read by llhttp, Node's parser.
+
+The standard library's client reads headers as those of e-mail: a quarter of the CPU of a call and of its
+import. Measurements are in docs/decisions/0004-how-dynamodb-is-called.md.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpResponseParser
+
+READ_BYTES = 256 * 1024
+
+
+class Answer(NamedTuple):
+    """An HTTP response."""
+
+    status: int
+    body: bytes
+
+
+class Connection:
+    """A connection to one host, opened when it is needed.
+
+    Parameters
+    ----------
+    host, port
+        The peer.
+    context
+        Whom to trust, for TLS; None for plain HTTP.
+    timeout_s
+        Of connecting, and of each wait for bytes.
+    """
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, timeout_s: float) -> None:
+        self.sock: socket.socket | None = None
+        self._address = host, port
+        self._context = context
+        self._timeout_s = timeout_s
+
+    def open(self) -> None:
+        """Connect; anew if the peer closed the connection while it was idle, as every server does.
+
+        Raises
+        ------
+        OSError
+            If that is not possible; nothing was sent.
+        """
+        if self.sock is not None and _is_readable(self.sock):
+            self.close()
+        if self.sock is not None:
+            return
+        plain = socket.create_connection(self._address, self._timeout_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._context is None:
+            self.sock = plain
+            return
+        try:
+            self.sock = self._context.wrap_socket(plain, server_hostname=self._address[0])
+        except OSError:
+            plain.close()
+            raise
+
+    def exchange(self, request: bytes) -> Answer:
+        """Send a request over the open connection, once, and wait for the whole answer.
+
+        Raises
+        ------
+        OSError
+            If the connection ended or time was up before that, or the answer is none of HTTP.
+        """
+        if self.sock is None:
+            raise ConnectionError("the connection is not open")
+        reader = _Reader()
+        try:
+            self.sock.sendall(request)
+            while not reader.is_whole:
+                data = self.sock.recv(READ_BYTES)
+                if not data:
+                    raise ConnectionAbortedError("the answer was cut off")
+                reader.parser.feed_data(data)
+        except HttpParserError:
+            self.close()
+            raise ConnectionAbortedError("the answer is none of HTTP") from None
+        except OSError:
+            self.close()
+            raise
+        if not reader.is_kept_alive:
+            self.close()
+        return Answer(reader.parser.get_status_code(), b"".join(reader.parts))
+
+    def close(self) -> None:
+        """Close the connection if it is open."""
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+    def __del__(self) -> None:
+        """Leave no socket open behind."""
+        self.close()
+
+
+class _Reader:
+    """Collects one answer; llhttp calls its methods."""
+
+    def __init__(self) -> None:
+        self.parser = HttpResponseParser(self)
+        self.parts: list[bytes] = []
+        self.is_whole = False
+        self.is_kept_alive = False
+
+    def on_body(self, part: bytes) -> None:
+        self.parts.append(part)
+
+    def on_message_complete(self) -> None:
+        self.is_whole = self.parser.get_status_code() >= 200  # 1xx precede the answer
+        self.is_kept_alive = self.parser.should_keep_alive()  # llhttp forgets it afterwards
+
+
+def _is_readable(idle: socket.socket) -> bool:
+    """Tell whether an idle connection has something to say: only that it is over."""
+    return bool(select.select([idle], [], [], 0)[0])

@@ -8,8 +8,10 @@ knows whether its request may be repeated, decides.
 
 from __future__ import annotations
 
+import os
 import select
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -20,7 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from tapstack.aws.http import Answer, Endpoint, JsonApi, _trusted_authorities
+from tapstack.aws.connection import Answer
+from tapstack.aws.http import Endpoint, JsonApi, _trusted_authorities
 from tapstack.aws.s3 import S3Bucket
 from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
@@ -249,6 +252,8 @@ DROPPED: dict[str, bytes] = {
     "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
     "in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}",
     "with nonsense": b"220 mail.example.com ESMTP\r\n",
+    "with another protocol": b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    "with two answers": 2 * b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
 }
 
 
@@ -262,6 +267,31 @@ def test_a_connection_dropped_after_the_request_leaves_the_outcome_unknown(
     assert len(here.peer.requests) == 1, "never sent twice"
     assert here.send() == Answer(200, b"{}"), "and the next request has a connection of its own"
     assert here.peer.connections == 2
+
+
+class Interrupted(Exception):  # noqa: N818 - what a signal's handler raises
+    pass
+
+
+def test_the_answer_to_an_interrupted_request_is_never_taken_for_the_next_ones(
+    line: Callable[..., Line],
+) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    def interrupting(_: socket.socket, __: bytes) -> bool:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return True  # its answer may still come
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        here = line(interrupting)
+        with pytest.raises(Interrupted):
+            here.send()
+        assert here.send().body == b"{}"
+        assert here.peer.connections == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_connection_that_the_peer_closed_while_idle_is_opened_anew(line: Callable[..., Line]) -> None:

@@ -11,7 +11,7 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 READ_BYTES = 256 * 1024
 
@@ -75,19 +75,14 @@ class Connection:
         """
         if self.sock is None:
             raise ConnectionError("the connection is not open")
-        reader = _Reader()
         try:
             self.sock.sendall(request)
-            while not reader.is_whole:
-                data = self.sock.recv(READ_BYTES)
-                if not data:
-                    raise ConnectionAbortedError("the answer was cut off")
-                reader.parser.feed_data(data)
-        except HttpParserError:
+            reader = _read(self.sock)
+        except (HttpParserError, HttpParserUpgrade):
             self.close()
-            raise ConnectionAbortedError("the answer is none of HTTP") from None
-        except OSError:
-            self.close()
+            raise ConnectionAbortedError("the answer is not one of HTTP") from None
+        except BaseException:
+            self.close()  # or the rest of this answer would be taken for the next one
             raise
         if not reader.is_kept_alive:
             self.close()
@@ -113,12 +108,27 @@ class _Reader:
         self.is_whole = False
         self.is_kept_alive = False
 
+    def on_message_begin(self) -> None:
+        if self.is_whole:
+            raise ConnectionAbortedError("more than one answer")
+
     def on_body(self, part: bytes) -> None:
         self.parts.append(part)
 
     def on_message_complete(self) -> None:
         self.is_whole = self.parser.get_status_code() >= 200  # 1xx precede the answer
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp forgets it afterwards
+
+
+def _read(peer: socket.socket) -> _Reader:
+    """Read one whole answer."""
+    reader = _Reader()
+    while not reader.is_whole:
+        data = peer.recv(READ_BYTES)
+        if not data:
+            raise ConnectionAbortedError("the answer was cut off")
+        reader.parser.feed_data(data)
+    return reader
 
 
 def _is_readable(idle: socket.socket) -> bool:

@@ -8,6 +8,7 @@ knows whether its request may be repeated, decides.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import shutil
@@ -175,6 +176,20 @@ def test_one_connection_serves_many_requests(line: Callable[..., Line]) -> None:
     for _ in range(5):
         assert here.send() == Answer(200, b"{}")
     assert (here.peer.connections, len(here.peer.requests)) == (1, 5)
+
+
+def test_an_answer_is_freed_without_the_garbage_collector(line: Callable[..., Line]) -> None:
+    # The consumer collects seldom; parser and callbacks refer to each other, and to the whole body.
+    here = line()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            here.send()
+        kept = [each for each in gc.get_objects() if type(each).__module__ == "tapstack.aws.connection"]
+    finally:
+        gc.enable()
+    assert {type(each).__name__ for each in kept} == {"Connection"}
 
 
 def test_an_answer_in_chunks_is_put_together(line: Callable[..., Line]) -> None:

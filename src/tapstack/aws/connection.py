@@ -77,16 +77,16 @@ class Connection:
             raise ConnectionError("the connection is not open")
         try:
             self.sock.sendall(request)
-            reader = _read(self.sock)
+            answer, is_kept_alive = _read(self.sock)
         except (HttpParserError, HttpParserUpgrade):
             self.close()
             raise ConnectionAbortedError("the answer is not one of HTTP") from None
         except BaseException:
             self.close()  # or the rest of this answer would be taken for the next one
             raise
-        if not reader.is_kept_alive:
+        if not is_kept_alive:
             self.close()
-        return Answer(reader.parser.get_status_code(), b"".join(reader.parts))
+        return answer
 
     def close(self) -> None:
         """Close the connection if it is open."""
@@ -120,15 +120,18 @@ class _Reader:
         self.is_kept_alive = self.parser.should_keep_alive()  # llhttp forgets it afterwards
 
 
-def _read(peer: socket.socket) -> _Reader:
-    """Read one whole answer."""
+def _read(peer: socket.socket) -> tuple[Answer, bool]:
+    """Read one whole answer, and tell whether another one may follow."""
     reader = _Reader()
-    while not reader.is_whole:
-        data = peer.recv(READ_BYTES)
-        if not data:
-            raise ConnectionAbortedError("the answer was cut off")
-        reader.parser.feed_data(data)
-    return reader
+    try:
+        while not reader.is_whole:
+            data = peer.recv(READ_BYTES)
+            if not data:
+                raise ConnectionAbortedError("the answer was cut off")
+            reader.parser.feed_data(data)
+        return Answer(reader.parser.get_status_code(), b"".join(reader.parts)), reader.is_kept_alive
+    finally:
+        del reader.parser  # they refer to each other, and the garbage collector comes seldom
 
 
 def _is_readable(idle: socket.socket) -> bool:

@@ -54,6 +54,8 @@ def simulate(seeds: int, jobs: int) -> dict[str, Any]:
         for name in total:
             total[name] += part[name]
         faults.update(part["faults"])
+        for failure in part["failures"]:
+            progress(f"{failure['violation'][:300]}\n  {failure['command']}")
         progress(f"{total['seeds']:,} seeds, {total['violations']} violations, {total['wall_s']:.0f} s")
     unreached = [name for name in part["unreached"] if not faults[name]]
     return {**total, "faults": dict(faults), "unreached": unreached, "unsupported": part["unsupported"]}

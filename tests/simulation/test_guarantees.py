@@ -28,6 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, violations: int = 0, s
             return {
                 "seeds": seeds, "violations": violations, "events": seeds, "wall_s": 1.0, "faults": {"C1": 1},
                 "unreached": [], "unsupported": {},
+                "failures": [{"violation": "invariant 3: twice", "command": "tapstack simulate 7"}] * violations,
             }  # fmt: skip
         return {"mutants": 2, "killed": 2 - len(surviving.split()), "surviving": surviving.split()}
 
@@ -51,6 +52,9 @@ def test_a_shorter_run_is_written_if_asked_for(page: Path, monkeypatch: pytest.M
     assert "| Schedules run | 20 in" in page.read_text()
 
 
-def test_what_breaks_or_survives_fails_the_command(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_breaks_or_survives_fails_the_command_and_is_named(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "--seeds", "20", violations=1) == 1
+    assert "invariant 3: twice\n  tapstack simulate 7\n" in capsys.readouterr().err
     assert run(monkeypatch, "--seeds", "20", surviving="age_ignored") == 1

@@ -117,14 +117,13 @@ class Checker:
             return
         fact, counted_s, born_s = read_event(data)
         name = fact.parts[0].name
-        wrong = misquoted(_decode(data), self._said.get((fact.pk, name)), now_ms)
+        wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
         if wrong or key != fact.pk[2:]:
             raise Violation(4, f"record {number} of {fact.pk} {name}: {wrong or 'not keyed by its user'}")
         known = self._facts.setdefault((fact.pk, name), fact)
         if known is fact:
             waiting = self._unapplied.setdefault(fact.pk, {})
             waiting.update((part.name, (fact, part)) for part in fact.parts)
-        known.times_s.append(counted_s)
         known.arrivals_s.append(now_ms // 1000)
         known.ages_s.append(now_ms // 1000 - born_s)
         self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_s)
@@ -230,16 +229,18 @@ class Checker:
         found: Turns = {}
         for position, key in enumerate(batch):
             record = self.records[key]
-            for index, part in enumerate(record.fact.parts if record.fact is not None else ()):
+            fact = record.fact
+            if fact is None:
+                continue
+            for index, part in enumerate(fact.parts):
                 if index == 0 and record.age_s > self.promises.age_max_s:
                     continue  # LATE; parts that a row expects follow the first, however old they are
-                pk = record.fact.pk if record.fact is not None else ""
                 here = AtHand(position, index, record.counted_s, record.arrived_s)
-                first = found.setdefault((pk, part.name), here)
-                is_long = record.fact is not None and len(record.fact.parts) > 1
-                if is_long and (first.at_s, first.arrived_s) != (here.at_s, here.arrived_s):
+                first = found.setdefault((fact.pk, part.name), here)
+                differs = (first.at_s, first.arrived_s) != (here.at_s, here.arrived_s)
+                if differs and len(fact.parts) > 1:
                     # An earlier copy may have been LATE for want of room for its further parts.
-                    found[pk, part.name] = first._replace(at_s=None)
+                    found[fact.pk, part.name] = first._replace(at_s=None)
         return found
 
     def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:
@@ -345,6 +346,15 @@ class Checker:
     def undone(self) -> list[tuple[str, str]]:
         """List the records that still need a delivery."""
         return [key for key in self.records if not self.is_done(*key)]
+
+    def late_parts(self) -> dict[tuple[str, Name], None]:
+        """List the parts of all events of which some were stored as late."""
+        return {
+            (record.fact.pk, part.name): None
+            for record in self.records.values()
+            if record.late and record.fact is not None
+            for part in record.fact.parts
+        }
 
     def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:
         """Check the final tables (invariants 1, 2, 3, 4).

@@ -68,14 +68,13 @@ class Fact:
         The event, as the first record of it holds it.
     """
 
-    __slots__ = ("ages_s", "arrivals_s", "client_ms", "event", "parts", "pk", "times_s")
+    __slots__ = ("ages_s", "arrivals_s", "client_ms", "event", "parts", "pk")
 
     def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int, event: dict[str, Any]) -> None:
         self.pk = pk
         self.parts = parts
         self.client_ms = client_ms
         self.event = event
-        self.times_s: list[int] = []  # the time it is counted at, by each record's account
         self.arrivals_s: list[int] = []
         self.ages_s: list[int] = []  # how old each record's account was when it arrived
 

@@ -25,8 +25,8 @@ class Memory:
     """
 
     def __init__(self, seen: Any) -> None:
-        clients, self._clients_floor_ms, ids, self._ids_floor_ms, *parts = seen
-        self._parts: list[int] = list(parts[0]) if parts else []
+        clients, self._clients_floor_ms, ids, self._ids_floor_ms, parts = seen
+        self._parts: list[int] = list(parts)
         self._ids: dict[int, int] = dict(ids)
         self._clients: dict[bytes, tuple[int, int, list[int]]] = {
             client: (low, top, [n for a, b in gaps for n in range(a, b + 1)])

@@ -19,11 +19,8 @@ from tapstack.local.simulation.checking.memory import Memory, guess_counted
 
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
-WINDOWS = (
-    ("5m", 300, 12),
-    ("1h", 3_600, 24),
-    ("1d", 86_400, 7),
-)  # name, length in seconds, how many are kept
+# Name, length in seconds, how many are kept.
+WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
 _unpack = msgspec.msgpack.Decoder().decode
@@ -240,20 +237,13 @@ def _hold_memory(pk: str, before: Any, after: Any, turns: list[Turn]) -> None:
         raise Violation(8, f"{pk} remembers {after}; its events make {[clients, *rest]}")
 
 
-def _expected_parts(state: Any) -> list[int]:
-    parts: list[int] = state[0][4] if len(state[0]) > 4 else []
-    return parts
-
-
 def _followers(
     pk: str, before: Any, after: Any, counted: list[Counting], unapplied: dict[Name, Counting]
 ) -> list[Counting]:
     """Tell the further parts of long events that were counted: those expected before and no more."""
-    if len(after[0]) < 5:
-        return []  # a row of the older layout remembers parts as it does ids
-    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(before)])
+    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in before[0][4]])
     expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
-    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in _expected_parts(after)])
+    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in after[0][4]])
     if strange := [name for name in waiting if name not in expected]:
         raise Violation(3, f"{pk} expects parts {strange} of events that it did not count")
     followers = []
@@ -322,7 +312,7 @@ def _check_bounds(pk: str, state: Any, size: int) -> None:
         len(clients) > CLIENTS_MAX
         or any(len(gaps) > GAPS_MAX for _, _, gaps in clients.values())
         or len(ids) > IDS_MAX
-        or len(_expected_parts(state)) > PARTS_MAX
+        or len(state[0][4]) > PARTS_MAX
         or len(state[3]) > RECENT_MAX
         or len(state[4][0]) > SESSIONS_MAX
         or size > USER_ROW_BYTES_MAX

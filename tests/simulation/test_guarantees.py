@@ -11,6 +11,8 @@ from benchmarks import guarantees
 
 PAGE = f"before\n{guarantees.BEGIN}\nold\n{guarantees.END}\nafter\n"
 
+FAILURE = {"violation": "invariant 3: twice", "command": "tapstack simulate 7"}
+
 
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -28,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, violations: int = 0, s
             return {
                 "seeds": seeds, "violations": violations, "events": seeds, "wall_s": 1.0, "faults": {"C1": 1},
                 "unreached": [], "unsupported": {},
-                "failures": [{"violation": "invariant 3: twice", "command": "tapstack simulate 7"}] * violations,
+                "failures": [FAILURE] * violations,
             }  # fmt: skip
         return {"mutants": 2, "killed": 2 - len(surviving.split()), "surviving": surviving.split()}
 

@@ -11,9 +11,10 @@ import msgspec
 from tapstack.local.simulation.checking.facts import Name, native_name, opaque_name, row_of
 from tapstack.local.simulation.checking.rows import Violation
 from tapstack.local.simulation.collectors import Collectors
-from tapstack.local.simulation.event_details import NO_EVENTS, decorate
+from tapstack.local.simulation.event_details import decorate
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import DAY_US, Actor, Kernel
+from tapstack.local.simulation.poison import NO_EVENTS
 
 KINDS = ("item_view",) * 9 + (
     "item_click", "item_list_view", "search", "cart_add", "cart_add", "cart_remove", "wishlist_add",

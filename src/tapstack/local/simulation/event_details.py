@@ -13,17 +13,6 @@ REST = {
     "event_name": "Something Happened",
     "consent": {"ads": False},
 }
-# What senders put beside events: wrong, no JSON, or half an emoji; brackets and strings are closed.
-NO_EVENTS = (
-    b'{"event_type":"nope","user_id":"a","event_id":"b"}',
-    b'{"event_type":"page_view","event_id":"of nobody"}',
-    b'{"event_type":"page_view","user_id":"a","event_id":"b","query":"\\ud83d"}',
-    b'{"event_type":"page_view","user_id":"a","event_id":"b","value":tru}',
-    b'{"quoted":"]},{[\\"","event_id":[1,[2,{}]],}',
-    b"17",
-    b"[]",
-    b"{}",
-)
 
 
 def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:

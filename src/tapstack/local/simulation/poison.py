@@ -1,4 +1,4 @@
-"""Records that are no events and never will be."""
+"""What is no event and never will be: on the stream, and in the requests of senders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import hashlib
 import random
 
 LARGE_BYTES = 900_000
+# What senders put beside events: wrong, no JSON, or half an emoji; brackets and strings are closed.
+NO_EVENTS = (
+    b'{"event_type":"nope","user_id":"a","event_id":"b"}',
+    b'{"event_type":"page_view","event_id":"of nobody"}',
+    b'{"event_type":"page_view","user_id":"a","event_id":"b","query":"\\ud83d"}',
+    b'{"event_type":"page_view","user_id":"a","event_id":"b","value":tru}',
+    b'{"quoted":"]},{[\\"","event_id":[1,[2,{}]],}',
+    b"17",
+    b"[]",
+    b"{}",
+)
 
 
 def large_poison(rng: random.Random) -> list[bytes]:

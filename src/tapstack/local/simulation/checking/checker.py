@@ -17,27 +17,11 @@ import msgspec
 from tapstack.local.simulation.checking.contents import misquoted
 from tapstack.local.simulation.checking.derived import Lanes, explain
 from tapstack.local.simulation.checking.ending import check_fold, check_gaps
-from tapstack.local.simulation.checking.facts import (
-    Amounts,
-    Fact,
-    Name,
-    Part,
-    lane_of,
-    read_event,
-)
+from tapstack.local.simulation.checking.facts import Amounts, Fact, Name, Part, lane_of, read_event
 from tapstack.local.simulation.checking.past import Past
-from tapstack.local.simulation.checking.rows import (
-    AtHand,
-    Change,
-    Image,
-    Key,
-    Turns,
-    Violation,
-    Way,
-    check_user,
-    read_image,
-)
+from tapstack.local.simulation.checking.rows import Change, Image, Key, Violation, read_image
 from tapstack.local.simulation.checking.stored import Promises, Stored
+from tapstack.local.simulation.checking.users import AtHand, Turns, Way, check_user
 
 _decode = msgspec.json.Decoder().decode
 

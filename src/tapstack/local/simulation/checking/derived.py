@@ -12,14 +12,13 @@ from tapstack.local.simulation.checking.facts import INTEREST, Amounts, differen
 from tapstack.local.simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
-    COMBINATIONS_MAX,
     VIEWED_WITH_MAX,
     WINDOWS,
     Change,
     Key,
     Violation,
-    Way,
 )
+from tapstack.local.simulation.checking.users import COMBINATIONS_MAX, Way
 
 AHEAD_MAX_S = 2 * 86_400
 PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners

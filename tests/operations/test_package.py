@@ -106,7 +106,7 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     top = {"__init__.py", "errors.py", "ports.py", "aws", "core", "entrypoints", function}
     assert ours == {f"tapstack/{name}" for name in top}
     roots = {name.split("/")[0] for name in names}
-    assert roots == {"tapstack", "msgspec", "awscrt", "_awscrt.abi3.so", "httptools"}
+    assert roots == {"tapstack", "msgspec", "httptools"}
     others = {f"tapstack/entrypoints/{other}.py" for other in FUNCTIONS if other != function}
     assert not others & set(names)
 
@@ -134,7 +134,7 @@ def test_extensions_are_for_the_platform_asked_for(for_lambda: dict[str, Path]) 
         f"httptools/parser/parser.{suffix}",
         f"httptools/parser/url_parser.{suffix}",
     }
-    assert {*ours, "_awscrt.abi3.so"} == set(extensions)
+    assert ours == set(extensions)
     aarch64 = (183).to_bytes(2, "little")  # e_machine of ELF: EM_AARCH64
     assert {code[18:20] for code in extensions.values()} == {aarch64}
 
@@ -145,7 +145,7 @@ def run(folder: Path, function: str, environment: dict[str, str]) -> subprocess.
         f"import sys; sys.path.insert(0, {str(folder)!r}); "
         f"from tapstack.entrypoints.{function} import handler; "
         "roots = {name.partition('.')[0] for name in sys.modules}; "
-        "print(sorted(roots & {'boto3', 'botocore', 'awscrt', 'httptools', 'msgspec'}))"
+        "print(sorted(roots & {'boto3', 'botocore', 'httptools', 'msgspec'}))"
     )
     command = [sys.executable, "-I", "-S", "-B", "-c", code]
     return subprocess.run(
@@ -157,7 +157,7 @@ def run(folder: Path, function: str, environment: dict[str, str]) -> subprocess.
 def test_a_handler_imports_from_its_zip_alone(function: str, for_here: dict[str, Path]) -> None:
     done = run(for_here[function], function, ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "['awscrt', 'httptools', 'msgspec']\n"
+    assert done.stdout == "['httptools', 'msgspec']\n"
 
 
 @pytest.mark.parametrize(

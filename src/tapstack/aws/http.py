@@ -1,29 +1,21 @@
-"""Signed HTTP to AWS: SigV4 by awscrt, AWS's own C runtime; answers read by llhttp.
+"""Signed HTTP to AWS, a request at a time.
 
-boto3 would do as well, and costs more than 200 ms of a cold start and many times the CPU of a call. awscrt's
-own HTTP client needs a thread that calls back, and leaves Nagle's algorithm on: 45 ms for a request
-of 66 KB where this takes 1. Measurements are in docs/decisions/0004-how-dynamodb-is-called.md.
+boto3 would do as well, and costs more than 200 ms of a cold start and many times the CPU of a call.
+Measurements are in docs/decisions/0004-how-dynamodb-is-called.md.
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 from functools import cache
-from io import BytesIO
 from urllib.parse import urlsplit
 
 import msgspec
-from awscrt.auth import (
-    AwsCredentialsProvider,
-    AwsSignedBodyHeaderType,
-    AwsSigningConfig,
-    aws_sign_request,
-)
-from awscrt.exceptions import AwsCrtError
-from awscrt.http import HttpHeaders, HttpRequest
 
 from tapstack.aws.connection import Answer, Connection
-from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
+from tapstack.aws.signing import Headers, Scope, credentials, sign
+from tapstack.errors import OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 
 # Of connecting, and of each wait for bytes; far above the slowest transaction that AWS documents. A peer that
@@ -49,7 +41,7 @@ class Endpoint:
         if parts.hostname is None or parts.scheme not in {"http", "https"}:
             raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
         self._service = service
-        self._region = region
+        self._scope = Scope(region, service)
         self._host = parts.netloc
         is_tls = parts.scheme == "https"
         self._connection = Connection(
@@ -58,56 +50,31 @@ class Endpoint:
             _trusted_authorities() if is_tls else None,
             TIMEOUT_S,
         )
-        self._credentials = AwsCredentialsProvider.new_environment()
 
-    def send(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
+    def send(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
         """Send one request and wait for its answer; no retries.
 
         Raises
         ------
+        Misconfigured
+            If the environment has no credentials: nothing was sent.
         Unavailable
             If no connection could be made: nothing was sent.
         OutcomeUnknown
             If the connection ended, or time was up, before the whole answer came.
         """
-        signed = self._sign(method, path, headers, body)
+        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        to_sign = [("Host", self._host), *headers]
+        signed = sign(method, path, to_sign, body, credentials(), self._scope, at)
         try:
             self._connection.open()
         except OSError as error:
-            message = f"{self._service}: cannot connect to {self._host} ({_name(error)})"
+            message = f"{self._service}: cannot connect to {self._host} ({type(error).__name__})"
             raise Unavailable(message) from None
         try:
-            return self._connection.exchange(_head(method, path, signed) + body)
+            return self._connection.exchange(_head(method, path, signed, len(body)) + body)
         except OSError as error:
-            raise OutcomeUnknown(f"{self._service}: no answer ({_name(error)})") from None
-
-    def _sign(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> HttpHeaders:
-        length = ("Content-Length", str(len(body)))
-        request = HttpRequest(
-            method, path, HttpHeaders([("Host", self._host), length, *headers]), BytesIO(body)
-        )
-        try:
-            aws_sign_request(request, self._signing()).result(TIMEOUT_S)
-        except AwsCrtError as error:
-            raise Misconfigured(
-                "AWS_ACCESS_KEY_ID", f"credentials are expected in the environment ({_name(error)})"
-            ) from None
-        return request.headers
-
-    def _signing(self) -> AwsSigningConfig:
-        is_s3 = self._service == "s3"
-        return AwsSigningConfig(
-            credentials_provider=self._credentials,
-            region=self._region,
-            service=self._service,
-            # S3 takes paths as they are and wants the body's hash in a header.
-            # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, read 2026-11-23
-            use_double_uri_encode=not is_s3,
-            should_normalize_uri_path=not is_s3,
-            signed_body_header_type=(
-                AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256 if is_s3 else AwsSignedBodyHeaderType.NONE
-            ),
-        )
+            raise OutcomeUnknown(f"{self._service}: no answer ({type(error).__name__})") from None
 
 
 @cache
@@ -116,11 +83,9 @@ def _trusted_authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _head(method: str, path: str, headers: HttpHeaders) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    if any("\n" in line or "\r" in line for line in lines):
-        raise Misconfigured("AWS_SESSION_TOKEN", "no header may hold a line break")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+def _head(method: str, path: str, headers: Headers, length: int) -> bytes:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\n\r\n".encode()
 
 
 def _domain(region: str) -> str:
@@ -168,7 +133,3 @@ def _error(answer: Answer) -> AwsError:
         fault = _Fault()
     code = fault.type_.rpartition("#")[2] or f"Http{answer.status}"
     return AwsError(code, fault.message or fault.Message or "", status=answer.status, body=answer.body)
-
-
-def _name(error: Exception) -> str:
-    return getattr(error, "name", "") or type(error).__name__

@@ -25,7 +25,7 @@ from tapstack.operations.imports import Needs, follow
 
 FUNCTIONS = ("consumer", "collector", "insights")
 ZIP_BYTES_MAX = (
-    8_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    2_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )
 INSTALL_TIMEOUT_S = 300
 

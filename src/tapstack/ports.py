@@ -40,34 +40,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_s: int = 0
 
 
-class RowWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """A row to be written if nobody else wrote it since.
+class RowWrite(Row, frozen=True, kw_only=True):
+    """A row as it shall be, to be written if nobody else wrote it since.
 
     Parameters
     ----------
-    key
-        Its primary key.
     seen_version
-        The version this content was decided from; 0 if there was no row.
-    state
-        The new content, stored as version `version`.
-    expires_at_s
-        Unix time after which DynamoDB may delete it; 0 means never.
-    first_version
-        What a row that does not exist is stored as, ``>= 1``. If rows may be deleted it must lie above
-        every version the row ever had: whoever still sees the deleted row must not take the new one for it.
+        The version this content was decided from, one less than its own; 0 if there was no row. A row that
+        begins anew must begin above every version it ever had: whoever still sees the deleted row must not
+        take the new one for it.
     """
 
-    key: Key
     seen_version: int
-    state: bytes
-    expires_at_s: int = 0
-    first_version: int = 1
-
-    @property
-    def version(self) -> int:
-        """The version it is stored as."""
-        return self.seen_version + 1 if self.seen_version else self.first_version
 
 
 class CommitConflict(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,9 @@ def table() -> tuple[DynamoTable, MemoryDynamoDB]:
 
 
 def write(key: Key, state: bytes = b"x", seen_version: int = 0, **more: Any) -> RowWrite:
-    return RowWrite(key=key, state=state, seen_version=seen_version, **more)
+    return RowWrite(
+        key=key, state=state, **{"version": seen_version + 1, "seen_version": seen_version, **more}
+    )
 
 
 @given(st.dictionaries(KEYS, st.tuples(st.binary(max_size=20), st.integers(0, 2**33)), min_size=1))
@@ -44,8 +46,8 @@ def test_what_is_committed_is_read_and_queried(rows: dict[Key, tuple[bytes, int]
 
 def test_a_write_takes_the_version_it_saw_and_leaves_the_next() -> None:
     rows, _ = table()
-    rows.commit([write(A, first_version=1_000)])
-    assert rows.commit([write(A, b"y", 1_000, first_version=5)]) is None
+    rows.commit([write(A, version=1_000)])
+    assert rows.commit([write(A, b"y", 1_000)]) is None
     assert rows.read([A])[0][A].version == 1_001
 
 

@@ -358,7 +358,7 @@ def test_rows_of_more_than_a_transaction_admits_are_written_in_several() -> None
                 [
                     RowWrite(
                         key=Key(item_partition(name), lane_sort_key(lane)),
-                        seen_version=0, state=large, expires_at_s=NOON_S + 86_400,
+                        version=1, state=large, expires_at_s=NOON_S + 86_400, seen_version=0,
                     )
                     for name in names[start : start + 45]
                 ]

@@ -15,7 +15,7 @@ from tapstack.consumer.chunk import by_user
 from tapstack.consumer.records import parse
 from tapstack.core.events import Event
 from tapstack.core.fold import part_items, parts_count
-from tapstack.core.identity import identify, lane_of, partition_key
+from tapstack.core.identity import identify, identify_part, lane_of, partition_key
 from tapstack.core.rows import user_key
 
 AGE_MAX_S = 20 * DAY_S
@@ -33,7 +33,7 @@ def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes
     for delivery in deliveries:
         event = data[delivery.position]
         assert delivery.event == event
-        assert delivery.identity == identify(event, delivery.part)
+        assert delivery.identity == identify(event)
         assert delivery.user_key == user_key(event.user_id, partition_key(event))
         assert delivery.lane == lane_of(partition_key(event), lanes)
         assert delivery.at_s == int(event.occurred_at.timestamp())
@@ -46,7 +46,18 @@ def test_an_event_of_many_items_is_delivered_in_parts_that_are_all_of_it(count: 
     event = deliveries[0].event
     assert [delivery.part for delivery in deliveries] == list(range(parts_count(event)))
     assert [item for each in deliveries for item in part_items(event, each.part)] == list(event.items)
+    assert [item_id for each in deliveries for item_id in each.item_ids] == [
+        item.item_id for item in event.items
+    ]
     assert len({delivery.identity for delivery in deliveries}) == len(deliveries)
+    assert [each.identity for each in deliveries] == [
+        identify(event),
+        *[identify_part(event, part) for part in range(1, len(deliveries))],
+    ]
+    assert [list(each.further) for each in deliveries] == [
+        [each.identity for each in deliveries[1:]],
+        *[[] for _ in deliveries[1:]],
+    ]
 
 
 @given(contents, st.integers(1, 4))

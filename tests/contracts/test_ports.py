@@ -14,7 +14,7 @@ A, B, C = Key("a", "1"), Key("b", "1"), Key("c", "1")
 
 
 def write(key: Key, seen: int, state: bytes = b"x", expires_at_s: int = 0) -> RowWrite:
-    return RowWrite(key=key, seen_version=seen, state=state, expires_at_s=expires_at_s)
+    return RowWrite(key=key, version=seen + 1, state=state, expires_at_s=expires_at_s, seen_version=seen)
 
 
 def row(key: Key, version: int, state: bytes = b"x", expires_at_s: int = 0) -> Row:

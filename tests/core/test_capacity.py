@@ -15,26 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.core.capacity import row_bytes, write_units
+from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.ports import Key, RowWrite
 from tapstack.testing import item_bytes
 
-DOCUMENTED: dict[str, tuple[int, int, int]] = {
-    # bytes, units standard, units in a transaction
-    "half a KiB": (512, 1, 2),
-    "one KiB": (1_024, 1, 2),
-    "one byte more": (1_025, 2, 4),
-    "one and a half KiB": (1_536, 2, 4),
-    "three KiB": (3 * 1_024, 3, 6),
-    "the largest item": (400 * 1_024, 400, 800),
-    "nothing": (0, 1, 2),
+DOCUMENTED: dict[str, tuple[list[int], int]] = {
+    "half a KiB": ([512], 2),
+    "one KiB": ([1_024], 2),
+    "one byte more": ([1_025], 4),
+    "one and a half KiB": ([1_536], 4),
+    "three KiB": ([3 * 1_024], 6),
+    "the largest item": ([400 * 1_024], 800),
+    "each row by itself": ([1, 1, 1_025], 8),
+    "nothing": ([], 0),
 }
 
 
-@pytest.mark.parametrize(("size", "standard", "transactional"), DOCUMENTED.values(), ids=DOCUMENTED)
-def test_a_kib_begun_is_a_unit_and_two_in_a_transaction(size: int, standard: int, transactional: int) -> None:
-    assert write_units(size, transactional=False) == standard
-    assert write_units(size, transactional=True) == transactional
+@pytest.mark.parametrize(("sizes", "units"), DOCUMENTED.values(), ids=DOCUMENTED)
+def test_a_kib_begun_is_two_units_in_a_transaction(sizes: list[int], units: int) -> None:
+    assert transaction_units(sizes) == units
 
 
 @given(
@@ -54,7 +53,9 @@ def test_a_rows_size_is_dynamodbs_give_or_take_its_numbers(
             stored.append(msgspec.json.decode(body)["TransactItems"][0]["Put"]["Item"])
             return b"{}"
 
-    write = RowWrite(key=Key(pk, sk), seen_version=version, state=state, expires_at_s=expires_at_s)
+    write = RowWrite(
+        key=Key(pk, sk), version=version + 1, state=state, expires_at_s=expires_at_s, seen_version=version
+    )
     DynamoTable(Recorder(), "t").commit([write])
     assert base64.b64decode(stored[0]["s"]["B"]) == state
     # A number whose last digits are zeros takes fewer bytes, down to two.

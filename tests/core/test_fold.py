@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -64,7 +65,8 @@ def test_every_mention_of_an_item_is_counted_once(events: list[Event]) -> None:
     )
     counted: Counter[tuple[str, Any]] = Counter()
     for effect in effects:
-        counted.update({(effect.item_id, key): n for key, n in effect.delta.items() if isinstance(key, int)})
+        for item_id in effect.item_ids:
+            counted.update({(item_id, key): n for key, n in effect.delta.items() if isinstance(key, int)})
     assert counted == mentioned
     assert sum(n for key, n in user.counters.items() if isinstance(key, int)) == len(events)
 
@@ -75,14 +77,15 @@ def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]
     viewed: Counter[tuple[str, str]] = Counter()
     bought: Counter[tuple[str, str]] = Counter()
     for effect in effects:
-        viewed.update((effect.item_id, partner) for partner in effect.viewed_with)
-        bought.update((effect.item_id, partner) for partner in effect.bought_with)
+        viewed.update(product(effect.item_ids, effect.viewed_with))
+        bought.update(product(effect.item_ids, effect.bought_with))
     for pairs in (viewed, bought):
         assert all(pairs[b, a] == count for (a, b), count in pairs.items())
     assert user.pairs_count == viewed.total() + bought.total()
     items: dict[str, ItemState] = {}
     for effect in effects:
-        fold_item(items.setdefault(effect.item_id, ItemState()), effect)
+        for item_id in effect.item_ids:
+            fold_item(items.setdefault(item_id, ItemState()), effect)
     in_maps = sum(sum(item.viewed_with.values()) + sum(item.bought_with.values()) for item in items.values())
     assert in_maps == user.pairs_count
 
@@ -144,7 +147,8 @@ def test_a_part_touches_no_more_rows_than_a_transaction_has_room_for(event_type:
         fold(user, stream_event(event_type=event_type, items=[{"item_id": f"before-{number}"}]))
     event = many_items(ITEMS_MAX, event_type)
     for part in range(parts_count(event)):
-        touched = {effect.item_id for effect in fold_event(user, event, part, seconds(event), NOON_S)}
+        effects = fold_event(user, event, part, seconds(event), NOON_S)
+        touched = {item_id for effect in effects for item_id in effect.item_ids}
         outside = touched - {item.item_id for item in part_items(event, part)}
         assert len(outside) <= others
         assert len(touched) + 3 + 1 <= 100
@@ -154,9 +158,9 @@ def test_the_same_item_twice_in_one_event_counts_twice_and_pairs_once() -> None:
     event = stream_event(items=[{"item_id": "a"}, {"item_id": "b"}, {"item_id": "a"}])
     _, effects = folded([event])
     assert (
-        sum(effect.delta.get(TYPE_CODE["item_view"], 0) for effect in effects if effect.item_id == "a") == 2
+        sum(effect.delta.get(TYPE_CODE["item_view"], 0) for effect in effects if "a" in effect.item_ids) == 2
     )
-    assert [effect.viewed_with for effect in effects if effect.item_id == "b" and effect.viewed_with] == [
+    assert [effect.viewed_with for effect in effects if "b" in effect.item_ids and effect.viewed_with] == [
         ["a"]
     ]
 
@@ -220,6 +224,6 @@ def test_a_person_is_known_under_the_last_few_anonymous_ids() -> None:
 
 def test_effects_of_a_partner_move_no_counter() -> None:
     item = ItemState()
-    fold_item(item, ItemEffect("a", (1, 1, 1), NOON_S, {}, viewed_with=("b",)))
+    fold_item(item, ItemEffect(("a",), (1, 1, 1), NOON_S, {}, viewed_with=("b",)))
     assert item == ItemState(viewed_with={"b": 1})
     assert msgspec.msgpack.decode(encode_state(item))[1] == {"b": 1}

@@ -47,7 +47,8 @@ def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
             remember(user.seen, identity)
             at_s = int(event.occurred_at.timestamp())
             for effect in fold_event(user, event, 0, at_s, NOON_S):
-                fold_item(items.setdefault(effect.item_id, ItemState()), effect)
+                for item_id in effect.item_ids:
+                    fold_item(items.setdefault(item_id, ItemState()), effect)
     return user, items
 
 
@@ -169,6 +170,8 @@ def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
     for second in range(0, 40 * 86_400, 600):
         at_s, other = NOON_S + second, f"sku-{second // 600:08d}"
         numbers = (at_s // 300, at_s // 3_600, at_s // 86_400)
-        fold_item(item, ItemEffect("x", numbers, at_s, {1: 1, 10: 1, "EUR": 10**9}, True, (other,), (other,)))
+        fold_item(
+            item, ItemEffect(("x",), numbers, at_s, {1: 1, 10: 1, "EUR": 10**9}, True, (other,), (other,))
+        )
     assert len(encode_state(item)) < 2_500
     assert sum(item.viewed_with.values()) == sum(item.bought_with.values()) == item.counters.lifetime[1]

@@ -317,9 +317,9 @@ def test_a_table_that_is_not_what_was_committed_is_noticed() -> None:
 
 def test_names_are_the_products_names() -> None:
     from tapstack.core.events import decode_event
-    from tapstack.core.identity import identify
+    from tapstack.core.identity import identify, identify_part
 
     event = decode_event(body(3))
-    native, part = identify(event), identify(event, 1)
-    assert native_name(CLIENT, 3) == ("n", native[0], native[1])
-    assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part[0]
+    native, part = identify(event), identify_part(event, 1)
+    assert native_name(CLIENT, 3) == ("n", native.client, native.n)
+    assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part.digest

@@ -43,10 +43,10 @@ class _RowItem(msgspec.Struct, omit_defaults=True):
     s: _B
     ttl: _N | None = None
 
-    def row(self) -> Row:
-        """Tell the row."""
+    def row(self, key: Key | None = None) -> Row:
+        """Tell the row; its key, if the caller has it, is not made anew."""
         return Row(
-            key=Key(self.pk.S, self.sk.S),
+            key=key or Key(self.pk.S, self.sk.S),
             version=int(self.v.N),
             state=self.s.B,
             expires_at_s=int(self.ttl.N) if self.ttl is not None else 0,
@@ -62,12 +62,20 @@ class _BatchAnswer(msgspec.Struct):
     UnprocessedKeys: dict[str, _KeysOf] = {}
 
 
+class _Seen(msgspec.Struct, rename={"v": ":v"}):
+    v: _N
+
+
 class _Put(msgspec.Struct, omit_defaults=True):
     TableName: str
     Item: _RowItem
     ConditionExpression: str
-    ExpressionAttributeValues: dict[str, _N] = {}
-    ReturnValuesOnConditionCheckFailure: str = msgspec.field(default_factory=lambda: "ALL_OLD")
+    ExpressionAttributeValues: _Seen | None = None
+    ReturnValuesOnConditionCheckFailure: str | None = None
+
+
+class _Write(msgspec.Struct):
+    Put: _Put
 
 
 class _Reason(msgspec.Struct):
@@ -110,13 +118,15 @@ class DynamoTable:
         wanted = [_KeyItem(_S(key.pk), _S(key.sk)) for key in keys]
         body = _encoder.encode({"RequestItems": {self._name: _KeysOf(wanted)}})
         answer = _batch_decoder.decode(call(SERVICE, self._api, "BatchGetItem", body))
-        rows = {row.key: row for item in answer.Responses.get(self._name, ()) for row in (item.row(),)}
+        asked: dict[tuple[str, str], Key] = {key: key for key in keys}
+        found = [(asked[item.pk.S, item.sk.S], item) for item in answer.Responses.get(self._name, ())]
+        rows = {key: item.row(key) for key, item in found}
         left = answer.UnprocessedKeys.get(self._name)
         return rows, [] if left is None else [Key(item.pk.S, item.sk.S) for item in left.Keys]
 
     def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
         """Write all rows or none; see `tapstack.ports.StateTable.commit`."""
-        body = _encoder.encode({"TransactItems": [{"Put": self._put(write)} for write in writes]})
+        body = _encoder.encode({"TransactItems": [_Write(self._put(write)) for write in writes]})
         try:
             self._api.call("TransactWriteItems", body)
         except AwsError as error:
@@ -151,8 +161,8 @@ class DynamoTable:
             _N(str(write.expires_at_s)) if write.expires_at_s else None,
         )
         if write.seen_version == 0:
-            return _Put(self._name, item, "attribute_not_exists(pk)")
-        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})
+            return _Put(self._name, item, "attribute_not_exists(pk)", None, "ALL_OLD")
+        return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")
 
 
 def _conflict(writes: Sequence[RowWrite], error: AwsError) -> CommitConflict:

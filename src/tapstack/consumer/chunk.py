@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import TypeVar
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import chain
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.aggregates import WINDOWS, Numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX
-from tapstack.core.dedupe import Verdict, expect_parts, has_room_for_parts, judge, remember
-from tapstack.core.events import Event
-from tapstack.core.fold import PART_ITEMS_MAX, ItemEffect, fold_event, fold_item, parts_count
-from tapstack.core.identity import Part, identify
+from tapstack.core.dedupe import LATE, NEW, Verdict, expect_parts, has_room_for_parts, judge, remember
+from tapstack.core.fold import ItemEffect, fold_event, fold_item
 from tapstack.core.ranking import Board, interest, trim
 from tapstack.core.rows import (
     ItemState,
@@ -29,7 +26,7 @@ from tapstack.core.rows import (
     lane_sort_key,
 )
 from tapstack.core.sessions import BOUGHT_MAX
-from tapstack.ports import Key, RowWrite
+from tapstack.ports import Key, Row, RowWrite
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
 ROWS_MAX = 100
@@ -39,9 +36,9 @@ BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and na
 # and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
 # that are on the stream when it begins: leaderboards as well, though nobody asks for old ones.
 VERSIONS_PER_S = 1_000
+ITEM_KEYS_MAX = 16_384
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
-_S = TypeVar("_S", UserState, ItemState, Board)
 
 
 class Chunk:
@@ -60,7 +57,8 @@ class Chunk:
         self._row_ttl_s = row_ttl_s
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
-        self._effects: dict[tuple[str, int], list[ItemEffect]] = {}  # by item and lane
+        self._effects: defaultdict[tuple[str, int], list[ItemEffect]] = defaultdict(list)  # by item and lane
+        self._moves: dict[tuple[str, int], dict[Numbers, None]] = {}  # windows in which an item may rise
         self._moments: dict[tuple[Numbers, int], None] = {}  # windows and lanes whose boards may move
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
@@ -73,17 +71,20 @@ class Chunk:
         bool
             False if its rows might not fit; the chunk is as before and has to be committed first.
         """
-        user = self._user(delivery.user_key)
+        key = delivery.user_key
+        user = self._users.get(key)
+        if user is None:
+            row = self._workspace.row(key)
+            user = self._users[key] = UserState() if row is None else decode_user(row.state)
         verdict = judge(user.seen, delivery.identity)
-        goes_on = delivery.part == 0 and len(delivery.event.items) > PART_ITEMS_MAX
-        if verdict is Verdict.NEW and (delivery.too_old or (goes_on and not has_room_for_parts(user.seen))):
-            verdict = Verdict.LATE
-        if verdict is Verdict.NEW:
+        if verdict is NEW and (delivery.too_old or (delivery.further and not has_room_for_parts(user.seen))):
+            verdict = LATE
+        if verdict is NEW:
             if not self._fits(delivery):
                 return False
             remember(user.seen, delivery.identity)
-            if goes_on:
-                expect_parts(user.seen, _further_parts(delivery.event))
+            if delivery.further:
+                expect_parts(user.seen, delivery.further)
             self._fold(user, delivery)
         self.verdicts.append((delivery, verdict))
         return True
@@ -92,25 +93,27 @@ class Chunk:
         """Tell the rows the chunk would write."""
         return [
             *self._changed,
-            *(_item_key(item_id, lane) for item_id, lane in self._effects),
+            *[_item_keys[place] for place in self._effects],
             *(_board_key(place) for place in self._boards()),
         ]
 
     def writes(self) -> list[RowWrite]:
         """Fold the items' and boards' rows, which must be loaded by now, and tell what to write."""
-        writes = [self._write(key, self._users[key]) for key in self._changed]
-        boards = {
-            place: self._state(_board_key(place), decode_board, _empty_board) for place in self._boards()
-        }
-        for (item_id, lane), effects in self._effects.items():
-            key = _item_key(item_id, lane)
-            item = self._state(key, decode_item, ItemState)
+        writes = [self._write(key, self._workspace.row(key), self._users[key]) for key in self._changed]
+        boards = {place: self._board(_board_key(place)) for place in self._boards()}
+        for place, effects in self._effects.items():
+            key = _item_keys[place]
+            row = self._workspace.row(key)
+            item = ItemState() if row is None else decode_item(row.state)
             for effect in effects:
                 fold_item(item, effect)
-            writes.append(self._write(key, item))
-            for numbers in {effect.numbers for effect in effects if effect.interested}:
-                _score(boards, item_id, item, numbers, lane)
-        return writes + [self._write(_board_key(place), trim(board)) for place, board in boards.items()]
+            writes.append(self._write(key, row, item))
+            for numbers in self._moves.get(place, ()):
+                _score(boards, place, item, numbers)
+        for moment, board in boards.items():
+            key = _board_key(moment)
+            writes.append(self._write(key, self._workspace.row(key), trim(board)))
+        return writes
 
     def _boards(self) -> dict[Place, None]:
         """Tell the leaderboards that may move: those of windows still kept."""
@@ -118,23 +121,21 @@ class Chunk:
             (position, number, lane): None
             for numbers, lane in self._moments
             for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True))
-            if window.oldest_kept(self._arrived_at_s) <= number <= window.newest_kept(self._arrived_at_s)
+            if window.keeps(number, self._arrived_at_s, self._arrived_at_s)
         }
 
-    def _user(self, key: Key) -> UserState:
-        user = self._users.get(key)
-        if user is None:
-            user = self._users[key] = self._state(key, decode_user, UserState)
-        return user
+    def _board(self, key: Key) -> Board:
+        row = self._workspace.row(key)
+        return {} if row is None else decode_board(row.state)
 
     def _fits(self, delivery: Delivery) -> bool:
-        items, lane = delivery.items, delivery.lane
+        item_ids, lane = delivery.item_ids, delivery.lane
         room = ROWS_MAX - len(self._changed) - len(self._effects) - len(WINDOWS) * len(self._moments)
-        beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if items else 0
-        if room >= 1 + len(items) + beside:
+        if room >= 1 + len(item_ids) + _BESIDE_MAX:
             return True  # the usual case: it fits even if none of its rows is in the chunk yet
+        beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if item_ids else 0
         new_user = delivery.user_key not in self._changed
-        new_items = {item.item_id for item in items if (item.item_id, lane) not in self._effects}
+        new_items = {item_id for item_id in item_ids if (item_id, lane) not in self._effects}
         return room >= new_user + len(new_items) + beside
 
     def _fold(self, user: UserState, delivery: Delivery) -> None:
@@ -142,43 +143,50 @@ class Chunk:
         self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
         lane = delivery.lane
         for effect in fold_event(user, delivery.event, delivery.part, delivery.at_s, delivery.arrived_at_s):
-            self._effects.setdefault((effect.item_id, lane), []).append(effect)
+            for item_id in effect.item_ids:
+                self._effects[item_id, lane].append(effect)
+                if effect.interested:
+                    self._moves.setdefault((item_id, lane), {})[effect.numbers] = None
             if effect.interested:
                 self._moments[effect.numbers, lane] = None
 
-    def _state(self, key: Key, decode: Callable[[bytes], _S], empty: Callable[[], _S]) -> _S:
-        row = self._workspace.row(key)
-        return empty() if row is None else decode(row.state)
-
-    def _write(self, key: Key, state: State) -> RowWrite:
-        row = self._workspace.row(key)
+    def _write(self, key: Key, row: Row | None, state: State) -> RowWrite:
         expires_at_s = self._arrived_at_s + self._row_ttl_s
+        if row is None:
+            version = max(1, self._arrived_at_s * VERSIONS_PER_S)
+            return RowWrite(
+                key=key,
+                version=version,
+                state=encode_state(state),
+                expires_at_s=expires_at_s,
+                seen_version=0,
+            )
         return RowWrite(
             key=key,
-            seen_version=0 if row is None else row.version,
+            version=row.version + 1,
             state=encode_state(state),
-            expires_at_s=expires_at_s if row is None else max(expires_at_s, row.expires_at_s),
-            first_version=max(1, self._arrived_at_s * VERSIONS_PER_S),
+            expires_at_s=max(row.expires_at_s, expires_at_s),
+            seen_version=row.version,
         )
 
 
 # How many items beside its own an event may touch, at most.
 _PARTNERS_BOUND = {"item_view": PARTNERS_MAX, "purchase": BOUGHT_MAX}
+_BESIDE_MAX = max(_PARTNERS_BOUND.values()) + len(WINDOWS)  # and how many rows, of whatever type it is
 
 
-def _further_parts(event: Event) -> list[Part]:
-    """Tell the parts that come after the first one of a long event."""
-    parts = [identify(event, part) for part in range(1, parts_count(event))]
-    return [part for part in parts if isinstance(part, Part)]
+class _ItemKeys(dict[tuple[str, int], Key]):
+    """Keys of items' rows by item and lane: asked for three times a row, and made once."""
+
+    def __missing__(self, place: tuple[str, int]) -> Key:
+        if len(self) >= ITEM_KEYS_MAX:
+            self.clear()
+        item_id, lane = place
+        key = self[place] = Key(item_partition(item_id), lane_sort_key(lane))
+        return key
 
 
-def _empty_board() -> Board:
-    return {}
-
-
-@lru_cache(maxsize=16_384)  # asked for three times a row
-def _item_key(item_id: str, lane: int) -> Key:
-    return Key(item_partition(item_id), lane_sort_key(lane))
+_item_keys = _ItemKeys()
 
 
 def _board_key(place: Place) -> Key:
@@ -186,8 +194,9 @@ def _board_key(place: Place) -> Key:
     return Key(board_partition(WINDOWS[position], number), lane_sort_key(lane))
 
 
-def _score(boards: dict[Place, Board], item_id: str, item: ItemState, numbers: Numbers, lane: int) -> None:
+def _score(boards: dict[Place, Board], place: tuple[str, int], item: ItemState, numbers: Numbers) -> None:
     """Put an item's exact score on the boards of an event's windows."""
+    item_id, lane = place
     for position, number in enumerate(numbers):
         counted = item.counters.windows[position].get(number)
         board = boards.get((position, number, lane))
@@ -197,8 +206,8 @@ def _score(boards: dict[Place, Board], item_id: str, item: ItemState, numbers: N
 
 def item_keys(deliveries: Sequence[Delivery]) -> list[Key]:
     """Tell the rows of the items that deliveries are about; their partners are known only later."""
-    touched = {(item.item_id, d.lane): None for d in deliveries for item in d.items}
-    return [_item_key(item_id, lane) for item_id, lane in touched]
+    touched = {(item_id, delivery.lane): None for delivery in deliveries for item_id in delivery.item_ids}
+    return [_item_keys[place] for place in touched]
 
 
 def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -207,14 +216,14 @@ def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
     Users who touch the same popular item stand together, so that its row is written in few
     transactions instead of in most.
     """
-    touched = Counter([item.item_id for delivery in deliveries for item in delivery.items])
+    touched = Counter(chain.from_iterable([delivery.item_ids for delivery in deliveries]))
     groups: dict[tuple[int, Key], list[Delivery]] = {}
     for delivery in deliveries:
         groups.setdefault((delivery.lane, delivery.user_key), []).append(delivery)
 
     def order(group: tuple[int, Key]) -> tuple[int, int, str]:
-        item_ids = [item.item_id for delivery in groups[group] for item in delivery.items]
-        favourite = max(item_ids, key=lambda item_id: (touched[item_id], item_id), default="")
+        item_ids = chain.from_iterable([delivery.item_ids for delivery in groups[group]])
+        favourite = max(item_ids, key=touched.__getitem__, default="")
         return group[0], -touched[favourite], favourite
 
     return [delivery for group in sorted(groups, key=order) for delivery in groups[group]]

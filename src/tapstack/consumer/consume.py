@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -11,8 +10,8 @@ from tapstack.consumer.chunk import BYTES_MAX, Chunk, by_user, item_keys
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
-from tapstack.core.capacity import row_bytes, write_units
-from tapstack.core.dedupe import Verdict
+from tapstack.core.capacity import row_bytes, transaction_units
+from tapstack.core.dedupe import DUP, LATE, Verdict
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
 
@@ -105,8 +104,9 @@ def consume(
     """
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
-    open_parts = Counter(delivery.position for delivery in deliveries)
-    open_parts.update(bad.position for bad in poison)
+    open_parts = [0] * len(records)
+    for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
+        open_parts[position] += 1
     invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
     try:
         late = invocation.apply(by_user(deliveries))
@@ -114,7 +114,7 @@ def consume(
     except Unavailable as error:
         report.reason = f"{type(error).__name__}: {error}"
         report.resume_from = records[
-            min(position for position, count in open_parts.items() if count)
+            min(position for position, count in enumerate(open_parts) if count)
         ].sequence_number
     return report
 
@@ -129,7 +129,7 @@ class _Invocation:
         limits: Limits,
         remaining_ms: Callable[[], int],
         report: Report,
-        open_parts: Counter[int],
+        open_parts: list[int],
     ) -> None:
         self._records = records
         self._world = world
@@ -151,8 +151,7 @@ class _Invocation:
                 read += len(ahead)
             verdicts = self._commit_chunk(deliveries[start:read])
             start += len(verdicts)
-            late += [delivery for delivery, verdict in verdicts if verdict is Verdict.LATE]
-            self._settle([each for each in verdicts if each[1] is not Verdict.LATE])
+            late += self._settle(verdicts)
         return late
 
     def set_aside(self, poison: Sequence[Poison], late: Sequence[Delivery]) -> None:
@@ -183,11 +182,11 @@ class _Invocation:
                 if not chunk.add(delivery):
                     break
             writes = self._writes(chunk)
-            if sum(len(write.state) for write in writes) > BYTES_MAX:
+            if sum([len(write.state) for write in writes]) > BYTES_MAX:
                 if len(chunk.verdicts) > 1:
                     end = len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
-                return [(deliveries[0], Verdict.LATE)]  # no transaction will ever hold them
+                return [(deliveries[0], LATE)]  # no transaction will ever hold them
             refused = self._commit(writes)
             if refused is None:
                 return chunk.verdicts
@@ -221,14 +220,20 @@ class _Invocation:
         self._workspace.note_images(conflict.images)
         return Throttled("rows changed under every attempt to commit")
 
-    def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
-        """Note that deliveries are done: they are committed, or were before."""
+    def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> list[Delivery]:
+        """Note that deliveries are done, counted now or before; tell those that are LATE instead."""
+        late: list[Delivery] = []
+        duplicates = 0
         for delivery, verdict in verdicts:
+            if verdict is LATE:
+                late.append(delivery)
+                continue
             self._open_parts[delivery.position] -= 1
-            if verdict is Verdict.DUP:
-                self._report.duplicates += 1
-            else:
-                self._report.applied += 1
+            if verdict is DUP:
+                duplicates += 1
+        self._report.duplicates += duplicates
+        self._report.applied += len(verdicts) - len(late) - duplicates
+        return late
 
     def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> str:
         """Store a record durably; tell the object's name."""
@@ -256,5 +261,5 @@ class _Invocation:
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1
         self._report.rows_written += len(writes)
-        sizes = [row_bytes(*write.key, write.state) for write in writes]
-        self._report.write_units += sum([write_units(size, transactional=True) for size in sizes])
+        sizes = [row_bytes(pk, sk, write.state) for write in writes for pk, sk in (write.key,)]
+        self._report.write_units += transaction_units(sizes)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from tapstack.core.events import Event, Item, decode_event
+from tapstack.core.events import Event, decode_event
 from tapstack.core.fold import PART_ITEMS_MAX, part_items, parts_count
 from tapstack.core.identity import (
-    TIMELESS_MS,
+    DAY_S,
+    EPOCH,
     Identity,
+    Part,
     client_time_ms,
     identify,
+    identify_part,
     lane_of,
-    partition_key,
+    partition_key_of,
 )
 from tapstack.core.rows import user_key
 from tapstack.errors import InvalidEvent
 from tapstack.ports import Key
 
 
-class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
+class StreamRecord(msgspec.Struct, frozen=True):
     """A record as the event source mapping delivers it.
 
     Parameters
@@ -50,8 +55,9 @@ class Delivery(msgspec.Struct, frozen=True):
     position: int  # of its record in the batch
     event: Event
     part: int
-    items: Sequence[Item]  # of this part
+    item_ids: Sequence[str]  # of this part
     identity: Identity
+    further: Sequence[Part]  # the parts after this one, if it is the first
     user_key: Key
     lane: int
     at_s: int  # the event's own time
@@ -82,41 +88,57 @@ def parse(
     """
     deliveries: list[Delivery] = []
     poison: list[Poison] = []
+    arrived_at_s, oldest = -1, _Oldest(0, EPOCH)
     for position, record in enumerate(records):
         try:
             event = decode_event(record.data)
         except InvalidEvent as error:
             poison.append(Poison(position, error))
             continue
-        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)
+        if record.arrived_at_s != arrived_at_s:  # as few times as there are seconds in a batch
+            arrived_at_s = record.arrived_at_s
+            oldest_s = arrived_at_s - age_max_s
+            oldest = _Oldest(oldest_s, EPOCH + timedelta(seconds=oldest_s))
+        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)
     return deliveries, poison
 
 
 @lru_cache(maxsize=16_384)  # a user comes several times in a batch
-def _home(user_id: str | None, partition_key: str, lanes: int) -> tuple[Key, int]:
+def _home(user_id: str | None, anonymous_id: str | None, lanes: int) -> tuple[Key, int]:
     """Tell a user's row, and the lane of what is derived from it."""
+    partition_key = partition_key_of(user_id, anonymous_id)
     return Key(*user_key(user_id, partition_key)), lane_of(partition_key, lanes)
 
 
-def _deliveries(position: int, arrived_at_s: int, event: Event, lanes: int, age_max_s: int) -> list[Delivery]:
-    at_s = int(event.occurred_at.timestamp())
-    key, lane = _home(event.user_id, partition_key(event), lanes)
+class _Oldest(NamedTuple):
+    """The moment before which an event that is not known is too old."""
+
+    at_s: int
+    at: datetime
+
+
+def _deliveries(
+    position: int, arrived_at_s: int, event: Event, lanes: int, oldest: _Oldest
+) -> list[Delivery]:
+    since = event.occurred_at - EPOCH
+    at_s = since.days * DAY_S + since.seconds
     # A client's clock may be ahead, or silent; the collector's was there too.
-    born_s = int(event.received_at.timestamp())
-    if (said_ms := client_time_ms(event)) != TIMELESS_MS:
-        born_s = min(born_s, said_ms // 1000)
-    too_old = born_s < arrived_at_s - age_max_s
-    first = Delivery(position, event, 0, event.items, identify(event), key, lane, at_s, arrived_at_s, too_old)
-    if len(event.items) <= PART_ITEMS_MAX:
+    too_old = event.received_at < oldest.at or (
+        event.clock_skew_ms is not None and client_time_ms(event) < oldest.at_s * 1000
+    )
+    key, lane = _home(event.user_id, event.anonymous_id, lanes)
+    ids = [item.item_id for item in event.items]
+    first = Delivery(position, event, 0, ids, identify(event), (), key, lane, at_s, arrived_at_s, too_old)
+    if len(ids) <= PART_ITEMS_MAX:
         return [first]
-    return [
-        msgspec.structs.replace(
-            first,
-            part=part,
-            items=part_items(event, part),
-            identity=identify(event, part),
-            # The further parts follow the first, however old they are by then.
-            too_old=too_old and not part,
-        )
-        for part in range(parts_count(event))
-    ]
+    further = [identify_part(event, part) for part in range(1, parts_count(event))]
+    deliveries = [replace(first, item_ids=_ids(event, 0), further=further)]
+    for part, identity in enumerate(further, 1):
+        # The further parts follow the first, however old they are by then.
+        share = replace(first, part=part, item_ids=_ids(event, part), identity=identity, too_old=False)
+        deliveries.append(share)
+    return deliveries
+
+
+def _ids(event: Event, part: int) -> list[str]:
+    return [item.item_id for item in part_items(event, part)]

@@ -41,7 +41,8 @@ class Workspace:
             again = frozenset(unprocessed)
             if len(again) < len(asked):
                 attempt = 0  # a throttled table that gives a little is waited for as long as there is time
-            self._rows.update((key, found.get(key)) for key in asked if key not in again)
+            self._rows.update(dict.fromkeys([key for key in asked if key not in again]))
+            self._rows.update(found)
             unknown = [*unprocessed, *unknown[READ_KEYS_MAX:]]
             if again:
                 self._patience.pause(attempt, Throttled("the table left keys of a read unprocessed"))
@@ -53,13 +54,7 @@ class Workspace:
 
     def note_written(self, writes: Sequence[RowWrite]) -> None:
         """Remember rows that were committed."""
-        for write in writes:
-            self._rows[write.key] = Row(
-                key=write.key,
-                version=write.version,
-                state=write.state,
-                expires_at_s=write.expires_at_s,
-            )
+        self._rows.update([(write.key, write) for write in writes])
 
     def note_images(self, images: Mapping[Key, Row | None]) -> None:
         """Remember rows as a refused commit showed them."""

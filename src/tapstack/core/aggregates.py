@@ -5,6 +5,7 @@ Amounts are integers of millionths, so that a sum does not depend on the order o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -39,9 +40,14 @@ class Window(NamedTuple):
         """Tell the number of the oldest window still kept when records arrive at `arrived_s`."""
         return arrived_s // self.length_s - self.kept
 
-    def newest_kept(self, arrived_s: int) -> int:
-        """Tell the number of the newest window that a record arriving at `arrived_s` may be counted in."""
-        return (arrived_s + AHEAD_MAX_S) // self.length_s
+    def keeps(self, number: int, newest_s: int, arrived_s: int) -> bool:
+        """Tell whether a record that arrives at `arrived_s` may be counted in a window.
+
+        `newest_s` is the latest arrival of a record that the row has seen, or the same moment.
+        """
+        length_s = self.length_s
+        oldest = newest_s // length_s - self.kept
+        return oldest <= number <= (arrived_s + AHEAD_MAX_S) // length_s
 
 
 WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))
@@ -69,13 +75,18 @@ SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stay
 def add_counts(into: Counters, delta: Counters) -> None:
     """Add `delta` in place."""
     for key, amount in delta.items():
-        place = key if len(into) < KEYS_MAX else _place(into, key)
-        total = into.get(place, 0) + amount
-        into[place] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
+        if isinstance(key, int):
+            into[key] = into.get(key, 0) + amount
+        else:
+            _add_money(into, _place(into, key), amount)
 
 
-def _place(into: Counters, key: int | str) -> int | str:
-    return key if key in into or isinstance(key, int) else NO_CURRENCY
+def _place(into: Counters, currency: str) -> str:
+    return currency if len(into) < KEYS_MAX or currency in into else NO_CURRENCY
+
+
+def _add_money(into: Counters, currency: str, amount: int) -> None:
+    into[currency] = max(-SUM_MAX, min(SUM_MAX, into.get(currency, 0) + amount))
 
 
 def window_numbers(at_s: int) -> Numbers:
@@ -102,19 +113,28 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
         state.arrived_s = arrived_s
         if turned:  # all lengths are multiples of the first: nothing grows old in between
             _forget_old(state)
-    counted = [state.lifetime]
-    for window, windows, number in zip(WINDOWS, state.windows, numbers, strict=True):
-        if number in windows:
-            counted.append(windows[number])
-        elif window.oldest_kept(state.arrived_s) <= number <= window.newest_kept(arrived_s):
-            windows[number] = {}
-            counted.append(windows[number])
+    in_5m, in_1h, in_1d = state.windows
+    number_5m, number_1h, number_1d = numbers
+    if number_5m in in_5m and number_1h in in_1h and number_1d in in_1d:  # the usual case
+        counted = [state.lifetime, in_5m[number_5m], in_1h[number_1h], in_1d[number_1d]]
+    else:
+        counted = [state.lifetime, *_begin_windows(state, numbers, arrived_s)]
     for key, amount in delta.items():
-        # A window holds no key that the lifetime does not: there is room in all of them or in none.
-        place = key if len(state.lifetime) < KEYS_MAX else _place(state.lifetime, key)
+        if isinstance(key, int):
+            for counters in counted:
+                counters[key] = counters.get(key, 0) + amount
+            continue
+        # A window holds no currency that the lifetime does not: there is room in all of them or in none.
+        place = _place(state.lifetime, key)
         for counters in counted:
-            total = counters.get(place, 0) + amount
-            counters[place] = total if -SUM_MAX <= total <= SUM_MAX else max(-SUM_MAX, min(SUM_MAX, total))
+            _add_money(counters, place, amount)
+
+
+def _begin_windows(state: Windowed, numbers: Numbers, arrived_s: int) -> Iterator[Counters]:
+    """Tell those of the windows that are kept, begun where they are not there yet."""
+    for window, windows, number in zip(WINDOWS, state.windows, numbers, strict=True):
+        if number in windows or window.keeps(number, state.arrived_s, arrived_s):
+            yield windows.setdefault(number, {})
 
 
 def _forget_old(state: Windowed) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 WRITE_UNIT_BYTES = 1024
 _ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 8 + 6  # names, and the numbers v and ttl
 
@@ -18,7 +20,6 @@ def row_bytes(pk: str, sk: str, state: bytes) -> int:
     return len(keys if keys.isascii() else keys.encode()) + len(state) + _ROW_OVERHEAD_BYTES
 
 
-def write_units(size_bytes: int, *, transactional: bool) -> int:
-    """Tell the write units of one item: one for each KiB begun, twice in a transaction."""
-    units = -(-max(size_bytes, 1) // WRITE_UNIT_BYTES)
-    return units * 2 if transactional else units
+def transaction_units(sizes_bytes: Iterable[int]) -> int:
+    """Tell the write units of a transaction's rows: two for each KiB begun."""
+    return 2 * sum([-(-size // WRITE_UNIT_BYTES) for size in sizes_bytes])

@@ -29,6 +29,9 @@ class Verdict(Enum):
     LATE = "late"  # no longer known whether it was counted: store it, do not count it
 
 
+NEW, DUP, LATE = Verdict  # by themselves: Python 3.11 takes long to find an enum's member
+
+
 class ClientSeen(msgspec.Struct, array_like=True):
     """What was seen of one client: all of ``low..top`` except the gaps; below `low` nothing is known."""
 
@@ -52,10 +55,10 @@ def judge(seen: Seen, identity: Identity) -> Verdict:
     if isinstance(identity, Native):
         return _judge_native(seen, identity)
     if isinstance(identity, Part):
-        return Verdict.NEW if identity.digest in seen.parts else Verdict.DUP
+        return NEW if identity.digest in seen.parts else DUP
     if identity.digest in seen.ids:
-        return Verdict.DUP
-    return Verdict.LATE if identity.at_ms <= seen.ids_floor_ms else Verdict.NEW
+        return DUP
+    return LATE if identity.at_ms <= seen.ids_floor_ms else NEW
 
 
 def remember(seen: Seen, identity: Identity) -> None:
@@ -90,13 +93,13 @@ def missing_count(seen: Seen) -> int:
 def _judge_native(seen: Seen, identity: Native) -> Verdict:
     known = seen.clients.get(identity.client)
     if known is None:
-        return Verdict.LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else Verdict.NEW
+        return LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else NEW
     n = identity.n
     if n > known.top:
-        return Verdict.NEW
+        return NEW
     if n < known.low:
-        return Verdict.LATE
-    return Verdict.NEW if any(a <= n <= b for a, b in known.gaps) else Verdict.DUP
+        return LATE
+    return NEW if any(a <= n <= b for a, b in known.gaps) else DUP
 
 
 def _remember_native(seen: Seen, identity: Native) -> None:

@@ -211,19 +211,20 @@ def _explain(message: str) -> InvalidEvent:
 
 def _check(event: ClientEvent | Event) -> None:
     """Check what spans fields."""
-    if event.user_id is None and event.anonymous_id is None:
+    user_id, anonymous_id, client_id = event.user_id, event.anonymous_id, event.client_id
+    if user_id is None and anonymous_id is None:
         raise InvalidEvent("user_id", "user_id or anonymous_id is required")
-    if (event.client_id is None) != (event.n is None):
+    if (client_id is None) != (event.n is None):
         missing = "n" if event.n is None else "client_id"
         raise InvalidEvent(missing, "client_id and n come together")
-    if event.client_id is None and event.event_id is None:
+    if client_id is None and event.event_id is None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
     if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
-    for name in (event.user_id, event.anonymous_id):
-        if name is not None and not name.isascii() and not _fits_partition_key(name):
+    for name in (user_id, anonymous_id):
+        if name is not None and len(name) > 128 and not _fits_partition_key(name):
             raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
-    if event.client_id is not None and not is_uuid7(event.client_id):
+    if client_id is not None and not is_uuid7(client_id):
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
         raise InvalidEvent("items", f"{event.event_type} needs at least one item")

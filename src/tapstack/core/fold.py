@@ -47,25 +47,25 @@ PART_ITEMS_MAX = 80
 
 
 class ItemEffect(msgspec.Struct, frozen=True, array_like=True):
-    """What an event adds to one item's row.
+    """What an event adds to the rows of some items, to each the same.
 
     Parameters
     ----------
-    item_id
-        The item.
+    item_ids
+        The items.
     numbers
         The windows of the event's own time.
     arrived_s
         When the record arrived at the stream, Unix seconds.
     delta
-        What to add to its counters; empty for an item that is only a partner.
+        What to add to their counters; empty for items that are only partners.
     interested
         Whether it moves the leaderboards.
     viewed_with, bought_with
         Partners, each one pair.
     """
 
-    item_id: str
+    item_ids: Sequence[str]
     numbers: Numbers
     arrived_s: int
     delta: Counters
@@ -107,27 +107,32 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
         if session is not None:
             add_counts(session.counters, delta)
         _fold_profile(user.profile, event, at_s)
-    effects: list[ItemEffect] = []
-    if not event.items:
-        return effects
+    items = event.items
+    if not items:
+        return []
+    if len(items) > PART_ITEMS_MAX:
+        items = part_items(event, part)
     numbers = window_numbers(at_s)
+    if event.event_type == "item_list_view":  # shown is not touched, and all items alike
+        return [ItemEffect([item.item_id for item in items], numbers, arrived_s, item_delta(event, items[0]))]
     code = TYPE_CODE[event.event_type]
-    for item in part_items(event, part):
-        if event.event_type != "item_list_view":  # shown is not touched
-            _keep_recent(user.recent, Recent(at_s, code, item.item_id))
+    interested = code in INTERESTED
+    effects: list[ItemEffect] = []
+    for item in items:
+        _keep_recent(user.recent, Recent(at_s, code, item.item_id))
         viewed, bought = _new_partners(session, event, item)
+        own = (item.item_id,)
         delta = item_delta(event, item)
-        interested = code in INTERESTED
-        effects.append(ItemEffect(item.item_id, numbers, arrived_s, delta, interested, viewed, bought))
-        if viewed or bought:
-            own = (item.item_id,)
-            effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]
-            effects += [ItemEffect(partner, numbers, arrived_s, {}, bought_with=own) for partner in bought]
-            user.pairs_count += 2 * (len(viewed) + len(bought))
+        effects.append(ItemEffect(own, numbers, arrived_s, delta, interested, viewed, bought))
+        if viewed:
+            effects.append(ItemEffect(viewed, numbers, arrived_s, {}, viewed_with=own))
+        if bought:
+            effects.append(ItemEffect(bought, numbers, arrived_s, {}, bought_with=own))
+        user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
 
 
-def part_items(event: Event, part: int) -> Sequence[Item]:
+def part_items(event: Event, part: int) -> tuple[Item, ...]:
     """Tell the items of one part."""
     return event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
 
@@ -165,17 +170,18 @@ def _newest_first(entry: Recent) -> tuple[int, int, str]:
 
 
 def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
-    profile.first_seen_s = min(profile.first_seen_s or at_s, at_s)
-    newest = at_s >= profile.last_seen_s
-    profile.last_seen_s = max(profile.last_seen_s, at_s)
-    if newest and event.context is not None and isinstance(locale := event.context.get("locale"), str):
-        profile.locale = locale[:TRAIT_CHARS_MAX]
+    if at_s < profile.first_seen_s or not profile.first_seen_s:
+        profile.first_seen_s = at_s
+    if at_s >= profile.last_seen_s:
+        profile.last_seen_s = at_s
+        if event.context is not None and isinstance(locale := event.context.get("locale"), str):
+            profile.locale = locale[:TRAIT_CHARS_MAX]
     if event.traits and at_s >= profile.traits_at_s:
         profile.traits_at_s = at_s
         profile.traits = {**profile.traits, **_scalars(event)}
         profile.traits = dict(list(profile.traits.items())[:TRAITS_MAX])
-    alias = event.anonymous_id if event.user_id is not None else None
-    if alias is not None and alias not in profile.aliases:
+    alias = event.anonymous_id
+    if alias is not None and event.user_id is not None and alias not in profile.aliases:
         profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]
 
 

@@ -10,11 +10,11 @@ from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mut
 from .patching import Edit
 from .reading import READERS
 
-_TOO_OLD = "        if verdict is Verdict.NEW and (delivery.too_old or (goes_on"
+_TOO_OLD = "        if verdict is NEW and (delivery.too_old or (delivery.further"
 _UNCONDITIONAL = Edit(
     TABLE,
-    '        return _Put(self._name, item, "v = :v", {":v": _N(str(write.seen_version))})',
-    '        return _Put(self._name, item, "attribute_exists(pk)")',
+    '        return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")',
+    '        return _Put(self._name, item, "attribute_exists(pk)", None, "ALL_OLD")',
 )
 
 MEMORY = (
@@ -22,8 +22,8 @@ MEMORY = (
         "id_floor_ignored",
         "an unknown id below the floor is LATE",
         DEDUPE,
-        "return Verdict.LATE if identity.at_ms <= seen.ids_floor_ms else Verdict.NEW",
-        "return Verdict.NEW",
+        "return LATE if identity.at_ms <= seen.ids_floor_ms else NEW",
+        "return NEW",
     ),
     one(
         "id_floor_not_raised",
@@ -36,8 +36,8 @@ MEMORY = (
         "client_floor_ignored",
         "an event of a forgotten client is LATE",
         DEDUPE,
-        "return Verdict.LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else Verdict.NEW",
-        "return Verdict.NEW",
+        "return LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else NEW",
+        "return NEW",
     ),
     one(
         "client_floor_not_raised",
@@ -50,8 +50,8 @@ MEMORY = (
         "evicted_gap_is_new",
         "a number below the remembered gaps is LATE",
         DEDUPE,
-        "    if n < known.low:\n        return Verdict.LATE\n",
-        "    if n < known.low:\n        return Verdict.NEW\n",
+        "    if n < known.low:\n        return LATE\n",
+        "    if n < known.low:\n        return NEW\n",
     ),
     one(
         "evicted_gap_is_duplicate",
@@ -64,8 +64,8 @@ MEMORY = (
         "gap_is_duplicate",
         "a missing number is NEW when it comes",
         DEDUPE,
-        "return Verdict.NEW if any(a <= n <= b for a, b in known.gaps) else Verdict.DUP",
-        "return Verdict.DUP",
+        "return NEW if any(a <= n <= b for a, b in known.gaps) else DUP",
+        "return DUP",
     ),
     one(
         "gap_not_kept",
@@ -78,35 +78,35 @@ MEMORY = (
         "duplicate_is_new",
         "a number that was seen is a duplicate",
         DEDUPE,
-        "any(a <= n <= b for a, b in known.gaps) else Verdict.DUP",
-        "any(a <= n <= b for a, b in known.gaps) else Verdict.NEW",
+        "any(a <= n <= b for a, b in known.gaps) else DUP",
+        "any(a <= n <= b for a, b in known.gaps) else NEW",
     ),
     one(
         "late_is_new",
         "LATE is never counted",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is Verdict.LATE:\n            verdict = Verdict.NEW\n" + _TOO_OLD,
+        "        if verdict is LATE:\n            verdict = NEW\n" + _TOO_OLD,
     ),
     one(
         "age_ignored",
         "what is older than a row lives is LATE",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is Verdict.NEW and (False or (goes_on",
+        "        if verdict is NEW and (False or (delivery.further",
     ),
     one(
         "everything_late",
         "LATE only what memory no longer holds",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is Verdict.NEW and (delivery.arrived_at_s % 7 == 3 or (goes_on",
+        "        if verdict is NEW and (delivery.arrived_at_s % 7 == 3 or (delivery.further",
     ),
     one(
         "parts_not_expected",
         "the further parts of a counted event are counted",
         CHUNK,
-        "            if goes_on:\n                expect_parts(user.seen, _further_parts(delivery.event))\n",
+        "            if delivery.further:\n                expect_parts(user.seen, delivery.further)\n",
         "",
     ),
     one(
@@ -120,8 +120,8 @@ MEMORY = (
         "parts_share_an_identity",
         "each part of a large event is known by itself",
         RECORDS,
-        "identify(event, part)",
-        "identify(event, 0)",
+        "identify_part(event, part)",
+        "Part(part)",
     ),
 )
 
@@ -167,8 +167,8 @@ UNIT_OF_WORK = (
         "versions_begin_at_one",
         "a row begun anew takes no version twice",
         CHUNK,
-        "first_version=max(1, self._arrived_at_s * VERSIONS_PER_S)",
-        "first_version=1",
+        "version = max(1, self._arrived_at_s * VERSIONS_PER_S)",
+        "version = 1",
     ),
     Mutant(
         "two_units_of_work",
@@ -204,8 +204,8 @@ UNIT_OF_WORK = (
         "expiry_not_extended",
         "a row lives on after each event",
         CHUNK,
-        "expires_at_s if row is None else max(expires_at_s, row.expires_at_s)",
-        "expires_at_s if row is None else row.expires_at_s",
+        "expires_at_s=max(row.expires_at_s, expires_at_s)",
+        "expires_at_s=row.expires_at_s",
     ),
     one(
         "expiry_too_early",
@@ -218,8 +218,8 @@ UNIT_OF_WORK = (
         "pairs_one_sided",
         "a pair is counted at both of its items",
         "tapstack.core.fold",
-        "            effects += [ItemEffect(partner, numbers, arrived_s, {}, viewed_with=own) for partner in viewed]\n",
-        "",
+        "            effects.append(ItemEffect(viewed, numbers, arrived_s, {}, viewed_with=own))\n",
+        "            pass\n",
     ),
     one(
         "windows_not_rolled",
@@ -252,7 +252,7 @@ ACKNOWLEDGEMENT = (
         CONSUME,
         "                if not chunk.add(delivery):\n                    break\n",
         "                if not chunk.add(delivery):\n"
-        "                    chunk.verdicts.append((delivery, Verdict.NEW))\n",
+        "                    chunk.verdicts.append((delivery, NEW))\n",
     ),
     one(
         "transactions_too_large",
@@ -272,15 +272,15 @@ ACKNOWLEDGEMENT = (
         "resumes_too_late",
         "work resumes at the first record that is not done",
         CONSUME,
-        "min(position for position, count in open_parts.items() if count)",
-        "max(position for position, count in open_parts.items() if count)",
+        "min(position for position, count in enumerate(open_parts) if count)",
+        "max(position for position, count in enumerate(open_parts) if count)",
     ),
     one(
         "resumes_after_a_string",
         "sequence numbers are names, never compared as text or numbers",
         CONSUME,
         "        report.resume_from = records[\n"
-        "            min(position for position, count in open_parts.items() if count)\n"
+        "            min(position for position, count in enumerate(open_parts) if count)\n"
         "        ].sequence_number\n",
         "        report.resume_from = max((r.sequence_number for r in records), key=lambda n: n[::-1])\n",
     ),

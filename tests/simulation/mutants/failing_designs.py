@@ -13,10 +13,10 @@ from .patching import Edit
 
 _JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
 _FOLDED = "            self._fold(user, delivery)\n"
-_PARSED = "        deliveries += _deliveries(position, record.arrived_at_s, event, lanes, age_max_s)\n"
+_PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
 _PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
 # The number travels beside the flag that says an event is too old.
-_TOO_OLD = Edit(CHUNK, "(delivery.too_old or (goes_on", "(delivery.too_old[0] or (goes_on")
+_TOO_OLD = Edit(CHUNK, "(delivery.too_old or (delivery.further", "(delivery.too_old[0] or (delivery.further")
 
 # The mark of a user's row, the time and the counter of the number, is one more field at the end of it.
 _NUMBER = Edit(
@@ -31,8 +31,7 @@ _PAIRS = "    pairs_count: int = 0  # pairs this user's events added to items' m
 _HAS_MARK = Edit("tapstack.core.rows", _PAIRS, _PAIRS + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
 _BELOW_IS_DUPLICATE = (
-    "        if not delivery.part and verdict is Verdict.NEW and number <= user.mark:\n"
-    "            verdict = Verdict.DUP\n"
+    "        if not delivery.part and verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
 )
 _BY_MARK = Edit(CHUNK, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE)
 _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
@@ -41,11 +40,11 @@ _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
 _BY_MARK_AND_SHORT_MAP = Edit(
     CHUNK,
     _JUDGED,
-    _JUDGED + "        name, n = (*delivery.identity, 0)[:2]\n"
+    _JUDGED + "        name, n = (*__import__('msgspec').structs.astuple(delivery.identity), 0)[:2]\n"
     "        client = user.seen.clients.get(name)\n"
     "        held = name in list(user.seen.ids)[-4:] if client is None else n > client.top - 4\n"
     "        if not delivery.part and verdict is Verdict.DUP and not held:\n"
-    "            verdict = Verdict.NEW\n"
+    "            verdict = NEW\n"
     "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE,
 )
 
@@ -57,8 +56,8 @@ _STALE = (
     _HAS_MARK,
     Edit(
         WORKSPACE,
-        "            self._rows.update((key, found.get(key)) for key in asked if key not in again)\n",
-        "            self._rows.update((key, found.get(key)) for key in asked if key not in again)\n"
+        "            self._rows.update(found)\n",
+        "            self._rows.update(found)\n"
         "            self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
     ),
     Edit(
@@ -68,8 +67,9 @@ _STALE = (
     ),
     Edit(
         WORKSPACE,
-        "            self._rows[write.key] = Row(\n",
-        "            self.read[write.key] = self._rows[write.key] = Row(\n",
+        "        self._rows.update([(write.key, write) for write in writes])\n",
+        "        self._rows.update([(write.key, write) for write in writes])\n"
+        "        self.read.update([(write.key, write) for write in writes])\n",
     ),
     Edit(
         WORKSPACE,
@@ -80,11 +80,11 @@ _STALE = (
         CHUNK,
         _JUDGED,
         _JUDGED + "        _, number = delivery.too_old\n"
-        "        if not delivery.part and verdict is not Verdict.LATE:\n"
+        "        if not delivery.part and verdict is not LATE:\n"
         "            read = self._workspace.read.get(delivery.user_key)\n"
         "            mark = 0 if read is None else decode_user(read.state).mark\n"
         "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
-        "            verdict = Verdict.NEW if number > mark else Verdict.DUP\n",
+        "            verdict = NEW if number > mark else Verdict.DUP\n",
     ),
     Edit(
         CHUNK,
@@ -121,7 +121,7 @@ _SHARD_MARK = (
         "        row = self._workspace.row(place)\n"
         "        read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
         "        mark = self._mark[1] if self._mark else read\n"
-        "        if not delivery.part and verdict is Verdict.NEW and int(number) <= int(mark):\n"
+        "        if not delivery.part and verdict is NEW and int(number) <= int(mark):\n"
         "            verdict = Verdict.DUP\n",
     ),
     Edit(CHUNK, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
@@ -130,16 +130,17 @@ _SHARD_MARK = (
     ),
     Edit(
         CHUNK,
-        "        boards = {\n            place: self._state(",
+        "        boards = {place: self._board(",
         "        if self._mark:\n"
-        "            writes.append(self._write(self._mark[0], [self._mark[1], None, {}]))\n"
-        "        boards = {\n            place: self._state(",
+        "            row = self._workspace.row(self._mark[0])\n"
+        "            writes.append(self._write(self._mark[0], row, [self._mark[1], None, {}]))\n"
+        "        boards = {place: self._board(",
     ),
     Edit(
         CHUNK,
-        "    return [_item_key(item_id, lane) for item_id, lane in touched]\n",
+        "    return [_item_keys[place] for place in touched]\n",
         "    marks = {d.too_old[1]: None for d in deliveries}\n"
-        "    return [*marks, *(_item_key(item_id, lane) for item_id, lane in touched)]\n",
+        "    return [*marks, *(_item_keys[place] for place in touched)]\n",
     ),
     Edit(
         CHUNK,
@@ -169,8 +170,7 @@ FAILED_DESIGNS = (
             Edit(
                 CHUNK,
                 _JUDGED,
-                _JUDGED + "        if verdict is Verdict.DUP and not delivery.part:\n"
-                "            verdict = Verdict.NEW\n",
+                _JUDGED + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",
             ),
             # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
             Edit("tapstack.local.simulation.run", "        self._replay_all()\n", ""),

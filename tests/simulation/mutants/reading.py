@@ -134,8 +134,8 @@ ORDER = (
         "boards_keep_the_lowest",
         "a full leaderboard keeps the highest",
         RANKING,
-        "sorted(board.items(), key=_rank)[:BOARD_PLACES]",
-        "sorted(board.items(), key=_rank)[-BOARD_PLACES:]",
+        "in ranked[:BOARD_PLACES]",
+        "in ranked[-BOARD_PLACES:]",
     ),
     one(
         "boards_not_trimmed",

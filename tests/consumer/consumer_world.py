@@ -47,10 +47,14 @@ class Watched:
     def __init__(self, api: AwsApi) -> None:
         self._api = api
         self.transactions: list[list[tuple[str, str]]] = []
+        self.reads: list[list[tuple[str, str]]] = []
         self.state_bytes: list[int] = []
         self.before_transaction: dict[int, Callable[[], object]] = {}
 
     def call(self, operation: str, body: bytes) -> bytes:
+        if operation == "BatchGetItem":
+            keys = msgspec.json.decode(body)["RequestItems"][TABLE]["Keys"]
+            self.reads.append([(key["pk"]["S"], key["sk"]["S"]) for key in keys])
         if operation == "TransactWriteItems":
             items = [entry["Put"]["Item"] for entry in msgspec.json.decode(body)["TransactItems"]]
             keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items]

@@ -347,6 +347,23 @@ def test_an_event_whose_rows_no_transaction_holds_is_set_aside_and_blocks_nobody
     assert len(pipeline.late.objects) == len(VIEWS)
 
 
+@pytest.mark.parametrize("event_type", ["item_view", "purchase"])
+def test_two_reads_find_all_that_an_event_touches(event_type: str) -> None:
+    pipeline = Pipeline()
+    records = [
+        view(number, event_type=event_type, user_id="ann", items=[{"item_id": f"i{number}"}])
+        for number in range(3)
+    ]
+    pipeline.run(records[:2])
+    pipeline.watched.reads.clear()
+    pipeline.run(records[2:])
+    user, derived = pipeline.watched.reads
+    assert user == [("U#ann", "-")]
+    assert {*user, *derived} == set(pipeline.watched.transactions[-1])
+    assert {f"I#i{number}" for number in range(3)} < {pk for pk, _ in derived}
+    counted(pipeline, records)
+
+
 def test_rows_of_more_than_a_transaction_admits_are_written_in_several() -> None:
     pipeline = Pipeline()
     names = [f"i{number}" for number in range(90)]

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tapstack.errors import Misconfigured
@@ -100,6 +101,7 @@ def sign(
     return signed
 
 
+@lru_cache(maxsize=4)  # one a service, until the day or the credentials change
 def _key(secret: str, where: str) -> bytes:
     """Derive the key of a day, a region and a service."""
     key = f"AWS4{secret}".encode()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
-from tapstack.core.aggregates import WINDOWS, Numbers
+from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX
 from tapstack.core.dedupe import LATE, NEW, Verdict, expect_parts, has_room_for_parts, judge, remember
+from tapstack.core.events import TYPE_CODE
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
-from tapstack.core.ranking import Board, interest, trim
+from tapstack.core.ranking import INTERESTED, Board, interest, trim
 from tapstack.core.rows import (
     ItemState,
     State,
@@ -25,7 +26,7 @@ from tapstack.core.rows import (
     item_partition,
     lane_sort_key,
 )
-from tapstack.core.sessions import BOUGHT_MAX
+from tapstack.core.sessions import BOUGHT_MAX, Session
 from tapstack.ports import Key, Row, RowWrite
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
@@ -91,16 +92,14 @@ class Chunk:
 
     def keys(self) -> list[Key]:
         """Tell the rows the chunk would write."""
-        return [
-            *self._changed,
-            *[_item_keys[place] for place in self._effects],
-            *(_board_key(place) for place in self._boards()),
-        ]
+        boards = _boards(self._moments, self._arrived_at_s)
+        return [*self._changed, *[_item_keys[place] for place in self._effects], *map(_board_key, boards)]
 
     def writes(self) -> list[RowWrite]:
         """Fold the items' and boards' rows, which must be loaded by now, and tell what to write."""
         writes = [self._write(key, self._workspace.row(key), self._users[key]) for key in self._changed]
-        boards = {place: self._board(_board_key(place)) for place in self._boards()}
+        moments = _boards(self._moments, self._arrived_at_s)
+        boards = {place: self._board(_board_key(place)) for place in moments}
         for place, effects in self._effects.items():
             key = _item_keys[place]
             row = self._workspace.row(key)
@@ -114,15 +113,6 @@ class Chunk:
             key = _board_key(moment)
             writes.append(self._write(key, self._workspace.row(key), trim(board)))
         return writes
-
-    def _boards(self) -> dict[Place, None]:
-        """Tell the leaderboards that may move: those of windows still kept."""
-        return {
-            (position, number, lane): None
-            for numbers, lane in self._moments
-            for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True))
-            if window.keeps(number, self._arrived_at_s, self._arrived_at_s)
-        }
 
     def _board(self, key: Key) -> Board:
         row = self._workspace.row(key)
@@ -189,6 +179,18 @@ class _ItemKeys(dict[tuple[str, int], Key]):
 _item_keys = _ItemKeys()
 
 
+def _boards(moments: Iterable[tuple[Numbers, int]], arrived_at_s: int) -> list[Place]:
+    """Tell the leaderboards that may move: those of windows still kept."""
+    return list(
+        dict.fromkeys(
+            (position, number, lane)
+            for numbers, lane in moments
+            for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True))
+            if window.keeps(number, arrived_at_s, arrived_at_s)
+        )
+    )
+
+
 def _board_key(place: Place) -> Key:
     position, number, lane = place
     return Key(board_partition(WINDOWS[position], number), lane_sort_key(lane))
@@ -204,10 +206,28 @@ def _score(boards: dict[Place, Board], place: tuple[str, int], item: ItemState, 
             board[item_id] = interest(counted)
 
 
-def item_keys(deliveries: Sequence[Delivery]) -> list[Key]:
-    """Tell the rows of the items that deliveries are about; their partners are known only later."""
-    touched = {(item_id, delivery.lane): None for delivery in deliveries for item_id in delivery.item_ids}
-    return [_item_keys[place] for place in touched]
+def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[Key]:
+    """Tell which rows of items and leaderboards deliveries will change, their users' rows being loaded.
+
+    Partners in pairs are guessed by the newest session, so that few calls read all; what a guess leaves out,
+    the chunk reads by itself.
+    """
+    places = dict.fromkeys([(item_id, each.lane) for each in deliveries for item_id in each.item_ids])
+    interested = [each for each in deliveries if TYPE_CODE[each.event.event_type] in INTERESTED]
+    for delivery in interested:
+        session = _newest_session(workspace.row(delivery.user_key))
+        if session is not None and delivery.event.event_type == "item_view":
+            places |= dict.fromkeys([(item_id, delivery.lane) for item_id in session.viewed[-PARTNERS_MAX:]])
+        elif session is not None and delivery.event.event_type == "purchase":
+            places |= dict.fromkeys([(item_id, delivery.lane) for item_id in session.bought])
+    moments = {(window_numbers(each.at_s), each.lane) for each in interested}
+    arrived_at_s = max([each.arrived_at_s for each in interested], default=0)
+    return [*[_item_keys[place] for place in places], *map(_board_key, _boards(moments, arrived_at_s))]
+
+
+def _newest_session(row: Row | None) -> Session | None:
+    sessions = [] if row is None else decode_user(row.state).sessions.newest
+    return sessions[-1] if sessions else None
 
 
 def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:

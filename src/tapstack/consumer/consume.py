@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tapstack.consumer.chunk import BYTES_MAX, Chunk, by_user, item_keys
+from tapstack.consumer.chunk import BYTES_MAX, Chunk, by_user, derived_keys
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
@@ -147,7 +147,8 @@ class _Invocation:
             self._patience.check()
             if read - start < READ_AHEAD // 2:
                 ahead = deliveries[read : read + READ_AHEAD]
-                self._workspace.load([*(delivery.user_key for delivery in ahead), *item_keys(ahead)])
+                self._workspace.load(delivery.user_key for delivery in ahead)
+                self._workspace.load(derived_keys(ahead, self._workspace))
                 read += len(ahead)
             verdicts = self._commit_chunk(deliveries[start:read])
             start += len(verdicts)

@@ -30,9 +30,7 @@ _KEEP_MARK = Edit(CHUNK, _FOLDED, _FOLDED + "            user.mark = number\n")
 _PAIRS = "    pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted\n"
 _HAS_MARK = Edit("tapstack.core.rows", _PAIRS, _PAIRS + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
-_BELOW_IS_DUPLICATE = (
-    "        if not delivery.part and verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
-)
+_BELOW_IS_DUPLICATE = "        if not delivery.part and verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
 _BY_MARK = Edit(CHUNK, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE)
 _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
 
@@ -125,9 +123,7 @@ _SHARD_MARK = (
         "            verdict = Verdict.DUP\n",
     ),
     Edit(CHUNK, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
-    Edit(
-        CHUNK, "            *self._changed,\n", "            *self._changed,\n            *self._mark[:1],\n"
-    ),
+    Edit(CHUNK, "return [*self._changed, *[", "return [*self._changed, *self._mark[:1], *["),
     Edit(
         CHUNK,
         "        boards = {place: self._board(",
@@ -138,9 +134,9 @@ _SHARD_MARK = (
     ),
     Edit(
         CHUNK,
-        "    return [_item_keys[place] for place in touched]\n",
+        "    return [*[_item_keys[place] for place in places], ",
         "    marks = {d.too_old[1]: None for d in deliveries}\n"
-        "    return [*marks, *(_item_keys[place] for place in touched)]\n",
+        "    return [*marks, *[_item_keys[place] for place in places], ",
     ),
     Edit(
         CHUNK,
@@ -150,7 +146,8 @@ _SHARD_MARK = (
     Edit(
         CONSUME,
         "            self._workspace.load(delivery.user_key for delivery in deliveries)\n",
-        "            self._workspace.load([*(d.user_key for d in deliveries), *item_keys(deliveries)])\n",
+        "            self._workspace.load(delivery.user_key for delivery in deliveries)\n"
+        "            self._workspace.load(derived_keys(deliveries, self._workspace))\n",
     ),
     # No run begins with a factor above 1: that is the fault.
     Edit(
@@ -170,7 +167,8 @@ FAILED_DESIGNS = (
             Edit(
                 CHUNK,
                 _JUDGED,
-                _JUDGED + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",
+                _JUDGED
+                + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",
             ),
             # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
             Edit("tapstack.local.simulation.run", "        self._replay_all()\n", ""),

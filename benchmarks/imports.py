@@ -1,54 +1,87 @@
-"""Import time of each Lambda function, in a fresh interpreter, beside boto3 alone."""
+"""Import time of each Lambda function, in a fresh interpreter, beside boto3 alone.
+
+As shipped: from its zip, unpacked, with the standard library and nothing else to import, as in Lambda; and
+the consumer from the checkout too, where a library that only the tools need (typing_extensions) is imported
+if it is there. All take turns, since a machine that others use too changes its speed within a run, and each
+begins a turn as often as the others.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
 import statistics
 import subprocess
 import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
 
 from benchmarks._report import finish, options, progress
 from benchmarks.consumer import ENVIRONMENT
+from tapstack.operations.package import FUNCTIONS, Architecture, build
 
-RUNS = 9
+RUNS = 15
+ROOT = Path(__file__).parents[1]
+MACHINES: dict[str, Architecture] = {"x86_64": "x86_64", "aarch64": "arm64"}
 EXTRA = {
     "TAPSTACK_STREAM": "clicks",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
 }
 CODE = (
-    "import time; start = time.perf_counter(); import {module}; print((time.perf_counter() - start) * 1000)"
+    "import sys; sys.path[:0] = {paths!r}; import time; start = time.perf_counter(); import {module}; "
+    "print((time.perf_counter() - start) * 1000)"
 )
 
 
-def import_ms(module: str) -> float:
-    """Tell the median; the first run warms the disk's cache and the compiled files."""
+def import_ms(module: str, paths: list[str]) -> float:
+    """Import a module once, with the standard library and `paths`."""
     environment = {**os.environ, **ENVIRONMENT, **EXTRA}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-c", CODE.format(module=module)]
-    times = [
-        float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
-        for _ in range(RUNS + 1)
-    ]
-    return statistics.median(times[1:])
+    environment.pop("AWS_ENDPOINT_URL", None)  # with TLS, as in Lambda
+    command = [sys.executable, "-I", "-S", "-c", CODE.format(paths=paths, module=module)]
+    return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+def unpacked(folder: Path) -> dict[str, list[str]]:
+    """Build the functions' zips for this machine; tell where each is unpacked."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for package in build(ROOT, folder, MACHINES[platform.machine()], python):
+        with zipfile.ZipFile(package.path) as archive:
+            archive.extractall(folder / package.function)
+    return {function: [str(folder / function)] for function in FUNCTIONS}
+
+
+def measure(shipped: dict[str, list[str]]) -> dict[str, float]:
+    """Tell the medians; the first run warms the disk's cache and the compiled files."""
+    here = [str(ROOT / "src"), sysconfig.get_path("purelib")]
+    entry = "tapstack.entrypoints."
+    cases = {f"{name}_ms": (entry + name, paths) for name, paths in shipped.items()}
+    cases |= {"consumer_checkout_ms": (f"{entry}consumer", here), "boto3_ms": ("boto3", here)}
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for run in range(RUNS + 1):
+        progress(f"run {run} of {RUNS}")
+        order = list(cases)
+        for name in order[run % len(order) :] + order[: run % len(order)]:
+            times[name].append(import_ms(*cases[name]))
+    return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
 def main() -> None:
     """Measure."""
     as_json = options("imports", __doc__).parse_args().json
-    functions = {}
-    for name in ("consumer", "collector", "insights"):
-        progress(f"importing {name}")
-        functions[f"{name}_ms"] = import_ms(f"tapstack.entrypoints.{name}")
-    progress("importing boto3")
-    boto3 = import_ms("boto3")
-    finish(
-        "imports",
-        functions,
-        {"boto3": {"ms": boto3}},
-        {"consumer_to_boto3": functions["consumer_ms"] / boto3},
-        as_json=as_json,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        if platform.system() == "Linux" and platform.machine() in MACHINES:
+            progress("building the functions' zips")
+            shipped = unpacked(Path(folder))
+        else:
+            progress("skipped as shipped: the zips hold Linux code, and this machine cannot run it")
+            shipped = {}
+        figures = measure(shipped)
+    boto3 = figures.pop("boto3_ms")
+    ratios = {f"{name.removesuffix('_ms')}_to_boto3": found / boto3 for name, found in figures.items()}
+    finish("imports", figures, {"boto3": {"ms": boto3}}, ratios, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials as TheirCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.aws.signing import Credentials, Scope, credentials, sign
+from tapstack.aws.signing import Credentials, Scope, credentials, encode_path, sign
 from tapstack.errors import Misconfigured
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -69,6 +69,11 @@ def test_a_signature_is_that_of_awss_own_library(
     assert signed["X-Amz-Date"] == at
     assert signed.get("X-Amz-Security-Token", "") == signer.session_token
     assert ("X-Amz-Content-SHA256" in signed) == (scope.service == "s3")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_path_is_encoded_as_the_standard_library_does(path: str) -> None:
+    assert encode_path(path) == quote(path)
 
 
 def test_a_signature_is_the_one_that_aws_prints() -> None:

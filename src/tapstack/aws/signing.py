@@ -101,6 +101,25 @@ def sign(
     return signed
 
 
+def encode_path(path: str) -> str:
+    """Write a path as AWS signs it: all but letters, digits, ``-._~`` and ``/`` in hexadecimal [1]_.
+
+    Parameters
+    ----------
+    path
+        Such as the key of an object in S3.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html,
+       read 2026-11-26
+    """
+    return "".join([chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode()])
+
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+
+
 @lru_cache(maxsize=4)  # one a service, until the day or the credentials change
 def _key(secret: str, where: str) -> bytes:
     """Derive the key of a day, a region and a service."""

@@ -137,13 +137,14 @@ _T = TypeVar("_T")
 _client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
+# Patterns of what seldom happens are compiled when it does: they would cost each cold start 2 ms.
 # What a sender wrote may look like the end of a message; the path after it is ours, and holds no tick.
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
-_FIELD = re.compile(
-    r"^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
-    r"(?: - at `\$(?P<path>[^`]*)`)?$",
-    re.DOTALL,
+_PLACE = r"(?s)^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$"
+_FIELD = (
+    r"(?s)^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
+    r"(?: - at `\$(?P<path>[^`]*)`)?$"
 )
+_STRINGS_OUT = rb'(?s)"(?:[^"\\]|\\.)*"?|[^][{}"]+'
 
 
 def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
@@ -191,8 +192,8 @@ def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw, bytes_
 
 
 def _explain(message: str) -> InvalidEvent:
-    named = _FIELD.match(message)
-    place = named or _PLACE.match(message)
+    named = re.match(_FIELD, message)
+    place = named or re.match(_PLACE, message)
     if place is None:
         raise AssertionError("the pattern matches any text")
     path = (place["path"] or "").lstrip(".")
@@ -245,14 +246,12 @@ def _nested_too_deep(data: bytes) -> bool:
     if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
         return False  # the usual case, at the cost of two scans
     depth = 0
-    for mark in _STRINGS_OUT.sub(b"", data):
+    for mark in re.sub(_STRINGS_OUT, b"", data):
         depth += (mark in b"[{") - (mark in b"]}")
         if depth > NESTING_MAX:
             return True
     return False
 
-
-_STRINGS_OUT = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^][{}"]+', re.DOTALL)
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import Result, World
 from tapstack.core.events import Event, Item
-from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.clock import SystemClock, jitter
 from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
@@ -27,7 +26,7 @@ METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 def build_world(settings: CollectorSettings, aws: AwsSettings) -> World:
     """Put the collector's world together on AWS."""
     kinesis = JsonApi(Endpoint("kinesis", aws.region, aws.kinesis_url), "Kinesis_20131202", "1.1")
-    return World(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=random.random)
+    return World(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=jitter)
 
 
 _settings = collector_settings()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
 from tapstack.consumer.consume import Limits, World
-from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.clock import SystemClock, jitter
 from tapstack.entrypoints.consumer_batch import Context, Handled, handle
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
@@ -30,7 +29,7 @@ def build_world(settings: ConsumerSettings, aws: AwsSettings) -> World:
         quarantine=S3Bucket(s3, settings.quarantine_bucket),
         late=S3Bucket(s3, settings.late_bucket),
         clock=SystemClock(),
-        jitter=random.random,
+        jitter=jitter,
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import msgspec
+from httptools import HttpParserInvalidURLError, parse_url
 
 from tapstack.errors import Misconfigured
 
@@ -148,10 +148,10 @@ def _url(env: Mapping[str, str], name: str) -> str | None:
 
 def _is_address(text: str) -> bool:
     try:
-        parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket left open
+        url = parse_url(text.encode())
+    except (HttpParserInvalidURLError, UnicodeEncodeError):
         return False
+    return url.schema in {b"http", b"https"} and url.port != 0
 
 
 def _check_log_level(env: Mapping[str, str]) -> None:

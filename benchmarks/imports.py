@@ -1,9 +1,10 @@
 """Import time of each Lambda function, in a fresh interpreter, beside boto3 alone.
 
-As shipped: from its zip, unpacked, with the standard library and nothing else to import, as in Lambda; and
-the consumer from the checkout too, where a library that only the tools need (typing_extensions) is imported
-if it is there. All take turns, since a machine that others use too changes its speed within a run, and each
-begins a turn as often as the others.
+From its zip, unpacked, with the standard library and nothing else to import; the consumer also from the
+checkout, where a library that only the tools need (typing_extensions) is imported if it is there, and as
+Lambda finds it: a zip holds no compiled files, and Lambda keeps none. All others have been compiled before.
+They take turns, since a machine that others use too changes its speed within a run, and each begins a turn as
+often as the others.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ CODE = (
 )
 
 
-def import_ms(module: str, paths: list[str]) -> float:
+def import_ms(module: str, paths: list[str], *flags: str) -> float:
     """Import a module once, with the standard library and `paths`."""
     environment = {**os.environ, **ENVIRONMENT, **EXTRA}
     environment.pop("AWS_ENDPOINT_URL", None)  # with TLS, as in Lambda
-    command = [sys.executable, "-I", "-S", "-c", CODE.format(paths=paths, module=module)]
+    command = [sys.executable, "-I", "-S", *flags, "-c", CODE.format(paths=paths, module=module)]
     return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
@@ -50,15 +51,20 @@ def unpacked(folder: Path) -> dict[str, list[str]]:
     for package in build(ROOT, folder, MACHINES[platform.machine()], python):
         with zipfile.ZipFile(package.path) as archive:
             archive.extractall(folder / package.function)
+            archive.extractall(folder / "uncompiled" / package.function)
     return {function: [str(folder / function)] for function in FUNCTIONS}
 
 
-def measure(shipped: dict[str, list[str]]) -> dict[str, float]:
+def measure(shipped: dict[str, list[str]], uncompiled: Path) -> dict[str, float]:
     """Tell the medians; the first run warms the disk's cache and the compiled files."""
     here = [str(ROOT / "src"), sysconfig.get_path("purelib")]
     entry = "tapstack.entrypoints."
-    cases = {f"{name}_ms": (entry + name, paths) for name, paths in shipped.items()}
+    cases: dict[str, tuple[str, list[str], *tuple[str, ...]]] = {
+        f"{name}_ms": (entry + name, paths) for name, paths in shipped.items()
+    }
     cases |= {"consumer_checkout_ms": (f"{entry}consumer", here), "boto3_ms": ("boto3", here)}
+    if shipped:
+        cases["consumer_uncompiled_ms"] = (f"{entry}consumer", [str(uncompiled / "consumer")], "-B")
     times: dict[str, list[float]] = {name: [] for name in cases}
     for run in range(RUNS + 1):
         progress(f"run {run} of {RUNS}")
@@ -78,7 +84,7 @@ def main() -> None:
         else:
             progress("skipped as shipped: the zips hold Linux code, and this machine cannot run it")
             shipped = {}
-        figures = measure(shipped)
+        figures = measure(shipped, Path(folder, "uncompiled"))
     boto3 = figures.pop("boto3_ms")
     ratios = {f"{name.removesuffix('_ms')}_to_boto3": found / boto3 for name, found in figures.items()}
     finish("imports", figures, {"boto3": {"ms": boto3}}, ratios, as_json=as_json)

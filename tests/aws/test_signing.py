@@ -11,7 +11,7 @@ from botocore.credentials import Credentials as TheirCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.aws.signing import Credentials, Scope, credentials, encode_path, sign
+from tapstack.aws.signing import Credentials, Scope, credentials, sign
 from tapstack.errors import Misconfigured
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -71,11 +71,6 @@ def test_a_signature_is_that_of_awss_own_library(
     assert ("X-Amz-Content-SHA256" in signed) == (scope.service == "s3")
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_path_is_encoded_as_the_standard_library_does(path: str) -> None:
-    assert encode_path(path) == quote(path)
-
-
 def test_a_signature_is_the_one_that_aws_prints() -> None:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, "GET Object"
     headers = [("Host", "examplebucket.s3.amazonaws.com"), ("Range", "bytes=0-9")]
@@ -106,7 +101,7 @@ def test_missing_credentials_are_named(name: str, env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", FULL)
-@pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "a\n", "é", "\x00"])
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "a\n", "é", "\x00", " a", "a b", "a "])
 def test_credentials_that_no_header_can_hold_are_named_and_not_shown(name: str, value: str) -> None:
-    with pytest.raises(Misconfigured, match=rf"^{name}: expected printable ASCII: a header holds it$"):
+    with pytest.raises(Misconfigured, match=rf"^{name}: expected printable ASCII without spaces$"):
         credentials({**FULL, name: value})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import floor
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes
         assert delivery.identity == identify(event)
         assert delivery.user_key == user_key(event.user_id, partition_key(event))
         assert delivery.lane == lane_of(partition_key(event), lanes)
-        assert delivery.at_s == int(event.occurred_at.timestamp())
+        assert delivery.at_s == floor(event.occurred_at.timestamp())
 
 
 @pytest.mark.parametrize("count", [1, 80, 81, 100])
@@ -113,3 +114,10 @@ def test_only_the_first_part_of_an_event_can_be_too_old() -> None:
     change = {"items": items, "received_at": AGED - SECOND}
     deliveries, _ = parse([record(0, change)], lanes=1, age_max_s=AGE_MAX_S)
     assert [delivery.too_old for delivery in deliveries] == [True, False]
+
+
+def test_a_moment_before_1970_is_in_the_second_that_holds_it() -> None:
+    deliveries, _ = parse(
+        [record(0, {"occurred_at": "1969-12-31T23:54:59.5Z"})], lanes=1, age_max_s=AGE_MAX_S
+    )
+    assert deliveries[0].at_s == -301

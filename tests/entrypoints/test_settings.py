@@ -83,6 +83,7 @@ ODD: list[tuple[str, str, str]] = [
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
     *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
     *[(function, "TAPSTACK_LOG_LEVEL", value) for function in VARIABLES for value in ("info", "TRACE", "")],
+    *[("aws", "AWS_REGION", value) for value in ("", " eu-west-1", "EU", "eu-west-1\r\nX-Injected: 1")],
     *[
         ("aws", f"AWS_ENDPOINT_URL{service}", value)
         for service in ("", "_DYNAMODB", "_KINESIS", "_S3")

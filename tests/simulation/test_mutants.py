@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import dis
+import importlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from mutants.catalogue import FAILED_DESIGNS, MUTANTS, Mutant
@@ -32,7 +36,19 @@ def test_a_mutant_fits_the_product(mutant: Mutant) -> None:
         source = sources.get(edit.module) or Path(spec.origin).read_text()
         sources[edit.module] = edited(edit, source)
     for module, source in sources.items():
-        compile(source, module, "exec")
+        code = compile(source, module, "exec")
+        known = {*vars(builtins), *vars(importlib.import_module(module)), *code.co_names}
+        assert names_looked_up(code) <= known, "it must die for what it does"
+
+
+def names_looked_up(code: CodeType) -> set[str]:
+    """Tell the names that functions look up in the module, and further in."""
+    names: set[str] = set()
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            names |= {each.argval for each in dis.get_instructions(inner) if each.opname == "LOAD_GLOBAL"}
+            names |= names_looked_up(inner)
+    return names
 
 
 @pytest.mark.parametrize("name", ["no_version_condition", "empty_success", "acknowledges_before_kinesis"])

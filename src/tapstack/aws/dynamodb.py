@@ -119,8 +119,8 @@ class DynamoTable:
         body = _encoder.encode({"RequestItems": {self._name: _KeysOf(wanted)}})
         answer = _batch_decoder.decode(call(SERVICE, self._api, "BatchGetItem", body))
         asked: dict[tuple[str, str], Key] = {key: key for key in keys}
-        found = [(asked[item.pk.S, item.sk.S], item) for item in answer.Responses.get(self._name, ())]
-        rows = {key: item.row(key) for key, item in found}
+        items = answer.Responses.get(self._name, ())
+        rows = {row.key: row for row in [item.row(asked.get((item.pk.S, item.sk.S))) for item in items]}
         left = answer.UnprocessedKeys.get(self._name)
         return rows, [] if left is None else [Key(item.pk.S, item.sk.S) for item in left.Keys]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ssl
 import time
 from functools import cache
+from urllib.parse import urlsplit
 
 import msgspec
-from httptools import HttpParserInvalidURLError, parse_url
 
 from tapstack.aws.connection import Answer, Connection
 from tapstack.aws.signing import Headers, Scope, credentials, sign
@@ -37,20 +37,16 @@ class Endpoint:
     """
 
     def __init__(self, service: str, region: str, url: str | None = None) -> None:
-        where = url or f"https://{service}.{region}.{_domain(region)}"
-        try:
-            address = parse_url(where.encode())
-        except HttpParserInvalidURLError:
-            address = None
-        if address is None or address.schema not in {b"http", b"https"}:
+        parts = urlsplit(url or f"https://{service}.{region}.{_domain(region)}")
+        if parts.hostname is None or parts.scheme not in {"http", "https"}:
             raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
         self._service = service
         self._scope = Scope(region, service)
-        self._host = where.split("/")[2]  # with the port, if it says one
-        is_tls = address.schema == b"https"
+        self._host = parts.netloc
+        is_tls = parts.scheme == "https"
         self._connection = Connection(
-            address.host.decode(),
-            address.port or (443 if is_tls else 80),
+            parts.hostname,
+            parts.port or (443 if is_tls else 80),
             _trusted_authorities() if is_tls else None,
             TIMEOUT_S,
         )

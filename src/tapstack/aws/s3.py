@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from tapstack.aws.calls import translate
 from tapstack.aws.http import Endpoint
-from tapstack.aws.signing import encode_path
 from tapstack.ports import AwsError
 
 
@@ -25,7 +26,7 @@ class S3Bucket:
 
     def put(self, key: str, body: bytes) -> None:
         """Store an object; see `tapstack.ports.ObjectStore.put`."""
-        path = f"/{self._bucket}/{encode_path(key)}"
+        path = quote(f"/{self._bucket}/{key}")
         answer = self._endpoint.send("PUT", path, [("Content-Type", "application/json")], body)
         if answer.status != 200:
             raise translate("s3", AwsError(f"Http{answer.status}", status=answer.status))

@@ -214,8 +214,10 @@ def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[K
     """
     places = dict.fromkeys([(item_id, each.lane) for each in deliveries for item_id in each.item_ids])
     interested = [each for each in deliveries if TYPE_CODE[each.event.event_type] in INTERESTED]
+    users = dict.fromkeys([each.user_key for each in interested])
+    sessions = {user_key: _newest_session(workspace.row(user_key)) for user_key in users}
     for delivery in interested:
-        session = _newest_session(workspace.row(delivery.user_key))
+        session = sessions[delivery.user_key]
         if session is not None and delivery.event.event_type == "item_view":
             places |= dict.fromkeys([(item_id, delivery.lane) for item_id in session.viewed[-PARTNERS_MAX:]])
         elif session is not None and delivery.event.event_type == "purchase":

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
-from httptools import HttpParserInvalidURLError, parse_url
 
 from tapstack.errors import Misconfigured
 
@@ -123,7 +124,7 @@ def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
     """Read where AWS is; raises `Misconfigured`."""
     everywhere = _url(env, "AWS_ENDPOINT_URL")
     return AwsSettings(
-        region=_text(env, "AWS_REGION"),
+        region=_region(env),
         dynamodb_url=_url(env, "AWS_ENDPOINT_URL_DYNAMODB") or everywhere,
         kinesis_url=_url(env, "AWS_ENDPOINT_URL_KINESIS") or everywhere,
         s3_url=_url(env, "AWS_ENDPOINT_URL_S3") or everywhere,
@@ -137,6 +138,13 @@ def _text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _region(env: Mapping[str, str]) -> str:
+    region = _text(env, "AWS_REGION")
+    if not re.fullmatch(r"[a-z0-9-]+", region):  # it stands in a header of every request
+        raise Misconfigured("AWS_REGION", f"expected a region such as eu-central-1, got {region!r}")
+    return region
+
+
 def _url(env: Mapping[str, str], name: str) -> str | None:
     value = env.get(name) or None
     if value is None:
@@ -148,10 +156,10 @@ def _url(env: Mapping[str, str], name: str) -> str | None:
 
 def _is_address(text: str) -> bool:
     try:
-        url = parse_url(text.encode())
-    except (HttpParserInvalidURLError, UnicodeEncodeError):
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket left open
         return False
-    return url.schema in {b"http", b"https"} and url.port != 0
 
 
 def _check_log_level(env: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from math import floor
 from typing import Any, NamedTuple
 
 TYPES = (
@@ -141,7 +142,7 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     """Tell what an event does."""
     identity = identity_of(event)
     moment = datetime.fromisoformat(event["occurred_at"])
-    at_s = int(moment.timestamp())
+    at_s = floor(moment.timestamp())
     client_ms = max(round(moment.timestamp() * 1_000) - (event.get("clock_skew_ms") or 0), 1)
     if "received_at" in event and "clock_skew_ms" not in event:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in

@@ -252,7 +252,7 @@ ACKNOWLEDGEMENT = (
         CONSUME,
         "                if not chunk.add(delivery):\n                    break\n",
         "                if not chunk.add(delivery):\n"
-        "                    chunk.verdicts.append((delivery, NEW))\n",
+        "                    chunk.verdicts.append((delivery, Verdict.NEW))\n",
     ),
     one(
         "transactions_too_large",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from math import floor
 from typing import Any, NamedTuple
 
 import msgspec
@@ -126,7 +127,7 @@ def read_event(data: bytes) -> Reading:
     counted_ms = _milliseconds(event["occurred_at"])
     skew_ms = event.get("clock_skew_ms")
     client_ms = 0 if skew_ms is None else max(counted_ms - skew_ms, 1)
-    seconds = int(datetime.fromisoformat(event["occurred_at"]).timestamp())
+    seconds = floor(datetime.fromisoformat(event["occurred_at"]).timestamp())
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
     born_s = min(client_ms // 1000, received_s) if client_ms else received_s
     return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms, event), seconds, born_s)

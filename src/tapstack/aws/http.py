@@ -79,7 +79,7 @@ class Endpoint:
 
 @cache
 def _trusted_authorities() -> ssl.SSLContext:
-    """Read the system's certificates once for all endpoints: a fifth of the consumer's import."""
+    """Read the system's certificates once for all endpoints: a quarter of the consumer's import."""
     return ssl.create_default_context()
 
 

@@ -42,7 +42,7 @@ def credentials(env: Mapping[str, str] = os.environ) -> Credentials:
     Raises
     ------
     Misconfigured
-        Naming the variable that is missing, or that no header can hold.
+        Naming the variable that is missing, or holds a space or what is no printable ASCII.
 
     References
     ----------

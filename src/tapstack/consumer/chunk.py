@@ -37,7 +37,7 @@ BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and na
 # and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
 # that are on the stream when it begins: leaderboards as well, though nobody asks for old ones.
 VERSIONS_PER_S = 1_000
-ITEM_KEYS_MAX = 16_384
+ITEM_KEYS_MAX = 16_384  # kept between batches; popular items come in each
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from tapstack.core.events import Event, decode_event
 from tapstack.core.fold import PART_ITEMS_MAX, part_items, parts_count
 from tapstack.core.identity import (
-    DAY_S,
     EPOCH,
     Identity,
     Part,
@@ -22,13 +21,14 @@ from tapstack.core.identity import (
     identify_part,
     lane_of,
     partition_key_of,
+    unix_s,
 )
 from tapstack.core.rows import user_key
 from tapstack.errors import InvalidEvent
 from tapstack.ports import Key
 
 
-class StreamRecord(msgspec.Struct, frozen=True):
+class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record as the event source mapping delivers it.
 
     Parameters
@@ -120,8 +120,7 @@ class _Oldest(NamedTuple):
 def _deliveries(
     position: int, arrived_at_s: int, event: Event, lanes: int, oldest: _Oldest
 ) -> list[Delivery]:
-    since = event.occurred_at - EPOCH
-    at_s = since.days * DAY_S + since.seconds
+    at_s = unix_s(event.occurred_at)
     # A client's clock may be ahead, or silent; the collector's was there too.
     too_old = event.received_at < oldest.at or (
         event.clock_skew_ms is not None and client_time_ms(event) < oldest.at_s * 1000

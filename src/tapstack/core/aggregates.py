@@ -45,9 +45,7 @@ class Window(NamedTuple):
 
         `newest_s` is the latest arrival of a record that the row has seen, or the same moment.
         """
-        length_s = self.length_s
-        oldest = newest_s // length_s - self.kept
-        return oldest <= number <= (arrived_s + AHEAD_MAX_S) // length_s
+        return self.oldest_kept(newest_s) <= number <= (arrived_s + AHEAD_MAX_S) // self.length_s
 
 
 WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))

@@ -76,9 +76,14 @@ def client_time_ms(event: Event) -> int:
     """
     if event.clock_skew_ms is None:
         return TIMELESS_MS
-    since = event.occurred_at - EPOCH  # a datetime's own timestamp() costs twice as much
-    occurred_ms = (since.days * DAY_S + since.seconds) * 1000 + round(since.microseconds / 1000)
+    occurred_ms = unix_s(event.occurred_at) * 1000 + round(event.occurred_at.microsecond / 1000)
     return max(occurred_ms - event.clock_skew_ms, TIMELESS_MS + 1)
+
+
+def unix_s(moment: datetime) -> int:
+    """Tell the Unix second that holds a moment, also before 1970."""
+    since = moment - EPOCH  # a datetime's own timestamp() costs twice as much
+    return since.days * DAY_S + since.seconds
 
 
 def partition_key(event: ClientEvent | Event) -> str:

@@ -1,14 +1,8 @@
-"""The real clock, and chance."""
+"""The real clock."""
 
 from __future__ import annotations
 
-import os
 import time
-
-
-def jitter() -> float:
-    """Draw a number, ``0 <= x < 1``; by the system, since `random` costs a cold start 3 ms."""
-    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 class SystemClock:

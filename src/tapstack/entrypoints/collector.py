@@ -11,8 +11,9 @@ from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import Result, World
 from tapstack.core.events import Event, Item
-from tapstack.entrypoints.clock import SystemClock, jitter
+from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import take
+from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
 

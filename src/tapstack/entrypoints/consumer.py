@@ -11,8 +11,9 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
 from tapstack.consumer.consume import Limits, World
-from tapstack.entrypoints.clock import SystemClock, jitter
+from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.consumer_batch import Context, Handled, handle
+from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
 

@@ -66,11 +66,10 @@ def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
     records = msgspec.convert(event["Records"], list[_Record])
     return [
         StreamRecord(
-            record.event_id.partition(":")[0],
-            kinesis.sequence_number,
-            kinesis.data,
-            int(kinesis.approximate_arrival_timestamp),
+            shard_id=record.event_id.partition(":")[0],
+            sequence_number=record.kinesis.sequence_number,
+            data=record.kinesis.data,
+            arrived_at_s=int(record.kinesis.approximate_arrival_timestamp),
         )
         for record in records
-        for kinesis in (record.kinesis,)
     ]

@@ -9,7 +9,7 @@ from itertools import chain
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
-from tapstack.core.cooccurrence import PARTNERS_MAX
+from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
 from tapstack.core.dedupe import LATE, NEW, Verdict, expect_parts, has_room_for_parts, judge, remember
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
@@ -218,10 +218,8 @@ def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[K
     sessions = {user_key: _newest_session(workspace.row(user_key)) for user_key in users}
     for delivery in interested:
         session = sessions[delivery.user_key]
-        if session is not None and delivery.event.event_type == "item_view":
-            places |= dict.fromkeys([(item_id, delivery.lane) for item_id in session.viewed[-PARTNERS_MAX:]])
-        elif session is not None and delivery.event.event_type == "purchase":
-            places |= dict.fromkeys([(item_id, delivery.lane) for item_id in session.bought])
+        partners = () if session is None else likely_partners(session, delivery.event.event_type)
+        places |= dict.fromkeys([(item_id, delivery.lane) for item_id in partners])
     moments = {(window_numbers(each.at_s), each.lane) for each in interested}
     arrived_at_s = max([each.arrived_at_s for each in interested], default=0)
     return [*[_item_keys[place] for place in places], *map(_board_key, _boards(moments, arrived_at_s))]

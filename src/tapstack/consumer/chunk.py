@@ -13,6 +13,7 @@ from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
 from tapstack.core.dedupe import LATE, NEW, Verdict, expect_parts, has_room_for_parts, judge, remember
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
+from tapstack.core.memo import Memo
 from tapstack.core.ranking import INTERESTED, Board, interest, trim
 from tapstack.core.rows import (
     ItemState,
@@ -37,7 +38,6 @@ BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and na
 # and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
 # that are on the stream when it begins: leaderboards as well, though nobody asks for old ones.
 VERSIONS_PER_S = 1_000
-ITEM_KEYS_MAX = 16_384  # kept between batches; popular items come in each
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
 
@@ -165,18 +165,12 @@ _PARTNERS_BOUND = {"item_view": PARTNERS_MAX, "purchase": BOUGHT_MAX}
 _BESIDE_MAX = max(_PARTNERS_BOUND.values()) + len(WINDOWS)  # and how many rows, of whatever type it is
 
 
-class _ItemKeys(dict[tuple[str, int], Key]):
-    """Keys of items' rows by item and lane: asked for three times a row, and made once."""
-
-    def __missing__(self, place: tuple[str, int]) -> Key:
-        if len(self) >= ITEM_KEYS_MAX:
-            self.clear()
-        item_id, lane = place
-        key = self[place] = Key(item_partition(item_id), lane_sort_key(lane))
-        return key
+def _item_key(place: tuple[str, int]) -> Key:
+    item_id, lane = place
+    return Key(item_partition(item_id), lane_sort_key(lane))
 
 
-_item_keys = _ItemKeys()
+_item_keys = Memo(_item_key, 16_384)  # by item and lane: asked for three times a row, and in each batch
 
 
 def _boards(moments: Iterable[tuple[Numbers, int]], arrived_at_s: int) -> list[Place]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +22,7 @@ from tapstack.core.identity import (
     partition_key_of,
     unix_s,
 )
+from tapstack.core.memo import Memo
 from tapstack.core.rows import user_key
 from tapstack.errors import InvalidEvent
 from tapstack.ports import Key
@@ -103,11 +103,14 @@ def parse(
     return deliveries, poison
 
 
-@lru_cache(maxsize=16_384)  # a user comes several times in a batch
-def _home(user_id: str | None, anonymous_id: str | None, lanes: int) -> tuple[Key, int]:
-    """Tell a user's row, and the lane of what is derived from it."""
+def _home(whose: tuple[str | None, str | None, int]) -> tuple[Key, int]:
+    """Tell a user's row, and the lane of what is derived from it, for so many lanes."""
+    user_id, anonymous_id, lanes = whose
     partition_key = partition_key_of(user_id, anonymous_id)
     return Key(*user_key(user_id, partition_key)), lane_of(partition_key, lanes)
+
+
+_homes = Memo(_home, 16_384)  # a user comes several times in a batch
 
 
 class _Oldest(NamedTuple):
@@ -120,13 +123,15 @@ class _Oldest(NamedTuple):
 def _deliveries(
     position: int, arrived_at_s: int, event: Event, lanes: int, oldest: _Oldest
 ) -> list[Delivery]:
-    at_s = unix_s(event.occurred_at)
+    at_s, skew_ms = unix_s(event.occurred_at), event.clock_skew_ms
     # A client's clock may be ahead, or silent; the collector's was there too.
     too_old = event.received_at < oldest.at or (
-        event.clock_skew_ms is not None and client_time_ms(event) < oldest.at_s * 1000
+        skew_ms is not None
+        and at_s - skew_ms // 1000 <= oldest.at_s + 1  # or it is no matter of milliseconds
+        and client_time_ms(event) < oldest.at_s * 1000
     )
-    key, lane = _home(event.user_id, event.anonymous_id, lanes)
-    ids = [item.item_id for item in event.items]
+    key, lane = _homes[event.user_id, event.anonymous_id, lanes]
+    ids = [item.item_id for item in event.items] if event.items else []
     first = Delivery(position, event, 0, ids, identify(event), (), key, lane, at_s, arrived_at_s, too_old)
     if len(ids) <= PART_ITEMS_MAX:
         return [first]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tapstack.core.events import ClientEvent, Event
+from tapstack.core.events import ClientEvent, Event, client_bytes
 
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,7 +51,10 @@ Identity = Native | Opaque | Part
 def identify(event: Event) -> Native | Opaque:
     """Name an event, and its first part."""
     if event.client_id is not None and event.n is not None:
-        return Native(bytes.fromhex(event.client_id.replace("-", "")), event.n)
+        client = client_bytes[event.client_id]
+        if client is None:
+            raise AssertionError("decode_event admits no other client_id")
+        return Native(client, event.n)
     return Opaque(_digest(_event_id(event)), client_time_ms(event))
 
 

@@ -37,7 +37,7 @@ from tapstack.collector.collect import (
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
     ClientEvent,
-    Event,
+    StreamEvent,
     decode_client_event,
     decode_event,
     encode_event,
@@ -70,8 +70,10 @@ class Pipeline:
         encoded = [event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events]
         return collect(encoded, self.world, event_bytes_max=bytes_max)
 
-    def stored(self) -> list[Event]:
-        return [decode_event(record.data) for record in self.kinesis.records("events")]
+    def stored(self) -> list[StreamEvent]:
+        return [
+            msgspec.json.decode(record.data, type=StreamEvent) for record in self.kinesis.records("events")
+        ]
 
 
 class ScriptedStream:
@@ -166,7 +168,7 @@ def test_a_time_ahead_is_moved_to_a_day_from_now_and_remembered(occurred_at: dat
     assert found.occurred_at == min(said, latest)
     assert found.clock_skew_ms == min(latest - said, timedelta()) / timedelta(milliseconds=1)
     assert client_time_ms(found) == round(said.timestamp() * 1_000)
-    assert decode_event(encode_event(found)) == found
+    assert msgspec.json.decode(encode_event(found), type=StreamEvent) == found
 
 
 # Cases.

@@ -18,7 +18,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, Report, World, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.aggregates import Counters
-from tapstack.core.events import EVENT_TYPES, Event, decode_event, encode_event
+from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.rows import decode_board, decode_item, decode_user
 from tapstack.ports import AwsApi
 from tapstack.testing import FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
@@ -35,7 +35,7 @@ def record(number: int, data: bytes | Event | dict[str, Any], arrived_at_s: int 
     if isinstance(data, dict):
         data = msgspec.json.encode(stream_event_dict(**data))
     elif isinstance(data, Event):
-        data = encode_event(data)
+        data = msgspec.json.encode(data)
     return StreamRecord(
         shard_id=SHARD, sequence_number=f"4959{number:052d}", data=data, arrived_at_s=arrived_at_s
     )

@@ -11,8 +11,18 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from event_strategies import client_event, client_event_dicts, stream_event_dict, stream_events
+from event_strategies import (
+    JSON_VALUES,
+    NO_JSON_VALUES,
+    NOON,
+    client_event,
+    client_event_dicts,
+    stream_event_dict,
+    stream_events,
+)
+from tapstack.collector.collect import canonical
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
     EVENT_TYPES,
@@ -20,6 +30,10 @@ from tapstack.core.events import (
     NESTING_MAX,
     SERVER_SET,
     TYPE_CODE,
+    CountedContext,
+    CountedItem,
+    Event,
+    StreamEvent,
     client_bytes,
     decode_client_event,
     decode_event,
@@ -299,9 +313,40 @@ def test_brackets_inside_texts_are_no_nesting() -> None:
     assert event.properties == {"a": tricky}
 
 
-@given(stream_events())
-def test_an_event_survives_the_stream(event: Any) -> None:
-    assert decode_event(encode_event(event)) == event
+def counted(event: StreamEvent) -> dict[str, Any]:
+    """What the consumer shall read of it."""
+    fields = {name: getattr(event, name) for name in Event.__struct_fields__}
+    items = [{name: getattr(item, name) for name in CountedItem.__struct_fields__} for item in event.items]
+    locale = (event.context or {}).get("locale")
+    context = None if event.context is None else CountedContext(locale)
+    return {**fields, "items": tuple(CountedItem(**item) for item in items), "context": context}
+
+
+@given(client_event_dicts())
+def test_the_consumer_reads_what_the_collector_wrote(said: dict[str, Any]) -> None:
+    event = canonical(decode_client_event(json.dumps(said).encode()), NOON)
+    assert structs.asdict(decode_event(encode_event(event))) == counted(event)
+
+
+@given(stream_events(), JSON_VALUES, st.sampled_from(["", "items", "context"]))
+def test_fields_of_a_later_collector_are_passed_over(event: Event, value: Any, place: str) -> None:
+    said = json.loads(msgspec.json.encode(event))
+    inside = said if not place else said.get(place) or {}
+    for holder in inside if isinstance(inside, list) else [inside]:
+        holder["invented_later"] = value
+    assert decode_event(json.dumps(said).encode()) == event
+
+
+def test_a_later_schema_is_not_this_one() -> None:
+    with pytest.raises(InvalidEvent, match="schema"):
+        decode_event(json.dumps({**stream_event_dict(), "schema": "clickstream/2"}).encode())
+
+
+@pytest.mark.parametrize("value", NO_JSON_VALUES.values(), ids=NO_JSON_VALUES)
+def test_what_is_passed_over_is_json_all_the_same(value: bytes) -> None:
+    said = json.dumps(stream_event_dict()).encode()
+    with pytest.raises(InvalidEvent, match="JSON"):
+        decode_event(said[:-1] + b',"properties":' + value + b"}")
 
 
 @given(client_event_dicts())
@@ -334,7 +379,7 @@ def test_bytes_are_an_event_or_invalid_and_nothing_else(decode: Any, data: bytes
 def spoilt_events(draw: st.DrawFn) -> bytes:
     """A valid event with one value replaced by any other, or with bytes knocked out of it."""
     event = draw(client_event_dicts())
-    names = [*type(decode_event(msgspec.json.encode(stream_event_dict()))).__struct_fields__, "x"]
+    names = [*StreamEvent.__struct_fields__, "x"]
     event[draw(st.sampled_from(names))] = draw(
         st.recursive(
             st.none()

@@ -16,7 +16,7 @@ from tapstack.collector.collect import canonical
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.capacity import row_bytes
 from tapstack.core.dedupe import Verdict, judge, remember
-from tapstack.core.events import Event, decode_client_event, decode_event
+from tapstack.core.events import Event, decode_client_event, decode_event, encode_event
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
 from tapstack.core.identity import identify, partition_key
 from tapstack.core.rows import (
@@ -116,7 +116,7 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
         for payload in request.events:
             said = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
             try:
-                event = canonical(decode_client_event(said), received_at)
+                event = decode_event(encode_event(canonical(decode_client_event(said), received_at)))
             except InvalidEvent:
                 continue
             user = users.setdefault(user_key(event.user_id, partition_key(event)), UserState())

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from tapstack.core.backoff import backoff_ms
-from tapstack.core.events import ClientEvent, Event, decode_client_event, encode_event
+from tapstack.core.events import ClientEvent, StreamEvent, decode_client_event, encode_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent, Unavailable
 from tapstack.ports import Clock, StreamEntry, StreamWriter
@@ -143,7 +143,7 @@ def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_
     return [result for result in results if result is not None]
 
 
-def canonical(event: ClientEvent, received_at: datetime) -> Event:
+def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
     """Add what the collector knows: when it came, and a time if the client gave none or a wild one."""
     occurred_at = event.occurred_at
     skew_ms: int | None = None
@@ -156,7 +156,7 @@ def canonical(event: ClientEvent, received_at: datetime) -> Event:
         occurred_at = min(occurred_at, latest)
     fields = {name: getattr(event, name) for name in ClientEvent.__struct_fields__}
     fields["occurred_at"] = occurred_at or received_at
-    return Event(**fields, received_at=received_at, clock_skew_ms=skew_ms)
+    return StreamEvent(**fields, received_at=received_at, clock_skew_ms=skew_ms)
 
 
 def _parse(data: bytes | msgspec.Raw, event_bytes_max: int) -> ClientEvent:

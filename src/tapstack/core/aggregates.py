@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tapstack.core.events import TYPE_CODE, Event, Item
+from tapstack.core.events import TYPE_CODE, CountedItem, Event
 
 MICROS = 1_000_000
 
@@ -143,7 +143,7 @@ def _forget_old(state: Windowed) -> None:
                 del counted[number]
 
 
-def item_delta(event: Event, item: Item) -> Counters:
+def item_delta(event: Event, item: CountedItem) -> Counters:
     """Tell what an event adds to the counters of one of its items."""
     delta: Counters = {TYPE_CODE[event.event_type]: 1}
     if event.event_type == "purchase" and item.price is not None:

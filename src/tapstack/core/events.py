@@ -1,12 +1,13 @@
 """The canonical event ``clickstream/1``: its fields, its limits, and errors that name the field.
 
-Two shapes share their fields: `ClientEvent` is what a sender may say, `Event` is what stands on the
-stream, with what the collector adds.
+Three shapes share their fields: `ClientEvent` is what a sender may say, `StreamEvent` what the collector
+makes of it and puts on the stream, `Event` what the consumer reads there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -59,19 +60,25 @@ Short = Annotated[str, msgspec.Meta(max_length=256)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3)]  # $ admits a line feed
 Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Skew = Annotated[int, msgspec.Meta(ge=-COUNTER_MAX, le=COUNTER_MAX)]
 # RFC 3339 can name moments that are in year 0 or 10000 by UTC, which no reader could show.
 MOMENT_MIN = datetime(1, 1, 1, tzinfo=UTC)
 MOMENT_MAX = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An item that the event is about."""
+class CountedItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is counted of an item."""
 
     item_id: Id
-    name: Short | None = None
     price: Amount | None = None
     quantity: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     currency: Currency | None = None
+
+
+class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An item that the event is about."""
+
+    name: Short | None = None
     category: Short | None = None
     brand: Short | None = None
     variant: Short | None = None
@@ -79,18 +86,26 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     list_id: Short | None = None
 
 
-class _Fields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class _Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Fields that decide what is counted, and as whose."""
+
     event_type: EventType
     event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     client_id: Annotated[str, msgspec.Meta(min_length=36, max_length=36)] | None = None
     n: Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)] | None = None
-    event_name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     user_id: Id | None = None
     anonymous_id: Id | None = None
     session_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
-    items: Annotated[tuple[Item, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
     value: Amount | None = None
     currency: Currency | None = None
+    traits: dict[str, Any] | None = None
+
+
+class _Told(_Counted, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that a sender may say, but for the time."""
+
+    items: Annotated[tuple[Item, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
+    event_name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     query: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
     impressions: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)] = ()
     recommendation_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
@@ -98,17 +113,16 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     context: dict[str, Any] | None = None
     consent: dict[str, Any] | None = None
     properties: dict[str, Any] | None = None
-    traits: dict[str, Any] | None = None
 
 
-class ClientEvent(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class ClientEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An event as a sender may say it; whoever wants more fields has ``properties``."""
 
     occurred_at: Moment | None = None
 
 
-class Event(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An event as it stands on the stream.
+class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An event as the collector puts it on the stream.
 
     Parameters
     ----------
@@ -124,14 +138,35 @@ class Event(_Fields, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     occurred_at: Moment
     received_at: Moment
     sent_at: Moment | None = None
-    clock_skew_ms: Annotated[int, msgspec.Meta(ge=-COUNTER_MAX, le=COUNTER_MAX)] | None = None
+    clock_skew_ms: Skew | None = None
     app_id: Short | None = None
     protocol: Short | None = None
     schema: Literal["clickstream/1"] = "clickstream/1"
     ingest_id: Short | None = None
 
 
-SERVER_SET = frozenset(Event.__struct_fields__) - frozenset(ClientEvent.__struct_fields__)
+class CountedContext(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of an event's context."""
+
+    locale: Any = None
+
+
+class Event(_Counted, frozen=True, kw_only=True, omit_defaults=True):
+    """An event as the consumer reads it off the stream: what is counted of a `StreamEvent`.
+
+    The rest is passed over, fields of a later collector among it: while a release is rolled out, its events
+    reach the consumer of the one before.
+    """
+
+    items: Annotated[tuple[CountedItem, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
+    context: CountedContext | None = None
+    occurred_at: Moment
+    received_at: Moment
+    clock_skew_ms: Skew | None = None
+    schema: Literal["clickstream/1"] = "clickstream/1"
+
+
+SERVER_SET = frozenset(StreamEvent.__struct_fields__) - frozenset(ClientEvent.__struct_fields__)
 
 _T = TypeVar("_T")
 _client_decoder = msgspec.json.Decoder(ClientEvent)
@@ -171,11 +206,13 @@ def decode_event(data: bytes) -> Event:
         If it is not an event: the record is poison.
     """
     event = _decode(_event_decoder, data, RECORD_BYTES_MAX)
+    if not data.isascii():
+        _check_utf8(data)
     _check(event)
     return event
 
 
-def encode_event(event: Event) -> bytes:
+def encode_event(event: StreamEvent) -> bytes:
     """Write the event as the stream holds it."""
     return _encoder.encode(event)
 
@@ -188,6 +225,14 @@ def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw, bytes_
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEvent("", "expected JSON") from None
+
+
+def _check_utf8(data: bytes) -> None:
+    """Check what msgspec passes over: it is JSON by then, perhaps in another encoding."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
         raise InvalidEvent("", "expected JSON") from None
 
 
@@ -238,7 +283,7 @@ def _fits_partition_key(name: str) -> bool:
     return len(name.encode("utf-16-le", "surrogatepass")) <= 512
 
 
-def _amount(items: tuple[Item, ...]) -> float:
+def _amount(items: Sequence[CountedItem]) -> float:
     return sum([abs(item.price or 0.0) * (1 if item.quantity is None else item.quantity) for item in items])
 
 

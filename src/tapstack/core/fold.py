@@ -27,7 +27,7 @@ from tapstack.core.cooccurrence import (
     purchase_partners,
     view_partners,
 )
-from tapstack.core.events import TYPE_CODE, Event, Item
+from tapstack.core.events import TYPE_CODE, CountedItem, Event
 from tapstack.core.ranking import INTERESTED
 from tapstack.core.rows import (
     ALIASES_MAX,
@@ -132,7 +132,7 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
     return effects
 
 
-def part_items(event: Event, part: int) -> tuple[Item, ...]:
+def part_items(event: Event, part: int) -> tuple[CountedItem, ...]:
     """Tell the items of one part."""
     return event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
 
@@ -147,7 +147,7 @@ def fold_item(item: ItemState, effect: ItemEffect) -> None:
         count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
 
 
-def _new_partners(session: Session | None, event: Event, item: Item) -> tuple[list[str], list[str]]:
+def _new_partners(session: Session | None, event: Event, item: CountedItem) -> tuple[list[str], list[str]]:
     """Tell the items that this one is seen, or bought, with for the first time in the session."""
     if session is not None and event.event_type == "item_view":
         return view_partners(session, item.item_id), []
@@ -174,7 +174,7 @@ def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
         profile.first_seen_s = at_s
     if at_s >= profile.last_seen_s:
         profile.last_seen_s = at_s
-        if event.context is not None and isinstance(locale := event.context.get("locale"), str):
+        if event.context is not None and isinstance(locale := event.context.locale, str):
             profile.locale = locale[:TRAIT_CHARS_MAX]
     if event.traits and at_s >= profile.traits_at_s:
         profile.traits_at_s = at_s

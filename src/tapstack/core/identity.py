@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tapstack.core.events import ClientEvent, Event, client_bytes
+from tapstack.core.events import ClientEvent, Event, StreamEvent, client_bytes
 
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 Identity = Native | Opaque | Part
 
 
-def identify(event: Event) -> Native | Opaque:
+def identify(event: Event | StreamEvent) -> Native | Opaque:
     """Name an event, and its first part."""
     if event.client_id is not None and event.n is not None:
         client = client_bytes[event.client_id]
@@ -58,20 +58,20 @@ def identify(event: Event) -> Native | Opaque:
     return Opaque(_digest(_event_id(event)), client_time_ms(event))
 
 
-def identify_part(event: Event, part: int) -> Part:
+def identify_part(event: Event | StreamEvent, part: int) -> Part:
     """Name a further part, from 1, of an event whose items do not fit one transaction."""
     if event.client_id is not None and event.n is not None:
         return Part(_digest(f"{event.client_id}:{event.n}", part, b"native"))
     return Part(_digest(_event_id(event), part))
 
 
-def _event_id(event: Event) -> str:
+def _event_id(event: Event | StreamEvent) -> str:
     if event.event_id is None:
         raise AssertionError("decode_event admits no event without an identity")
     return event.event_id
 
 
-def client_time_ms(event: Event) -> int:
+def client_time_ms(event: Event | StreamEvent) -> int:
     """Tell the time the client itself stamped, in Unix milliseconds; `TIMELESS_MS` if it stamped none.
 
     Unlike ``occurred_at`` it does not depend on when the event was sent, so every copy of an event
@@ -89,7 +89,7 @@ def unix_s(moment: datetime) -> int:
     return since.days * DAY_S + since.seconds
 
 
-def partition_key(event: ClientEvent | Event) -> str:
+def partition_key(event: ClientEvent | StreamEvent) -> str:
     """Tell the stream's partition key: the user, else the anonymous visitor."""
     return partition_key_of(event.user_id, event.anonymous_id)
 

@@ -10,7 +10,7 @@ from typing import Any
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.collect import Result, World
-from tapstack.core.events import Event, Item
+from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.jitter import jitter
@@ -19,7 +19,7 @@ from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_se
 
 REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
-_FIELD = rf"(?:{'|'.join(Event.__struct_fields__)})"
+_FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
 _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
 METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 

@@ -19,7 +19,7 @@ class Key(NamedTuple):
     sk: str
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """A row as it was read.
 
     Parameters

@@ -17,24 +17,24 @@ from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite
 SERVICE = "dynamodb"
 
 
-class _S(msgspec.Struct):
+class _S(msgspec.Struct, gc=False):
     S: str
 
 
-class _N(msgspec.Struct):
+class _N(msgspec.Struct, gc=False):
     N: str
 
 
-class _B(msgspec.Struct):
+class _B(msgspec.Struct, gc=False):
     B: bytes  # base64 in JSON, by msgspec
 
 
-class _KeyItem(msgspec.Struct):
+class _KeyItem(msgspec.Struct, gc=False):
     pk: _S
     sk: _S
 
 
-class _RowItem(msgspec.Struct, omit_defaults=True):
+class _RowItem(msgspec.Struct, gc=False, omit_defaults=True):
     """A stored row; written and read in this shape."""
 
     pk: _S
@@ -62,11 +62,11 @@ class _BatchAnswer(msgspec.Struct):
     UnprocessedKeys: dict[str, _KeysOf] = {}
 
 
-class _Seen(msgspec.Struct, rename={"v": ":v"}):
+class _Seen(msgspec.Struct, gc=False, rename={"v": ":v"}):
     v: _N
 
 
-class _Put(msgspec.Struct, omit_defaults=True):
+class _Put(msgspec.Struct, gc=False, omit_defaults=True):
     TableName: str
     Item: _RowItem
     ConditionExpression: str
@@ -74,7 +74,7 @@ class _Put(msgspec.Struct, omit_defaults=True):
     ReturnValuesOnConditionCheckFailure: str | None = None
 
 
-class _Write(msgspec.Struct):
+class _Write(msgspec.Struct, gc=False):
     Put: _Put
 
 

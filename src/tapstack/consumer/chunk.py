@@ -22,6 +22,7 @@ from tapstack.core.rows import (
     board_partition,
     decode_board,
     decode_item,
+    decode_sessions,
     decode_user,
     encode_state,
     item_partition,
@@ -40,6 +41,7 @@ BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and na
 VERSIONS_PER_S = 1_000
 
 Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
+Move = tuple[str, int, Numbers]  # an item that may rise on the leaderboards of a lane, in these windows
 
 
 class Chunk:
@@ -58,8 +60,8 @@ class Chunk:
         self._row_ttl_s = row_ttl_s
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
-        self._effects: defaultdict[tuple[str, int], list[ItemEffect]] = defaultdict(list)  # by item and lane
-        self._moves: dict[tuple[str, int], dict[Numbers, None]] = {}  # windows in which an item may rise
+        self._effects: defaultdict[Key, list[ItemEffect]] = defaultdict(list)  # by item's row
+        self._moves: defaultdict[Key, dict[Move, None]] = defaultdict(dict)  # by the same
         self._moments: dict[tuple[Numbers, int], None] = {}  # windows and lanes whose boards may move
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
@@ -93,22 +95,21 @@ class Chunk:
     def keys(self) -> list[Key]:
         """Tell the rows the chunk would write."""
         boards = _boards(self._moments, self._arrived_at_s)
-        return [*self._changed, *[_item_keys[place] for place in self._effects], *map(_board_key, boards)]
+        return [*self._changed, *self._effects, *map(_board_key, boards)]
 
     def writes(self) -> list[RowWrite]:
         """Fold the items' and boards' rows, which must be loaded by now, and tell what to write."""
         writes = [self._write(key, self._workspace.row(key), self._users[key]) for key in self._changed]
         moments = _boards(self._moments, self._arrived_at_s)
         boards = {place: self._board(_board_key(place)) for place in moments}
-        for place, effects in self._effects.items():
-            key = _item_keys[place]
+        for key, effects in self._effects.items():
             row = self._workspace.row(key)
             item = ItemState() if row is None else decode_item(row.state)
             for effect in effects:
                 fold_item(item, effect)
             writes.append(self._write(key, row, item))
-            for numbers in self._moves.get(place, ()):
-                _score(boards, place, item, numbers)
+            for move in self._moves.get(key, ()):
+                _score(boards, item, move)
         for moment, board in boards.items():
             key = _board_key(moment)
             writes.append(self._write(key, self._workspace.row(key), trim(board)))
@@ -125,7 +126,7 @@ class Chunk:
             return True  # the usual case: it fits even if none of its rows is in the chunk yet
         beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if item_ids else 0
         new_user = delivery.user_key not in self._changed
-        new_items = {item_id for item_id in item_ids if (item_id, lane) not in self._effects}
+        new_items = {item_id for item_id in item_ids if _item_keys[item_id, lane] not in self._effects}
         return room >= new_user + len(new_items) + beside
 
     def _fold(self, user: UserState, delivery: Delivery) -> None:
@@ -134,10 +135,10 @@ class Chunk:
         lane = delivery.lane
         for effect in fold_event(user, delivery.event, delivery.part, delivery.at_s, delivery.arrived_at_s):
             for item_id in effect.item_ids:
-                self._effects[item_id, lane].append(effect)
-                if effect.interested:
-                    self._moves.setdefault((item_id, lane), {})[effect.numbers] = None
+                self._effects[_item_keys[item_id, lane]].append(effect)
             if effect.interested:
+                for item_id in effect.item_ids:
+                    self._moves[_item_keys[item_id, lane]][item_id, lane, effect.numbers] = None
                 self._moments[effect.numbers, lane] = None
 
     def _write(self, key: Key, row: Row | None, state: State) -> RowWrite:
@@ -190,9 +191,9 @@ def _board_key(place: Place) -> Key:
     return Key(board_partition(WINDOWS[position], number), lane_sort_key(lane))
 
 
-def _score(boards: dict[Place, Board], place: tuple[str, int], item: ItemState, numbers: Numbers) -> None:
+def _score(boards: dict[Place, Board], item: ItemState, move: Move) -> None:
     """Put an item's exact score on the boards of an event's windows."""
-    item_id, lane = place
+    item_id, lane, numbers = move
     for position, number in enumerate(numbers):
         counted = item.counters.windows[position].get(number)
         board = boards.get((position, number, lane))
@@ -206,21 +207,21 @@ def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[K
     Partners in pairs are guessed by the newest session, so that few calls read all; what a guess leaves out,
     the chunk reads by itself.
     """
-    places = dict.fromkeys([(item_id, each.lane) for each in deliveries for item_id in each.item_ids])
+    keys = dict.fromkeys([_item_keys[item_id, each.lane] for each in deliveries for item_id in each.item_ids])
     interested = [each for each in deliveries if TYPE_CODE[each.event.event_type] in INTERESTED]
     users = dict.fromkeys([each.user_key for each in interested])
     sessions = {user_key: _newest_session(workspace.row(user_key)) for user_key in users}
     for delivery in interested:
         session = sessions[delivery.user_key]
         partners = () if session is None else likely_partners(session, delivery.event.event_type)
-        places |= dict.fromkeys([(item_id, delivery.lane) for item_id in partners])
+        keys |= dict.fromkeys([_item_keys[item_id, delivery.lane] for item_id in partners])
     moments = {(window_numbers(each.at_s), each.lane) for each in interested}
     arrived_at_s = max([each.arrived_at_s for each in interested], default=0)
-    return [*[_item_keys[place] for place in places], *map(_board_key, _boards(moments, arrived_at_s))]
+    return [*keys, *map(_board_key, _boards(moments, arrived_at_s))]
 
 
 def _newest_session(row: Row | None) -> Session | None:
-    sessions = [] if row is None else decode_user(row.state).sessions.newest
+    sessions = [] if row is None else decode_sessions(row.state).newest
     return sessions[-1] if sessions else None
 
 
@@ -231,13 +232,14 @@ def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
     transactions instead of in most.
     """
     touched = Counter(chain.from_iterable([delivery.item_ids for delivery in deliveries]))
-    groups: dict[tuple[int, Key], list[Delivery]] = {}
+    groups: defaultdict[Key, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
-        groups.setdefault((delivery.lane, delivery.user_key), []).append(delivery)
+        groups[delivery.user_key].append(delivery)
 
-    def order(group: tuple[int, Key]) -> tuple[int, int, str]:
-        item_ids = chain.from_iterable([delivery.item_ids for delivery in groups[group]])
+    def order(group: list[Delivery]) -> tuple[int, int, str]:
+        item_ids = chain.from_iterable([delivery.item_ids for delivery in group])
         favourite = max(item_ids, key=touched.__getitem__, default="")
-        return group[0], -touched[favourite], favourite
+        return group[0].lane, -touched[favourite], favourite
 
-    return [delivery for group in sorted(groups, key=order) for delivery in groups[group]]
+    ordered: list[list[Delivery]] = sorted(groups.values(), key=order)
+    return list(chain.from_iterable(ordered))

@@ -28,7 +28,7 @@ from tapstack.errors import InvalidEvent
 from tapstack.ports import Key
 
 
-class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
+class StreamRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """A record as the event source mapping delivers it.
 
     Parameters
@@ -49,7 +49,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     arrived_at_s: int
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, gc=False, frozen=True):
     """One part of an event, as one record delivered it."""
 
     position: int  # of its record in the batch

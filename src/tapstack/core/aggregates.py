@@ -49,9 +49,10 @@ class Window(NamedTuple):
 
 
 WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))
+_SHORTEST_S = WINDOWS[0].length_s
 
 
-class Windowed(msgspec.Struct, array_like=True):
+class Windowed(msgspec.Struct, gc=False, array_like=True):
     """Counters over a lifetime and in the windows of `WINDOWS`.
 
     A window is forgotten once records arrive more than its kept time later, and none is begun more than
@@ -107,9 +108,9 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
         When its record arrived at the stream, Unix seconds.
     """
     if arrived_s > state.arrived_s:
-        turned = arrived_s // WINDOWS[0].length_s > state.arrived_s // WINDOWS[0].length_s
+        turned = arrived_s // _SHORTEST_S > state.arrived_s // _SHORTEST_S
         state.arrived_s = arrived_s
-        if turned:  # all lengths are multiples of the first: nothing grows old in between
+        if turned:  # all lengths are multiples of the shortest: nothing grows old in between
             _forget_old(state)
     in_5m, in_1h, in_1d = state.windows
     number_5m, number_1h, number_1d = numbers

@@ -32,7 +32,7 @@ class Verdict(Enum):
 NEW, DUP, LATE = Verdict  # by themselves: Python 3.11 takes long to find an enum's member
 
 
-class ClientSeen(msgspec.Struct, array_like=True):
+class ClientSeen(msgspec.Struct, gc=False, array_like=True):
     """What was seen of one client: all of ``low..top`` except the gaps; below `low` nothing is known."""
 
     low: int
@@ -40,7 +40,7 @@ class ClientSeen(msgspec.Struct, array_like=True):
     gaps: list[tuple[int, int]]  # inclusive, ascending, disjoint
 
 
-class Seen(msgspec.Struct, array_like=True):
+class Seen(msgspec.Struct, gc=False, array_like=True):
     """A row's memory of events."""
 
     clients: dict[bytes, ClientSeen] = {}  # in order of last use

@@ -66,7 +66,7 @@ MOMENT_MIN = datetime(1, 1, 1, tzinfo=UTC)
 MOMENT_MAX = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-class CountedItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CountedItem(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """What is counted of an item."""
 
     item_id: Id
@@ -86,7 +86,7 @@ class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     list_id: Short | None = None
 
 
-class _Counted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Counted(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """Fields that decide what is counted, and as whose."""
 
     event_type: EventType
@@ -145,7 +145,7 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     ingest_id: Short | None = None
 
 
-class CountedContext(msgspec.Struct, frozen=True, omit_defaults=True):
+class CountedContext(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """What is kept of an event's context."""
 
     locale: Any = None

@@ -46,7 +46,7 @@ from tapstack.core.sessions import Session, session_of
 PART_ITEMS_MAX = 80
 
 
-class ItemEffect(msgspec.Struct, frozen=True, array_like=True):
+class ItemEffect(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """What an event adds to the rows of some items, to each the same.
 
     Parameters

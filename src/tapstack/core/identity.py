@@ -18,14 +18,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMELESS_MS = 0  # the client said no time: such an id is the first to be forgotten, and then LATE
 
 
-class Native(msgspec.Struct, frozen=True, array_like=True):
+class Native(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """An event numbered by its client: remembered as an interval, never forgotten."""
 
     client: bytes  # the 16 bytes of the UUIDv7; the first six are its birth time in ms
     n: int
 
 
-class Opaque(msgspec.Struct, frozen=True, array_like=True):
+class Opaque(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """An event known by an id alone: remembered one by one, within bounds.
 
     The id is kept as 64 bits of its hash. Two ids of one user that share them would count once: with
@@ -36,7 +36,7 @@ class Opaque(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int  # by the client's own clock; in whole seconds a burst would push out its own second
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
+class Part(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """A further part of an event too long for one transaction.
 
     It is expected from the moment its event is counted until it is counted itself.

@@ -30,8 +30,8 @@ def trim(board: Board) -> Board:
     """Keep the highest scores; of equal ones the smaller ids."""
     if len(board) <= BOARD_PLACES:
         return board
-    ranked = sorted([(-score, item_id) for item_id, score in board.items()])
-    return {item_id: -score for score, item_id in ranked[:BOARD_PLACES]}
+    ranked = sorted(sorted(board), key=board.__getitem__, reverse=True)  # which leaves equals in order
+    return {item_id: board[item_id] for item_id in ranked[:BOARD_PLACES]}
 
 
 def merge_boards(boards: Iterable[Mapping[str, int]]) -> tuple[list[tuple[str, int]], int]:

@@ -16,7 +16,7 @@ VIEWED_MAX = 8  # distinct items a session remembers, newest last
 BOUGHT_MAX = 8
 
 
-class Session(msgspec.Struct, array_like=True):
+class Session(msgspec.Struct, gc=False, array_like=True):
     """One visit."""
 
     label: str | None  # the client's own session_id, if it gave one
@@ -27,7 +27,7 @@ class Session(msgspec.Struct, array_like=True):
     bought: list[str] = []
 
 
-class Sessions(msgspec.Struct, array_like=True):
+class Sessions(msgspec.Struct, gc=False, array_like=True):
     """The newest sessions of a user in order of their end, and how many were before."""
 
     newest: list[Session] = []

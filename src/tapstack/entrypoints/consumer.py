@@ -36,6 +36,7 @@ def build_world(settings: ConsumerSettings, aws: AwsSettings) -> World:
 
 # A batch makes hundreds of thousands of short-lived objects and no cycles: collecting less often is
 # worth a third of the consumer's CPU (benchmarks.consumer), and what the imports made never dies.
+# Structs that are made by the thousand say gc=False, too: they are smaller, and never looked at.
 gc.set_threshold(100_000)
 gc.freeze()
 

@@ -45,13 +45,13 @@ def handle(event: dict[str, Any], world: World, limits: Limits, context: Context
     return Handled(records, report, {"batchItemFailures": failures})
 
 
-class _Kinesis(msgspec.Struct, rename="camel"):
+class _Kinesis(msgspec.Struct, gc=False, rename="camel"):
     sequence_number: str
     data: bytes
     approximate_arrival_timestamp: float
 
 
-class _Record(msgspec.Struct, rename={"event_id": "eventID"}):
+class _Record(msgspec.Struct, gc=False, rename={"event_id": "eventID"}):
     event_id: str
     kinesis: _Kinesis
 

@@ -123,7 +123,7 @@ _SHARD_MARK = (
         "            verdict = Verdict.DUP\n",
     ),
     Edit(CHUNK, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
-    Edit(CHUNK, "return [*self._changed, *[", "return [*self._changed, *self._mark[:1], *["),
+    Edit(CHUNK, "return [*self._changed, ", "return [*self._changed, *self._mark[:1], "),
     Edit(
         CHUNK,
         "        boards = {place: self._board(",
@@ -134,13 +134,12 @@ _SHARD_MARK = (
     ),
     Edit(
         CHUNK,
-        "    return [*[_item_keys[place] for place in places], ",
-        "    marks = {d.too_old[1]: None for d in deliveries}\n"
-        "    return [*marks, *[_item_keys[place] for place in places], ",
+        "    return [*keys, ",
+        "    marks = {d.too_old[1]: None for d in deliveries}\n    return [*marks, *keys, ",
     ),
     Edit(
         CHUNK,
-        "    return [delivery for group in sorted(groups, key=order) for delivery in groups[group]]\n",
+        "    return list(chain.from_iterable(ordered))\n",
         "    return list(deliveries)\n",
     ),
     Edit(

@@ -59,4 +59,4 @@ def test_a_rows_size_is_dynamodbs_give_or_take_its_numbers(
     DynamoTable(Recorder(), "t").commit([write])
     assert base64.b64decode(stored[0]["s"]["B"]) == state
     # A number whose last digits are zeros takes fewer bytes, down to two.
-    assert 0 <= row_bytes(pk, sk, state) - item_bytes(stored[0]) <= (8 - 2) + (6 - 2)
+    assert 0 <= row_bytes((pk, sk), state) - item_bytes(stored[0]) <= (8 - 2) + (6 - 2)

@@ -262,5 +262,5 @@ class _Invocation:
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1
         self._report.rows_written += len(writes)
-        sizes = [row_bytes(*write.key, write.state) for write in writes]
+        sizes = [row_bytes(write.key, write.state) for write in writes]
         self._report.write_units += transaction_units(sizes)

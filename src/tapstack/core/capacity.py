@@ -8,7 +8,7 @@ WRITE_UNIT_BYTES = 1024
 _ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 8 + 6  # names, and the numbers v and ttl
 
 
-def row_bytes(pk: str, sk: str, state: bytes) -> int:
+def row_bytes(key: tuple[str, str], state: bytes) -> int:
     """Tell the size of a row as DynamoDB counts it: names and values, no JSON, no base64 [1]_.
 
     References
@@ -16,8 +16,9 @@ def row_bytes(pk: str, sk: str, state: bytes) -> int:
     .. [1] https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html,
        read 2026-11-23
     """
-    keys = pk + sk
-    return len(keys if keys.isascii() else keys.encode()) + len(state) + _ROW_OVERHEAD_BYTES
+    pk, sk = key
+    names = pk + sk
+    return len(names if names.isascii() else names.encode()) + len(state) + _ROW_OVERHEAD_BYTES
 
 
 def transaction_units(sizes_bytes: Iterable[int]) -> int:

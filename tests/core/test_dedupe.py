@@ -15,7 +15,6 @@ from tapstack.core.dedupe import (
     Seen,
     Verdict,
     judge,
-    missing_count,
     remember,
 )
 from tapstack.core.identity import TIMELESS_MS, Identity, Native, Opaque
@@ -115,6 +114,11 @@ class Memory(RuleBasedStateMachine):
 
 Memory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 test_nothing_is_counted_twice_or_lost_as_a_duplicate = Memory.TestCase
+
+
+def missing_count(seen: Seen) -> int:
+    """Count the numbers that clients used and the row never saw."""
+    return sum(b - a + 1 for client in seen.clients.values() for a, b in client.gaps)
 
 
 @given(st.lists(st.integers(0, 40), max_size=60))

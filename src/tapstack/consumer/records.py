@@ -49,7 +49,7 @@ class StreamRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     arrived_at_s: int
 
 
-class Delivery(msgspec.Struct, gc=False, frozen=True):
+class Delivery(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """One part of an event, as one record delivered it."""
 
     position: int  # of its record in the batch
@@ -132,14 +132,30 @@ def _deliveries(
     )
     key, lane = _homes[event.user_id, event.anonymous_id, lanes]
     ids = [item.item_id for item in event.items] if event.items else []
-    first = Delivery(position, event, 0, ids, identify(event), (), key, lane, at_s, arrived_at_s, too_old)
-    if len(ids) <= PART_ITEMS_MAX:
-        return [first]
+    first = Delivery(
+        position=position,
+        event=event,
+        part=0,
+        item_ids=ids,
+        identity=identify(event),
+        further=(),
+        user_key=key,
+        lane=lane,
+        at_s=at_s,
+        arrived_at_s=arrived_at_s,
+        too_old=too_old,
+    )
+    return [first] if len(ids) <= PART_ITEMS_MAX else _in_parts(first)
+
+
+def _in_parts(whole: Delivery) -> list[Delivery]:
+    """Cut the delivery of an event whose items do not fit one transaction."""
+    event = whole.event
     further = [identify_part(event, part) for part in range(1, parts_count(event))]
-    deliveries = [replace(first, item_ids=_ids(event, 0), further=further)]
+    deliveries = [replace(whole, item_ids=_ids(event, 0), further=further)]
     for part, identity in enumerate(further, 1):
         # The further parts follow the first, however old they are by then.
-        share = replace(first, part=part, item_ids=_ids(event, part), identity=identity, too_old=False)
+        share = replace(whole, part=part, item_ids=_ids(event, part), identity=identity, too_old=False)
         deliveries.append(share)
     return deliveries
 

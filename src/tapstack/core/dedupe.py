@@ -85,11 +85,6 @@ def has_room_for_parts(seen: Seen) -> bool:
     return len(seen.parts) < PARTS_MAX
 
 
-def missing_count(seen: Seen) -> int:
-    """Count the numbers that clients used and the row never saw: lost, or still on their way."""
-    return sum(b - a + 1 for client in seen.clients.values() for a, b in client.gaps)
-
-
 def _judge_native(seen: Seen, identity: Native) -> Verdict:
     known = seen.clients.get(identity.client)
     if known is None:

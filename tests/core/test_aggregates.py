@@ -18,8 +18,10 @@ from tapstack.core.aggregates import (
     SUM_MAX,
     WINDOWS,
     Counters,
+    Delta,
     Windowed,
     add_counts,
+    count,
     count_in_windows,
     item_delta,
     user_delta,
@@ -29,15 +31,23 @@ from tapstack.core.events import TYPE_CODE, Event
 
 VIEW, PURCHASE = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
 
-counters = st.dictionaries(
-    st.integers(0, 15) | st.sampled_from(["EUR", "JPY"]), st.integers(-(10**15), 10**15)
+deltas = st.builds(
+    Delta,
+    st.integers(0, 15),
+    st.dictionaries(st.sampled_from(["EUR", "JPY"]), st.integers(-(10**15), 10**15)),
 )
 # (own time, arrival): in the future by up to a day, late by up to ten.
 arrivals = st.tuples(st.integers(-10 * 86_400, 86_400), st.integers(0, 9 * 86_400)).map(
     lambda pair: (NOON_S + pair[0] + pair[1], NOON_S + pair[1])
 )
-streams = st.lists(st.tuples(arrivals, counters), max_size=15)
-Arrival = tuple[tuple[int, int], Counters]
+streams = st.lists(st.tuples(arrivals, deltas), max_size=15)
+Arrival = tuple[tuple[int, int], Delta]
+ONE_VIEW = Delta(VIEW, {})
+
+
+def counters_of(delta: Delta) -> Counters:
+    """What one such event leaves in counters that were empty."""
+    return {delta.code: 1, **delta.bought}
 
 
 def after(events: list[Arrival]) -> Windowed:
@@ -64,7 +74,7 @@ def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple
     state = Windowed()
     for at_s, later_s in times:
         arrived_s = max(arrived_s, later_s)
-        count_in_windows(state, {VIEW: 1}, window_numbers(at_s), arrived_s)
+        count_in_windows(state, ONE_VIEW, window_numbers(at_s), arrived_s)
     for window, counted in zip(WINDOWS, state.windows, strict=True):
         assert len(counted) <= window.kept + 2 + AHEAD_MAX_S // window.length_s
         assert max(counted, default=0) <= (arrived_s + 2 * 86_400) // window.length_s
@@ -75,7 +85,7 @@ def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple
 def test_an_event_of_the_near_future_counts_in_its_windows(arrived_s: int, ahead_s: int) -> None:
     state = Windowed()
     numbers = window_numbers(arrived_s + ahead_s)
-    count_in_windows(state, {VIEW: 1}, numbers, arrived_s)
+    count_in_windows(state, ONE_VIEW, numbers, arrived_s)
     assert state.windows == tuple({number: {VIEW: 1}} for number in numbers)
 
 
@@ -87,7 +97,7 @@ def test_every_window_holds_what_brute_force_finds(events: list[Arrival]) -> Non
         expected: dict[int, Counters] = {}
         for (at_s, _), delta in events:
             if at_s // window.length_s >= latest_arrival_s // window.length_s - window.kept:
-                add_counts(expected.setdefault(at_s // window.length_s, {}), delta)
+                add_counts(expected.setdefault(at_s // window.length_s, {}), counters_of(delta))
         assert counted == expected
 
 
@@ -95,7 +105,7 @@ def test_every_window_holds_what_brute_force_finds(events: list[Arrival]) -> Non
 def test_the_lifetime_counts_all_however_late(events: list[Arrival]) -> None:
     expected: Counters = {}
     for _, delta in events:
-        add_counts(expected, delta)
+        add_counts(expected, counters_of(delta))
     assert after(events).lifetime == expected
 
 
@@ -108,22 +118,22 @@ def test_windows_cover_the_moment_they_are_numbered_by() -> None:
 def test_a_window_is_kept_until_arrivals_are_its_kept_time_later(position: int) -> None:
     window = WINDOWS[position]
     start_s = NOON_S - NOON_S % 86_400
-    state = after([((start_s, start_s), {VIEW: 1})])
+    state = after([((start_s, start_s), ONE_VIEW)])
     last_s = start_s + (window.kept + 1) * window.length_s - 1
-    count_in_windows(state, {VIEW: 1}, window_numbers(last_s), last_s)
+    count_in_windows(state, ONE_VIEW, window_numbers(last_s), last_s)
     assert window.number(start_s) in state.windows[position]
-    count_in_windows(state, {VIEW: 1}, window_numbers(last_s + 1), last_s + 1)
+    count_in_windows(state, ONE_VIEW, window_numbers(last_s + 1), last_s + 1)
     assert window.number(start_s) not in state.windows[position]
 
 
 def test_an_event_of_a_forgotten_window_counts_in_the_lifetime_only() -> None:
-    state = after([((NOON_S, NOON_S), {VIEW: 1}), ((NOON_S - 30 * 86_400, NOON_S), {VIEW: 1})])
+    state = after([((NOON_S, NOON_S), ONE_VIEW), ((NOON_S - 30 * 86_400, NOON_S), ONE_VIEW)])
     assert state.lifetime == {VIEW: 2}
     assert [sum(counted[VIEW] for counted in window.values()) for window in state.windows] == [1, 1, 1]
 
 
 def test_a_clients_clock_ahead_forgets_nothing() -> None:
-    state = after([((NOON_S, NOON_S), {VIEW: 1}), ((NOON_S + 86_400, NOON_S), {VIEW: 1})])
+    state = after([((NOON_S, NOON_S), ONE_VIEW), ((NOON_S + 86_400, NOON_S), ONE_VIEW)])
     assert [len(window) for window in state.windows] == [2, 2, 2]
 
 
@@ -176,8 +186,8 @@ def test_an_event_adds_one_and_a_purchase_its_amount(
     change: dict[str, Any], user: Counters, item: Counters
 ) -> None:
     event = stream_event(**change)
-    assert user_delta(event) == user
-    assert item_delta(event, event.items[0]) == item
+    assert counters_of(user_delta(event)) == user
+    assert counters_of(item_delta(event, event.items[0])) == item
 
 
 @given(stream_events(event_types=("purchase",)))
@@ -186,8 +196,8 @@ def test_without_a_value_a_purchase_is_worth_its_items(event: Event) -> None:
         return
     total: Counters = {}
     for item in event.items:
-        add_counts(total, {key: amount for key, amount in item_delta(event, item).items() if key != PURCHASE})
-    assert {key: amount for key, amount in user_delta(event).items() if key != PURCHASE} == total
+        add_counts(total, dict(item_delta(event, item).bought))
+    assert user_delta(event).bought == total
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40).flatmap(st.permutations))
@@ -195,7 +205,7 @@ def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
     total: Counters = {}
     for amount in cents:
         event = stream_event(event_type="purchase", value=amount / 100, currency="EUR")
-        add_counts(total, user_delta(event))
+        count([total], user_delta(event))
     assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)
 
 
@@ -207,7 +217,7 @@ NEAR = (
 @given(NEAR, st.integers(-(10**15), 10**15))
 def test_a_sum_that_would_not_fit_stays_at_the_last_one_that_does(before: int, amount: int) -> None:
     into: Counters = {"EUR": before, PURCHASE: 1}
-    add_counts(into, {"EUR": amount, PURCHASE: 1})
+    count([into], Delta(PURCHASE, {"EUR": amount}))
     assert into == {"EUR": max(-SUM_MAX, min(SUM_MAX, before + amount)), PURCHASE: 2}
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(into)) == into
     assert msgspec.json.decode(msgspec.json.encode(into["EUR"])) == into["EUR"]
@@ -217,19 +227,39 @@ def test_a_counter_of_every_currency_there_is_stays_small() -> None:
     into: Counters = {}
     for number in range(500):
         currency = f"{chr(65 + number // 26)}{chr(65 + number % 26)}X"
-        add_counts(into, {TYPE_CODE["purchase"]: 1, currency: 7})
-    assert into[TYPE_CODE["purchase"]] == 500
+        count([into], Delta(PURCHASE, {currency: 7}))
+    assert into[PURCHASE] == 500
     assert sum(amount for key, amount in into.items() if isinstance(key, str)) == 500 * 7
     assert len(into) <= KEYS_MAX + 1
 
 
 def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xxx() -> None:
-    full: Counters = {PURCHASE: 1} | {f"A{chr(65 + number)}A": 1 for number in range(KEYS_MAX - 1)}
-    into = dict(full)
-    add_counts(into, {"ABA": 2, "NEW": 3, PURCHASE: 1, VIEW: 1})
-    assert into == {**full, "ABA": 3, "XXX": 3, PURCHASE: 2, VIEW: 1}
+    full = Delta(PURCHASE, {f"A{chr(65 + number)}A": 1 for number in range(KEYS_MAX - 1)})
+    more = Delta(VIEW, {"ABA": 2, "NEW": 3})
+    into = counters_of(full)
+    add_counts(into, counters_of(more))
+    assert into == {**counters_of(full), "ABA": 3, "XXX": 3, VIEW: 1}
     state = Windowed()
     count_in_windows(state, full, window_numbers(NOON_S), NOON_S)
-    count_in_windows(state, {"ABA": 2, "NEW": 3, PURCHASE: 1, VIEW: 1}, window_numbers(NOON_S), NOON_S)
+    count_in_windows(state, more, window_numbers(NOON_S), NOON_S)
     assert state.lifetime == into
     assert all(list(window.values()) == [into] for window in state.windows)
+
+
+@given(st.lists(deltas, max_size=3 * KEYS_MAX), st.integers(0, KEYS_MAX))
+def test_what_is_counted_together_stays_in_step(said: list[Delta], other_currencies: int) -> None:
+    """A session's or a window's counters hold no currency that the whole's do not."""
+    whole: Counters = {f"A{chr(65 + number)}A": 1 for number in range(other_currencies)}
+    share: Counters = {}
+    for delta in said:
+        count([whole, share], delta)
+    assert share.keys() <= whole.keys()
+    alone: Counters = {}
+    for delta in said:
+        count([alone], delta)
+    assert {key: amount for key, amount in share.items() if isinstance(key, int)} == {
+        key: amount for key, amount in alone.items() if isinstance(key, int)
+    }
+    assert sum(v for k, v in share.items() if isinstance(k, str)) == sum(
+        v for k, v in alone.items() if isinstance(k, str)
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.collector.collect import canonical
-from tapstack.core.aggregates import WINDOWS
+from tapstack.core.aggregates import WINDOWS, Delta
 from tapstack.core.capacity import row_bytes
 from tapstack.core.dedupe import Verdict, judge, remember
 from tapstack.core.events import Event, decode_client_event, decode_event, encode_event
@@ -170,8 +170,6 @@ def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
     for second in range(0, 40 * 86_400, 600):
         at_s, other = NOON_S + second, f"sku-{second // 600:08d}"
         numbers = (at_s // 300, at_s // 3_600, at_s // 86_400)
-        fold_item(
-            item, ItemEffect(("x",), numbers, at_s, {1: 1, 10: 1, "EUR": 10**9}, True, (other,), (other,))
-        )
+        fold_item(item, ItemEffect(("x",), numbers, at_s, Delta(1, {"EUR": 10**9}), True, (other,), (other,)))
     assert len(encode_state(item)) < 2_500
     assert sum(item.viewed_with.values()) == sum(item.bought_with.values()) == item.counters.lifetime[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -104,9 +105,7 @@ def consume(
     """
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
-    open_parts = [0] * len(records)
-    for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
-        open_parts[position] += 1
+    open_parts = Counter([each.position for each in deliveries] + [bad.position for bad in poison])
     invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
     try:
         late = invocation.apply(by_user(deliveries))
@@ -114,7 +113,7 @@ def consume(
     except Unavailable as error:
         report.reason = f"{type(error).__name__}: {error}"
         report.resume_from = records[
-            min(position for position, count in enumerate(open_parts) if count)
+            min(position for position, count in open_parts.items() if count)
         ].sequence_number
     return report
 
@@ -129,7 +128,7 @@ class _Invocation:
         limits: Limits,
         remaining_ms: Callable[[], int],
         report: Report,
-        open_parts: list[int],
+        open_parts: Counter[int],
     ) -> None:
         self._records = records
         self._world = world
@@ -223,15 +222,10 @@ class _Invocation:
 
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> list[Delivery]:
         """Note that deliveries are done, counted now or before; tell those that are LATE instead."""
-        late: list[Delivery] = []
-        duplicates = 0
-        for delivery, verdict in verdicts:
-            if verdict is LATE:
-                late.append(delivery)
-                continue
-            self._open_parts[delivery.position] -= 1
-            if verdict is DUP:
-                duplicates += 1
+        late = [delivery for delivery, verdict in verdicts if verdict is LATE]
+        duplicates = sum([verdict is DUP for _, verdict in verdicts])
+        for position in [delivery.position for delivery, verdict in verdicts if verdict is not LATE]:
+            self._open_parts[position] -= 1
         self._report.duplicates += duplicates
         self._report.applied += len(verdicts) - len(late) - duplicates
         return late

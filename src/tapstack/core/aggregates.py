@@ -5,7 +5,7 @@ Amounts are integers of millionths, so that a sum does not depend on the order o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +16,14 @@ MICROS = 1_000_000
 
 # An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths.
 Counters = dict[int | str, int]
+
+
+class Delta(NamedTuple):
+    """What an event adds to counters: one of its type, and what was bought, in millionths by currency."""
+
+    code: int
+    bought: Mapping[str, int]
+
 
 Numbered = dict[int, Counters]  # counters by window number
 Numbers = tuple[int, int, int]  # a window number for each of `WINDOWS`
@@ -71,9 +79,23 @@ KEYS_MAX = 32  # the event types and as many currencies; what a further currency
 SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stays rather than stop a shard
 
 
-def add_counts(into: Counters, delta: Counters) -> None:
-    """Add `delta` in place."""
-    for key, amount in delta.items():
+def count(counted: Sequence[Counters], delta: Delta) -> None:
+    """Count an event in each of some counters, in place.
+
+    The first of them holds every currency that the others do: so there is room for one in all or in none.
+    """
+    code, bought = delta
+    for counters in counted:
+        counters[code] = counters.get(code, 0) + 1
+    for currency, amount in bought.items():
+        place = _place(counted[0], currency)
+        for counters in counted:
+            _add_money(counters, place, amount)
+
+
+def add_counts(into: Counters, other: Counters) -> None:
+    """Add counters to others, in place."""
+    for key, amount in other.items():
         if isinstance(key, int):
             into[key] = into.get(key, 0) + amount
         else:
@@ -93,15 +115,15 @@ def window_numbers(at_s: int) -> Numbers:
     return at_s // 300, at_s // 3_600, at_s // 86_400
 
 
-def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived_s: int) -> None:
-    """Count `delta` at an event's own time, in place.
+def count_in_windows(state: Windowed, delta: Delta, numbers: Numbers, arrived_s: int) -> None:
+    """Count an event at its own time, in place.
 
     Parameters
     ----------
     state
         The counters.
     delta
-        What to add.
+        What the event adds.
     numbers
         The windows of the event's own time.
     arrived_s
@@ -118,15 +140,7 @@ def count_in_windows(state: Windowed, delta: Counters, numbers: Numbers, arrived
         counted = [state.lifetime, in_5m[number_5m], in_1h[number_1h], in_1d[number_1d]]
     else:
         counted = [state.lifetime, *_begin_windows(state, numbers, arrived_s)]
-    for key, amount in delta.items():
-        if isinstance(key, int):
-            for counters in counted:
-                counters[key] = counters.get(key, 0) + amount
-            continue
-        # A window holds no currency that the lifetime does not: there is room in all of them or in none.
-        place = _place(state.lifetime, key)
-        for counters in counted:
-            _add_money(counters, place, amount)
+    count(counted, delta)
 
 
 def _begin_windows(state: Windowed, numbers: Numbers, arrived_s: int) -> Iterator[Counters]:
@@ -144,26 +158,30 @@ def _forget_old(state: Windowed) -> None:
                 del counted[number]
 
 
-def item_delta(event: Event, item: CountedItem) -> Counters:
+_NOTHING_BOUGHT = {name: Delta(code, {}) for name, code in TYPE_CODE.items()}
+
+
+def item_delta(event: Event, item: CountedItem) -> Delta:
     """Tell what an event adds to the counters of one of its items."""
-    delta: Counters = {TYPE_CODE[event.event_type]: 1}
-    if event.event_type == "purchase" and item.price is not None:
-        quantity = 1 if item.quantity is None else item.quantity
-        delta[item.currency or event.currency or NO_CURRENCY] = round(item.price * MICROS) * quantity
-    return delta
+    delta = _NOTHING_BOUGHT[event.event_type]
+    return delta if event.event_type != "purchase" else delta._replace(bought=_bought(event, (item,)))
 
 
-def user_delta(event: Event) -> Counters:
+def user_delta(event: Event) -> Delta:
     """Tell what an event adds to the counters of its user."""
-    delta: Counters = {TYPE_CODE[event.event_type]: 1}
+    delta = _NOTHING_BOUGHT[event.event_type]
     if event.event_type != "purchase":
         return delta
     if event.value is not None:
-        delta[event.currency or NO_CURRENCY] = round(event.value * MICROS)
-        return delta
-    for item in event.items:
+        return delta._replace(bought={event.currency or NO_CURRENCY: round(event.value * MICROS)})
+    return delta._replace(bought=_bought(event, event.items))
+
+
+def _bought(event: Event, items: Sequence[CountedItem]) -> dict[str, int]:
+    bought: dict[str, int] = {}
+    for item in items:
         if item.price is not None:
             quantity = 1 if item.quantity is None else item.quantity
             currency = item.currency or event.currency or NO_CURRENCY
-            delta[currency] = delta.get(currency, 0) + round(item.price * MICROS) * quantity
-    return delta
+            bought[currency] = bought.get(currency, 0) + round(item.price * MICROS) * quantity
+    return bought

@@ -194,6 +194,8 @@ def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
     event = _decode(_client_decoder, data, EVENT_BYTES_MAX)
     _check(event)
+    if not (_fits_partition_key(event.user_id) and _fits_partition_key(event.anonymous_id)):
+        raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
     return event
 
 
@@ -257,8 +259,8 @@ def _explain(message: str) -> InvalidEvent:
 
 def _check(event: ClientEvent | Event) -> None:
     """Check what spans fields."""
-    user_id, anonymous_id, client_id = event.user_id, event.anonymous_id, event.client_id
-    if user_id is None and anonymous_id is None:
+    client_id = event.client_id
+    if event.user_id is None and event.anonymous_id is None:
         raise InvalidEvent("user_id", "user_id or anonymous_id is required")
     if (client_id is None) != (event.n is None):
         missing = "n" if event.n is None else "client_id"
@@ -267,9 +269,6 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
     if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
-    for name in (user_id, anonymous_id):
-        if name is not None and len(name) > 128 and not _fits_partition_key(name):
-            raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
     if client_id is not None and client_bytes[client_id] is None:
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
@@ -278,9 +277,9 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
 
 
-def _fits_partition_key(name: str) -> bool:
+def _fits_partition_key(name: str | None) -> bool:
     # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
-    return len(name.encode("utf-16-le", "surrogatepass")) <= 512
+    return name is None or len(name) <= 128 or len(name.encode("utf-16-le", "surrogatepass")) <= 512
 
 
 def _amount(items: Sequence[CountedItem]) -> float:

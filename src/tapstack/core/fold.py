@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from tapstack.core.aggregates import (
-    Counters,
+    Delta,
     Numbers,
-    add_counts,
+    count,
     count_in_windows,
     item_delta,
     user_delta,
@@ -58,7 +58,7 @@ class ItemEffect(msgspec.Struct, gc=False, frozen=True, array_like=True):
     arrived_s
         When the record arrived at the stream, Unix seconds.
     delta
-        What to add to their counters; empty for items that are only partners.
+        What to add to their counters; None for items that are only partners.
     interested
         Whether it moves the leaderboards.
     viewed_with, bought_with
@@ -68,7 +68,7 @@ class ItemEffect(msgspec.Struct, gc=False, frozen=True, array_like=True):
     item_ids: Sequence[str]
     numbers: Numbers
     arrived_s: int
-    delta: Counters
+    delta: Delta | None
     interested: bool = False
     viewed_with: Sequence[str] = ()
     bought_with: Sequence[str] = ()
@@ -102,10 +102,8 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
     """
     session = session_of(user.sessions, at_s, event.session_id)
     if part == 0:
-        delta = user_delta(event)
-        add_counts(user.counters, delta)
-        if session is not None:
-            add_counts(session.counters, delta)
+        counted = [user.counters] if session is None else [user.counters, session.counters]
+        count(counted, user_delta(event))
         _fold_profile(user.profile, event, at_s)
     items = event.items
     if not items:
@@ -125,9 +123,9 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
         delta = item_delta(event, item)
         effects.append(ItemEffect(own, numbers, arrived_s, delta, interested, viewed, bought))
         if viewed:
-            effects.append(ItemEffect(viewed, numbers, arrived_s, {}, viewed_with=own))
+            effects.append(ItemEffect(viewed, numbers, arrived_s, None, viewed_with=own))
         if bought:
-            effects.append(ItemEffect(bought, numbers, arrived_s, {}, bought_with=own))
+            effects.append(ItemEffect(bought, numbers, arrived_s, None, bought_with=own))
         user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
 
@@ -139,7 +137,7 @@ def part_items(event: Event, part: int) -> tuple[CountedItem, ...]:
 
 def fold_item(item: ItemState, effect: ItemEffect) -> None:
     """Apply an event's effect to an item's state, in place."""
-    if effect.delta:
+    if effect.delta is not None:
         count_in_windows(item.counters, effect.delta, effect.numbers, effect.arrived_s)
     for partner in effect.viewed_with:
         count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)

@@ -117,7 +117,7 @@ BEHAVIOUR = (
     one("old_traits_win", "traits are those of the newest event", FOLD, "    if event.traits and at_s >= profile.traits_at_s:\n", "    if event.traits:\n"),
     one("aliases_lost", "a person's anonymous ids are kept", FOLD, "profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]", "profile.aliases = [alias]"),
     one("windows_by_arrival", "windows follow the event's own time", FOLD, "    numbers = window_numbers(at_s)\n", "    numbers = window_numbers(arrived_s)\n"),
-    one("quantity_ignored", "an item's revenue is price times quantity", AGGREGATES, "        quantity = 1 if item.quantity is None else item.quantity\n        delta[item.currency", "        quantity = 1\n        delta[item.currency"),
+    one("quantity_ignored", "an item's revenue is price times quantity", AGGREGATES, "quantity = 1 if item.quantity is None else item.quantity\n", "quantity = 1\n"),
     one("window_without_revenue", "windows hold what the lifetime holds", AGGREGATES, "        for counters in counted:\n            _add_money(", "        for counters in counted[:1]:\n            _add_money("),
     one("board_forgets_the_others", "a leaderboard keeps what it had", CHUNK, "board[item_id] = interest(counted)", "board.clear(), board.update({item_id: interest(counted)})"),
     one("board_expires_too_early", "a leaderboard outlives what is on the stream", CHUNK, "            writes.append(self._write(key, self._workspace.row(key), trim(board)))\n", "            writes.append(self._write(key, self._workspace.row(key), trim(board)))\n            writes[-1] = __import__('msgspec').structs.replace(writes[-1], expires_at_s=self._arrived_at_s + 86_400)\n"),

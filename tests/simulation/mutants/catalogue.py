@@ -218,7 +218,7 @@ UNIT_OF_WORK = (
         "pairs_one_sided",
         "a pair is counted at both of its items",
         "tapstack.core.fold",
-        "            effects.append(ItemEffect(viewed, numbers, arrived_s, {}, viewed_with=own))\n",
+        "            effects.append(ItemEffect(viewed, numbers, arrived_s, None, viewed_with=own))\n",
         "            pass\n",
     ),
     one(
@@ -272,15 +272,15 @@ ACKNOWLEDGEMENT = (
         "resumes_too_late",
         "work resumes at the first record that is not done",
         CONSUME,
-        "min(position for position, count in enumerate(open_parts) if count)",
-        "max(position for position, count in enumerate(open_parts) if count)",
+        "min(position for position, count in open_parts.items() if count)",
+        "max(position for position, count in open_parts.items() if count)",
     ),
     one(
         "resumes_after_a_string",
         "sequence numbers are names, never compared as text or numbers",
         CONSUME,
         "        report.resume_from = records[\n"
-        "            min(position for position, count in enumerate(open_parts) if count)\n"
+        "            min(position for position, count in open_parts.items() if count)\n"
         "        ].sequence_number\n",
         "        report.resume_from = max((r.sequence_number for r in records), key=lambda n: n[::-1])\n",
     ),

@@ -1,6 +1,7 @@
 """Parsing an event: msgspec beside pydantic doing the same, and beside JSON alone without any checks.
 
-``counted_events_per_cpu_s`` is the consumer's reading: what it counts, and the checks across fields.
+``events_per_cpu_s`` is the schema of what stands on the stream, as pydantic has it here too;
+``consumer_events_per_cpu_s`` the consumer's reading: what it counts, and the checks across fields.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def main() -> None:
         "parsing",
         {
             "events_per_cpu_s": ours,
-            "counted_events_per_cpu_s": counted,
+            "consumer_events_per_cpu_s": counted,
             "mean_bytes": sum(map(len, events)) / len(events),
         },
         {name: {"events_per_cpu_s": figure} for name, figure in peers.items()},

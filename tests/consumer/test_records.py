@@ -109,6 +109,24 @@ def test_age_at_arrival_is_by_the_older_of_the_clients_and_the_collectors_clock(
     assert delivery.too_old is too_old
 
 
+NEAR_MS = st.integers(-2_500, 2_500)
+
+
+@given(NEAR_MS, NEAR_MS | st.integers(-(10**9), 10**9), NEAR_MS)
+def test_an_event_is_too_old_to_the_millisecond(moved_ms: int, skew_ms: int, received_ms: int) -> None:
+    """Also with a skew ahead, which only who writes to the stream by himself can say."""
+    oldest = NOON - timedelta(seconds=AGE_MAX_S)
+    client = oldest + timedelta(milliseconds=moved_ms)
+    received_at = oldest + timedelta(milliseconds=received_ms)
+    change = {
+        "occurred_at": rfc3339(client + timedelta(milliseconds=skew_ms)),
+        "clock_skew_ms": skew_ms,
+        "received_at": received_at,
+    }
+    (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
+    assert delivery.too_old is (client < oldest or received_at < oldest)
+
+
 def test_only_the_first_part_of_an_event_can_be_too_old() -> None:
     items = [{"item_id": f"i{number}"} for number in range(100)]
     change = {"items": items, "received_at": AGED - SECOND}

@@ -26,6 +26,7 @@ from tapstack.core.rows import (
     board_partition,
     decode_board,
     decode_item,
+    decode_sessions,
     decode_user,
     encode_state,
     item_partition,
@@ -33,6 +34,7 @@ from tapstack.core.rows import (
     lane_sort_key,
     user_key,
 )
+from tapstack.core.sessions import Sessions
 from tapstack.errors import InvalidEvent
 from tapstack.local.traffic.generate import BASE_MS, generate
 
@@ -56,6 +58,7 @@ def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
 def test_states_survive_storage(events: list[Event]) -> None:
     user, items = folded(events)
     assert decode_user(encode_state(user)) == user
+    assert decode_sessions(encode_state(user)) == user.sessions
     for item in items.values():
         assert decode_item(encode_state(item)) == item
 
@@ -63,6 +66,10 @@ def test_states_survive_storage(events: list[Event]) -> None:
 @given(st.dictionaries(NAMES, st.integers(0, 2**40)))
 def test_boards_survive_storage(board: dict[str, int]) -> None:
     assert decode_board(encode_state(board)) == board
+
+
+def test_a_row_that_ends_before_its_sessions_has_none() -> None:
+    assert decode_sessions(msgspec.msgpack.encode([[{}, -1, {}, -1, []]])) == Sessions()
 
 
 def test_the_layout_of_a_users_row_is_the_documented_one() -> None:

@@ -111,6 +111,7 @@ def consume(
         late = invocation.apply(by_user(deliveries))
         invocation.set_aside(poison, late)
     except Unavailable as error:
+        error.__traceback__ = None  # frames that hold the batch, and the error: a cycle
         report.reason = f"{type(error).__name__}: {error}"
         report.resume_from = records[
             min(position for position, count in open_parts.items() if count)
@@ -165,7 +166,7 @@ class _Invocation:
         for position, part, what in sorted(aside, key=lambda entry: entry[:2]):
             record = self._records[position]
             if isinstance(what, Poison):
-                key = self._store(self._world.quarantine, "quarantine", record, part, str(what.error))
+                key = self._store(self._world.quarantine, "quarantine", record, part, what.reason)
                 self._report.quarantine_keys.append(key)
                 self._report.quarantined += 1
             else:

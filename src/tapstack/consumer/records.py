@@ -69,7 +69,7 @@ class Poison(NamedTuple):
     """A record that is no event and never will be."""
 
     position: int
-    error: InvalidEvent
+    reason: str  # and not the error, which would hold its frames, and they the batch, and each other
 
 
 def parse(
@@ -93,7 +93,7 @@ def parse(
         try:
             event = decode_event(record.data)
         except InvalidEvent as error:
-            poison.append(Poison(position, error))
+            poison.append(Poison(position, str(error)))
             continue
         if record.arrived_at_s != arrived_at_s:  # as few times as there are seconds in a batch
             arrived_at_s = record.arrived_at_s
@@ -127,7 +127,7 @@ def _deliveries(
     # A client's clock may be ahead, or silent; the collector's was there too.
     too_old = event.received_at < oldest.at or (
         skew_ms is not None
-        and at_s - skew_ms // 1000 <= oldest.at_s + 1  # or it is no matter of milliseconds
+        and at_s - skew_ms // 1000 <= oldest.at_s  # which is cheap, and true of every event that is too old
         and client_time_ms(event) < oldest.at_s * 1000
     )
     key, lane = _homes[event.user_id, event.anonymous_id, lanes]

@@ -82,7 +82,8 @@ SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stay
 def count(counted: Sequence[Counters], delta: Delta) -> None:
     """Count an event in each of some counters, in place.
 
-    The first of them holds every currency that the others do: so there is room for one in all or in none.
+    The first of them, the user's or the lifetime's, tells for all whether a currency is counted by its name:
+    it holds those that the others do (but for XXX, where sessions of very many currencies were merged).
     """
     code, bought = delta
     for counters in counted:

@@ -269,7 +269,7 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
     if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
-    if client_id is not None and client_bytes[client_id] is None:
+    if client_id is not None and client_bytes_of[client_id] is None:
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
     if not event.items and event.event_type in ITEMS_REQUIRED:
         raise InvalidEvent("items", f"{event.event_type} needs at least one item")
@@ -305,4 +305,4 @@ def _client_bytes(client_id: str) -> bytes | None:
 
 
 # The 16 bytes of a client_id, a UUIDv7, which has its birth time inside (RFC 9562, section 5.7); else None.
-client_bytes = Memo(_client_bytes, 16_384)  # a client comes several times in a batch
+client_bytes_of = Memo(_client_bytes, 16_384)  # a client comes several times in a batch

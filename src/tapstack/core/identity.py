@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tapstack.core.events import ClientEvent, Event, StreamEvent, client_bytes
+from tapstack.core.events import ClientEvent, Event, StreamEvent, client_bytes_of
 
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ Identity = Native | Opaque | Part
 def identify(event: Event | StreamEvent) -> Native | Opaque:
     """Name an event, and its first part."""
     if event.client_id is not None and event.n is not None:
-        client = client_bytes[event.client_id]
+        client = client_bytes_of[event.client_id]
         if client is None:
             raise AssertionError("decode_event admits no other client_id")
         return Native(client, event.n)

@@ -61,13 +61,13 @@ class UserState(msgspec.Struct, gc=False, array_like=True):
 
 
 class _UserSessions(msgspec.Struct, array_like=True, gc=False):
-    """A `UserState` of which only the sessions are read."""
+    """A `UserState` of which only the sessions are read; the fields before them in its order."""
 
-    seen: msgspec.Raw
-    profile: msgspec.Raw
-    counters: msgspec.Raw
-    recent: msgspec.Raw
-    sessions: Sessions
+    seen: msgspec.Raw = msgspec.Raw()
+    profile: msgspec.Raw = msgspec.Raw()
+    counters: msgspec.Raw = msgspec.Raw()
+    recent: msgspec.Raw = msgspec.Raw()
+    sessions: Sessions = msgspec.field(default_factory=Sessions)
 
 
 class ItemState(msgspec.Struct, gc=False, array_like=True):

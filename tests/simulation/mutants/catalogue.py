@@ -298,7 +298,7 @@ ACKNOWLEDGEMENT = (
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
         CONSUME,
-        'key = self._store(self._world.quarantine, "quarantine", record, part, str(what.error))',
+        'key = self._store(self._world.quarantine, "quarantine", record, part, what.reason)',
         'key = ""',
     ),
     one(
@@ -319,15 +319,15 @@ ACKNOWLEDGEMENT = (
         "poison_fails_the_batch",
         "each record is parsed by itself",
         RECORDS,
-        "            poison.append(Poison(position, error))\n            continue\n",
+        "            poison.append(Poison(position, str(error)))\n            continue\n",
         "            raise\n",
     ),
     one(
         "poison_hides_its_neighbours",
         "one bad record harms no other",
         RECORDS,
-        "            poison.append(Poison(position, error))\n            continue\n",
-        "            poison.append(Poison(position, error))\n            break\n",
+        "            poison.append(Poison(position, str(error)))\n            continue\n",
+        "            poison.append(Poison(position, str(error)))\n            break\n",
     ),
 )
 

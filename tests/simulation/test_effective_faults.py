@@ -24,7 +24,7 @@ def test_an_invocation_has_one_answer_and_so_one_fault_of_it(monkeypatch: pytest
 
 def test_a_mapping_is_disabled_once() -> None:
     world = _World(Plan(seed=0, profile="calm"), None)
-    (mapping,) = world.operators.mappings
+    (mapping,) = world.mappings.all
     assert mapping.disable()
     assert not mapping.disable()
     world.kernel.close()

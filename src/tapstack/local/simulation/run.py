@@ -20,7 +20,9 @@ from tapstack.local.simulation.collectors import Collectors
 from tapstack.local.simulation.faults import Ledger, draw_swarm
 from tapstack.local.simulation.functions import Functions
 from tapstack.local.simulation.kernel import STEPS_MAX, Kernel, Stuck
-from tapstack.local.simulation.operators import Operators
+from tapstack.local.simulation.operators.clocks import is_expired
+from tapstack.local.simulation.operators.mappings import Mappings
+from tapstack.local.simulation.operators.schedule import Operators
 from tapstack.local.simulation.plan import AGE_MAX_S, CROWD_SHARE, ROW_TTL_S, Plan, Shape, draw_shape
 from tapstack.local.simulation.readers import Readers
 
@@ -100,12 +102,13 @@ class _World:
         self.functions = Functions(self.cloud, limits, self.shape.timeout_ms)
         self.collectors = Collectors(self.cloud)
         self.clients = Clients(self.kernel, self.ledger, self.collectors, self.shape.items)
-        self.operators = Operators(self.cloud, self.functions, self.collectors, self.shape)
+        self.mappings = Mappings(self.cloud, self.functions, self.shape)
+        self.operators = Operators(self.cloud, self.functions, self.collectors, self.mappings, self.shape)
         self.readers = Readers(self.cloud, self.shape.users, self.shape.items)
         self._populate(rng)
 
     def _populate(self, rng: random.Random) -> None:
-        self.operators.create_mapping()
+        self.mappings.create()
         share = -(-self.shape.events // self.shape.devices)
         for number in range(self.shape.devices):
             user = f"user{rng.randrange(self.shape.users)}"
@@ -145,8 +148,8 @@ class _World:
         self.ledger.healed = True
         self.readers.stop = self.clients.flush = True
         self.operators.heal()
-        if all(mapping.state.status == "Deleted" for mapping in self.operators.mappings):
-            self.operators.create_mapping()
+        if all(mapping.state.status == "Deleted" for mapping in self.mappings.all):
+            self.mappings.create()
         self._until(self._is_quiet, "the stream is not read to its end")
 
     def _is_quiet(self) -> bool:
@@ -155,7 +158,7 @@ class _World:
             and not self.cloud.ghosts
             and not self.functions.running
             and not self.collectors.running
-            and all(mapping.is_idle for mapping in self.operators.mappings)
+            and all(mapping.is_idle for mapping in self.mappings.all)
         )
 
     def _until(self, finished: Callable[[], bool], complaint: str) -> None:
@@ -164,15 +167,15 @@ class _World:
 
     def _replay_what_was_skipped(self) -> dict[tuple[str, str], None]:
         """Replay if an operator knows of records that were skipped; tell what retention took."""
-        if self.operators.must_replay:
+        if self.mappings.must_replay:
             self._replay()
-        return {key: None for key in self.checker.undone() if self.operators.is_expired(key)}
+        return {key: None for key in self.checker.undone() if is_expired(self.cloud, key)}
 
     def _replay(self) -> None:
-        for mapping in self.operators.mappings:
+        for mapping in self.mappings.all:
             if mapping.state.status != "Deleted":
                 mapping.delete()
-        self.operators.create_mapping()
+        self.mappings.create()
         self._until(self._is_quiet, "a replay does not come to its end")
 
     def _replay_all(self) -> None:

@@ -1,0 +1,101 @@
+"""The consumer as Lambda calls it: batches, what it answers, and what it logs of them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped
+
+from tapstack.consumer.patience import MARGIN_MS
+from tapstack.entrypoints.consumer_batch import stream_records
+from tapstack.testing import FaultScript, FaultyApi, Injection
+
+
+def test_lambdas_event_is_read_record_by_record() -> None:
+    records = stream_records(mapped(b"one", b"two"))
+    assert [record.data for record in records] == [b"one", b"two"]
+    assert records[0].shard_id == "shardId-000000000006"
+    assert records[0].sequence_number == "49590338271490256608559692538361571095921575989136580001"
+    assert records[0].arrived_at_s == NOW_S
+
+
+def test_a_batch_that_is_done_has_no_failures(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    consumer = cloud.function("consumer")
+    assert consumer.handler(mapped(event(1), event(2), event(1)), Context()) == {"batchItemFailures": []}
+    said = line(capsys)
+    assert said["level"] == "INFO"
+    assert {name: said[name] for name in ("records", "events_applied", "events_duplicate")} == {
+        "records": 3, "events_applied": 2, "events_duplicate": 1,
+    }  # fmt: skip
+    assert (said["request_id"], said["shard_id"]) == (Context.aws_request_id, "shardId-000000000006")
+    assert said["resume_from"] is None
+
+
+def test_the_first_record_not_done_is_named(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    refusals = FaultScript({("TransactWriteItems", n): Injection("access_denied") for n in range(1, 99)})
+    consumer = cloud.function("consumer")
+    consumer.handler(mapped(event(1)), Context())
+    capsys.readouterr()
+    cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, refusals)
+    batch = mapped(event(2), event(3), first=2)
+
+    class Hurried(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            return MARGIN_MS + 1  # enough to try once, not enough to wait
+
+    answer = consumer.handler(batch, Hurried())
+    expected = batch["Records"][0]["kinesis"]["sequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": expected}]}
+    said = line(capsys)
+    assert (said["level"], said["resume_from"]) == ("WARNING", expected)
+    assert "AccessDeniedException" in said["reason"]
+
+
+def test_poison_and_late_events_go_to_their_buckets(cloud: Cloud) -> None:
+    consumer = cloud.function("consumer")
+    old = event(2, occurred_at=LONG_AGO)
+    assert consumer.handler(mapped(b"?", old), Context()) == {"batchItemFailures": []}
+    paths = sorted(path.rpartition("/")[0] for path in cloud.aws.objects)
+    assert paths == [
+        "/late-bucket/late/shardId-000000000006",
+        "/quarantine-bucket/quarantine/shardId-000000000006",
+    ]
+
+
+def test_each_quarantined_record_has_a_line_that_names_its_object_up_to_a_bound(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consumer = cloud.function("consumer")
+    consumer.handler(mapped(*[b"?"] * 25), Context())
+    *each, last = lines(capsys)
+    assert [said["quarantined"] for said in each] == [
+        path.removeprefix("/quarantine-bucket/") for path in sorted(cloud.aws.objects)
+    ][: consumer.QUARANTINED_LOGGED_MAX]
+    assert last["events_quarantined"] == 25
+
+
+def test_an_event_that_is_no_batch_fails_the_invocation(cloud: Cloud) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        cloud.function("consumer").handler({"Records": [{"eventID": "x"}]}, Context())
+
+
+def test_what_the_consumer_logs_names_no_user_and_no_payload(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consumer = cloud.function("consumer")
+    secret = event(1, traits={"mail": "secret-mail"}, items=[{"item_id": "secret-item"}])
+    broken = b'{"event_type":"secret-type","user_id":"secret-user"}'
+    old = event(3, occurred_at=LONG_AGO)
+    consumer.handler(mapped(secret, broken, old), Context())
+    cloud.aws.services["DynamoDB"] = FaultyApi(
+        cloud.dynamodb, FaultScript({n: Injection("access_denied") for n in range(1, 99)})
+    )
+
+    class Hurried(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            return MARGIN_MS + 1
+
+    consumer.handler(mapped(event(9)), Hurried())
+    said = capsys.readouterr().out
+    assert said
+    assert "secret" not in said

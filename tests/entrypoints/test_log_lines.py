@@ -1,0 +1,150 @@
+"""The log line of an invocation: its format, its level, its duration, and no identifier in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
+
+from event_strategies import client_event
+from tapstack.ports import Row, StreamEntry
+from tapstack.testing import ManualClock
+
+
+@pytest.mark.parametrize("function", ["consumer", "collector"])
+def test_the_line_is_cloudwatchs_embedded_metric_format(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    module = cloud.function(function)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", f"stack-{function}")
+    asked = mapped(event(1)) if function == "consumer" else request("POST", "/v1/events", client_event())
+    module.handler(asked, Context())
+    said = line(capsys)
+    assert said["FunctionName"] == f"stack-{function}"
+    (directive,) = said["_aws"]["CloudWatchMetrics"]
+    assert isinstance(said["_aws"]["Timestamp"], int)
+    assert directive["Namespace"] == "Tapstack"
+    assert directive["Dimensions"] == [["FunctionName"]]
+    assert [metric["Name"] for metric in directive["Metrics"]] == list(module.METRICS)
+    for metric in directive["Metrics"]:
+        assert metric["Unit"] == "Count"
+        assert isinstance(said[metric["Name"]], int)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "level", "is_written"),
+    [("INFO", "INFO", True), ("INFO", "DEBUG", False), ("ERROR", "WARNING", False), ("DEBUG", "DEBUG", True)],
+)
+def test_lines_below_the_level_are_left_out_unless_they_carry_metrics(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    threshold: str,
+    level: str,
+    is_written: bool,
+) -> None:
+    from tapstack.entrypoints.log import write_line
+
+    monkeypatch.setenv("TAPSTACK_LOG_LEVEL", threshold)
+    write_line(level, {"n": 1}, now_ms=1)
+    assert bool(capsys.readouterr().out) is is_written
+    write_line(level, {"n": 1}, metrics=("n",), now_ms=1)
+    assert "_aws" in line(capsys)
+
+
+def test_the_consumers_line_tells_how_long_it_took(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer, clock = cloud.function("consumer"), ManualClock(NOW_S * 1_000)
+    monkeypatch.setattr(consumer, "_world", msgspec.structs.replace(consumer._world, clock=clock))
+
+    class Slow(Context):
+        asked = 0
+
+        def get_remaining_time_in_millis(self) -> int:
+            Slow.asked += 1
+            clock.advance_ms(7)
+            return 60_000
+
+    consumer.handler(mapped(event(1)), Slow())
+    assert Slow.asked
+    assert line(capsys)["duration_ms"] == 7 * Slow.asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "duration_ms"),
+    [
+        (request("POST", "/v1/events", client_event()), 200, 7),
+        (request("POST", "/v1/events", client_event(user_id=None)), 400, 0),
+        (request("POST", "/v1/events"), 400, 0),
+        (request("POST", "/v1/secret", client_event()), 404, 0),
+        (request("GET", "/v1/events"), 405, 0),
+    ],
+    ids=["taken", "invalid", "no batch", "no such path", "not the method"],
+)
+def test_each_request_of_the_collector_has_one_line_with_status_and_duration(
+    cloud: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, Any],
+    status: int,
+    duration_ms: int,
+) -> None:
+    collector, clock = cloud.function("collector"), ManualClock(NOW_S * 1_000)
+
+    class Slow:
+        def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+            clock.advance_ms(7)
+            return [True] * len(entries)
+
+    world = msgspec.structs.replace(collector._world, stream=Slow(), clock=clock)
+    monkeypatch.setattr(collector, "_world", world)
+    assert collector.handler(asked, None)["statusCode"] == status
+    said = [found for found in lines(capsys) if "rejected" not in found]
+    assert [(found["status"], found["duration_ms"]) for found in said] == [(status, duration_ms)]
+    assert "secret" not in json.dumps(said)
+
+
+READS: dict[str, tuple[str, str, str, str, int]] = {
+    "a user": ("GET", "/v1/users/secret", "GET", "/v1/users/{id}", 404),
+    "an item": ("GET", "/v1/items/secret", "GET", "/v1/items/{id}", 404),
+    "partners": ("GET", "/v1/items/secret/also-bought", "GET", "/v1/items/{id}/also-bought", 404),
+    "trending": ("GET", "/v1/trending", "GET", "/v1/trending", 200),
+    "health": ("GET", "/healthz", "GET", "/healthz", 200),
+    "an id with a slash": ("GET", "/v1/users/secret%2Fsecret", "GET", "/v1/users/{id}", 404),
+    "no such path": ("GET", "/v1/secret/secret", "GET", "none", 404),
+    "a write": ("POST", "/v1/users/secret", "POST", "/v1/users/{id}", 405),
+    "a word that is no method": ("SECRET", "/v1/users/secret", "other", "/v1/users/{id}", 405),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "logged", "route", "status"), READS.values(), ids=READS)
+def test_each_read_has_one_line_with_its_route_and_without_its_id(
+    cloud: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    logged: str,
+    route: str,
+    status: int,
+) -> None:
+    insights, clock = cloud.function("insights"), ManualClock(NOW_S * 1_000)
+    queries: list[str] = []
+
+    class Slow:
+        def query(self, pk: str) -> Sequence[Row]:
+            queries.append(pk)
+            clock.advance_ms(7)
+            return []
+
+    monkeypatch.setattr(insights, "_clock", clock)
+    monkeypatch.setattr(insights, "_reader", Slow())
+    assert insights.handler(request(method, path), None)["statusCode"] == status
+    said = line(capsys)
+    assert (said["level"], said["method"], said["route"]) == ("INFO", logged, route)
+    assert (said["status"], said["duration_ms"]) == (status, 7 * len(queries))
+    assert "secret" not in json.dumps(said).lower()

@@ -1,0 +1,90 @@
+"""Events, and small tables built by hand in the layout of docs/reference/table.md."""
+
+import msgspec
+
+from tapstack.local.reconcile import reconcile
+from tapstack.local.reconcile_ledger import Ledger, digest
+from tapstack.local.reconcile_tables import Tables
+
+AT_S = 1_800_000_000
+AT = "2027-01-15T08:00:00.000Z"
+CLIENT = "019b76da-8874-7156-a5d8-255fbdece618"
+RAW = bytes.fromhex(CLIENT.replace("-", ""))
+VIEW, PURCHASE = 1, 10
+
+
+def view(n, item="a", user="u"):
+    return {
+        "event_type": "item_view",
+        "user_id": user,
+        "client_id": CLIENT,
+        "n": n,
+        "occurred_at": AT,
+        "items": [{"item_id": item}],
+    }
+
+
+def purchase():
+    return {
+        "event_type": "purchase",
+        "user_id": "u",
+        "event_id": "e-1",
+        "occurred_at": AT,
+        "currency": "EUR",
+        "items": [{"item_id": "a", "price": 2.5, "quantity": 2}, {"item_id": "b", "price": 1}],
+    }
+
+
+def ledger_of(*events):
+    ledger = Ledger()
+    for event in events:
+        ledger.accept(event)
+    return ledger
+
+
+class ByHand:
+    """The rows of three views, of a, b and a again, and a purchase of a and b; each item in two lanes."""
+
+    def __init__(self):
+        self.numbers = [AT_S // length for length in (300, 3_600, 86_400)]
+        self.user = [
+            [{RAW: [0, 2, []]}, -1, {digest("e-1"): AT_S}, -1, []],
+            [AT_S, AT_S, None, {}, 0, []],
+            {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
+            [],
+            [[], 0, -1],
+            4,
+        ]
+        self.items = {
+            ("a", "0000"): self.item({VIEW: 1}, {"b": 1}, {}),
+            ("a", "0001"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 5_000_000}, {}, {"b": 1}),
+            ("b", "0000"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 1_000_000}, {"a": 1}, {"a": 1}),
+        }
+        self.boards = {"0000": {"a": 1, "b": 2}, "0001": {"a": 2}}
+        self.late = []
+
+    def item(self, counters, viewed_with, bought_with):
+        windows = [{number: dict(counters)} for number in self.numbers]
+        return [[dict(counters), windows, AT_S], viewed_with, bought_with]
+
+    def tables(self):
+        tables = Tables(late=self.late)
+        tables.add("U#u", "-", msgspec.msgpack.encode(self.user))
+        for (item, lane), state in self.items.items():
+            tables.add(f"I#{item}", lane, msgspec.msgpack.encode(state))
+        for name, number in zip(("5m", "1h", "1d"), self.numbers, strict=True):
+            for lane, board in self.boards.items():
+                tables.add(f"T#{name}#{number}", lane, msgspec.msgpack.encode(board))
+        return tables
+
+
+EVENTS = [view(0), view(1, "b"), view(2), purchase()]
+
+
+def outcome(rows, *events):
+    result = reconcile(ledger_of(*(events or EVENTS)), rows.tables())
+    return result.lost, result.overcounted
+
+
+def hundred(**changes):
+    return purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]} | changes

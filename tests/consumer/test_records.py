@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, rfc3339, stream_events
-from tapstack.consumer.chunk import by_user
 from tapstack.consumer.records import parse
 from tapstack.core.events import Event
 from tapstack.core.fold import part_items, parts_count
@@ -59,20 +58,6 @@ def test_an_event_of_many_items_is_delivered_in_parts_that_are_all_of_it(count: 
         [each.identity for each in deliveries[1:]],
         *[[] for _ in deliveries[1:]],
     ]
-
-
-@given(contents, st.integers(1, 4))
-def test_ordering_for_chunks_keeps_every_delivery_and_each_users_order(
-    data: list[Event | bytes], lanes: int
-) -> None:
-    records = [record(number, each) for number, each in enumerate(data)]
-    deliveries, _ = parse(records, lanes=lanes, age_max_s=AGE_MAX_S)
-    ordered = by_user(deliveries)
-    assert sorted(ordered, key=lambda each: (each.position, each.part)) == deliveries
-    for key in {delivery.user_key for delivery in deliveries}:
-        assert [d for d in ordered if d.user_key == key] == [d for d in deliveries if d.user_key == key]
-    found = [delivery.lane for delivery in ordered]
-    assert found == sorted(found)
 
 
 SECOND = timedelta(seconds=1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
@@ -223,23 +222,3 @@ def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[K
 def _newest_session(row: Row | None) -> Session | None:
     sessions = [] if row is None else decode_sessions(row.state).newest
     return sessions[-1] if sessions else None
-
-
-def by_user(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-    """Order deliveries by lane and user, each user's in the order of the stream.
-
-    Users who touch the same popular item stand together, so that its row is written in few
-    transactions instead of in most.
-    """
-    touched = Counter(chain.from_iterable([delivery.item_ids for delivery in deliveries]))
-    groups: defaultdict[Key, list[Delivery]] = defaultdict(list)
-    for delivery in deliveries:
-        groups[delivery.user_key].append(delivery)
-
-    def order(group: list[Delivery]) -> tuple[int, int, str]:
-        item_ids = chain.from_iterable([delivery.item_ids for delivery in group])
-        favourite = max(item_ids, key=touched.__getitem__, default="")
-        return group[0].lane, -touched[favourite], favourite
-
-    ordered: list[list[Delivery]] = sorted(groups.values(), key=order)
-    return list(chain.from_iterable(ordered))

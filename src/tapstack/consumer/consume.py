@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tapstack.consumer.chunk import BYTES_MAX, Chunk, by_user, derived_keys
+from tapstack.consumer.chunk import BYTES_MAX, Chunk, derived_keys
+from tapstack.consumer.packing import pack
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
@@ -108,7 +109,7 @@ def consume(
     open_parts = Counter([each.position for each in deliveries] + [bad.position for bad in poison])
     invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
     try:
-        late = invocation.apply(by_user(deliveries))
+        late = invocation.apply(pack(deliveries))
         invocation.set_aside(poison, late)
     except Unavailable as error:
         error.__traceback__ = None  # frames that hold the batch, and the error: a cycle

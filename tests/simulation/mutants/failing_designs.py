@@ -137,11 +137,7 @@ _SHARD_MARK = (
         "    return [*keys, ",
         "    marks = {d.too_old[1]: None for d in deliveries}\n    return [*marks, *keys, ",
     ),
-    Edit(
-        CHUNK,
-        "    return list(chain.from_iterable(ordered))\n",
-        "    return list(deliveries)\n",
-    ),
+    Edit(CONSUME, "invocation.apply(pack(deliveries))", "invocation.apply(deliveries)"),
     Edit(
         CONSUME,
         "            self._workspace.load(delivery.user_key for delivery in deliveries)\n",

@@ -72,8 +72,18 @@ class CommitConflict(msgspec.Struct, frozen=True, kw_only=True):
 class StateTable(Protocol):
     """The behaviour table as the consumer uses it."""
 
-    def read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
-        """Read up to 100 rows, each eventually consistent.
+    def read(
+        self, keys: Sequence[Key], *, consistent: bool = False
+    ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        """Read up to 100 rows.
+
+        Parameters
+        ----------
+        keys
+            The rows' keys.
+        consistent
+            Whether each row must be as the last write left it, at twice the price; else it may be as it was
+            some time before.
 
         Returns
         -------

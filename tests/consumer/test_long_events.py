@@ -147,3 +147,21 @@ def test_a_row_that_expects_as_many_parts_as_it_may_begins_no_other_long_event()
     assert all(counted(pipeline, number) == [1] * 100 for number in range(PARTS_MAX))
     assert pipeline.run([long_event(100)]).applied == 2  # there is room again
     assert counted(pipeline, 99) == []
+
+
+@pytest.mark.parametrize(
+    "refusal", ["transaction_conflict", "lost_request", "lost_response", "internal_error"]
+)
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_a_further_part_is_not_judged_by_a_row_older_than_its_event(name: str, refusal: str) -> None:
+    """The first part is counted, the second refused, and the user's row read again: as it was before both.
+
+    The row of before knows neither the event nor that a part is expected: DUP by it would lose the part.
+    """
+    refused = Injection(refusal, (0,)) if refusal == "transaction_conflict" else Injection(refusal)
+    stale = {("BatchGetItem", n): Injection("stale_read") for n in range(2, 99)}
+    pipeline = Pipeline(faults=FaultScript({("TransactWriteItems", 2): refused, **stale}))
+    said = [long_event(**{"event_id": None, "occurred_at": None, **IDENTITIES[name]})]
+    report = pipeline.run(said)
+    assert report.resume_from is None
+    assert sum(count for _, count in counts(pipeline)["items"].items()) == 100

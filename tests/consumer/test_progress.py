@@ -25,10 +25,12 @@ class Stingy:
         self._rows_a_read, self._read_ms = rows_a_read, read_ms
         self.reads = 0
 
-    def read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+    def read(
+        self, keys: Sequence[Key], *, consistent: bool = False
+    ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
         self.reads += 1
         self._clock.sleep_ms(self._read_ms)
-        rows, left = self._table.read(keys[: self._rows_a_read])
+        rows, left = self._table.read(keys[: self._rows_a_read], consistent=consistent)
         return rows, [*left, *keys[self._rows_a_read :]]
 
     def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:

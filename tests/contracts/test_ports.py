@@ -83,6 +83,13 @@ def test_keys_the_table_did_not_get_to_are_named(dynamodb, table) -> None:
     assert rows.read([A, B]) == ({A: row(A, 1)}, [B])
 
 
+def test_a_consistent_read_is_never_stale(dynamodb, table) -> None:
+    stale = FaultScript({n: Injection("stale_read") for n in range(2, 99)})
+    rows = DynamoTable(FaultyApi(dynamodb.api, stale), table)
+    rows.commit([write(A, 0)])
+    assert rows.read([A], consistent=True) == ({A: row(A, 1)}, [])
+
+
 def test_a_put_tells_for_each_entry_whether_it_is_stored(kinesis, stream) -> None:
     faulty = FaultyApi(kinesis.api, FaultScript({1: Injection("partial_put", (1,))}))
     entries = [StreamEntry(partition_key=name, data=name.encode()) for name in "abc"]

@@ -28,7 +28,7 @@ class Memory:
     def __init__(self):
         self.rows, self.objects = {}, {}
 
-    def read(self, keys):
+    def read(self, keys, *, consistent=False):
         return {key: self.rows[key] for key in keys if key in self.rows}, []
 
     def commit(self, writes):

@@ -57,6 +57,10 @@ class _KeysOf(msgspec.Struct):
     Keys: list[_KeyItem]
 
 
+class _KeysToRead(_KeysOf):
+    ConsistentRead: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 class _BatchAnswer(msgspec.Struct):
     Responses: dict[str, list[_RowItem]] = {}
     UnprocessedKeys: dict[str, _KeysOf] = {}
@@ -113,10 +117,13 @@ class DynamoTable:
         self._api = api
         self._name = table_name
 
-    def read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+    def read(
+        self, keys: Sequence[Key], *, consistent: bool = False
+    ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
         """Read up to 100 rows; see `tapstack.ports.StateTable.read`."""
         wanted = [_KeyItem(_S(key.pk), _S(key.sk)) for key in keys]
-        body = _encoder.encode({"RequestItems": {self._name: _KeysOf(wanted)}})
+        request = _KeysToRead(wanted, True if consistent else msgspec.UNSET)
+        body = _encoder.encode({"RequestItems": {self._name: request}})
         answer = _batch_decoder.decode(call(SERVICE, self._api, "BatchGetItem", body))
         asked: dict[tuple[str, str], Key] = {key: key for key in keys}
         items = answer.Responses.get(self._name, ())

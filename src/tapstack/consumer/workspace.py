@@ -18,9 +18,13 @@ class Workspace:
         self._table = table
         self._patience = patience
         self._rows: dict[Key, Row | None] = {}
+        self._forgotten: set[Key] = set()
 
     def load(self, keys: Iterable[Key]) -> None:
-        """Read the rows that are not known yet.
+        """Read the rows that are not known yet; those that were forgotten, as the last write left them.
+
+        A row from before a write of this invocation would have the consumer judge further parts of an event
+        by a row that does not expect them, as duplicates.
 
         Raises
         ------
@@ -33,7 +37,8 @@ class Workspace:
             self._patience.check()
             asked = unknown[:READ_KEYS_MAX]
             try:
-                found, unprocessed = self._table.read(asked)
+                consistent = not self._forgotten.isdisjoint(asked)
+                found, unprocessed = self._table.read(asked, consistent=consistent)
             except Unavailable as error:
                 self._patience.pause(attempt, error)
                 attempt += 1
@@ -64,3 +69,4 @@ class Workspace:
         """Read these rows anew when they are needed next."""
         for key in keys:
             self._rows.pop(key, None)
+            self._forgotten.add(key)

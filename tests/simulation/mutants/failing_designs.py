@@ -72,7 +72,8 @@ _STALE = (
     Edit(
         WORKSPACE,
         "        self._rows.update(images)\n",
-        "        self.forget(images)\n        self.load(images)\n        self._rows.update(images)\n",
+        "        self.forget(images)\n        self._forgotten.clear()\n        self.load(images)\n"
+        "        self._rows.update(images)\n",
     ),
     Edit(
         CHUNK,

@@ -17,6 +17,7 @@ from tapstack.local.event_source_mapping.model import (
     Disable,
     Enable,
     Fetch,
+    FetchFailed,
     Input,
     Invoke,
     ListShards,
@@ -231,8 +232,13 @@ class Mapping:
         cloud, shard_id = self._cloud, fetch.shard_id
         if fetch.position is None and self._seen.get(shard_id) == cloud.versions.get(shard_id, 0):
             cloud.park(shard_id, PARK_US)
-        news = cloud.versions.get(shard_id, 0)
+        news, epoch = cloud.versions.get(shard_id, 0), cloud.epoch
         answer = self._reader.fetch(fetch, cloud.kernel.now_ms)
+        if cloud.epoch != epoch:  # no answer is on its way for days
+            now_ms = cloud.kernel.now_ms
+            answer = FetchFailed(
+                now_ms=now_ms, shard_id=shard_id, fetch_id=fetch.fetch_id, trouble="unavailable"
+            )
         self._seen.pop(shard_id, None)
         if isinstance(answer, RecordsFetched):
             numbers = [record.sequence_number for record in answer.records]

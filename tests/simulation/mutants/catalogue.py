@@ -157,6 +157,13 @@ UNIT_OF_WORK = (
         "            self._workspace.note_written(writes)\n            return error\n",
     ),
     one(
+        "read_again_however_stale",
+        "a row that this invocation wrote is never read as it was before",
+        "tapstack.consumer.workspace",
+        "self._table.read(asked, consistent=consistent)",
+        "self._table.read(asked)",
+    ),
+    one(
         "throttled_is_success",
         "a throttled write is made again",
         CONSUME,

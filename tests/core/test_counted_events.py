@@ -1,0 +1,69 @@
+"""What the consumer reads off the stream: what the collector wrote, as far as it counts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from event_strategies import (
+    JSON_VALUES,
+    NO_JSON_VALUES,
+    NOON,
+    client_event_dicts,
+    stream_event_dict,
+    stream_events,
+)
+from tapstack.collector.collect import canonical
+from tapstack.core.events import (
+    CountedContext,
+    CountedItem,
+    Event,
+    StreamEvent,
+    decode_client_event,
+    decode_event,
+    encode_event,
+)
+from tapstack.errors import InvalidEvent
+
+
+def counted(event: StreamEvent) -> dict[str, Any]:
+    """What the consumer shall read of it."""
+    fields = {name: getattr(event, name) for name in Event.__struct_fields__}
+    items = [{name: getattr(item, name) for name in CountedItem.__struct_fields__} for item in event.items]
+    locale = (event.context or {}).get("locale")
+    context = None if event.context is None else CountedContext(locale)
+    return {**fields, "items": tuple(CountedItem(**item) for item in items), "context": context}
+
+
+@given(client_event_dicts())
+def test_the_consumer_reads_what_the_collector_wrote(said: dict[str, Any]) -> None:
+    event = canonical(decode_client_event(json.dumps(said).encode()), NOON)
+    assert structs.asdict(decode_event(encode_event(event))) == counted(event)
+
+
+@given(stream_events(), JSON_VALUES, st.sampled_from(["", "items", "context"]))
+def test_fields_of_a_later_collector_are_passed_over(event: Event, value: Any, place: str) -> None:
+    said = json.loads(msgspec.json.encode(event))
+    assume(not place or said.get(place) is not None)
+    inside = said[place] if place else said
+    for holder in inside if isinstance(inside, list) else [inside]:
+        holder["invented_later"] = value
+    assert decode_event(json.dumps(said).encode()) == event
+
+
+def test_a_later_schema_is_not_this_one() -> None:
+    with pytest.raises(InvalidEvent, match="schema"):
+        decode_event(json.dumps({**stream_event_dict(), "schema": "clickstream/2"}).encode())
+
+
+@pytest.mark.parametrize("value", NO_JSON_VALUES.values(), ids=NO_JSON_VALUES)
+def test_what_is_passed_over_is_json_all_the_same(value: bytes) -> None:
+    said = json.dumps(stream_event_dict()).encode()
+    with pytest.raises(InvalidEvent, match="JSON"):
+        decode_event(said[:-1] + b',"properties":' + value + b"}")

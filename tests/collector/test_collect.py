@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import (
-    NO_JSON_VALUES,
+    BAD_VALUES,
     NOON,
     NOON_S,
     broken_events,
@@ -117,7 +117,7 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
     assert len(pipeline.stored()) == statuses(results).count("ok")
 
 
-@given(broken_events() | st.sampled_from(sorted(NO_JSON_VALUES.values())).filter(bool))
+@given(broken_events() | st.sampled_from(sorted(BAD_VALUES.values())).filter(bool))
 def test_an_event_that_is_no_json_harms_no_other(bad: bytes) -> None:
     first, last = map(msgspec.json.encode, numbered(2))
     pipeline = Pipeline()

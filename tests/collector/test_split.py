@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import JSON_VALUES, NO_JSON_VALUES, broken_events
+from event_strategies import BAD_VALUES, JSON_VALUES, broken_events
 from tapstack.collector.collect import EVENTS_MAX, split
 from tapstack.errors import InvalidEvent
 
@@ -28,7 +28,7 @@ def test_an_event_that_is_no_json_is_split_off_and_the_others_are_as_they_were(
     assert [bytes(part) for part in split(b" [ " + b" ,\n".join(parts) + b" ] ")] == parts
 
 
-@pytest.mark.parametrize("value", NO_JSON_VALUES.values(), ids=NO_JSON_VALUES)
+@pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES)
 def test_one_object_that_is_no_json_is_an_event_too(value: bytes) -> None:
     assert [bytes(part) for part in split(b' {"a": ' + value + b"} ")] == [b'{"a": ' + value + b"}"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -67,3 +68,14 @@ def test_what_is_passed_over_is_json_all_the_same(value: bytes) -> None:
     said = json.dumps(stream_event_dict()).encode()
     with pytest.raises(InvalidEvent, match="JSON"):
         decode_event(said[:-1] + b',"properties":' + value + b"}")
+
+
+@pytest.mark.parametrize("depth", [900, 2_000, 20_000, 170_000])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"":', "}")])
+def test_what_one_python_reads_and_another_finds_too_deep_is_passed_over_or_poison(
+    left: str, right: str, depth: int
+) -> None:
+    said = json.dumps(stream_event_dict()).encode()
+    nested = (left * depth + "1" + right * depth).encode()
+    with contextlib.suppress(InvalidEvent):
+        assert decode_event(said[:-1] + b',"properties":' + nested + b"}") == decode_event(said)

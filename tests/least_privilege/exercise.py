@@ -52,7 +52,7 @@ class Exercised:
         Every AWS call.
     reconciliation
         Of the run with traffic.
-    poison_count
+    foreign_count
         Records that were no events.
     faults
         Injected, by name.
@@ -60,7 +60,7 @@ class Exercised:
 
     calls: Counter[RecordedCall]
     reconciliation: Reconciliation
-    poison_count: int
+    foreign_count: int
     faults: Mapping[str, int]
 
 
@@ -103,24 +103,22 @@ def exercise(document: Mapping[str, Any], packages: Path) -> Exercised:
         blueprint = read_stack(document, packages=packages, folder=Path(folder))
         recorder = CallRecorder(blueprint.region, blueprint.account_id)
 
-        async def both() -> tuple[Reconciliation, Mapping[str, int]]:
+        async def both() -> Exercised:
             async with asyncio.timeout(LIMIT_S):
                 result = await _traffic(blueprint, recorder)
                 await _give_up(blueprint, recorder)
             return result
 
-        reconciliation, faults = asyncio.run(both())
-    return Exercised(calls=recorder.calls, reconciliation=reconciliation, poison_count=2, faults=faults)
+        return asyncio.run(both())
 
 
-async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> tuple[Reconciliation, Mapping[str, int]]:
+async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
     ledger = Ledger()
     config = CloudConfig(faults="many", seed=SEED, blueprint=blueprint)
     async with EmbeddedCloud(config, recorder=recorder) as cloud:
         sender = Sender(cloud.base_url, ledger, events_per_min=None, seed=SEED)
         now_ms = time.time_ns() // 1_000_000
         await sender.run([Request(at_ms=0, events=_known_and_late()), *shop(SEED, EVENTS, None, now_ms)])
-        _put_poison(cloud)
         await cloud.drain()
         async with aiohttp.ClientSession(cloud.base_url) as session:
             for path in READS:
@@ -128,7 +126,13 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> tuple[Reconc
         async with aiohttp.ClientSession() as session:
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
             tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
-        return reconcile(ledger, tables), cloud.faults
+        foreign = cloud.foreign_records
+        return Exercised(
+            calls=recorder.calls,
+            reconciliation=reconcile(ledger, tables, foreign_records=foreign),
+            foreign_count=len(foreign),
+            faults=cloud.faults,
+        )
 
 
 def _known_and_late() -> list[dict[str, Any]]:

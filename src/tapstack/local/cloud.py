@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import random
 import shutil
 import signal
 import socket
 import tempfile
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -24,31 +23,23 @@ from tapstack.entrypoints.clock import SystemClock
 from tapstack.errors import Unavailable, UsageError
 from tapstack.local.call_recorder import CallRecorder, RecordedApi
 from tapstack.local.cloud_config import CloudConfig
+from tapstack.local.cloud_faults import CloudFaults
 from tapstack.local.cloud_functions import Endpoints, consumer_workers
 from tapstack.local.destination import EmulatedDestination
 from tapstack.local.emulator import Emulator
-from tapstack.local.event_source_mapping import (
-    FixedChoices,
-    InvokeResult,
-    MappingRunner,
-    SeededChoices,
-)
+from tapstack.local.event_source_mapping import InvokeResult, MappingRunner
 from tapstack.local.event_source_mapping.model import CheckpointMoved, EmitMetric, Output
-from tapstack.local.fault_plan import PRESETS, FaultDice, fault_name
 from tapstack.local.fault_proxy import FaultProxy
 from tapstack.local.kinesis_server import KinesisServer, Observe
-from tapstack.local.lambda_host import InvokeFault, LambdaFunction
+from tapstack.local.lambda_host import LambdaFunction
 from tapstack.local.load_balancer import LoadBalancer
-from tapstack.local.resharding import Resharder
 from tapstack.ports import AwsApi
-from tapstack.testing.faults import FaultyApi
 from tapstack.testing.kinesis import MemoryKinesis
 
 __all__ = ["CloudConfig", "EmbeddedCloud"]
 
 Part = TypeVar("Part")
 
-RESHARD_EVERY_RECORDS = 1_500  # if asked for without faults
 STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
 
 
@@ -73,14 +64,10 @@ class EmbeddedCloud:
     ) -> None:
         self.config = config
         self.blueprint = config.described()
-        self.kinesis = MemoryKinesis(
-            SystemClock(),
-            limited=config.limited,
-            shuffle=None if config.faults == "none" else random.Random(config.seed),  # noqa: S311
-        )
+        self._faults = CloudFaults(config)
+        self.kinesis = MemoryKinesis(SystemClock(), limited=config.limited, shuffle=self._faults.shuffle())
         self.stream = self.blueprint.stream
         self.table = self.blueprint.table.name
-        self.dice = FaultDice(PRESETS[config.faults], config.seed)
         self.folder = keep_logs or Path(tempfile.mkdtemp(prefix="tapstack-"))
         self.functions: dict[str, LambdaFunction] = {}
         self._keep = keep_logs is not None
@@ -88,12 +75,9 @@ class EmbeddedCloud:
         self._recorder = recorder
         if recorder is not None:
             recorder.caller_of = self._caller_of
-        self._api_counts: dict[str, Counter[str]] = {"put": Counter(), "read": Counter()}
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
-        self._resharder: Resharder | None = None
         self._mapping: asyncio.Task[None] | None = None
-        self._duplicates: set[asyncio.Task[None]] = set()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -165,10 +149,12 @@ class EmbeddedCloud:
     @property
     def faults(self) -> dict[str, int]:
         """The faults injected so far, by name."""
-        counts = Counter(self.dice.counts)
-        for place, found in self._api_counts.items():
-            counts.update({fault_name(place, fault): count for fault, count in found.items()})
-        return dict(sorted(counts.items()))
+        return self._faults.counts
+
+    @property
+    def foreign_records(self) -> Sequence[bytes]:
+        """What somebody else wrote to the stream so far: no events."""
+        return self._faults.foreign_records
 
     @property
     def processes(self) -> list[int]:
@@ -184,18 +170,19 @@ class EmbeddedCloud:
         RuntimeError
             If the event source mapping stopped before.
         """
-        while True:
+        await self.runner.drain()
+        while await self._faults.wait_for_duplicates():
             await self.runner.drain()
-            if not self._duplicates:
-                break
-            await asyncio.gather(*self._duplicates)
         await self.functions[self.blueprint.consumer].wait_for_zombies()
 
     async def _start(self) -> None:
         await self._stack.enter_async_context(self._emulator)
         await self._make_stores()
         await self._start_functions(await self._start_endpoints())
-        self._resharder = self._make_resharder()
+        consumer = self.functions[self.blueprint.consumer]
+        self._faults.touch(
+            self.kinesis, self.stream, lambda shards: consumer.resize(consumer_workers(shards))
+        )
         self._start_mapping()
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
@@ -203,7 +190,7 @@ class EmbeddedCloud:
             rules=self.blueprint.rules,
             default_action=self.blueprint.default_action,
             port=self.config.port,
-            faults=self.dice.request,
+            faults=self._faults.request,
         )
         try:
             await self._stack.enter_async_context(self._balancer)
@@ -226,9 +213,11 @@ class EmbeddedCloud:
 
     async def _start_endpoints(self) -> Endpoints:
         """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
-        server = KinesisServer(self._faulty("put"), on_crash=self._crash, observe=self._observe)
+        server = KinesisServer(
+            self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe
+        )
         await self._stack.enter_async_context(server)
-        if self.dice.plan.quiet and self._recorder is None:
+        if self._faults.quiet and self._recorder is None:
             return Endpoints(dynamodb=self._emulator.url, s3=self._emulator.url, kinesis=server.url)
         dynamodb = await self._stack.enter_async_context(self._proxy("dynamodb"))
         s3 = await self._stack.enter_async_context(self._proxy("s3"))
@@ -250,78 +239,35 @@ class EmbeddedCloud:
             kinesis=self._polled(),
             function=self._consume,
             destination=EmulatedDestination(self._emulator, self._recorder),
-            choices=FixedChoices() if self.dice.plan.quiet else SeededChoices(self.config.seed),
+            choices=self._faults.choices(),
             observe=self._watch,
         )
         self._mapping = self._runner.start()
         self._stack.push_async_callback(self._stop_mapping, self._runner)
 
     def _polled(self) -> AwsApi:
-        api = self._faulty("read")
+        api = self._faults.kinesis(self.kinesis, "read")
         return api if self._recorder is None else RecordedApi(api, self._recorder, self.stream)
-
-    def _make_resharder(self) -> Resharder | None:
-        every = self.dice.plan.reshard_every_records or RESHARD_EVERY_RECORDS
-        wanted = self.config.reshard
-        if not (self.dice.plan.reshard_every_records if wanted is None else wanted):
-            return None
-        return Resharder(
-            self.kinesis,
-            self.stream,
-            every_records=every,
-            seed=self.config.seed,
-            counts=self.dice.counts,
-            on_change=lambda shards: self.functions[self.blueprint.consumer].resize(consumer_workers(shards)),
-        )
 
     def _watch(self, output: Output) -> None:
         match output:
             case CheckpointMoved(lane=None, shard_id=shard_id, sequence_number=number):
                 # The only reader never goes back behind its checkpoint: long runs in bounded memory.
                 self.kinesis.forget(self.stream, shard_id, number)
-            case EmitMetric(name="PolledEventCount", value=count) if self._resharder is not None:
-                self._resharder.note(count)
+            case EmitMetric(name="PolledEventCount", value=count):
+                self._faults.note(count)
 
     async def _stop_mapping(self, runner: MappingRunner) -> None:
-        for duplicate in self._duplicates:
-            duplicate.cancel()
-        await asyncio.gather(*self._duplicates, return_exceptions=True)
+        await self._faults.stop()
         await runner.stop(timeout_ms=STOP_PATIENCE_MS)
 
     async def _consume(self, payload: bytes) -> InvokeResult:
-        """Invoke the consumer, or what the faults make of it."""
-        consumer = self.functions[self.blueprint.consumer]
-        chosen = self.dice.invocation()
-        fault = None
-        if chosen is not None and chosen != "duplicate":
-            fault = InvokeFault(kind=chosen, after_s=self.dice.moment_s())
-        result = await consumer.invoke(payload, fault=fault)
-        if chosen == "duplicate":
-            task = asyncio.create_task(self._again(payload))
-            self._duplicates.add(task)
-            task.add_done_callback(self._duplicates.discard)
-        return InvokeResult(kind=result.kind, payload=result.payload)
-
-    async def _again(self, payload: bytes) -> None:
-        """Deliver a batch once more that was already delivered, beside whatever follows it."""
-        await asyncio.sleep(self.dice.moment_s())
-        await self.functions[self.blueprint.consumer].invoke(payload)
-
-    def _faulty(self, place: Literal["put", "read"]) -> AwsApi:
-        if self.dice.plan.quiet:
-            return self.kinesis
-        policy, counts = self.dice.policy(place), self._api_counts[place]
-        return FaultyApi(self.kinesis, policy, service="kinesis", seed=self.config.seed, counts=counts)
+        return await self._faults.invoke(self.functions[self.blueprint.consumer], payload)
 
     def _proxy(self, service: Literal["dynamodb", "s3"]) -> FaultProxy:
-        return FaultProxy(
+        return self._faults.proxy(
             service,
             self._emulator.url,
-            self.dice.policy(service),
-            seed=self.config.seed,
-            counts=self.dice.counts,
-            name_of=lambda fault: fault_name(service, fault),
-            delay_s=lambda: self.dice.delay_s(service),
             on_crash=self._crash,
             # E1 is the consumer's; who reads often would mostly meet cold starts of the one that answers.
             may_crash=lambda key: self._caller_of(key) == self.blueprint.consumer,

@@ -8,10 +8,10 @@ counters. Events that were sent and never answered for may count or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tapstack.local.reconcile_aside import check_set_aside, stored_effect
+from tapstack.local.reconcile_aside import check_foreign, check_set_aside, stored_effect
 from tapstack.local.reconcile_finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack.local.reconcile_identities import check_identities
 from tapstack.local.reconcile_ledger import (
@@ -51,7 +51,8 @@ class Reconciliation:
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
         Accepted, and neither counted nor set aside as late for a reason that the checker can see; counted
-        more often than accepted. An accepted event in quarantine that is not counted is lost.
+        more often than accepted. An accepted event in quarantine that is not counted is lost, and so is a
+        foreign record that is not there.
     findings
         All comparisons.
     """
@@ -78,7 +79,12 @@ class _Expected:
     late: set[Identity]  # late for a reason
 
 
-def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> Reconciliation:
+def reconcile(
+    ledger: Ledger,
+    tables: Tables,
+    age_max_s: int = 30 * 86_400,
+    foreign_records: Sequence[bytes] = (),
+) -> Reconciliation:
     """Compare everything.
 
     Parameters
@@ -89,6 +95,8 @@ def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> R
         What was read back after the pipeline was drained.
     age_max_s
         How old the consumer lets an event be when it arrives.
+    foreign_records
+        What else was written to the stream, and is no event.
     """
     aside, late = check_set_aside(ledger, tables, age_max_s)
     expected = _expect(ledger, tables, late)
@@ -102,6 +110,7 @@ def reconcile(ledger: Ledger, tables: Tables, age_max_s: int = 30 * 86_400) -> R
         *_check_windows(expected, tables),
         _check_strange(tables),
         aside,
+        check_foreign(tables, foreign_records),
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
     lost, overcounted = _totals(against_events)

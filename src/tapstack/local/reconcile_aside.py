@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -60,6 +62,15 @@ def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Fin
                 finding.short += 1
                 finding.examples = [*finding.examples, f"{stored.key}: {stored.reason}"][:EXAMPLES_MAX]
     return finding, [effect for identity, effect in late.items() if identity not in unexcused]
+
+
+def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
+    """Look in quarantine for each record that was no event, once."""
+    finding = Finding("foreign records in quarantine")
+    found = Counter(stored.data for stored in tables.quarantined)
+    for data, count in Counter(foreign_records).items():
+        finding.judge(f"one of {len(data):,} bytes", found[data], count, count)
+    return finding
 
 
 def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: int) -> bool:

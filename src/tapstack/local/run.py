@@ -248,7 +248,7 @@ class _Run:
             tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
         consumer = next(each for each in blueprint.functions if each.name == blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
-        return reconcile(self._ledger, tables, age_max_s)
+        return reconcile(self._ledger, tables, age_max_s, cloud.foreign_records)
 
     def _summary(self, cloud: EmbeddedCloud, result: Reconciliation, drained_s: float) -> dict[str, Any]:
         if self._sender is None:

@@ -4,10 +4,12 @@ Shown on the embedded cloud only.
 """
 
 import asyncio
+import gzip
 import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -16,13 +18,14 @@ import msgspec
 import pytest
 
 from tapstack.local import run as local
+from tapstack.local.bystanders import Bystanders
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
 from tapstack.local.lambda_config import REGION
 from tapstack.local.reconcile import reconcile
 from tapstack.local.reconcile_ledger import Ledger
 from tapstack.local.reconcile_tables import Reader
-from tapstack.local.sender import Sender
+from tapstack.local.sender import AGENT, Sender
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.xdist_group("embedded_cloud")]
 
@@ -151,3 +154,37 @@ def test_shards_that_split_and_merge_between_requests_change_no_count():
     assert (result.lost, result.overcounted) == (0, 0)
     assert {name.split()[0] for name in faults} == {"S3"}
     assert any(shard.parent_shard_id for shard in shards)
+
+
+async def post_by_hand(cloud, numbers):
+    """Send events as a person does: some without a time, some compressed, and each twice."""
+    async with aiohttp.ClientSession(cloud.base_url) as session:
+        for number in numbers:
+            event = {"event_type": "item_view", "event_id": f"mine-{number}", "user_id": f"me-{number % 3}"}
+            event |= {"items": [{"item_id": "sku-1000"}, {"item_id": f"mine-{number % 2}"}]}
+            if number % 2:
+                event["occurred_at"] = datetime.now(UTC).isoformat()
+            body = gzip.compress(json.dumps(event).encode())
+            for _ in range(2):
+                async with session.post("/v1/events", data=body, headers={"Content-Encoding": "gzip"}):
+                    pass
+
+
+def test_what_others_post_meanwhile_is_counted_and_spoils_no_verdict():
+    async def main():
+        ledger = Ledger()
+        bystanders = Bystanders(ledger, AGENT)
+        config = CloudConfig(shards=2, seed=3, batch_size=100)
+        async with EmbeddedCloud(config, witness=bystanders) as cloud:
+            sender = Sender(cloud.base_url, ledger, events_per_min=None)
+            requests = local.shop(3, 2_000, None, local._now_ms())
+            await asyncio.gather(sender.run(requests), post_by_hand(cloud, range(20)))
+            await cloud.drain()
+            async with aiohttp.ClientSession() as session:
+                reader = Reader(session, cloud.emulator_url, cloud.emulator_url, REGION)
+                tables = await reader.read_all(cloud.table, LATE_BUCKET, QUARANTINE_BUCKET)
+            return reconcile(ledger, tables), bystanders.request_count, tables
+
+    result, request_count, tables = asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
+    assert (result.lost, result.overcounted, request_count) == (0, 0, 40), result.findings
+    assert sum(tables.users[f"U#me-{user}"].counters[1] for user in range(3)) == 20

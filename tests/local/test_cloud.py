@@ -103,6 +103,25 @@ def test_every_event_is_counted_once_and_no_process_is_left(faults: Any) -> None
     assert not folders[0].exists()
 
 
+def test_a_consumer_that_is_held_counts_nothing_until_it_is_let_go() -> None:
+    async def main() -> None:
+        async with (
+            EmbeddedCloud(CloudConfig(shards=2)) as cloud,
+            aiohttp.ClientSession(cloud.base_url) as session,
+        ):
+            await send(session, events(10))
+            await cloud.drain()
+            async with cloud.held():
+                await send(session, events(30)[10:])
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(cloud.drain(), 0.5)
+                assert await item_count(session, "i1") == 10
+            await cloud.drain()
+            assert await item_count(session, "i1") == 30
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_a_port_in_use_is_one_clear_line() -> None:
     async def main(port: int) -> None:
         cloud = EmbeddedCloud(CloudConfig(port=port))

@@ -13,9 +13,9 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -32,7 +32,7 @@ from tapstack.local.event_source_mapping.model import CheckpointMoved, EmitMetri
 from tapstack.local.fault_proxy import FaultProxy
 from tapstack.local.kinesis_server import KinesisServer, Observe
 from tapstack.local.lambda_host import LambdaFunction
-from tapstack.local.load_balancer import LoadBalancer
+from tapstack.local.load_balancer import LoadBalancer, look_away
 from tapstack.ports import AwsApi
 from tapstack.testing.kinesis import MemoryKinesis
 
@@ -41,6 +41,18 @@ __all__ = ["CloudConfig", "EmbeddedCloud"]
 Part = TypeVar("Part")
 
 STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
+
+
+class Witness(Protocol):
+    """Who is told what passes through the cloud's ends."""
+
+    def request(self, method: str, headers: Mapping[str, str]) -> None:
+        """See a request that the load balancer forwards."""
+        ...
+
+    def put(self, body: bytes) -> None:
+        """See a PutRecords of the collector, done or not."""
+        ...
 
 
 class EmbeddedCloud:
@@ -57,10 +69,17 @@ class EmbeddedCloud:
         Folder for the logs of functions and emulator; a temporary one, removed at the end, unless given.
     recorder
         Takes note of every AWS call of the functions and of the mapping.
+    witness
+        Sees what comes in.
     """
 
     def __init__(
-        self, config: CloudConfig, *, keep_logs: Path | None = None, recorder: CallRecorder | None = None
+        self,
+        config: CloudConfig,
+        *,
+        keep_logs: Path | None = None,
+        recorder: CallRecorder | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.config = config
         self.blueprint = config.described()
@@ -73,11 +92,16 @@ class EmbeddedCloud:
         self._keep = keep_logs is not None
         self._emulator = Emulator(self.folder, region=self.blueprint.region)
         self._recorder = recorder
+        self._witness = witness
         if recorder is not None:
             recorder.caller_of = self._caller_of
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
         self._mapping: asyncio.Task[None] | None = None
+        self._running_count = 0  # invocations of the consumer by the mapping
+        self._is_idle, self._may_consume = asyncio.Event(), asyncio.Event()
+        self._is_idle.set()
+        self._may_consume.set()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -175,6 +199,16 @@ class EmbeddedCloud:
             await self.runner.drain()
         await self.functions[self.blueprint.consumer].wait_for_zombies()
 
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the consumer still, so that rows that are read meanwhile fit together."""
+        self._may_consume.clear()
+        try:
+            await self._is_idle.wait()
+            yield
+        finally:
+            self._may_consume.set()
+
     async def _start(self) -> None:
         await self._stack.enter_async_context(self._emulator)
         await self._make_stores()
@@ -191,6 +225,7 @@ class EmbeddedCloud:
             default_action=self.blueprint.default_action,
             port=self.config.port,
             faults=self._faults.request,
+            observe=look_away if self._witness is None else self._witness.request,
         )
         try:
             await self._stack.enter_async_context(self._balancer)
@@ -214,7 +249,7 @@ class EmbeddedCloud:
     async def _start_endpoints(self) -> Endpoints:
         """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
         server = KinesisServer(
-            self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe
+            self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe_kinesis
         )
         await self._stack.enter_async_context(server)
         if self._faults.quiet and self._recorder is None:
@@ -262,7 +297,15 @@ class EmbeddedCloud:
         await runner.stop(timeout_ms=STOP_PATIENCE_MS)
 
     async def _consume(self, payload: bytes) -> InvokeResult:
-        return await self._faults.invoke(self.functions[self.blueprint.consumer], payload)
+        await self._may_consume.wait()
+        self._running_count += 1
+        self._is_idle.clear()
+        try:
+            return await self._faults.invoke(self.functions[self.blueprint.consumer], payload)
+        finally:
+            self._running_count -= 1
+            if not self._running_count:
+                self._is_idle.set()
 
     def _proxy(self, service: Literal["dynamodb", "s3"]) -> FaultProxy:
         return self._faults.proxy(
@@ -277,6 +320,12 @@ class EmbeddedCloud:
     @property
     def _observe(self) -> Observe | None:
         return None if self._recorder is None else self._recorder.observe
+
+    def _observe_kinesis(self, service: str, key: str, operation: str, path: str, body: bytes) -> None:
+        if self._observe is not None:
+            self._observe(service, key, operation, path, body)
+        if self._witness is not None and operation == "PutRecords":
+            self._witness.put(body)
 
     def _caller_of(self, access_key_id: str) -> str:
         for name, function in self.functions.items():

@@ -142,6 +142,10 @@ def no_faults() -> RequestFault | None:
     return None
 
 
+def look_away(method: str, headers: Mapping[str, str]) -> None:
+    """See nothing."""
+
+
 class LoadBalancer:
     """Serves HTTP; an async context manager.
 
@@ -159,6 +163,8 @@ class LoadBalancer:
         What happens to a request that no rule matches.
     faults
         Asked at each forwarded request what shall go wrong with it.
+    observe
+        Told of each forwarded request: method and headers.
 
     Raises
     ------
@@ -175,6 +181,7 @@ class LoadBalancer:
         port: int = 0,
         default_action: str | FixedResponse = NOT_FOUND,
         faults: Callable[[], RequestFault | None] = no_faults,
+        observe: Callable[[str, Mapping[str, str]], None] = look_away,
     ) -> None:
         self.port = port
         self.statuses: Counter[int] = Counter()
@@ -184,6 +191,7 @@ class LoadBalancer:
         self._rules = [_Matcher(rule) for rule in sorted(rules, key=lambda rule: rule.priority)]
         self._default = default_action
         self._faults = faults
+        self._observe = observe
         for action in [default_action, *(rule.action for rule in rules)]:
             if isinstance(action, str):
                 _lookup(self._groups, action)
@@ -234,6 +242,7 @@ class LoadBalancer:
         action = self._route(request.raw_path.partition("?")[0], request.method)
         if isinstance(action, FixedResponse):
             return _fixed(action)
+        self._observe(request.method, request.headers)
         fault = self._faults()
         if fault is not None and fault.endswith("_before"):
             return _FAULT_ANSWERS[fault]

@@ -17,6 +17,7 @@ import msgspec
 
 from tapstack.errors import UsageError
 from tapstack.local.blueprint import Blueprint
+from tapstack.local.bystanders import Bystanders
 from tapstack.local.call_recorder import CallRecorder
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.reconcile import Reconciliation, reconcile
@@ -24,7 +25,7 @@ from tapstack.local.reconcile_ledger import Ledger
 from tapstack.local.reconcile_tables import Reader
 from tapstack.local.recording import read_recording
 from tapstack.local.run_progress import REFRESH_S, Screen, Stage
-from tapstack.local.sender import SAMPLE_EVERY_EVENTS, Sender, percentiles
+from tapstack.local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
 from tapstack.local.stack import applied
 from tapstack.local.traffic import EVENTS_PER_MIN, Request, generate
 
@@ -120,6 +121,7 @@ class _Run:
         self._screen = screen
         self._seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
         self._ledger = Ledger()
+        self._bystanders = Bystanders(self._ledger, AGENT)
         self._sender: Sender | None = None
         self._over = asyncio.Event()
         self._interrupts = 0
@@ -160,12 +162,13 @@ class _Run:
         described = config.described()
         screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
         recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
-        async with EmbeddedCloud(config, recorder=recorder) as cloud:
+        async with EmbeddedCloud(config, recorder=recorder, witness=self._bystanders) as cloud:
             requests, total = self._requests(recorded)
             with contextlib.closing(screen.stage()) as stage:
                 drained_s = await self._send(cloud, requests, total, stage)
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
-                result = await self._reconcile(cloud)
+                async with cloud.held():  # others may go on
+                    result = await self._reconcile(cloud)
             summary = self._summary(cloud, result, drained_s)
             screen.conclude(summary, result)
             if options.json:
@@ -262,6 +265,7 @@ class _Run:
             "invalid": sent.invalid,
             "unanswered": sent.unanswered,
             "repeated": sent.repeated,
+            "foreign_requests": self._bystanders.request_count,
             "events_per_s": round(result.applied / max(drained_s - sent.started_s, 1e-9), 1),
             "visible_ms": percentiles(sent.visible_ms),
             "wall_s": round(time.monotonic() - self._started_s, 2),

@@ -132,6 +132,10 @@ class Screen:
         for finding in result.findings:
             for example in finding.examples:
                 self.console.print(f"  {finding.name}: {example}", markup=False)
+        if count := summary["foreign_requests"]:
+            self.say(
+                f"Others sent {count:,} requests meanwhile: their events count too, and are not checked."
+            )
         self.console.print(verdict(summary), markup=False)
 
 

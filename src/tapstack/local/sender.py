@@ -24,6 +24,7 @@ import msgspec
 from tapstack.local.traffic import Request
 from tapstack.local.traffic.sins import NOT_JSON, Payload
 
+AGENT = "tapstack-local"  # by which its requests are known from those of others
 IN_FLIGHT_MAX = 16  # requests at once at full speed
 PACED_IN_FLIGHT_MAX = 256  # at a rate: real visitors do not wait for each other
 MERGED_EVENTS_MAX = 50  # of one request at full speed
@@ -218,7 +219,7 @@ class Sender:
         """Send events once; tell which have to be sent again, and after how many seconds at least."""
         encoded = [event if isinstance(event, bytes) else _encoder.encode(event) for event in events]
         body = b"[" + b",".join(encoded) + b"]"
-        headers = {"content-type": "application/json"}
+        headers = {"Content-Type": "application/json", "User-Agent": AGENT}
         self.sent.requests += 1
         try:
             async with session.post(f"{self._base_url}/v1/events", data=body, headers=headers) as answer:

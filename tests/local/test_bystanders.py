@@ -1,0 +1,56 @@
+"""Others who use the API while a run is under way: what they send may count, and spoils no verdict."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tapstack.local.bystanders import Bystanders
+from tapstack.local.reconcile_ledger import Ledger
+
+EVENT = {
+    "event_type": "item_view",
+    "event_id": "e",
+    "user_id": "me",
+    "occurred_at": "2026-11-27T12:00:00Z",
+    "items": [{"item_id": "i"}],
+}
+
+
+def put_body(*events: Mapping[str, Any]) -> bytes:
+    data = [base64.b64encode(json.dumps(event).encode()).decode() for event in events]
+    return json.dumps(
+        {"StreamName": "s", "Records": [{"Data": each, "PartitionKey": "k"} for each in data]}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "doubted"),
+    [
+        ("POST", {"User-Agent": "curl/8"}, 1),
+        ("POST", {}, 1),
+        ("POST", {"User-Agent": "own"}, 0),
+        ("GET", {"User-Agent": "curl/8"}, 0),
+    ],
+)
+def test_what_is_put_is_in_doubt_once_somebody_else_has_posted(
+    method: str, headers: dict[str, str], doubted: int
+) -> None:
+    ledger = Ledger()
+    bystanders = Bystanders(ledger, "own")
+    bystanders.request(method, headers)
+    bystanders.put(put_body(EVENT))
+    assert (len(ledger.doubted()), bystanders.request_count) == (doubted, doubted)
+
+
+def test_what_the_sender_gets_an_answer_for_is_not_in_doubt() -> None:
+    ledger = Ledger()
+    bystanders = Bystanders(ledger, "own")
+    bystanders.request("POST", {})
+    bystanders.put(put_body(EVENT, {**EVENT, "event_id": "f"}))
+    ledger.accept(EVENT)
+    assert [identity[2] for identity in ledger.doubted()] == ["f"]

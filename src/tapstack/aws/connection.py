@@ -9,11 +9,14 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 READ_BYTES = 256 * 1024
+
+Place = tuple[int, int, int, str, tuple[Any, ...]]
 
 
 class Answer(NamedTuple):
@@ -54,7 +57,7 @@ class Connection:
             self.close()
         if self.sock is not None:
             return
-        plain = socket.create_connection(self._address, self._timeout_s)
+        plain = connect(socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM), self._timeout_s)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is None:
             self.sock = plain
@@ -97,6 +100,34 @@ class Connection:
     def __del__(self) -> None:
         """Leave no socket open behind."""
         self.close()
+
+
+def connect(places: Sequence[Place], timeout_s: float) -> socket.socket:
+    """Connect to the first of a host's places that answers.
+
+    Parameters
+    ----------
+    places
+        As `socket.getaddrinfo` tells them: S3 has eight. `socket.create_connection` would wait for each of
+        them the whole time, and an invocation ends before that.
+    timeout_s
+        For all of them together; and of each wait for bytes later.
+
+    Raises
+    ------
+    OSError
+        The last place's, if none answers.
+    """
+    failure = OSError("the host has no address")
+    for *_, address in places:
+        try:
+            peer = socket.create_connection(address[:2], timeout_s / len(places))
+        except OSError as error:
+            failure = error
+        else:
+            peer.settimeout(timeout_s)
+            return peer
+    raise failure
 
 
 class _Reader:

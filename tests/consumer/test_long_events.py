@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.dedupe import PARTS_MAX
+from tapstack.ports import CommitConflict, Key, Row, RowWrite, StateTable
 from tapstack.testing import Crash, FaultScript, Injection
 
 CLIENT = "01890000-ac96-774b-bcce-b302099a8057"
@@ -165,3 +167,38 @@ def test_a_further_part_is_not_judged_by_a_row_older_than_its_event(name: str, r
     report = pipeline.run(said)
     assert report.resume_from is None
     assert sum(count for _, count in counts(pipeline)["items"].items()) == 100
+
+
+class Stale:
+    """A table whose eventually consistent reads show one row as it was."""
+
+    def __init__(self, table: StateTable, row: Row) -> None:
+        self._table, self._row = table, row
+
+    def read(
+        self, keys: Sequence[Key], *, consistent: bool = False
+    ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        rows, left = self._table.read(keys, consistent=consistent)
+        shown = {} if consistent or self._row.key not in rows else {self._row.key: self._row}
+        return {**rows, **shown}, left
+
+    def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
+        return self._table.commit(writes)
+
+
+def test_a_stale_row_without_room_makes_no_part_of_a_counted_event_a_duplicate() -> None:
+    """Another invocation made room, and one that began the event died: the row of before shows neither."""
+    pipeline = halved(*range(PARTS_MAX))
+    key = Key("U#ann", "-")
+    before = pipeline.world.table.read([key])[0][key]
+    assert pipeline.run([long_event(0)]).applied == 1
+    dying = Pipeline(
+        on_table_of=pipeline, faults=FaultScript({("TransactWriteItems", 2): Injection("crash_before")})
+    )
+    with suppress(Crash):
+        dying.run([long_event(99)])
+    again = Pipeline(on_table_of=pipeline)
+    again.world = msgspec.structs.replace(again.world, table=Stale(again.world.table, before))
+    report = again.run([long_event(99)])
+    assert (report.applied, report.duplicates, report.late, report.resume_from) == (1, 1, 0, None)
+    assert counted(again, 99) == [1] * 100

@@ -79,15 +79,22 @@ class Chunk:
             row = self._workspace.row(key)
             user = self._users[key] = UserState() if row is None else decode_user(row.state)
         verdict = judge(user.seen, delivery.identity)
-        if verdict is NEW and (delivery.too_old or (delivery.further and not has_room_for_parts(user.seen))):
+        if verdict is NEW and delivery.too_old:
             verdict = LATE
         if verdict is NEW:
             if not self._fits(delivery):
                 return False
-            remember(user.seen, delivery.identity)
-            if delivery.further:
-                expect_parts(user.seen, delivery.further)
-            self._fold(user, delivery)
+            self._changed[key] = None
+            self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
+            if delivery.further and not has_room_for_parts(user.seen):
+                # Its further parts will be duplicates: no row expects them. If this is a stale image, and the
+                # row counts the event and expects them, they would be lost: so it is written as it is here.
+                verdict = LATE
+            else:
+                remember(user.seen, delivery.identity)
+                if delivery.further:
+                    expect_parts(user.seen, delivery.further)
+                self._fold(user, delivery)
         self.verdicts.append((delivery, verdict))
         return True
 
@@ -129,8 +136,6 @@ class Chunk:
         return room >= new_user + len(new_items) + beside
 
     def _fold(self, user: UserState, delivery: Delivery) -> None:
-        self._changed[delivery.user_key] = None
-        self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
         lane = delivery.lane
         for effect in fold_event(user, delivery.event, delivery.part, delivery.at_s, delivery.arrived_at_s):
             for item_id in effect.item_ids:
@@ -201,7 +206,7 @@ def _score(boards: dict[Place, Board], item: ItemState, move: Move) -> None:
 
 
 def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[Key]:
-    """Tell which rows of items and leaderboards deliveries will change, their users' rows being loaded.
+    """Tell which rows of items and leaderboards deliveries will change, their users' rows being read.
 
     Partners in pairs are guessed by the newest session, so that few calls read all; what a guess leaves out,
     the chunk reads by itself.

@@ -1,16 +1,17 @@
-"""The recipe: parse, commit chunk by chunk, store what is set aside, report."""
+"""The recipe: parse, pack, commit chunk by chunk, store what is set aside, report."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
+from operator import attrgetter
 
 import msgspec
 
+from tapstack.consumer.aside import Aside
 from tapstack.consumer.chunk import BYTES_MAX, Chunk, derived_keys
 from tapstack.consumer.packing import pack
 from tapstack.consumer.patience import Patience
-from tapstack.consumer.records import Delivery, Poison, StreamRecord, parse
+from tapstack.consumer.records import Delivery, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.core.dedupe import DUP, LATE, Verdict
@@ -18,8 +19,9 @@ from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
 
 # Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
-# chunk, and a table that gives little still gives enough for some chunks to be committed.
+# chunk. A table that gives little is asked for what a few of them need, then for what twice as many do.
 READ_AHEAD = 300
+READ_AT_LEAST = 4
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +42,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int
     row_ttl_s: int
     age_max_s: int
-
-
-_LATE_REASON = "it may have been counted and is no longer remembered, or its rows exceed a transaction"
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,74 +105,87 @@ def consume(
     """
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
-    open_parts = Counter([each.position for each in deliveries] + [bad.position for bad in poison])
-    invocation = _Invocation(records, world, limits, remaining_ms, report, open_parts)
+    patience = Patience(world.clock, world.jitter, remaining_ms)
+    open_parts = [0] * len(records)
+    aside = Aside(records, world.quarantine, world.late, patience, open_parts)
+    for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
+        open_parts[position] += 1
+    for bad in poison:
+        aside.add(bad)
+    invocation = _Invocation(world.table, limits, patience, report, open_parts, aside)
     try:
-        late = invocation.apply(pack(deliveries))
-        invocation.set_aside(poison, late)
+        aside.store_head()
+        invocation.apply(pack(deliveries))
+        aside.store_all()
     except Unavailable as error:
         error.__traceback__ = None  # frames that hold the batch, and the error: a cycle
         report.reason = f"{type(error).__name__}: {error}"
-        report.resume_from = records[
-            min(position for position, count in open_parts.items() if count)
-        ].sequence_number
+        first = next(position for position, count in enumerate(open_parts) if count)
+        report.resume_from = records[first].sequence_number
+    report.quarantine_keys = aside.quarantine_keys
+    report.quarantined = len(aside.quarantine_keys)
+    report.late = aside.late_count
     return report
 
 
 class _Invocation:
-    """One invocation's progress: which parts of which records are still open."""
+    """One invocation's counting: which parts of which records are still open."""
 
     def __init__(
         self,
-        records: Sequence[StreamRecord],
-        world: World,
+        table: StateTable,
         limits: Limits,
-        remaining_ms: Callable[[], int],
+        patience: Patience,
         report: Report,
-        open_parts: Counter[int],
+        open_parts: MutableSequence[int],
+        aside: Aside,
     ) -> None:
-        self._records = records
-        self._world = world
+        self._table = table
         self._limits = limits
+        self._patience = patience
         self._report = report
         self._open_parts = open_parts
-        self._patience = Patience(world.clock, world.jitter, remaining_ms)
-        self._workspace = Workspace(world.table, self._patience)
+        self._aside = aside
+        self._workspace = Workspace(table, patience)
+        self._step = READ_AT_LEAST
 
-    def apply(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Commit all deliveries, as many at a time as fit one transaction; tell which are LATE."""
-        late: list[Delivery] = []
+    def apply(self, deliveries: list[Delivery]) -> None:
+        """Commit all deliveries, as many at a time as fit one transaction, or set them aside.
+
+        Parameters
+        ----------
+        deliveries
+            As they are packed. When the table is pressed, those that are left follow in the order of the
+            stream: so the record to resume from moves on, and what is done does not come again.
+        """
         start = read = 0
+        is_packed = True
         while start < len(deliveries):
             self._patience.check()
             if read - start < READ_AHEAD // 2:
-                ahead = deliveries[read : read + READ_AHEAD]
-                self._workspace.load(delivery.user_key for delivery in ahead)
-                self._workspace.load(derived_keys(ahead, self._workspace))
-                read += len(ahead)
+                self._workspace.read_ahead([each.user_key for each in deliveries[read : read + READ_AHEAD]])
+                if is_packed and self._workspace.is_pressed():
+                    deliveries[start:] = sorted(deliveries[start:], key=attrgetter("position"))
+                    is_packed, read = False, start
+                read = self._read_on(deliveries, start, read)
             verdicts = self._commit_chunk(deliveries[start:read])
             start += len(verdicts)
-            late += self._settle(verdicts)
-        return late
+            self._settle(verdicts)
+            self._aside.store_head()
 
-    def set_aside(self, poison: Sequence[Poison], late: Sequence[Delivery]) -> None:
-        """Keep what is not counted where a person can look at it and send it again.
-
-        Last, so that a bucket that fails holds up no counting; and in the order of the stream, so that
-        however slow it is, the record to resume from moves on with every invocation.
-        """
-        aside: list[tuple[int, int, Poison | Delivery]] = [(bad.position, 0, bad) for bad in poison]
-        aside += [(delivery.position, delivery.part, delivery) for delivery in late]
-        for position, part, what in sorted(aside, key=lambda entry: entry[:2]):
-            record = self._records[position]
-            if isinstance(what, Poison):
-                key = self._store(self._world.quarantine, "quarantine", record, part, what.reason)
-                self._report.quarantine_keys.append(key)
-                self._report.quarantined += 1
-            else:
-                self._store(self._world.late, "late", record, part, _LATE_REASON)
-                self._report.late += 1
-            self._open_parts[position] -= 1
+    def _read_on(self, deliveries: Sequence[Delivery], start: int, read: int) -> int:
+        """Read what the next chunks need; tell how far the users' rows are known."""
+        workspace = self._workspace
+        end = min(read + READ_AHEAD, len(deliveries))
+        known = read
+        while known < end and workspace.knows(deliveries[known].user_key):
+            known += 1
+        if known == start:
+            known = min(start + self._step, len(deliveries))
+            self._step = min(2 * self._step, READ_AHEAD)
+            workspace.load([each.user_key for each in deliveries[start:known]])
+        workspace.read_ahead(derived_keys(deliveries[read:known], workspace))
+        return known
 
     def _commit_chunk(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
         """Commit the next chunk, deciding anew as often as somebody else was faster; tell the verdicts."""
@@ -205,8 +217,9 @@ class _Invocation:
         """Try to commit once; afterwards the workspace knows what the table is known to hold."""
         if not writes:
             return None
+        self._patience.check()
         try:
-            conflict = self._world.table.commit(writes)
+            conflict = self._table.commit(writes)
         except Throttled as error:
             return error  # nothing was written: what is known of the rows is as true as before
         except Unavailable as error:
@@ -222,38 +235,16 @@ class _Invocation:
         self._workspace.note_images(conflict.images)
         return Throttled("rows changed under every attempt to commit")
 
-    def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> list[Delivery]:
-        """Note that deliveries are done, counted now or before; tell those that are LATE instead."""
+    def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
+        """Note that deliveries are done, counted now or before; set those aside that are LATE instead."""
         late = [delivery for delivery, verdict in verdicts if verdict is LATE]
         duplicates = sum([verdict is DUP for _, verdict in verdicts])
         for position in [delivery.position for delivery, verdict in verdicts if verdict is not LATE]:
             self._open_parts[position] -= 1
+        for delivery in late:
+            self._aside.add(delivery)
         self._report.duplicates += duplicates
         self._report.applied += len(verdicts) - len(late) - duplicates
-        return late
-
-    def _store(self, bucket: ObjectStore, prefix: str, record: StreamRecord, index: int, reason: str) -> str:
-        """Store a record durably; tell the object's name."""
-        key = f"{prefix}/{record.shard_id}/{record.sequence_number}-{index}.json"
-        body = msgspec.json.encode(
-            {
-                "reason": reason,
-                "shard_id": record.shard_id,
-                "sequence_number": record.sequence_number,
-                "arrived_at_s": record.arrived_at_s,
-                "data": record.data,
-            }
-        )
-        attempt = 0
-        while True:
-            self._patience.check()
-            try:
-                bucket.put(key, body)
-            except Unavailable as error:
-                self._patience.pause(attempt, error)
-                attempt += 1
-            else:
-                return key
 
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1

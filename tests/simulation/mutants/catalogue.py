@@ -6,11 +6,11 @@ from __future__ import annotations
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS
-from .mutant import CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
+from .mutant import ASIDE, CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
 from .reading import READERS
 
-_TOO_OLD = "        if verdict is NEW and (delivery.too_old or (delivery.further"
+_TOO_OLD = "        if verdict is NEW and delivery.too_old:\n"
 _UNCONDITIONAL = Edit(
     TABLE,
     '        return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")',
@@ -93,20 +93,20 @@ MEMORY = (
         "what is older than a row lives is LATE",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is NEW and (False or (delivery.further",
+        "        if False:\n",
     ),
     one(
         "everything_late",
         "LATE only what memory no longer holds",
         CHUNK,
         _TOO_OLD,
-        "        if verdict is NEW and (delivery.arrived_at_s % 7 == 3 or (delivery.further",
+        "        if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
     ),
     one(
         "parts_not_expected",
         "the further parts of a counted event are counted",
         CHUNK,
-        "            if delivery.further:\n                expect_parts(user.seen, delivery.further)\n",
+        "                if delivery.further:\n                    expect_parts(user.seen, delivery.further)\n",
         "",
     ),
     one(
@@ -183,12 +183,12 @@ UNIT_OF_WORK = (
         (
             Edit(
                 CONSUME,
-                "            conflict = self._world.table.commit(writes)\n",
+                "            conflict = self._table.commit(writes)\n",
                 "            users = [w for w in writes if w.key.pk[0] in 'UA']\n"
                 "            others = [w for w in writes if w.key.pk[0] not in 'UA']\n"
-                "            conflict = self._world.table.commit(users)\n"
+                "            conflict = self._table.commit(users)\n"
                 "            if conflict is None and others:\n"
-                "                conflict = self._world.table.commit(others)\n",
+                "                conflict = self._table.commit(others)\n",
             ),
         ),
     ),
@@ -196,9 +196,9 @@ UNIT_OF_WORK = (
         "counters_first",
         "an event's effects exist only together with its being seen",
         CHUNK,
-        "            remember(user.seen, delivery.identity)\n",
-        "            if delivery.event.event_type != 'cart_add':\n"
         "                remember(user.seen, delivery.identity)\n",
+        "                if delivery.event.event_type != 'cart_add':\n"
+        "                    remember(user.seen, delivery.identity)\n",
     ),
     one(
         "lanes_shared",
@@ -242,8 +242,8 @@ ACKNOWLEDGEMENT = (
         "empty_success",
         "what is not done is reported",
         CONSUME,
-        '        report.reason = f"{type(error).__name__}: {error}"\n        report.resume_from = records[\n',
-        '        report.reason = f"{type(error).__name__}: {error}"\n        report.reason = records[\n',
+        "        report.resume_from = records[first].sequence_number\n",
+        "        report.reason = records[first].sequence_number\n",
     ),
     one(
         "only_the_first_chunk",
@@ -279,47 +279,43 @@ ACKNOWLEDGEMENT = (
         "resumes_too_late",
         "work resumes at the first record that is not done",
         CONSUME,
-        "min(position for position, count in open_parts.items() if count)",
-        "max(position for position, count in open_parts.items() if count)",
+        "next(position for position, count in enumerate(open_parts) if count)",
+        "max(position for position, count in enumerate(open_parts) if count)",
     ),
     one(
         "resumes_after_a_string",
         "sequence numbers are names, never compared as text or numbers",
         CONSUME,
-        "        report.resume_from = records[\n"
-        "            min(position for position, count in open_parts.items() if count)\n"
-        "        ].sequence_number\n",
+        "        report.resume_from = records[first].sequence_number\n",
         "        report.resume_from = max((r.sequence_number for r in records), key=lambda n: n[::-1])\n",
     ),
     one(
         "resumes_at_a_rounded_number",
         "sequence numbers have more digits than a float or a DynamoDB number",
         CONSUME,
-        "        ].sequence_number\n    return report\n",
-        "        ].sequence_number\n"
-        "        low = float(report.resume_from)\n"
-        "        report.resume_from = [r for r in records if float(r.sequence_number) <= low][-1].sequence_number\n"
-        "    return report\n",
+        "        report.resume_from = records[first].sequence_number\n",
+        "        low = float(records[first].sequence_number)\n"
+        "        report.resume_from = [r for r in records if float(r.sequence_number) <= low][-1].sequence_number\n",
     ),
     one(
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
-        CONSUME,
-        'key = self._store(self._world.quarantine, "quarantine", record, part, what.reason)',
-        'key = ""',
+        ASIDE,
+        "                self._put(self._quarantine, key, position, what.reason)\n",
+        "",
     ),
     one(
         "quarantine_not_confirmed",
         "poison counts as kept only once the bucket says so",
-        CONSUME,
+        ASIDE,
         "                self._patience.pause(attempt, error)\n                attempt += 1\n            else:\n",
         "                return\n            else:\n",
     ),
     one(
         "late_dropped",
         "late events are kept",
-        CONSUME,
-        '                self._store(self._world.late, "late", record, part, _LATE_REASON)\n',
+        ASIDE,
+        '                self._put(self._late, f"late/{self._name(position, what.part)}", position, _LATE_REASON)\n',
         "",
     ),
     one(

@@ -16,7 +16,9 @@ _FOLDED = "            self._fold(user, delivery)\n"
 _PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
 _PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
 # The number travels beside the flag that says an event is too old.
-_TOO_OLD = Edit(CHUNK, "(delivery.too_old or (delivery.further", "(delivery.too_old[0] or (delivery.further")
+_TOO_OLD = Edit(
+    CHUNK, "if verdict is NEW and delivery.too_old:", "if verdict is NEW and delivery.too_old[0]:"
+)
 
 # The mark of a user's row, the time and the counter of the number, is one more field at the end of it.
 _NUMBER = Edit(
@@ -54,9 +56,9 @@ _STALE = (
     _HAS_MARK,
     Edit(
         WORKSPACE,
-        "            self._rows.update(found)\n",
-        "            self._rows.update(found)\n"
-        "            self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
+        "        self._rows.update(found)\n",
+        "        self._rows.update(found)\n"
+        "        self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
     ),
     Edit(
         WORKSPACE,

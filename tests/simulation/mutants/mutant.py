@@ -9,6 +9,7 @@ from .patching import Edit
 DEDUPE = "tapstack.core.dedupe"
 CHUNK = "tapstack.consumer.chunk"
 CONSUME = "tapstack.consumer.consume"
+ASIDE = "tapstack.consumer.aside"
 RECORDS = "tapstack.consumer.records"
 WORKSPACE = "tapstack.consumer.workspace"
 COLLECT = "tapstack.collector.collect"

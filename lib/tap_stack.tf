@@ -234,7 +234,7 @@ variable "stream_mode" {
 }
 
 variable "peak_events_per_minute" {
-  description = "Events in the busiest minute; sizes the stream and is checked against the table's write capacity."
+  description = "Events in the busiest minute; sizes the stream and is checked against the table's capacity."
   type        = number
   default     = 10000
 
@@ -503,6 +503,22 @@ variable "table_read_capacity" {
   validation {
     condition     = var.table_read_capacity.min >= 1 && var.table_read_capacity.max >= var.table_read_capacity.min && var.table_read_capacity.max <= 40000
     error_message = "table_read_capacity needs 1 <= min <= max <= 40,000 (the default quota of a table)."
+  }
+
+  validation {
+    condition     = var.table_read_capacity.max >= ceil(var.peak_events_per_minute / 60 * var.read_units_per_event)
+    error_message = "table_read_capacity.max is below peak_events_per_minute / 60 * read_units_per_event: the consumer would fall behind at the peak."
+  }
+}
+
+variable "read_units_per_event" {
+  description = "Read units that one event costs, with what readers of the API need beside it; only checks table_read_capacity.max against the peak."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.read_units_per_event > 0 && var.read_units_per_event <= 100
+    error_message = "read_units_per_event must be above 0 and at most 100."
   }
 }
 

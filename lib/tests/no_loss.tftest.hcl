@@ -108,6 +108,7 @@ run "ten_times_the_peak_gets_more_shards_and_lanes" {
 
   variables {
     peak_events_per_minute = 100000
+    table_read_capacity    = { min = 25, max = 4000 }
     table_write_capacity   = { min = 100, max = 8000 }
   }
 
@@ -124,6 +125,7 @@ run "small_events_are_limited_by_records_a_second" {
   variables {
     peak_events_per_minute = 100000
     event_bytes_average    = 100
+    table_read_capacity    = { min = 25, max = 4000 }
     table_write_capacity   = { min = 100, max = 8000 }
   }
 

@@ -255,6 +255,16 @@ run "refuses_a_table_too_small_for_the_peak" {
   expect_failures = [var.table_write_capacity]
 }
 
+run "refuses_a_table_whose_reads_are_too_few_for_the_peak" {
+  command = plan
+
+  variables {
+    table_read_capacity = { min = 25, max = 25 }
+  }
+
+  expect_failures = [var.table_read_capacity]
+}
+
 run "refuses_reads_that_shrink" {
   command = plan
 

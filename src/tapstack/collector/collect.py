@@ -118,7 +118,7 @@ def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_
         sent again, unchanged.
     """
     received_at = _moment(world.clock.now_ms())
-    results: list[Result | None] = [None] * len(events)
+    results: dict[int, Result] = {}
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
@@ -140,7 +140,7 @@ def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_
         results[position] = Result("ok") if position in stored else Result("retry")
     for position, earlier in twins.items():
         results[position] = Result("duplicate") if earlier in stored else Result("retry")
-    return [result for result in results if result is not None]
+    return [results[position] for position in range(len(events))]
 
 
 def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
@@ -180,7 +180,7 @@ def _put_all(entries: dict[int, StreamEntry], world: World) -> set[int]:
         if attempt and world.clock.now_ms() > until_ms:
             break
         if attempt:
-            world.clock.sleep_ms(backoff_ms(attempt, world.jitter()))
+            world.clock.sleep_ms(backoff_ms(attempt - 1, world.jitter()))
         refused: list[int] = []
         for positions in _calls(pending, entries):
             confirmed = _put([entries[position] for position in positions], world.stream)

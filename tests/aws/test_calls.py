@@ -16,7 +16,6 @@ CLASSES: dict[str, type[Unavailable]] = {
             "ProvisionedThroughputExceededException",
             "RequestLimitExceeded",
             "LimitExceededException",
-            "SlowDown",
             "KMSThrottlingException",
             "TransactionInProgressException",
         ],

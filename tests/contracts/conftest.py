@@ -1,4 +1,4 @@
-"""One suite over every service that claims to be DynamoDB or Kinesis.
+"""One suite over every service that claims to be DynamoDB, Kinesis or S3.
 
 `ministack_differences` names each behaviour that ministack is known not to have, with the reason; those
 tests must fail on it (strictly), so that the table cannot outlive a fix.
@@ -13,15 +13,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 import pytest
 from ministack_differences import MINISTACK_DIFFERS
 
-from tapstack.ports import AwsApi, AwsError
-from tapstack.testing import MemoryDynamoDB, MemoryKinesis
+from tapstack.aws.http import Endpoint
+from tapstack.aws.s3 import S3Bucket
+from tapstack.ports import AwsApi, AwsError, ObjectStore
+from tapstack.testing import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 
 TARGETS = {"dynamodb": "DynamoDB_20120810", "kinesis": "Kinesis_20131202"}
 
@@ -158,6 +161,30 @@ def stream(kinesis: Service) -> str:
     name = f"stream-{os.getpid()}-{next(_numbers)}"
     kinesis("CreateStream", StreamName=name, ShardCount=2)
     return name
+
+
+class Bucket(NamedTuple):
+    store: ObjectStore
+    object_at: Callable[[str], bytes | None]
+
+
+@pytest.fixture(params=["memory", _EMULATOR])
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    if request.param == "memory":
+        memory = MemoryBucket()
+        return Bucket(memory, memory.objects.get)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    port = request.getfixturevalue("ministack_port")
+    endpoint = Endpoint("s3", "us-east-1", f"http://127.0.0.1:{port}")
+    name = f"bucket-{os.getpid()}-{next(_numbers)}"
+    assert endpoint.send("PUT", f"/{name}", [], b"").status == 200
+
+    def object_at(key: str) -> bytes | None:
+        answer = endpoint.send("GET", quote(f"/{name}/{key}"), [], b"")
+        return answer.body if answer.status == 200 else None
+
+    return Bucket(S3Bucket(endpoint, name), object_at)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

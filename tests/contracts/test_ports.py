@@ -8,7 +8,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StreamEntry
-from tapstack.testing import Fault, FaultScript, FaultyApi, Injection, MemoryBucket
+from tapstack.testing import Fault, FaultScript, FaultyApi, Injection
 
 A, B, C = Key("a", "1"), Key("b", "1"), Key("c", "1")
 
@@ -96,8 +96,10 @@ def test_a_put_tells_for_each_entry_whether_it_is_stored(kinesis, stream) -> Non
     assert KinesisWriter(faulty, stream).put(entries) == [True, False, True]
 
 
-def test_an_object_put_again_replaces_the_first() -> None:
-    bucket = MemoryBucket()
-    bucket.put("k", b"1")
-    bucket.put("k", b"2")
-    assert bucket.objects == {"k": b"2"}
+@pytest.mark.parametrize("key", ["k", "late/shardId-000000000000/4959-0.json", "a b+c=%25/\u00e9"])
+@pytest.mark.parametrize("body", [b"", b"{}", bytes(range(256)) * 40])
+def test_an_object_is_stored_whole_and_put_again_replaces_the_first(bucket, key, body) -> None:
+    assert bucket.object_at(key) is None
+    bucket.store.put(key, b"first")
+    bucket.store.put(key, body)
+    assert bucket.object_at(key) == body

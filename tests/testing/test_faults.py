@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
+from tapstack.errors import OutcomeUnknown
 from tapstack.ports import AwsError
 from tapstack.testing import (
     Crash,
@@ -226,9 +226,9 @@ def test_every_fault_can_happen_somewhere() -> None:
 @pytest.mark.parametrize(
     ("fault", "raises", "stored"),
     [
-        ("throttle", Throttled, False),
-        ("internal_error", Unavailable, False),
-        ("internal_error_applied", Unavailable, True),
+        ("throttle", OutcomeUnknown, False),
+        ("internal_error", OutcomeUnknown, False),
+        ("internal_error_applied", OutcomeUnknown, True),
         ("lost_request", OutcomeUnknown, False),
         ("lost_response", OutcomeUnknown, True),
         ("crash_before", Crash, False),

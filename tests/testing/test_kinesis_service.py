@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -263,3 +264,14 @@ def test_filters_at_a_timestamp_list_the_shards_of_that_moment() -> None:
     assert listed("AT_TIMESTAMP", after) == [1, 2]
     assert listed("FROM_TIMESTAMP", before) == [0, 1, 2]
     assert listed("FROM_TIMESTAMP", after + 1) == [1, 2]
+
+
+@pytest.mark.parametrize("char", ["k", "\u00e9", "\U0001f600"])
+@pytest.mark.parametrize("units", [256, 258])
+def test_a_partition_key_has_at_most_256_utf_16_units(char: str, units: int) -> None:
+    kinesis = MemoryKinesis()
+    kinesis.create_stream("s")
+    key = char * (units * 2 // len(char.encode("utf-16-le")))
+    with nullcontext() if units == 256 else pytest.raises(AwsError, match="less than or equal to 256"):
+        kinesis.put("s", key, b"x")
+    assert len(kinesis.records("s")) == (units == 256)

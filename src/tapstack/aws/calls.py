@@ -14,7 +14,6 @@ ERRORS: Mapping[str, type[Unavailable]] = {
     "ProvisionedThroughputExceededException": Throttled,
     "RequestLimitExceeded": Throttled,
     "LimitExceededException": Throttled,
-    "SlowDown": Throttled,
     "KMSThrottlingException": Throttled,
     # The server failed somewhere on the way: the write may have been done.
     "InternalServerError": OutcomeUnknown,

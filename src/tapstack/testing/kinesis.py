@@ -24,7 +24,7 @@ from tapstack.testing.clock import ManualClock
 PUT_RECORDS_COUNT_MAX = 500
 PUT_RECORDS_BYTES_MAX = 10 * 1024 * 1024  # keys included
 RECORD_BYTES_MAX = 1024 * 1024  # data before base64; a stream's MaxRecordSize unless it was raised
-PARTITION_KEY_CHARS_MAX = 256
+PARTITION_KEY_CHARS_MAX = 256  # as Java counts them: UTF-16 units
 RETENTION_HOURS_MAX = 8760
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
@@ -228,7 +228,7 @@ class MemoryKinesis(ShardReading, Resharding):
         if not key:
             must = "Member must have length greater than or equal to 1"
             raise constraint("", f"{at}partitionKey", must)
-        if len(key) > PARTITION_KEY_CHARS_MAX:
+        if len(key.encode("utf-16-le", "surrogatepass")) > 2 * PARTITION_KEY_CHARS_MAX:
             must = "Member must have length less than or equal to 256"
             raise constraint(key, f"{at}partitionKey", must)
         if len(entry.data) > RECORD_BYTES_MAX:
@@ -250,7 +250,7 @@ class MemoryKinesis(ShardReading, Resharding):
     def _store(self, stream: Stream, entry: wire.PutEntry, now_ms: int) -> wire.PutAnswer:
         explicit = entry.explicit_hash_key
         shard = stream.shard_for(hash_key(entry.partition_key) if explicit is None else int(explicit))
-        size = len(entry.data) + len(entry.partition_key)
+        size = len(entry.data) + len(entry.partition_key.encode())
         if self._limited and not shard.admit_write(size, now_ms):
             return wire.PutAnswer(
                 error_code="ProvisionedThroughputExceededException",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
+from tapstack.errors import OutcomeUnknown
 from tapstack.testing.faults import NONE, Call, Crash, FaultPolicy
 
 
@@ -38,7 +38,7 @@ class MemoryBucket:
 
         Raises
         ------
-        Throttled, OutcomeUnknown, Unavailable
+        OutcomeUnknown
             If the policy says so.
         Crash
             If the policy says so.
@@ -46,12 +46,8 @@ class MemoryBucket:
         fault = self._chosen()
         if fault == "crash_before":
             raise Crash(fault)
-        if fault == "throttle":
-            raise Throttled(f"PutObject {key}: SlowDown")
-        if fault == "internal_error":
-            raise Unavailable(f"PutObject {key}: InternalError")
-        if fault == "lost_request":
-            raise OutcomeUnknown(f"PutObject {key}")
+        if fault in {"throttle", "internal_error", "lost_request"}:
+            raise OutcomeUnknown(f"PutObject {key}")  # S3's 503 and 500, or no answer
         self.objects[key] = bytes(body)
         self.puts.append(key)
         if fault == "crash_after":

@@ -210,6 +210,10 @@ class AwsApi(Protocol):
             If the service answered with an error.
         OutcomeUnknown
             If the connection ended before an answer came.
+        Unavailable
+            If there was no connection: nothing was sent.
+        Misconfigured
+            If there are no credentials.
         """
         ...
 

@@ -17,7 +17,6 @@ from event_strategies import NOON_S, stream_event_dict
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, Report, World, consume
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.aggregates import Counters
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_item, decode_user
@@ -128,10 +127,6 @@ class Pipeline:
 def _decoded(pk: str, state: str) -> Any:
     data = msgspec.convert(state, bytes)
     return {"U": decode_user, "A": decode_user, "I": decode_item, "T": decode_board}[pk[0]](data)
-
-
-def _by_type(pk: str, counters: Counters) -> dict[tuple[str, str], int]:
-    return {(pk, EVENT_TYPES[key]): n for key, n in counters.items() if isinstance(key, int)}
 
 
 def counts(pipeline: Pipeline) -> dict[str, Counter[tuple[str, str]]]:

@@ -57,10 +57,6 @@ def after(events: list[Arrival]) -> Windowed:
     return state
 
 
-def without_empty(state: Windowed) -> list[dict[int, Counters]]:
-    return [{number: counted for number, counted in window.items() if counted} for window in state.windows]
-
-
 @given(streams.flatmap(lambda events: st.tuples(st.just(events), st.permutations(events))))
 def test_the_order_of_processing_changes_nothing(orders: tuple[list[Arrival], list[Arrival]]) -> None:
     one, other = after(orders[0]), after(orders[1])

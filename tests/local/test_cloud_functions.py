@@ -49,6 +49,12 @@ def deployed_rules() -> list[ListenerRule]:
     ]
 
 
+def test_the_functions_may_run_as_long_as_the_deployed_ones() -> None:
+    deployed = {"consumer": "consumer_timeout_s", "collector": "api_timeout_s", "insights": "api_timeout_s"}
+    told = {function.name.removeprefix("tapstack-"): function.timeout_s for function in BLUEPRINT.functions}
+    assert told == {name: float(variable(limit)) for name, limit in deployed.items()}
+
+
 def test_the_rules_are_the_deployed_ones() -> None:
     deployed = deployed_rules()
     assert len(deployed) == 2

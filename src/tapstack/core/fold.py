@@ -42,8 +42,8 @@ from tapstack.core.rows import (
 from tapstack.core.sessions import Session, session_of
 
 # Rows expect parts by their number: another cut would count items of a pending part twice, or never.
-# An event of more items is applied in parts, each a transaction's worth: 80 items, 16 partners from
-# earlier in the session at most, 3 boards and the user make 100 rows.
+# An event of more items is applied in parts, each a transaction's worth: 80 items, 8 partners from
+# earlier in the session at most, 3 boards and the user make 92 rows of 100.
 PART_ITEMS_MAX = 80
 
 

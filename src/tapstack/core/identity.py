@@ -19,7 +19,7 @@ TIMELESS_MS = 0  # the client said no time: such an id is the first to be forgot
 
 
 class Native(msgspec.Struct, gc=False, frozen=True, array_like=True):
-    """An event numbered by its client: remembered as an interval, never forgotten."""
+    """An event numbered by its client: remembered as intervals, within bounds."""
 
     client: bytes  # the 16 bytes of the UUIDv7; the first six are its birth time in ms
     n: int

@@ -46,7 +46,7 @@ class Profile(msgspec.Struct, gc=False, array_like=True):
     locale: str | None = None
     traits: dict[str, str | int | float | bool] = {}
     traits_at_s: int = 0
-    aliases: list[str] = []  # anonymous ids of the same person, as `identify` events said
+    aliases: list[str] = []  # anonymous ids of the same person, as events that named both said
 
 
 class UserState(msgspec.Struct, gc=False, array_like=True):

@@ -13,7 +13,7 @@ from tapstack.entrypoints.settings import aws_settings, insights_settings
 from tapstack.errors import Unavailable
 from tapstack.insights.routes import BadRequest, NotFound, respond, route_of
 
-# RFC 9110, section 9; a sender may write any other word, and it is not logged.
+# RFC 9110, section 9, and RFC 5789; a sender may write any other word, and it is not logged.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 _settings = insights_settings()

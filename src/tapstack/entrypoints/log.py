@@ -1,6 +1,6 @@
-"""One JSON line per invocation; it is also the metrics, in CloudWatch's embedded format.
+"""One JSON line per invocation with its metrics, in CloudWatch's embedded format, and some beside it.
 
-The line holds counts, outcomes and ``duration_ms``, how long the handler took by the wall clock; never a
+Lines hold counts, outcomes and ``duration_ms``, how long the handler took by the wall clock; never a
 payload, never a user's identifier, never a name that a sender chose.
 """
 

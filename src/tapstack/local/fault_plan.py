@@ -1,6 +1,6 @@
 """How often what goes wrong in the embedded cloud: the presets behind ``--faults``.
 
-The identifiers are those of the table of faults in the event source mapping's design: C is what happens
+The identifiers are those of `tapstack.local.simulation.faults.FAULTS`: C is what happens
 to producers, S to the stream, E to invocations, D to the stores, O to operators.
 """
 

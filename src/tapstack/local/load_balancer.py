@@ -125,7 +125,7 @@ class ListenerRule:
 NOT_FOUND = FixedResponse(status=404)
 
 RequestFault = Literal["alb_dropped_before", "alb_dropped_after", "alb_502_before", "alb_502_after"]
-"""What may happen to a request (C2 of the fault table): the client's connection is cut, or it gets a
+"""What may happen to a request (fault C2): the client's connection is cut, or it gets a
 502, before or after the function ran."""
 
 

@@ -88,8 +88,8 @@ class Tables:
         fields = msgspec.msgpack.decode(state)
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
-            (clients, floor_ms, ids, floor_s, parts, *_), _, counters, _, _, pairs = fields[:6]
-            self.users[pk] = UserRow(clients, floor_ms, ids, floor_s, parts, counters, pairs)
+            (clients, floor_ms, ids, ids_floor_ms, parts, *_), _, counters, _, _, pairs = fields[:6]
+            self.users[pk] = UserRow(clients, floor_ms, ids, ids_floor_ms, parts, counters, pairs)
         elif kind == "I":
             (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
             row = ItemRow(lifetime, windows, arrived_s, viewed_with, bought_with)

@@ -1,4 +1,4 @@
-"""Shards that split and merge while traffic flows: fault S3 of the table, in the embedded cloud's Kinesis.
+"""Shards that split and merge while traffic flows: fault S3, in the embedded cloud's Kinesis.
 
 An operator who scales a stream does it with producers writing and batches in flight, so it happens here
 right after the event source mapping was given a page of records. Everything goes through the API's own
@@ -136,4 +136,4 @@ NAMES: dict[Change, str] = {
     "merge": "S3 merge",
     "update_shard_count": "S3 update_shard_count",
 }
-"""How changes are counted: by their row of the table of faults."""
+"""How changes are counted: by their names as faults."""

@@ -78,7 +78,7 @@ class Sent:
         HTTP statuses; 0 for no answer.
     visible_ms
         The sample: from the collector's answer until the API shows the event.
-    started_s, ended_s
+    started_s
         By the sender's clock.
     """
 
@@ -91,7 +91,6 @@ class Sent:
     statuses: Counter[int] = field(default_factory=Counter)
     visible_ms: list[float] = field(default_factory=list)
     started_s: float = 0.0
-    ended_s: float = 0.0
 
 
 class Sender:
@@ -176,7 +175,6 @@ class Sender:
                         sent.events += len(request.events)
                         task = tasks.create_task(self._deliver(session, request.events))
                         task.add_done_callback(lambda _: in_flight.release())
-                sent.ended_s = self._clock()
                 await asyncio.gather(*self._samples)
             except asyncio.CancelledError:
                 await self._stop_sampling()

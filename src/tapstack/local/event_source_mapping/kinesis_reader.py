@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tapstack.errors import OutcomeUnknown
+from tapstack.errors import Unavailable
 from tapstack.local.event_source_mapping.model import (
     Fetch,
     FetchFailed,
@@ -106,7 +106,7 @@ class KinesisReader:
                 if not page.next_token:
                     return ShardsListed(now_ms, tuple(found))
                 request = {"NextToken": page.next_token}
-        except (AwsError, OutcomeUnknown):
+        except (AwsError, Unavailable):
             return ListFailed(now_ms)
 
     def fetch(self, fetch: Fetch, now_ms: int) -> RecordsFetched | FetchFailed:
@@ -119,7 +119,7 @@ class KinesisReader:
             page = _PAGE.decode(self._kinesis.call("GetRecords", _ENCODE(request)))
         except AwsError as error:
             return self._failed(fetch, now_ms, _TROUBLES.get(error.code, "unavailable"))
-        except OutcomeUnknown:
+        except Unavailable:
             return self._failed(fetch, now_ms, "unavailable")
         return RecordsFetched(
             now_ms=now_ms,

@@ -115,7 +115,6 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     troubles: int = 0
     iterator: str | None = None
     end_reached: bool = False
-    caught_up: bool = False
     millis_behind: int = 0
     lanes: tuple[Lane, ...] = ()
 

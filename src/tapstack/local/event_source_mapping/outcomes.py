@@ -1,4 +1,4 @@
-"""What follows from an invocation's answer: section 3 of the semantics as a table of outcomes."""
+"""What follows from an invocation's answer: a table of outcomes."""
 
 from __future__ import annotations
 

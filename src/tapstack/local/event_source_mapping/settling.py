@@ -107,7 +107,7 @@ def discard(draft: Draft, shard_id: str, lane: Lane, count: int, condition: Disc
 def destination_finished(
     draft: Draft, shard_id: str, lane: Lane, *, delivery_id: int, delivered: bool
 ) -> Lane:
-    """Go on after the destination took the records, or lost them: there is no second try [DOC]."""
+    """Go on after the destination took the records, or lost them: there is no second try."""
     if lane.discard is None or lane.discard.delivery_id != delivery_id:
         return lane
     records = lane.discard.records

@@ -78,7 +78,7 @@ def pump(draft: Draft, shard_id: str) -> None:
     moved = tuple(lanes.advance(draft, shard_id, lane, held=held) for lane in shard.lanes)
     shard = _move_checkpoint(draft, replace(shard, lanes=moved))
     if shard.end_reached and all(_empty(lane) for lane in shard.lanes):
-        draft.shards[shard_id] = replace(shard, phase="drained", lanes=(), caught_up=True, millis_behind=0)
+        draft.shards[shard_id] = replace(shard, phase="drained", lanes=(), millis_behind=0)
         draft.emit(ShardDrained(shard_id))
         draft.emit(ListShards())
         promote(draft)
@@ -191,7 +191,6 @@ def on_page(draft: Draft, page: RecordsFetched) -> None:
         fetched=page.records[-1].sequence_number if page.records else shard.fetched,
         end_reached=page.closed,
         # A full page may end in the very millisecond of the next record: only an empty one proves the end.
-        caught_up=page.closed or (not page.records and page.millis_behind == 0),
         millis_behind=page.millis_behind,
     )
     if page.records:
@@ -278,7 +277,6 @@ def _rewound(draft: Draft, shard: Shard) -> Shard:
         fetch_id=None,
         iterator=None,
         end_reached=False,
-        caught_up=False,
         troubles=0,
         lanes=tuple(
             Lane(index=i, checkpoint=shard.lanes[i].checkpoint, skip_to=shard.lanes[i].checkpoint)

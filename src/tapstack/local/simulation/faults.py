@@ -1,6 +1,6 @@
 """The faults by name, how often a run draws each, and what really happened.
 
-The names are those of the fault table in the design of the event source mapping.
+The names are used wherever faults are injected or counted.
 """
 
 from __future__ import annotations

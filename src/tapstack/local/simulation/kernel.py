@@ -167,10 +167,6 @@ class Kernel:
         if actor.dead:
             raise Crash("killed")
 
-    def wake(self, actor: Actor, delay_us: int = 0) -> None:
-        """Let a suspended actor go on."""
-        self.after(delay_us, lambda: self.resume(actor))
-
     def kill(self, actor: Actor) -> None:
         """Let an actor die where it stands."""
         actor.dead = True

@@ -61,7 +61,7 @@ class _Shrinker:
 
     def shrink_devices(self) -> None:
         """Drop devices, one at a time, and then events."""
-        devices = self.plan.devices or tuple(range(DEVICES_MAX))
+        devices = self.plan.devices or tuple(self.outcome.devices)
         for device in devices:
             fewer = tuple(other for other in self.plan.devices or devices if other != device)
             if fewer:
@@ -69,9 +69,6 @@ class _Shrinker:
         events = self.plan.events_max or 32
         while events > 1 and self.try_plan(replace(self.plan, events_max=events // 2)):
             events //= 2
-
-
-DEVICES_MAX = 10
 
 
 def _kind(outcome: Outcome) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from benchmarks import guarantees
 
+from tapstack.local.simulation.checking.rows import INVARIANTS
+
 PAGE = f"before\n{guarantees.BEGIN}\nold\n{guarantees.END}\nafter\n"
 
 FAILURE = {"violation": "invariant 3: twice", "command": "tapstack simulate 7"}
@@ -60,3 +62,9 @@ def test_what_breaks_or_survives_fails_the_command_and_is_named(
     assert run(monkeypatch, "--seeds", "20", violations=1) == 1
     assert "invariant 3: twice\n  tapstack simulate 7\n" in capsys.readouterr().err
     assert run(monkeypatch, "--seeds", "20", surviving="age_ignored") == 1
+
+
+def test_the_page_lists_the_invariants() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "delivery-guarantees.md").read_text()
+    assert all(f"| {number} | {text} |" in page for number, text in INVARIANTS.items())
+    assert list(INVARIANTS) == list(range(1, 13))

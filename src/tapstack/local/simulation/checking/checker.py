@@ -1,10 +1,9 @@
 """The checker: looks on while the pipeline runs, and knows nothing of how it works.
 
 It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
-it takes effect, every checkpoint as it moves, and the final tables; it holds the twelve invariants against
-them. It imports nothing of the product. The tenth, that redriving changes nothing, has no check of its
-own: whoever redrives is an actor, and a record that counts again breaks the third. Of the twelfth, erasure
-leaves no tombstone, as there is no erasure yet.
+it takes effect, every checkpoint as it moves, and the final tables; it holds `INVARIANTS` against
+them. It imports nothing of the product. The tenth has no check of its own: whoever redrives is an actor, and
+a record that counts again breaks the third.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ class Checker:
         self.past.note((pk, sk), None)
 
     def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
-        """Check a transaction at the moment it takes effect (invariants 2, 3, 8, 10, 12).
+        """Check a transaction at the moment it takes effect (invariants 2, 3, 7, 8, 12).
 
         Parameters
         ----------

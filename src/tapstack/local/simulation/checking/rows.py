@@ -6,6 +6,7 @@ Shares no code with the product. Positions of fields are those of docs/reference
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,13 +20,29 @@ VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 _unpack = msgspec.msgpack.Decoder().decode
 
 
+INVARIANTS: Mapping[int, str] = {
+    1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or told as missing.",
+    2: "What items count adds up to what users count; pairs, sessions and boards follow from the events.",
+    3: "The tables are a plain fold of the distinct accepted events, and never above it, even for a moment.",
+    4: "Who was answered 2xx finds the event on the stream, as it was said.",
+    5: "Up to a checkpoint every record is counted, known as counted, stored as late, or in quarantine.",
+    6: "Replaying everything changes nothing.",
+    7: "Counts depend on no order, batch, parallelism or layout of shards.",
+    8: "State is bounded; what is forgotten becomes late, never new.",
+    9: "No success is reported with a record left out.",
+    10: "Redriving a record any number of times counts it once.",
+    11: "Readers add up all lanes, and show no row that has expired.",
+    12: "A row lives longer than the records that it judges.",
+}
+
+
 class Violation(AssertionError):  # noqa: N818 - a finding, not an error of the program
     """An invariant is broken.
 
     Parameters
     ----------
     invariant
-        Its number in the design, 1 to 12; 0 for a failure outside of the list.
+        Its number in `INVARIANTS`.
     text
         How.
     """

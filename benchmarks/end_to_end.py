@@ -24,9 +24,9 @@ from benchmarks._traffic import stream
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
 from tapstack.local.lambda_config import REGION
-from tapstack.local.reconcile import reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_tables import Reader
+from tapstack.local.reconciliation.checker import reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.run import BACKLOG_MAX_PER_SHARD, shop
 from tapstack.local.sender import Sender, percentiles
 from tapstack.local.traffic import Request

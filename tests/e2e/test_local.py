@@ -22,9 +22,9 @@ from tapstack.local.bystanders import Bystanders
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
 from tapstack.local.lambda_config import REGION
-from tapstack.local.reconcile import reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_tables import Reader
+from tapstack.local.reconciliation.checker import reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.sender import AGENT, Sender
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.xdist_group("embedded_cloud")]

@@ -27,9 +27,9 @@ from infrastructure.toolbox import ROOT
 from tapstack.local.blueprint import Blueprint
 from tapstack.local.call_recorder import CallRecorder, RecordedCall
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.reconcile import Reconciliation, reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_tables import Reader
+from tapstack.local.reconciliation.checker import Reconciliation, reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.run import shop
 from tapstack.local.sender import Sender
 from tapstack.local.stack import read_stack

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapstack.local.bystanders import Bystanders
-from tapstack.local.reconcile_ledger import Ledger
+from tapstack.local.reconciliation.ledger import Ledger
 
 EVENT = {
     "event_type": "item_view",

@@ -7,10 +7,10 @@ import pytest
 
 LOCAL = Path(__file__).parents[2] / "src/tapstack/local"
 CHECKERS = [
-    *LOCAL.glob("reconcile*.py"),
+    *LOCAL.glob("reconciliation/*.py"),
     *LOCAL.glob("simulation/checking/*.py"),
 ]
-THEIRS = ("tapstack.local.reconcile", "tapstack.local.simulation.checking")
+THEIRS = ("tapstack.local.reconciliation", "tapstack.local.simulation.checking")
 ALLOWED = {"tapstack.errors"}
 
 

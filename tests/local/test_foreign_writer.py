@@ -9,9 +9,9 @@ import pytest
 from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
 from tapstack.local.foreign_writer import NAME, ForeignWriter
-from tapstack.local.reconcile import reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_tables import StoredEvent, Tables
+from tapstack.local.reconciliation.checker import reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import StoredEvent, Tables
 from tapstack.testing import ManualClock, MemoryKinesis
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from every_pair import recall, viewed_pairs
 from reconcile_world import AT_S, hundred, view
 
 from tapstack.collector.collect import canonical
@@ -14,10 +15,9 @@ from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
 from tapstack.errors import InvalidEvent
-from tapstack.local.reconcile import reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_pairs import recall, viewed_pairs
-from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
+from tapstack.local.reconciliation.checker import reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import ItemRow, StoredEvent, Tables
 from tapstack.local.traffic import Sins, generate
 from tapstack.ports import Row
 

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from tapstack.core import aggregates, cooccurrence, dedupe, events, fold, ranking, rows, sessions
 from tapstack.errors import Unavailable
-from tapstack.local import reconcile, reconcile_identities, reconcile_ledger
-from tapstack.local.reconcile_tables import Reader
+from tapstack.local.reconciliation import checker, identities, ledger
+from tapstack.local.reconciliation.tables import Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
@@ -47,19 +47,19 @@ def test_the_page_lists_every_field_in_the_order_of_the_code():
 def test_the_page_and_the_checker_have_the_codes_of_the_event_types():
     types = documented()[1]
     assert {code: name for code, (name, _) in types.items()} == dict(enumerate(events.EVENT_TYPES))
-    assert tuple(reconcile_ledger.TYPES) == events.EVENT_TYPES
+    assert tuple(ledger.TYPES) == events.EVENT_TYPES
     interesting = {code for code, (_, is_interesting) in types.items() if is_interesting}
-    assert interesting == ranking.INTERESTED == reconcile.INTEREST
+    assert interesting == ranking.INTERESTED == checker.INTEREST
 
 
 def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     page = " ".join(PAGE.read_text().split())
     windows = {window.name: window for window in aggregates.WINDOWS}
-    assert list(windows) == list(reconcile.WINDOW_NAMES)
-    assert [window.length_s for window in windows.values()] == list(reconcile.WINDOW_LENGTHS_S)
-    assert [window.kept for window in windows.values()] == list(reconcile.WINDOWS_KEPT)
-    assert reconcile.BOARD_PLACES == ranking.BOARD_PLACES
-    assert reconcile_identities.CLIENTS_MAX == dedupe.CLIENTS_MAX
+    assert list(windows) == list(checker.WINDOW_NAMES)
+    assert [window.length_s for window in windows.values()] == list(checker.WINDOW_LENGTHS_S)
+    assert [window.kept for window in windows.values()] == list(checker.WINDOWS_KEPT)
+    assert checker.BOARD_PLACES == ranking.BOARD_PLACES
+    assert identities.CLIENTS_MAX == dedupe.CLIENTS_MAX
     for said in (
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",

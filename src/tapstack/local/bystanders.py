@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tapstack.local.reconcile_ledger import Ledger
+from tapstack.local.reconciliation.ledger import Ledger
 
 
 class _Entry(msgspec.Struct):

@@ -20,9 +20,9 @@ from tapstack.local.blueprint import Blueprint
 from tapstack.local.bystanders import Bystanders
 from tapstack.local.call_recorder import CallRecorder
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.reconcile import Reconciliation, reconcile
-from tapstack.local.reconcile_ledger import Ledger
-from tapstack.local.reconcile_tables import Reader
+from tapstack.local.reconciliation.checker import Reconciliation, reconcile
+from tapstack.local.reconciliation.ledger import Ledger
+from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.recording import read_recording
 from tapstack.local.run_progress import REFRESH_S, Screen, Stage
 from tapstack.local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles

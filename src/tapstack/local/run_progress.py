@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
-from tapstack.local.reconcile import Reconciliation
+from tapstack.local.reconciliation.checker import Reconciliation
 
 PLAIN_EVERY_S = 5.0  # between lines where there is no terminal
 PLAIN_WIDTH = 110  # of tables where there is no terminal

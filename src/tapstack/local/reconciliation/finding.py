@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tapstack.local.reconcile_ledger import TYPES, Counters
+from tapstack.local.reconciliation.ledger import TYPES, Counters
 
 EXAMPLES_MAX = 5
 

@@ -1,8 +1,8 @@
 """The checker: every accepted event is counted exactly once, whichever way the tables are looked at.
 
-It compares what ought to be there (`reconcile_ledger`) with what was read back (`reconcile_tables`), and
+It compares what ought to be there (`ledger`) with what was read back (`tables`), and
 shares no code with the pipeline. Events in the late store need not be counted, if the checker sees why they
-are late (`reconcile_aside`): whether one had been counted before is found out from its user's
+are late (`aside`): whether one had been counted before is found out from its user's
 counters. Events that were sent and never answered for may count or not.
 """
 
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tapstack.local.reconcile_aside import check_foreign, check_set_aside, stored_effect
-from tapstack.local.reconcile_finding import EXAMPLES_MAX, Finding, compare, type_name
-from tapstack.local.reconcile_identities import check_identities
-from tapstack.local.reconcile_ledger import (
+from tapstack.local.reconciliation.aside import check_foreign, check_set_aside, stored_effect
+from tapstack.local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
+from tapstack.local.reconciliation.identities import check_identities
+from tapstack.local.reconciliation.ledger import (
     CODES,
     WINDOW_LENGTHS_S,
     Counters,
@@ -23,7 +23,7 @@ from tapstack.local.reconcile_ledger import (
     Identity,
     Ledger,
 )
-from tapstack.local.reconcile_tables import ItemRow, StoredEvent, Tables
+from tapstack.local.reconciliation.tables import ItemRow, StoredEvent, Tables
 
 WINDOW_NAMES = ("5m", "1h", "1d")
 WINDOWS_KEPT = (12, 24, 7)

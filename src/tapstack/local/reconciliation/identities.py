@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tapstack.local.reconcile_ledger import Identity, Ledger
-from tapstack.local.reconcile_tables import Tables, UserRow
+from tapstack.local.reconciliation.ledger import Identity, Ledger
+from tapstack.local.reconciliation.tables import Tables, UserRow
 
 CLIENTS_MAX = 16  # clients a row remembers; a further one makes it forget the one used longest ago
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import msgspec
 
-from tapstack.local.reconcile_finding import EXAMPLES_MAX, Finding
-from tapstack.local.reconcile_ledger import Effect, Identity, Ledger, digest, effect_of
-from tapstack.local.reconcile_tables import StoredEvent, Tables, UserRow
+from tapstack.local.reconciliation.finding import EXAMPLES_MAX, Finding
+from tapstack.local.reconciliation.ledger import Effect, Identity, Ledger, digest, effect_of
+from tapstack.local.reconciliation.tables import StoredEvent, Tables, UserRow
 
 PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
 _NO_ROW = UserRow({}, -1, {}, -1, [], {}, 0)

@@ -32,7 +32,7 @@ from tapstack.local.reconciliation.ledger import Ledger
 from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.run import shop
 from tapstack.local.sender import Sender
-from tapstack.local.stack import read_stack
+from tapstack.local.stack.reading import read_stack
 from tapstack.local.traffic import Request
 
 EVENTS = 1_000

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from tapstack.local.fault_plan import PRESETS, FaultDice, fault_name
-from tapstack.local.fault_proxy import FaultProxy, any_caller
+from tapstack.local.faults.plan import PRESETS, FaultDice, fault_name
+from tapstack.local.faults.proxy import FaultProxy, any_caller
 from tapstack.testing.faults import Fault, FaultScript, Injection
 
 TRANSACTION = {"TransactItems": [{"Put": {}}, {"Put": {}}, {"Put": {}}]}

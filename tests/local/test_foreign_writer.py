@@ -8,7 +8,7 @@ import pytest
 
 from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
-from tapstack.local.foreign_writer import NAME, ForeignWriter
+from tapstack.local.faults.foreign_writer import NAME, ForeignWriter
 from tapstack.local.reconciliation.checker import reconcile
 from tapstack.local.reconciliation.ledger import Ledger
 from tapstack.local.reconciliation.tables import StoredEvent, Tables

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tapstack.local.resharding import NAMES, Resharder
+from tapstack.local.faults.resharding import NAMES, Resharder
 from tapstack.testing import ManualClock, MemoryKinesis
 from tapstack.testing._kinesis_wire import ShardAnswer
 

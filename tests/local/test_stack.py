@@ -17,7 +17,7 @@ from tapstack.errors import Unavailable, UsageError
 from tapstack.local.cloud import CloudConfig, EmbeddedCloud
 from tapstack.local.lambda_config import environment_of
 from tapstack.local.load_balancer import FixedResponse
-from tapstack.local.stack import applied, read_stack, show
+from tapstack.local.stack.reading import applied, read_stack, show
 
 ACCOUNT = "us-east-1:111122223333"
 STREAM_ARN = f"arn:aws:kinesis:{ACCOUNT}:stream/s-events"

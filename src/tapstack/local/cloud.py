@@ -23,13 +23,13 @@ from tapstack.entrypoints.clock import SystemClock
 from tapstack.errors import Unavailable, UsageError
 from tapstack.local.call_recorder import CallRecorder, RecordedApi
 from tapstack.local.cloud_config import CloudConfig
-from tapstack.local.cloud_faults import CloudFaults
 from tapstack.local.cloud_functions import Endpoints, consumer_workers
 from tapstack.local.destination import EmulatedDestination
 from tapstack.local.emulator import Emulator
 from tapstack.local.event_source_mapping import InvokeResult, MappingRunner
 from tapstack.local.event_source_mapping.model import CheckpointMoved, EmitMetric, Output
-from tapstack.local.fault_proxy import FaultProxy
+from tapstack.local.faults.cloud import CloudFaults
+from tapstack.local.faults.proxy import FaultProxy
 from tapstack.local.kinesis_server import KinesisServer, Observe
 from tapstack.local.lambda_host import LambdaFunction
 from tapstack.local.load_balancer import LoadBalancer, look_away

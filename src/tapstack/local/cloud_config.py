@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tapstack.local.blueprint import Blueprint
 from tapstack.local.cloud_functions import embedded
-from tapstack.local.fault_plan import Preset
+from tapstack.local.faults.plan import Preset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from tapstack.local.reconciliation.tables import Reader
 from tapstack.local.recording import read_recording
 from tapstack.local.run_progress import REFRESH_S, Screen, Stage
 from tapstack.local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
-from tapstack.local.stack import applied
+from tapstack.local.stack.reading import applied
 from tapstack.local.traffic import EVENTS_PER_MIN, Request, generate
 
 EVENTS = 10_000

@@ -19,8 +19,8 @@ from tapstack.local.blueprint import Blueprint, TableConfig
 from tapstack.local.cloud_functions import COLLECTOR_WORKERS, consumer_workers
 from tapstack.local.event_source_mapping import MappingConfig
 from tapstack.local.lambda_config import FunctionConfig
-from tapstack.local.stack_packages import unpack
-from tapstack.local.stack_routes import default_action, listener_rules, target_groups
+from tapstack.local.stack.packages import unpack
+from tapstack.local.stack.routes import default_action, listener_rules, target_groups
 
 ON_DEMAND_SHARDS = 4  # of a new on-demand stream; docs.aws.amazon.com/streams, read 2026-11-23
 

@@ -1,4 +1,4 @@
-"""Where in the embedded cloud what goes wrong: the plan of `fault_plan`, brought to its places."""
+"""Where in the embedded cloud what goes wrong: `plan`, brought to its places."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal
 
 from tapstack.local.cloud_config import CloudConfig
 from tapstack.local.event_source_mapping import Choices, FixedChoices, InvokeResult, SeededChoices
-from tapstack.local.fault_plan import PRESETS, FaultDice, fault_name
-from tapstack.local.fault_proxy import FaultProxy
-from tapstack.local.foreign_writer import ForeignWriter
+from tapstack.local.faults.foreign_writer import ForeignWriter
+from tapstack.local.faults.plan import PRESETS, FaultDice, fault_name
+from tapstack.local.faults.proxy import FaultProxy
+from tapstack.local.faults.resharding import Resharder
 from tapstack.local.kinesis_server import Observe
 from tapstack.local.lambda_host import InvokeFault, LambdaFunction
 from tapstack.local.load_balancer import RequestFault
-from tapstack.local.resharding import Resharder
 from tapstack.ports import AwsApi
 from tapstack.testing.faults import FaultyApi
 from tapstack.testing.kinesis import MemoryKinesis

@@ -1,0 +1,1 @@
+"""The applied Terraform stack as something that the embedded cloud can run."""

@@ -182,3 +182,15 @@ def test_shrinking_keeps_what_makes_a_run_fail_and_drops_the_rest() -> None:
     assert len(shrunk.outcome.decisions) <= len(culprits) + 2
     assert "--only" in shrunk.plan.command()
     assert shrunk.outcome.violation is not None
+
+
+@pytest.mark.parametrize("culprit", [0, 5, 42])
+def test_shrinking_finds_the_device_of_a_crowd_that_makes_a_run_fail(culprit: int) -> None:
+    def run(plan: Plan) -> Outcome:
+        devices = list(plan.devices or range(60))
+        violation = "invariant 3: made up" if culprit in devices else None
+        return Outcome(seed=plan.seed, trace="", violation=violation, devices=devices)
+
+    plan = Plan(seed=1)
+    shrunk = shrink(plan, run(plan), run=run)
+    assert shrunk.plan.devices == (culprit,)

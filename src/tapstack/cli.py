@@ -15,6 +15,8 @@ from tapstack.operations.command import COMMANDS
 
 USAGE_EXIT = 2
 FAILURE_EXIT = 1
+_DEFAULT = click.core.ParameterSource.DEFAULT
+EVENTS_MAX = 1_000_000_000
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -98,7 +100,9 @@ Exit codes: 0 every event was counted exactly once, 1 not so or never answered f
 command or in the recording, 130 after Ctrl-C before the end, 143 after SIGTERM."""
 )
 @click.option(
-    "--events", type=click.IntRange(1), help="How many events.  [default: 10000; a whole recording]"
+    "--events",
+    type=click.IntRange(1, EVENTS_MAX),
+    help="How many events.  [default: 10000; a whole recording]",
 )
 @click.option("--rate", type=Rate(), default="10000", show_default=True, help="Events a minute, or 'max'.")
 @click.option(
@@ -174,6 +178,8 @@ def local(
     """
     if columns and recording is None:
         raise UsageError("--map needs --input")
+    if stack is None and click.get_current_context().get_parameter_source("packages") is not _DEFAULT:
+        raise UsageError("--packages needs --stack")
     from tapstack.local.run import Options, run  # aiohttp and rich: only when it runs, not for --help
 
     names = [canonical for canonical, _ in columns]

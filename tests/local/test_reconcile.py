@@ -22,7 +22,7 @@ from tapstack.local.reconciliation.ledger import digest, effect_of
 
 NOT_HERE = {  # looked for, and there is none
     "rows that are none of ours",
-    "events set aside without a reason",
+    "accepted events set aside, and why",
     "foreign records in quarantine",
 }
 

@@ -157,8 +157,7 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
         ),
         pytest.param(
             HEAD + "1;NA;2;0;2016-05-09\n1;NA;2;0;ninth of May\n",
-            "line 3, column 'eventdate': expected a time such as 2026-01-31T12:00:00Z, or Unix seconds, "
-            "got 'ninth of May'",
+            "line 3, column 'eventdate': expected a day such as 2026-01-31, got 'ninth of May'",
             id="no date",
         ),
         pytest.param(HEAD + "1;NA;2\n", "line 2: expected 5 columns, got 3", id="a short row"),
@@ -234,7 +233,16 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
             id="an offset beyond any time",
         ),
         pytest.param("user_id,item_id\n", ": expected at least one row of events", id="no rows"),
-        pytest.param("", f"line 1: {NOBODY}", id="empty"),
+        pytest.param("", "the file is empty", id="empty"),
+        pytest.param(" \n\n", "the file is empty", id="blank"),
+        pytest.param(
+            '[{"user_id": "u"}]',
+            "line 1: expected CSV, or JSON lines: one object a line, and no array around them",
+            id="an array",
+        ),
+        pytest.param(
+            '{"user_id":' + "[" * 100_000, "line 1: expected a JSON object", id="nested without end"
+        ),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_one_clear_line(replay, tmp_path, text, message):

@@ -70,7 +70,10 @@ def read_recording(
     parser = RowParser(path, overrides or {})
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_rows(file.read(), parser, events))
+            text = file.read()
+        if not text.strip():
+            raise UsageError(f"{path}: the file is empty")
+        rows = list(_rows(text, parser, events))
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
@@ -81,7 +84,11 @@ def read_recording(
 
 
 def _rows(text: str, parser: RowParser, events: int | None) -> Iterator[RecordedRow]:
-    rows = _json_rows(text, parser) if text.lstrip()[:1] == "{" else _csv_rows(text, parser)
+    first = text.lstrip()[:1]
+    if first == "[":
+        parser.line = 1
+        raise parser.problem("", "CSV, or JSON lines: one object a line, and no array around them")
+    rows = _json_rows(text, parser) if first == "{" else _csv_rows(text, parser)
     for place, row in enumerate(rows):
         if events is not None and place >= events:
             return
@@ -94,7 +101,7 @@ def _json_rows(text: str, parser: RowParser) -> Iterator[RecordedRow]:
             continue
         try:
             cells = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError):
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError, RecursionError):
             raise parser.problem("", "a JSON object") from None
         if is_whole_event(cells):
             yield parser.whole(cells)

@@ -10,7 +10,7 @@ user_id       user_id, userid, user, customer_id     a known user
 anonymous_id  anonymous_id, visitorid, visitor_id    an unknown one; without both, the session's id
 session_id    the same, sessionid, user_session      the visit; also called session
 item_id       item_id, itemid, product_id, item      the item
-event_type    event_type, event, type, action        default ``item_view``, without an item ``page_view``
+event_type    event_type, event, type, action        default ``item_view``; a row without an item says it
 occurred_at   occurred_at, timestamp, event_time     RFC 3339, Unix seconds or milliseconds, or
                                                      ``2019-10-01 00:00:00 UTC``
 date          eventdate, date                        the day, as YYYY-MM-DD
@@ -199,7 +199,7 @@ class RowParser:
         return str(cell).strip()
 
     def _item(self, known: Mapping[str, str]) -> dict[str, Any]:
-        event_type = known.get("event_type", "item_view" if "item_id" in known else "page_view")
+        event_type = known.get("event_type", "item_view")
         event_type = _EVENT_TYPES.get(event_type.lower(), event_type)
         if "item_id" not in known:
             if "event_type" not in known:
@@ -215,11 +215,17 @@ class RowParser:
     def _at_ms(self, known: Mapping[str, str], who: str) -> int:
         if "occurred_at" in known:
             return self._moment("occurred_at", known["occurred_at"])
-        day = self._moment("date", known["date"]) if "date" in known else 0
+        day = self._day(known["date"]) if "date" in known else 0
         if "offset_ms" not in known:
             return day
         # A session over midnight has rows of two days, and all their offsets count from its beginning.
         return self._days.setdefault(who, day) + self._whole_number(known, "offset_ms")
+
+    def _day(self, text: str) -> int:
+        try:
+            return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1_000)
+        except ValueError:
+            raise self.problem("date", "a day such as 2026-01-31", text) from None
 
     def _moment(self, canonical: str, text: str) -> int:
         try:

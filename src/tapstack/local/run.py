@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import signal
 import time
@@ -143,8 +144,8 @@ class _Run:
 
     async def _main(self) -> int:
         calls = self._options.calls
-        if calls is not None and (calls.is_dir() or not calls.absolute().parent.is_dir()):
-            raise UsageError(f"--calls: expected a file in a folder that exists, got {str(calls)!r}")
+        if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
+            raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
         recorded = self._read_recording()
         with applied(self._options.stack, self._options.packages) as blueprint:
             return await self._run(recorded, blueprint)

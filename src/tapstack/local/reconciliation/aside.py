@@ -43,7 +43,7 @@ def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Fin
         not know as counted. And the accepted events whose being late has a reason, each once: they
         alone need not be counted.
     """
-    finding = Finding("events set aside without a reason")
+    finding = Finding("accepted events set aside, and why")
     late: dict[Identity, Effect] = {}
     unexcused: set[Identity] = set()
     for is_late, stored in [(True, each) for each in tables.late] + [

@@ -131,6 +131,8 @@ def show(source: str) -> dict[str, Any]:
         else:
             text = Path(source).read_text()
         document = json.loads(text)
+    except IsADirectoryError:
+        raise UsageError(f"{source}: is a directory") from None
     except FileNotFoundError as error:
         raise UsageError(f"{error.filename}: no such file or program") from None
     except ValueError as error:

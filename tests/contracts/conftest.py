@@ -169,10 +169,11 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture(params=["memory", _EMULATOR])
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     if request.param == "memory":
         memory = MemoryBucket()
-        return Bucket(memory, memory.objects.get)
+        yield Bucket(memory, memory.objects.get)
+        return
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     port = request.getfixturevalue("ministack_port")
@@ -184,7 +185,8 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
         answer = endpoint.send("GET", quote(f"/{name}/{key}"), [], b"")
         return answer.body if answer.status == 200 else None
 
-    return Bucket(S3Bucket(endpoint, name), object_at)
+    yield Bucket(S3Bucket(endpoint, name), object_at)
+    endpoint._connection.close()  # pytest may hold it in a cycle, in which the socket would go first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -136,9 +136,9 @@ BACKLOGS = {
 }
 
 
-@pytest.mark.parametrize("units_per_s", [1, 6, 50])
+@pytest.mark.parametrize("units_per_s", [1.25, 6, 50])
 @pytest.mark.parametrize("records", BACKLOGS.values(), ids=BACKLOGS)
-def test_a_backlog_is_worked_off_with_few_read_units(records: list[StreamRecord], units_per_s: int) -> None:
+def test_a_backlog_is_worked_off_with_few_read_units(records: list[StreamRecord], units_per_s: float) -> None:
     pipeline = Pipeline()
     table = Provisioned(pipeline.world.table, pipeline.clock, units_per_s)
     pipeline.world = msgspec.structs.replace(pipeline.world, table=table)

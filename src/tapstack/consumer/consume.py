@@ -21,7 +21,7 @@ from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
 # Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
 # chunk. A table that gives little is asked for what a few of them need, then for what twice as many do.
 READ_AHEAD = 300
-READ_AT_LEAST = 4
+READ_AT_LEAST = 2
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +147,6 @@ class _Invocation:
         self._open_parts = open_parts
         self._aside = aside
         self._workspace = Workspace(table, patience)
-        self._step = READ_AT_LEAST
 
     def apply(self, deliveries: list[Delivery]) -> None:
         """Commit all deliveries, as many at a time as fit one transaction, or set them aside.
@@ -155,37 +154,36 @@ class _Invocation:
         Parameters
         ----------
         deliveries
-            As they are packed. When the table is pressed, those that are left follow in the order of the
-            stream: so the record to resume from moves on, and what is done does not come again.
+            As they are packed. When the table is slow or gives little, those that are left follow in the
+            order of the stream: so the record to resume from moves on, and what is done does not come again.
         """
         start = read = 0
-        is_packed = True
+        step, is_packed = READ_AT_LEAST, True
         while start < len(deliveries):
             self._patience.check()
             if read - start < READ_AHEAD // 2:
-                self._workspace.read_ahead([each.user_key for each in deliveries[read : read + READ_AHEAD]])
-                if is_packed and self._workspace.is_pressed():
+                read = self._read_ahead(deliveries, read)
+            if not self._patience.is_calm():
+                if is_packed:
                     deliveries[start:] = sorted(deliveries[start:], key=attrgetter("position"))
-                    is_packed, read = False, start
-                read = self._read_on(deliveries, start, read)
+                    is_packed = False
+                read = min(start + step, len(deliveries))
+                step = min(2 * step, READ_AHEAD)
+                self._workspace.load([each.user_key for each in deliveries[start:read]])
             verdicts = self._commit_chunk(deliveries[start:read])
             start += len(verdicts)
             self._settle(verdicts)
             self._aside.store_head()
 
-    def _read_on(self, deliveries: Sequence[Delivery], start: int, read: int) -> int:
-        """Read what the next chunks need; tell how far the users' rows are known."""
+    def _read_ahead(self, deliveries: Sequence[Delivery], read: int) -> int:
+        """Read what the next chunks need, if there is time for it; tell how far the users' rows are known."""
         workspace = self._workspace
-        end = min(read + READ_AHEAD, len(deliveries))
-        known = read
-        while known < end and workspace.knows(deliveries[known].user_key):
-            known += 1
-        if known == start:
-            known = min(start + self._step, len(deliveries))
-            self._step = min(2 * self._step, READ_AHEAD)
-            workspace.load([each.user_key for each in deliveries[start:known]])
-        workspace.read_ahead(derived_keys(deliveries[read:known], workspace))
-        return known
+        ahead = deliveries[read : read + READ_AHEAD]
+        workspace.read_ahead([each.user_key for each in ahead])
+        if self._patience.is_calm():  # then all of them are known
+            workspace.read_ahead(derived_keys(ahead, workspace))
+            read += len(ahead)
+        return read
 
     def _commit_chunk(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
         """Commit the next chunk, deciding anew as often as somebody else was faster; tell the verdicts."""

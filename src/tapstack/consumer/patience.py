@@ -13,7 +13,7 @@ MARGIN_MS = (
     8_000  # left to answer Lambda in: a call that never connects or answers (3 s each), and two spare seconds
 )
 
-CALM_MS = 5_000  # an invocation that is older has a slow or a stingy table; a batch of 1,000 takes 0.2 s
+CALM_MS = 3_000  # an invocation that is older has a slow or a stingy table; a batch of 1,000 takes 0.2 s
 
 
 class Patience:
@@ -34,10 +34,12 @@ class Patience:
         self._jitter = jitter
         self._remaining_ms = remaining_ms
         self._began_ms = clock.now_ms()
+        self._is_calm = True
 
     def is_calm(self) -> bool:
-        """Tell whether there is time for what is not needed yet."""
-        return self._clock.now_ms() - self._began_ms < CALM_MS
+        """Tell whether there is time for what is not needed yet; once there is none, there is none."""
+        self._is_calm = self._is_calm and self._clock.now_ms() - self._began_ms < CALM_MS
+        return self._is_calm
 
     def check(self) -> None:
         """Refuse to begin what might not end in time.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tapstack.consumer.patience import Patience
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StateTable
 
 READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
-_UNPROCESSED = "the table left keys of a read unprocessed"
 
 
 class Workspace:
@@ -20,7 +19,6 @@ class Workspace:
         self._patience = patience
         self._rows: dict[Key, Row | None] = {}
         self._forgotten: set[Key] = set()
-        self._is_stingy = False  # the table left something unread
 
     def load(self, keys: Iterable[Key]) -> None:
         """Read the rows that are not known yet; those that were forgotten, as the last write left them.
@@ -33,60 +31,40 @@ class Workspace:
         Unavailable
             If the table goes on not answering; what was read stays known.
         """
+        self._load(keys, lambda: True)
+
+    def read_ahead(self, keys: Iterable[Key]) -> None:
+        """Read rows that will be needed, while there is time for that: so full calls read most rows.
+
+        Raises
+        ------
+        Unavailable
+            As `load`.
+        """
+        self._load(keys, self._patience.is_calm)
+
+    def _load(self, keys: Iterable[Key], goes_on: Callable[[], bool]) -> None:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
         attempt = 0
-        while unknown:
+        while unknown and goes_on():
             self._patience.check()
             asked = unknown[:READ_KEYS_MAX]
             try:
-                left = self._read(asked)
+                consistent = not self._forgotten.isdisjoint(asked)
+                found, left = self._table.read(asked, consistent=consistent)
             except Unavailable as error:
                 self._patience.pause(attempt, error)
                 attempt += 1
                 continue
-            if len(left) < len(asked):
+            again = frozenset(left)
+            if len(again) < len(asked):
                 attempt = 0  # a throttled table that gives a little is waited for as long as there is time
+            self._rows.update(dict.fromkeys([key for key in asked if key not in again]))
+            self._rows.update(found)
             unknown = [*left, *unknown[READ_KEYS_MAX:]]
-            if left:
-                self._patience.pause(attempt, Throttled(_UNPROCESSED))
+            if again:
+                self._patience.pause(attempt, Throttled("the table left keys of a read unprocessed"))
                 attempt += 1
-
-    def _read(self, asked: Sequence[Key]) -> Sequence[Key]:
-        """Read once; tell what the table left unread."""
-        consistent = not self._forgotten.isdisjoint(asked)
-        found, left = self._table.read(asked, consistent=consistent)
-        again = frozenset(left)
-        self._rows.update(dict.fromkeys([key for key in asked if key not in again]))
-        self._rows.update(found)
-        self._is_stingy = self._is_stingy or bool(again)
-        return left
-
-    def read_ahead(self, keys: Iterable[Key]) -> None:
-        """Read rows that will be needed, for as long as the table gives at once what it is asked for.
-
-        So that full calls read most rows, and a table that has little to give is asked for nothing but what
-        the next commit needs.
-        """
-        unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
-        for start in range(0, len(unknown), READ_KEYS_MAX):
-            if self.is_pressed():
-                return
-            try:
-                left = self._read(unknown[start : start + READ_KEYS_MAX])
-            except Unavailable as error:
-                self._is_stingy = True
-                self._patience.pause(0, error)
-            else:
-                if left:
-                    self._patience.pause(0, Throttled(_UNPROCESSED))
-
-    def is_pressed(self) -> bool:
-        """Tell whether the table is slow, or gives little: then only what is needed next is read."""
-        return self._is_stingy or not self._patience.is_calm()
-
-    def knows(self, key: Key) -> bool:
-        """Tell whether a row was read, or that the table has none."""
-        return key in self._rows
 
     def row(self, key: Key) -> Row | None:
         """Tell a loaded row; None if the table has none."""

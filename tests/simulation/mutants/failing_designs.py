@@ -56,9 +56,9 @@ _STALE = (
     _HAS_MARK,
     Edit(
         WORKSPACE,
-        "        self._rows.update(found)\n",
-        "        self._rows.update(found)\n"
-        "        self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
+        "            self._rows.update(found)\n",
+        "            self._rows.update(found)\n"
+        "            self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
     ),
     Edit(
         WORKSPACE,

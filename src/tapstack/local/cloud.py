@@ -214,7 +214,7 @@ class EmbeddedCloud:
         await self._make_stores()
         await self._start_functions(await self._start_endpoints())
         consumer = self.functions[self.blueprint.consumer]
-        self._faults.touch(
+        self._faults.start_on(
             self.kinesis, self.stream, lambda shards: consumer.resize(consumer_workers(shards))
         )
         self._start_mapping()

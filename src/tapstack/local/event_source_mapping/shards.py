@@ -190,7 +190,6 @@ def on_page(draft: Draft, page: RecordsFetched) -> None:
         next_fetch_ms=draft.now_ms + (0 if at_once else draft.pacing.poll_interval_ms),
         fetched=page.records[-1].sequence_number if page.records else shard.fetched,
         end_reached=page.closed,
-        # A full page may end in the very millisecond of the next record: only an empty one proves the end.
         millis_behind=page.millis_behind,
     )
     if page.records:

@@ -135,7 +135,7 @@ class CloudFaults:
             duplicate.cancel()
         await asyncio.gather(*self._duplicates, return_exceptions=True)
 
-    def touch(self, kinesis: MemoryKinesis, stream: str, on_reshard: Callable[[int], object]) -> None:
+    def start_on(self, kinesis: MemoryKinesis, stream: str, on_reshard: Callable[[int], object]) -> None:
         """Begin to reshard a stream and to write to it, as it is read; `note` tells that."""
         counts = self._dice.counts
         if self._reshard_every:

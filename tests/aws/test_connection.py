@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tapstack.aws.connection import Place, connect
+from tapstack.aws.connection import Connection, Place, connect
 
 
 @pytest.fixture
@@ -60,3 +62,20 @@ def test_all_places_together_take_no_longer_than_one(stack: ExitStack, count: in
 def test_a_host_without_a_place_is_an_error_as_any_other() -> None:
     with pytest.raises(OSError, match="no address"):
         connect([], 1.0)
+
+
+def test_of_a_cycle_the_collector_may_meet_the_socket_first_and_it_is_closed_without_a_warning(
+    stack: ExitStack,
+) -> None:
+    address = place(stack, backlog=1)[4]
+    kept: list[object] = [connection := Connection(*address, None, 1.0)]
+    connection.open()
+    met_first = connection.sock
+    del connection
+    gc.collect()  # what is reached by way of the list is now behind what the frame holds
+    assert met_first is not None
+    left = weakref.ref(met_first)
+    kept.append(kept)  # the cycle
+    del kept, met_first
+    gc.collect()
+    assert left() is None

@@ -169,11 +169,10 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture(params=["memory", _EMULATOR])
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     if request.param == "memory":
         memory = MemoryBucket()
-        yield Bucket(memory, memory.objects.get)
-        return
+        return Bucket(memory, memory.objects.get)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     port = request.getfixturevalue("ministack_port")
@@ -185,8 +184,7 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         answer = endpoint.send("GET", quote(f"/{name}/{key}"), [], b"")
         return answer.body if answer.status == 200 else None
 
-    yield Bucket(S3Bucket(endpoint, name), object_at)
-    endpoint._connection.close()  # pytest may hold it in a cycle, in which the socket would go first
+    return Bucket(S3Bucket(endpoint, name), object_at)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from http.client import HTTPConnection
 
 import pytest
 from functions_world import ENVIRONMENT, Cloud
@@ -19,8 +18,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws.url}.items():
             monkeypatch.setenv(name, value)
         yield Cloud(aws)
-    # In Lambda these last as long as the process: what the consumer's import set, and connections.
+    # What the consumer's import set, for as long as a process lasts in Lambda.
     gc.set_threshold(*threshold)
     gc.unfreeze()
-    for connection in [found for found in gc.get_objects() if isinstance(found, HTTPConnection)]:
-        connection.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ class Connection:
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None, timeout_s: float) -> None:
         self.sock: socket.socket | None = None
+        self._hang_up: weakref.finalize[[], Connection] | None = None
         self._address = host, port
         self._context = context
         self._timeout_s = timeout_s
@@ -57,13 +59,17 @@ class Connection:
             self.close()
         if self.sock is not None:
             return
+        self.sock = self._connected()
+        # Not `__del__`: of a cycle the garbage collector may finalize the socket first, which warns.
+        self._hang_up = weakref.finalize(self, self.sock.close)
+
+    def _connected(self) -> socket.socket:
         plain = connect(socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM), self._timeout_s)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is None:
-            self.sock = plain
-            return
+            return plain
         try:
-            self.sock = self._context.wrap_socket(plain, server_hostname=self._address[0])
+            return self._context.wrap_socket(plain, server_hostname=self._address[0])
         except OSError:
             plain.close()
             raise
@@ -93,13 +99,9 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection if it is open."""
-        if self.sock is not None:
-            self.sock.close()
-            self.sock = None
-
-    def __del__(self) -> None:
-        """Leave no socket open behind."""
-        self.close()
+        if self._hang_up is not None:
+            self._hang_up()
+        self.sock = self._hang_up = None
 
 
 def connect(places: Sequence[Place], timeout_s: float) -> socket.socket:

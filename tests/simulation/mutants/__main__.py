@@ -51,7 +51,7 @@ def simulate_one(name: str, seeds: int) -> dict[str, object]:
         if mutant.invariants and invariant not in mutant.invariants:
             continue  # not what the design is said to do
         result |= {"killed_by": seed, "invariant": invariant, "violation": outcome.violation[:160]}
-        if mutant.faults:
+        if mutant.invariants:
             small = shrink(plan, outcome, runs_max=SHRINKING_RUNS_MAX).outcome
             result["faults"] = sorted({decision.split(":")[1] for decision in small.decisions})
         return result

@@ -8,6 +8,7 @@ from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS
 from .mutant import ASIDE, CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
+from .progress import PROGRESS
 from .reading import READERS
 
 _TOO_OLD = "        if verdict is NEW and delivery.too_old:\n"
@@ -373,5 +374,6 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES, *READERS,
+    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
+    *READERS,
 )  # fmt: skip

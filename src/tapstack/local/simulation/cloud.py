@@ -12,6 +12,7 @@ from tapstack.local.simulation.checking.checker import Checker
 from tapstack.local.simulation.checking.past import VERSIONS_MAX
 from tapstack.local.simulation.faults import Ledger
 from tapstack.local.simulation.kernel import Dice, Kernel, Reply, TrueClock
+from tapstack.local.simulation.read_units import ReadUnits
 from tapstack.ports import AwsError
 from tapstack.testing import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 from tapstack.testing.faults import NOTHING, Call, Injection
@@ -164,6 +165,8 @@ class Cloud:
         Roles that lack their permission just now.
     refused_key : str or None
         A hot key, every entry of which is refused just now.
+    read_units : ReadUnits or None
+        Set if the table has few of them (fault D13), to the run's end.
     spreading : Dice or None
         Set while records are spread over shards without regard to their key.
     epoch : int
@@ -196,6 +199,7 @@ class Cloud:
         self.failures: dict[str, bytes] = {}  # the on-failure destination
         self.denied: set[str] = set()
         self.refused_key: str | None = None
+        self.read_units: ReadUnits | None = None
         self.spreading: Dice | None = None
         self.epoch = 0
         self.ghosts = 0
@@ -218,6 +222,12 @@ class Cloud:
         }
         self.dynamodb.call("PutItem", _encode({"TableName": TABLE, "Item": item}))
         self.checker.planted(item)
+
+    def limit_reads(self, invocations: int, invocation_s: float) -> None:
+        """Give the table few read units for so many invocations at once, of that length (fault D13)."""
+        dice = Dice(self.kernel.seed, "read units")
+        if self.ledger.decide(dice, "D13"):
+            self.read_units = ReadUnits(self.kernel, dice, invocations / invocation_s)
 
     def _is_deleted(self, item: dict[str, Any], age_s: float) -> bool:  # noqa: ARG002 - MemoryDynamoDB's shape
         dice = self._ttl_dice

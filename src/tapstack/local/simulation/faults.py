@@ -53,6 +53,7 @@ FAULTS: Mapping[str, str] = {
     "D10": "TTL deletes expired rows at any moment",
     "D11": "deletion of a user races a retry",
     "D12": "the same request arrives again after more than ten minutes",
+    "D13": "the table has few read units, to the end: reads are served in part, or not at all",
     "O1": "deployment in the middle of a batch, with another number of lanes",
     "O2": "failed batches and quarantined records are sent again, twice",
     "O3": "the same while the mapping runs",
@@ -142,8 +143,16 @@ RATES: Mapping[str, tuple[float, float]] = {
     "D3": (0.01, 0.12), "D4": (0.01, 0.2), "D5": (1, 1), "D6": (0.01, 0.15), "D7": (0.02, 0.3),
     "D8": (0.05, 0.9), "D9": (1, 1), "D10": (0.02, 0.5), "D12": (0.01, 0.1), "O1": (1, 1), "O2": (1, 1),
     "O3": (1, 1), "O4": (1, 1), "O6": (1, 1), "O7": (0.05, 0.5), "R1": (0.1, 0.5),
+    "D13": (1, 1),
 }  # fmt: skip
-RARE: Mapping[str, float] = {"D9": 0.02, "S5": 0.15, "E15": 0.25, "S4": 0.2, "C5": 0.35}  # else RUN_SHARE
+RARE: Mapping[str, float] = {
+    "D9": 0.02,
+    "S5": 0.15,
+    "E15": 0.25,
+    "S4": 0.2,
+    "C5": 0.35,
+    "D13": 0.15,
+}  # else RUN_SHARE
 RUN_SHARE = {"calm": 0.0, "swarm": 0.5, "storm": 1.0}
 
 

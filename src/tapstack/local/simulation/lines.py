@@ -73,6 +73,11 @@ class Line:
             if refused:
                 cloud.ledger.count("C5")
                 return self._inject(Injection("partial_put", refused), operation, body)
+        if operation == "BatchGetItem" and cloud.read_units is not None:
+            limited = cloud.read_units.limit(operation, body)
+            if limited is not None:
+                cloud.ledger.count("D13")
+                return self._inject(limited, operation, body)
         fault = cloud.ledger.of_call(actor, self._role, operation)
         cloud.kernel.trace(f"{operation} {fault.kind if fault else ''} {len(body)}")
         if fault is None:

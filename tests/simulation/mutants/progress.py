@@ -1,0 +1,30 @@
+"""Mutants by which a shard stands still on a table with few read units; each has to, by these alone."""
+
+from __future__ import annotations
+
+from .mutant import WORKSPACE, Mutant
+from .patching import Edit
+
+PATIENCE = "tapstack.consumer.patience"
+
+
+def _slowed(name: str, guard: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, guard, (Edit(module, old, new),), faults=("D13",))
+
+
+PROGRESS = (
+    _slowed(
+        "reads_ahead_for_ever",
+        "what the next commit needs is read first when reads are slow",
+        PATIENCE,
+        "        return self._is_calm\n",
+        "        return True\n",
+    ),
+    _slowed(
+        "served_in_part_is_a_failure",
+        "a read that is served in part is an advance",
+        WORKSPACE,
+        "            if len(again) < len(asked):\n                attempt = 0 ",
+        "            if len(again) < 0:\n                attempt = 0 ",
+    ),
+)

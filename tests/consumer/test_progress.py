@@ -49,10 +49,12 @@ class Provisioned:
     def __init__(self, table: StateTable, clock: Clock, units_per_s: float) -> None:
         self._table, self._clock, self._units_per_s = table, clock, units_per_s
         self._since_ms = clock.now_ms()
+        self.reads = 0
 
     def read(
         self, keys: Sequence[Key], *, consistent: bool = False
     ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        self.reads += 1
         self._clock.sleep_ms(5)
         ms_a_row = (1 if consistent else 0.5) / self._units_per_s * 1_000
         count = min(len(keys), int((self._clock.now_ms() - self._since_ms) // ms_a_row))
@@ -150,6 +152,16 @@ def test_a_backlog_is_worked_off_with_few_read_units(records: list[StreamRecord]
     events = [each for each in records if each not in aside]
     assert counts(pipeline)["items"] == expected(events)["items"]
     assert len(pipeline.late.objects) + len(pipeline.quarantine.objects) == len(records) - len(events)
+
+
+@pytest.mark.parametrize("units_per_s", [1.25, 6])
+def test_a_table_that_gives_little_is_not_asked_all_the_time(units_per_s: float) -> None:
+    pipeline = Pipeline()
+    table = Provisioned(pipeline.world.table, pipeline.clock, units_per_s)
+    pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
+    began_ms = pipeline.clock.now_ms()
+    invocations(pipeline, VIEWS)
+    assert table.reads < 4 * (pipeline.clock.now_ms() - began_ms) / 1_000
 
 
 @pytest.mark.parametrize("read_ms", [500, 2_900])

@@ -52,22 +52,26 @@ class Patience:
         if self._remaining_ms() < MARGIN_MS:
             raise Unavailable("the invocation's time is nearly over")
 
-    def pause(self, attempt: int, reason: Unavailable) -> None:
-        """Wait before the next attempt.
+    def pause(self, attempt: int, reason: Unavailable, failures: int | None = None) -> None:
+        """Wait before the next attempt, the longer the more there were.
 
         Parameters
         ----------
         attempt
-            0 after the first failure.
+            0 after the first one.
         reason
-            The failure; raised again when there is no patience left.
+            Why; raised again when there is no patience left.
+        failures
+            How many attempts in a row brought nothing before this one; all of them if not given.
 
         Raises
         ------
         Unavailable
-            `reason`, after `ATTEMPTS_MAX` attempts or when time is nearly over.
+            `reason`, after `ATTEMPTS_MAX` failures in a row or when time is nearly over.
         """
+        if (attempt if failures is None else failures) + 1 >= ATTEMPTS_MAX:
+            raise reason
         wait_ms = backoff_ms(attempt, self._jitter())
-        if attempt + 1 >= ATTEMPTS_MAX or self._remaining_ms() - wait_ms < MARGIN_MS:
+        if self._remaining_ms() - wait_ms < MARGIN_MS:
             raise reason
         self._clock.sleep_ms(wait_ms)

@@ -45,26 +45,31 @@ class Workspace:
 
     def _load(self, keys: Iterable[Key], goes_on: Callable[[], bool]) -> None:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
-        attempt = 0
+        waits = failures = 0
         while unknown and goes_on():
             self._patience.check()
             asked = unknown[:READ_KEYS_MAX]
             try:
-                consistent = not self._forgotten.isdisjoint(asked)
-                found, left = self._table.read(asked, consistent=consistent)
+                found, left = self._read(asked)
             except Unavailable as error:
-                self._patience.pause(attempt, error)
-                attempt += 1
+                self._patience.pause(waits, error, failures)
+                waits, failures = waits + 1, failures + 1
                 continue
+            failures = 0  # a throttled table that gives a little is waited for as long as there is time
             again = frozenset(left)
-            if len(again) < len(asked):
-                attempt = 0  # a throttled table that gives a little is waited for as long as there is time
             self._rows.update(dict.fromkeys([key for key in asked if key not in again]))
             self._rows.update(found)
             unknown = [*left, *unknown[READ_KEYS_MAX:]]
-            if again:
-                self._patience.pause(attempt, Throttled("the table left keys of a read unprocessed"))
-                attempt += 1
+            if left:
+                self._patience.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
+                waits += 1
+
+    def _read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        consistent = not self._forgotten.isdisjoint(keys)
+        found, left = self._table.read(keys, consistent=consistent)
+        if len(left) == len(keys):
+            raise Throttled("the table left every key of a read unprocessed")
+        return found, left
 
     def row(self, key: Key) -> Row | None:
         """Tell a loaded row; None if the table has none."""

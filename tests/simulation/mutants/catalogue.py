@@ -161,8 +161,8 @@ UNIT_OF_WORK = (
         "read_again_however_stale",
         "a row that this invocation wrote is never read as it was before",
         "tapstack.consumer.workspace",
-        "self._table.read(asked, consistent=consistent)",
-        "self._table.read(asked)",
+        "self._table.read(keys, consistent=consistent)",
+        "self._table.read(keys)",
     ),
     one(
         "throttled_is_success",

@@ -24,7 +24,7 @@ PROGRESS = (
         "served_in_part_is_a_failure",
         "a read that is served in part is an advance",
         WORKSPACE,
-        "            if len(again) < len(asked):\n                attempt = 0 ",
-        "            if len(again) < 0:\n                attempt = 0 ",
+        "            failures = 0  # a throttled",
+        "            failures += bool(left)  # a throttled",
     ),
 )

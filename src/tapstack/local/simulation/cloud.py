@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -223,11 +224,11 @@ class Cloud:
         self.dynamodb.call("PutItem", _encode({"TableName": TABLE, "Item": item}))
         self.checker.planted(item)
 
-    def limit_reads(self, invocations: int, invocation_s: float) -> None:
-        """Give the table few read units for so many invocations at once, of that length (fault D13)."""
+    def limit_reads(self, invocation_s: float, running: Callable[[], int]) -> None:
+        """Give the table few read units for invocations of that length (fault D13)."""
         dice = Dice(self.kernel.seed, "read units")
         if self.ledger.decide(dice, "D13"):
-            self.read_units = ReadUnits(self.kernel, dice, invocations / invocation_s)
+            self.read_units = ReadUnits(self.kernel, dice, invocation_s, running)
 
     def _is_deleted(self, item: dict[str, Any], age_s: float) -> bool:  # noqa: ARG002 - MemoryDynamoDB's shape
         dice = self._ttl_dice

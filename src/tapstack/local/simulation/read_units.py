@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from tapstack.local.simulation.kernel import Dice, Kernel
@@ -11,8 +13,8 @@ from tapstack.testing import _injection as injection
 # How long unused units are kept. AWS keeps five minutes of them, which few runs would use up:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html (2026-11-27)
 SAVED_S = 5
-# Rows that an invocation gets if it reads alone until it has to stop: more than the longest part of an
-# event needs, fewer than what a batch needs. With less no code could move on.
+# Rows for each invocation, if it reads until it has to stop: more than the longest part of an event needs,
+# fewer than what a batch needs. With less no code could move on.
 ROWS_OF_AN_INVOCATION = (120, 400)
 STALE_UNITS = 0.5  # of an eventually consistent read of up to 4 KB; a consistent one takes twice as many
 
@@ -26,14 +28,17 @@ class ReadUnits:
         True time.
     dice
         Draws how many there are, and which rows of a read are left.
-    invocations_per_s
-        How many end in a second, if each reads for as long as it may.
+    invocation_s
+        How long an invocation may read.
+    running
+        Tells how many invocations run: the table scales with them.
     """
 
-    def __init__(self, kernel: Kernel, dice: Dice, invocations_per_s: float) -> None:
+    def __init__(self, kernel: Kernel, dice: Dice, invocation_s: float, running: Callable[[], int]) -> None:
         self._kernel = kernel
         self._dice = dice
-        self._units_per_s = STALE_UNITS * dice.random.uniform(*ROWS_OF_AN_INVOCATION) * invocations_per_s
+        self._running = running
+        self._units_per_s = STALE_UNITS * dice.random.uniform(*ROWS_OF_AN_INVOCATION) / invocation_s
         self._units = SAVED_S * self._units_per_s
         self._at_us = kernel.now_us
 
@@ -53,7 +58,8 @@ class ReadUnits:
     def _refill(self) -> None:
         passed_s = (self._kernel.now_us - self._at_us) / 1_000_000
         self._at_us = self._kernel.now_us
-        self._units = min(self._units + passed_s * self._units_per_s, SAVED_S * self._units_per_s)
+        units_per_s = self._units_per_s * max(1, self._running())
+        self._units = min(self._units + passed_s * units_per_s, SAVED_S * units_per_s)
 
 
 def _is_consistent(body: bytes) -> bool:

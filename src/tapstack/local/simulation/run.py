@@ -129,14 +129,10 @@ class _World:
         if self.ledger.enabled("D9") and self.clients.devices:
             user = next(iter(self.clients.devices[0].user.values()))
             self.cloud.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
-        self.cloud.limit_reads(self._readers_max(), (self.shape.timeout_ms - MARGIN_MS) / 1_000)
+        invocation_s = (self.shape.timeout_ms - MARGIN_MS) / 1_000
+        self.cloud.limit_reads(invocation_s, lambda: len(self.functions.running))
         self.operators.start()
         self.readers.start()
-
-    def _readers_max(self) -> int:
-        """Tell about how many invocations may read the table at once."""
-        growth = 1 << sum(self.ledger.enabled(name) for name in ("S3", "E13", "E14"))  # each may double them
-        return self.shape.shards * self.shape.parallelization_factor * growth
 
     def run(self) -> None:
         """Run everything; raises `Violation` or `Stuck`."""

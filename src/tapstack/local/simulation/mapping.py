@@ -187,6 +187,7 @@ class Mapping:
                 self._lists += 1
                 cloud.kernel.spawn(f"{self.name}.l{self._lists}", self._list)
             case StatusChanged():
+                self._seen.clear()  # what was read and not delivered is read again
                 if output.status == "Disabled" and self._wanted:
                     cloud.kernel.after(1_000, self.enable)  # AWS refuses to while it is Disabling
             case _:

@@ -176,9 +176,9 @@ def test_the_answers_status_says_what_the_sender_should_do(
     results: list[Result], status: int, message: str | None
 ) -> None:
     answer = respond(results)
-    body = json.loads(answer["body"])
-    assert answer["statusCode"] == status
+    body = json.loads(answer.body)
+    assert answer.status == status
     assert len(body["results"]) == len(results)
     assert body.get("message") == message
     assert ("code" in body) == (status != 200)
-    assert ("retry-after" in answer["headers"]) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status == 503)

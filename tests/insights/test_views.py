@@ -30,15 +30,8 @@ from tapstack.core.rows import (
     lane_sort_key,
 )
 from tapstack.errors import Unavailable
-from tapstack.insights.routes import (
-    LISTED_DEFAULT,
-    LISTED_MAX,
-    ROUTES,
-    BadRequest,
-    NotFound,
-    respond,
-    route_of,
-)
+from tapstack.http import BadRequest, NotFound
+from tapstack.insights.routes import LISTED_DEFAULT, LISTED_MAX, ROUTES, respond, route_of
 from tapstack.ports import Key, Row
 
 VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tapstack.insights.routes import NotFound, respond
+from tapstack.http import NotFound
+from tapstack.insights.routes import respond
 from tapstack.local.simulation.checking.past import (
     VERSIONS_MAX,
     Past,

@@ -1,6 +1,7 @@
 """HTTP as an Application Load Balancer hands it to a Lambda function, and takes it back.
 
-Multi-value headers are off; query values come percent-encoded, as AWS passes them [1]_.
+Multi-value headers are off. Path and query come as they stood in the request line: nothing is decoded, and
+``..`` and ``%2e%2e`` stay [1]_; of a parameter or header that is repeated, the last value comes alone.
 
 References
 ----------
@@ -11,106 +12,128 @@ References
 from __future__ import annotations
 
 import base64
-import binascii
-import zlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-import msgspec
-
-from tapstack.errors import InvalidEvent
-
-_encoder = msgspec.json.Encoder()
+from tapstack.errors import TapstackError
+from tapstack.http import BadRequest, Request, Response
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A request.
+class MalformedInvocation(TapstackError):  # noqa: N818 - a cause, named for whoever reads the function's log
+    """The event is none that a load balancer with multi-value headers off sends.
 
-    Parameters
-    ----------
-    method
-        In capitals.
-    path
-        Segments between slashes, percent-decoded after splitting: an id may hold a slash.
-    query
-        The last value of each parameter, decoded.
-    headers
-        Names in lower case.
-    raw_body
-        The body as sent, perhaps compressed.
+    The function was called by something else, or its target group is set up otherwise. It fails the
+    invocation, which the load balancer answers with 502: a sender must not take that for the refusal of its
+    events and drop them. The message names the member, never a value.
     """
 
-    method: str
-    path: tuple[str, ...]
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    raw_body: bytes
 
-    def body(self, bytes_max: int) -> bytes:
-        """Tell the body, decompressed.
+def read_request(event: object) -> Request:
+    """Read the load balancer's event.
 
-        Raises
-        ------
-        InvalidEvent
-            If it is larger than `bytes_max`, or not compressed as its header says.
-        """
-        encoding = self.headers.get("content-encoding", "identity").lower()
-        if encoding == "identity":
-            body = self.raw_body
-        elif encoding in {"gzip", "deflate"}:
-            body = _decompress(self.raw_body, bytes_max)
-        else:
-            raise InvalidEvent("content-encoding", f"expected gzip, deflate or identity, got {encoding!r}")
-        if len(body) > bytes_max:
-            raise InvalidEvent("", f"expected a body of at most {bytes_max} bytes")
-        return body
+    Null is absent.
 
-
-def _decompress(data: bytes, bytes_max: int) -> bytes:
-    opened = zlib.decompressobj(47)  # 32 + 15: a zlib or a gzip header, whichever is there
-    try:
-        body = opened.decompress(data, bytes_max + 1)
-    except zlib.error:
-        raise InvalidEvent("content-encoding", "the body is not compressed as it says") from None
-    if len(body) <= bytes_max and (not opened.eof or opened.unused_data):
-        # Cut off, or followed by what would be left out and yet be acknowledged.
-        raise InvalidEvent("content-encoding", "expected one whole compressed body")
-    return body
-
-
-def read_request(event: Mapping[str, Any]) -> Request:
-    """Read the load balancer's event."""
-    body = event.get("body") or ""
+    Raises
+    ------
+    MalformedInvocation
+        If a member is missing or has another type.
+    BadRequest
+        If what the client wrote there cannot be read.
+    """
+    if not isinstance(event, Mapping):
+        raise MalformedInvocation(f"event: expected an object, got {_type_name(event)}")
+    if event.get("headers") is None and event.get("multiValueHeaders") is not None:
+        raise MalformedInvocation("multiValueHeaders: expected a target group with multi-value headers off")
+    path = _text(event, "path")
+    body = _text(event, "body", "")
     return Request(
-        method=event["httpMethod"],
-        path=tuple(unquote(part) for part in event["path"].strip("/").split("/")),
-        query={
-            unquote_plus(name): unquote_plus(value)
-            for name, value in (event.get("queryStringParameters") or {}).items()
-        },
-        headers=event.get("headers") or {},
-        raw_body=_unwrap(body) if event.get("isBase64Encoded") else body.encode(),
+        method=_text(event, "httpMethod"),
+        path=tuple(_decoded("path", part) for part in _without_ends(path).split("/")),
+        query=tuple(
+            (_decoded("query", name), _decoded("query", value))
+            for name, value in _texts(event, "queryStringParameters").items()
+            if name or value  # what is left of a lone ampersand
+        ),
+        headers={name.lower(): value for name, value in _texts(event, "headers").items()},
+        raw_body=_unwrap(body) if _flag(event, "isBase64Encoded") else body.encode(),
     )
 
 
-def answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Make the answer the load balancer takes: JSON."""
+def write_response(response: Response) -> dict[str, Any]:
+    """Spell a response as the load balancer takes it: text as it is, what is no UTF-8 in base64."""
+    try:
+        body, in_base64 = response.body.decode(), False
+    except UnicodeDecodeError:
+        body, in_base64 = base64.b64encode(response.body).decode(), True
     return {
-        "statusCode": status,
-        "headers": {"content-type": "application/json", **(headers or {})},
-        "body": _encoder.encode(body).decode(),
-        "isBase64Encoded": False,
+        "statusCode": response.status,
+        "headers": dict(response.headers),
+        "body": body,
+        "isBase64Encoded": in_base64,
     }
 
 
-def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Make an error answer: always with a code and a message, which SDKs rely on."""
-    return answer(status, {"code": code, "message": message}, headers)
+def _text(event: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    value = event.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise MalformedInvocation(f"{name}: expected a string, got {_type_name(value)}")
+    return _checked(name, value)
+
+
+def _texts(event: Mapping[str, Any], name: str) -> Mapping[str, str]:
+    values = event.get(name)
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise MalformedInvocation(f"{name}: expected an object, got {_type_name(values)}")
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise MalformedInvocation(f"{name}: expected strings, got {_type_name(value)}")
+        _checked(name, f"{key}{value}")
+    return values
+
+
+def _flag(event: Mapping[str, Any], name: str) -> bool:
+    value = event.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise MalformedInvocation(f"{name}: expected true or false, got {_type_name(value)}")
+    return bool(value)
+
+
+def _checked(name: str, text: str) -> str:
+    """Refuse half a surrogate pair, which JSON can say and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRequest(f"{name}: expected UTF-8") from None
+    return text
+
+
+def _decoded(what: str, text: str) -> str:
+    """Decode a path's segment or a part of a query, where a plus is a blank."""
+    try:
+        return (unquote_plus if what == "query" else unquote)(text, errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest(f"{what}: expected percent-encoded UTF-8") from None
+
+
+def _without_ends(path: str) -> str:
+    return path.removeprefix("/").removesuffix("/")
 
 
 def _unwrap(body: str) -> bytes:
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        raise InvalidEvent("", "the body is not base64") from None
+    except ValueError:
+        raise BadRequest("the body is not base64") from None
+
+
+def _type_name(value: object) -> str:
+    """Name a value's type as JSON does."""
+    names: dict[type, str] = {bool: "true or false", str: "a string", list: "an array", dict: "an object"}
+    if value is None:
+        return "null"
+    return names.get(type(value), "a number")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
-from tapstack.entrypoints.alb import answer, read_request, refusal
+from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
+from tapstack.http import MethodNotAllowed, NotFound, RequestError, Response, error_response, json_response
 
 PATH = ("v1", "events")
 
@@ -34,32 +37,37 @@ def take(event: dict[str, Any], world: World, *, request_bytes_max: int, event_b
         What an event may have.
     """
     try:
-        request = read_request(event)
-        if request.path != PATH:
-            return Taken((), refusal(404, "not_found", "no such path; POST /v1/events"))
-        if request.method != "POST":
-            said = "only POST is answered here"
-            return Taken((), refusal(405, "method_not_allowed", said, {"allow": "POST"}))
-        events = split(request.body(request_bytes_max))
+        events = _events(event, request_bytes_max)
+    except RequestError as error:
+        return Taken((), write_response(error.response()))
     except InvalidEvent as error:
-        return Taken((), refusal(400, "invalid_request", str(error)))
+        return Taken((), write_response(error_response(400, "invalid_request", str(error))))
     results = collect(events, world, event_bytes_max=event_bytes_max)
-    return Taken(results, respond(results))
+    return Taken(results, write_response(respond(results)))
 
 
-def respond(results: Sequence[Result]) -> dict[str, Any]:
+def _events(event: dict[str, Any], request_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
+    request = read_request(event)
+    if request.path != PATH:
+        raise NotFound("no such path; POST /v1/events")
+    if request.method != "POST":
+        raise MethodNotAllowed("POST")
+    return split(request.body(request_bytes_max))
+
+
+def respond(results: Sequence[Result]) -> Response:
     """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
     statuses = {result.status for result in results}
     body = {"results": results}
     if "retry" in statuses:
-        return answer(
+        return json_response(
             503,
             {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
             {"retry-after": str(RETRY_AFTER_MS // 1000)},
         )
     if statuses == {"invalid"}:
-        return answer(400, {"code": "invalid_events", "message": _first_reason(results), **body})
-    return answer(200, body)
+        return json_response(400, {"code": "invalid_events", "message": _first_reason(results), **body})
+    return json_response(200, body)
 
 
 def _first_reason(results: Sequence[Result]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tapstack.core.aggregates import WINDOWS, Window
-from tapstack.errors import TapstackError
+from tapstack.http import BadRequest, NotFound
 from tapstack.insights.views import item_view, partners_view, trending_view, user_view
 from tapstack.ports import RowReader
 
@@ -22,14 +22,6 @@ ROUTES = (
 )
 
 Query = Mapping[str, str]
-
-
-class BadRequest(TapstackError):  # noqa: N818 - named as HTTP names it
-    """A parameter is not what it must be."""
-
-
-class NotFound(TapstackError):  # noqa: N818 - likewise
-    """Nothing is known under this path."""
 
 
 def route_of(path: Sequence[str]) -> str | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import Unavailable
-from tapstack.insights.routes import NotFound, respond
+from tapstack.http import NotFound
+from tapstack.insights.routes import respond
 from tapstack.local.simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
 from tapstack.local.simulation.checking.questions import Question, check_trends, questions
 from tapstack.local.simulation.checking.rows import WINDOWS, Violation

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tapstack.collector.collect import World, collect
-from tapstack.local.traffic import generate
 from tapstack.ports import StreamEntry
-from tapstack.testing import ManualClock
+from tapstack_emulator import ManualClock
+from tapstack_local.traffic import generate
 
 START_MS = 1_795_000_000_000
 BATCH = 1_000

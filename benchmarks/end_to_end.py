@@ -21,15 +21,15 @@ import msgspec
 
 from benchmarks._report import finish, options, progress
 from benchmarks._traffic import stream
-from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
-from tapstack.local.lambda_config import REGION
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import Ledger
-from tapstack.local.reconciliation.tables import Reader
-from tapstack.local.run import BACKLOG_MAX_PER_SHARD, shop
-from tapstack.local.sender import Sender, percentiles
-from tapstack.local.traffic import Request
+from tapstack_emulator.lambda_host.config import REGION
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.tables import Reader
+from tapstack_local.run import BACKLOG_MAX_PER_SHARD, shop
+from tapstack_local.sender import Sender, percentiles
+from tapstack_local.traffic import Request
 
 SHARDS = 4
 MAX_EVENTS = 40_000

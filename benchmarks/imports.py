@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks._report import finish, options, progress
 from benchmarks.consumer import ENVIRONMENT
-from tapstack.operations.package import FUNCTIONS, Architecture, build
+from tapstack.deploy.package import FUNCTIONS, Architecture, build
 
 RUNS = 15
 ROOT = Path(__file__).parents[1]

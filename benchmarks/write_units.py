@@ -14,7 +14,7 @@ import msgspec
 from benchmarks._report import finish, options, progress
 from benchmarks._traffic import BATCH, batches
 from benchmarks.consumer import ENVIRONMENT
-from tapstack.testing import ManualClock, MemoryBucket, MemoryDynamoDB
+from tapstack_emulator import ManualClock, MemoryBucket, MemoryDynamoDB
 
 BATCHES = 40
 

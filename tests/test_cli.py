@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tapstack.cli import call, cli
+from tapstack.cli._main import call, cli
 
 RATE = "expected events a minute, at least 1, or 'max'"
 
@@ -69,9 +69,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
 
 
 def test_a_full_disk_is_one_line():
-    program = (
-        "import sys; from tapstack.cli import call; sys.exit(call(['simulate', '--seeds', '1', '--json']))"
-    )
+    arguments = ["simulate", "--seeds", "1", "--json"]
+    program = f"import sys; from tapstack.cli._main import call; sys.exit(call({arguments!r}))"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tapstack.cli import cli
+from tapstack.cli._main import cli
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/reference/commands.md").read_text()

@@ -1,6 +1,6 @@
 """What the stages need from the world: Protocols with the fewest methods.
 
-Real adapters live in `tapstack.aws`, in-memory ones in `tapstack.testing`; one contract suite
+Real adapters live in `tapstack.aws`, in-memory ones in `tapstack_emulator`; one contract suite
 (`tests/contracts`) holds both to what the docstrings here promise.
 """
 
@@ -191,7 +191,7 @@ class AwsApi(Protocol):
     """One AWS service that speaks AWS JSON: DynamoDB or Kinesis.
 
     This is the seam between our adapters and the network, and the one the in-memory services of
-    `tapstack.testing` stand behind, so that tests exercise the adapters too.
+    `tapstack_emulator` stand behind, so that tests exercise the adapters too.
     """
 
     def call(self, operation: str, body: bytes) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import OutcomeUnknown, TapstackError, Throttled, Unavailable
 from tapstack.ports import AwsError, CommitConflict, Key, Row, RowWrite
-from tapstack.testing import FaultScript, FaultyApi, Injection, MemoryDynamoDB
+from tapstack_emulator import FaultScript, FaultyApi, Injection, MemoryDynamoDB
 
 A, B, C = Key("U#a", "-"), Key("U#b", "-"), Key("I#€", "0001")
 KEYS = st.builds(Key, st.sampled_from(["U#a", "I#b"]), st.sampled_from(["0", "1", "2"]))

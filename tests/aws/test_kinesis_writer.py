@@ -10,7 +10,7 @@ import pytest
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.errors import OutcomeUnknown, TapstackError, Throttled, Unavailable
 from tapstack.ports import StreamEntry
-from tapstack.testing import FaultScript, FaultyApi, Injection, MemoryKinesis
+from tapstack_emulator import FaultScript, FaultyApi, Injection, MemoryKinesis
 
 ENTRIES = [StreamEntry(partition_key=f"k{number}", data=bytes([number])) for number in range(3)]
 STORED = {"SequenceNumber": "1", "ShardId": "shardId-000000000000"}

@@ -45,7 +45,7 @@ from tapstack.core.events import (
 from tapstack.core.identity import client_time_ms
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import AwsApi, StreamEntry
-from tapstack.testing import (
+from tapstack_emulator import (
     FaultPolicy,
     FaultScript,
     FaultyApi,

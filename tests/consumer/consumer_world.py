@@ -21,7 +21,7 @@ from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_item, decode_user
 from tapstack.ports import AwsApi
-from tapstack.testing import Crash, FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
+from tapstack_emulator import Crash, FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
 
 TABLE = "behaviour"
 DAY_S = 86_400

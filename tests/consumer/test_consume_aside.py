@@ -14,7 +14,7 @@ from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.consume import Report
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES
-from tapstack.testing import FaultScript, Injection
+from tapstack_emulator import FaultScript, Injection
 
 POISON = {
     "not JSON": (b"\x00\xff", "expected JSON"),

@@ -12,7 +12,7 @@ from consumer_world import LIMITS, NATIVE, VIEWS, Pipeline, counted, view
 from event_strategies import NOON_S
 from tapstack.core.rows import ItemState, encode_state, item_partition, lane_sort_key
 from tapstack.ports import Key, RowWrite
-from tapstack.testing import FaultScript
+from tapstack_emulator import FaultScript
 
 
 def test_a_chunk_fills_a_transaction_and_the_next_begins() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S
 from tapstack.consumer.patience import ATTEMPTS_MAX, MARGIN_MS
-from tapstack.testing import FaultScript, Injection
+from tapstack_emulator import FaultScript, Injection
 
 # Time.
 

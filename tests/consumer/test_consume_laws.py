@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from event_strategies import stream_events
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import Event
-from tapstack.testing import Crash, FaultScript, Injection, RandomFaults
+from tapstack_emulator import Crash, FaultScript, Injection, RandomFaults
 
 
 def name_of(event: Event) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import pytest
 from consumer_world import Pipeline, record
 
 from tapstack.consumer.records import StreamRecord
-from tapstack.testing import FaultPolicy, RandomFaults
+from tapstack_emulator import FaultPolicy, RandomFaults
 
 VIEWS = [
     record(n, {"event_id": f"e-{n}", "user_id": f"u-{n % 5}", "items": [{"item_id": f"i-{n % 7}"}]})

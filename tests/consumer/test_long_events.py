@@ -18,7 +18,7 @@ from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.dedupe import PARTS_MAX
 from tapstack.ports import CommitConflict, Key, Row, RowWrite, StateTable
-from tapstack.testing import Crash, FaultScript, Injection
+from tapstack_emulator import Crash, FaultScript, Injection
 
 CLIENT = "01890000-ac96-774b-bcce-b302099a8057"
 IDENTITIES: dict[str, dict[str, Any]] = {

@@ -20,7 +20,7 @@ from tapstack.consumer.packing import CANDIDATES_MAX, ROWS_PLANNED, pack
 from tapstack.consumer.records import Delivery, parse
 from tapstack.core.events import Event, decode_client_event, encode_event
 from tapstack.errors import InvalidEvent
-from tapstack.local.traffic.generate import BASE_MS, generate
+from tapstack_local.traffic.generate import BASE_MS, generate
 
 contents = st.lists(stream_events(items_max=2) | st.binary(max_size=30), max_size=12)
 

@@ -15,7 +15,7 @@ from tapstack.consumer.patience import MARGIN_MS
 from tapstack.consumer.records import StreamRecord
 from tapstack.errors import Throttled
 from tapstack.ports import Clock, CommitConflict, Key, ObjectStore, Row, RowWrite, StateTable
-from tapstack.testing import FaultScript, Injection
+from tapstack_emulator import FaultScript, Injection
 
 TIMEOUT_MS = 60_000
 

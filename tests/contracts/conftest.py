@@ -24,7 +24,7 @@ from ministack_differences import MINISTACK_DIFFERS
 from tapstack.aws.http import Endpoint
 from tapstack.aws.s3 import S3Bucket
 from tapstack.ports import AwsApi, AwsError, ObjectStore
-from tapstack.testing import MemoryBucket, MemoryDynamoDB, MemoryKinesis
+from tapstack_emulator import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 
 TARGETS = {"dynamodb": "DynamoDB_20120810", "kinesis": "Kinesis_20131202"}
 

@@ -8,7 +8,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StreamEntry
-from tapstack.testing import Fault, FaultScript, FaultyApi, Injection
+from tapstack_emulator import Fault, FaultScript, FaultyApi, Injection
 
 A, B, C = Key("a", "1"), Key("b", "1"), Key("c", "1")
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.ports import Key, RowWrite
-from tapstack.testing import item_bytes
+from tapstack_emulator import item_bytes
 
 DOCUMENTED: dict[str, tuple[list[int], int]] = {
     "half a KiB": ([512], 2),

@@ -36,7 +36,7 @@ from tapstack.core.rows import (
 )
 from tapstack.core.sessions import Sessions
 from tapstack.errors import InvalidEvent
-from tapstack.local.traffic.generate import BASE_MS, generate
+from tapstack_local.traffic.generate import BASE_MS, generate
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 

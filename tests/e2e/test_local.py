@@ -17,15 +17,15 @@ import aiohttp
 import msgspec
 import pytest
 
-from tapstack.local import run as local
-from tapstack.local.bystanders import Bystanders
-from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
-from tapstack.local.lambda_config import REGION
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import Ledger
-from tapstack.local.reconciliation.tables import Reader
-from tapstack.local.sender import AGENT, Sender
+from tapstack_emulator.lambda_host.config import REGION
+from tapstack_local import run as local
+from tapstack_local.bystanders import Bystanders
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.tables import Reader
+from tapstack_local.sender import AGENT, Sender
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.xdist_group("embedded_cloud")]
 

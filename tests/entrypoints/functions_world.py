@@ -16,7 +16,7 @@ import pytest
 
 from event_strategies import client_event
 from local_aws import LocalAws
-from tapstack.testing import ManualClock, MemoryDynamoDB, MemoryKinesis
+from tapstack_emulator import ManualClock, MemoryDynamoDB, MemoryKinesis
 
 NOW_S = int(time.time())  # the functions run on the machine's clock
 SEQUENCE = "4959033827149025660855969253836157109592157598913658"

@@ -8,7 +8,7 @@ from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines,
 
 from tapstack.consumer.patience import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
-from tapstack.testing import FaultScript, FaultyApi, Injection
+from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
 def test_lambdas_event_is_read_record_by_record() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from functions_world import Cloud, Context, event, line, mapped, request
 
-from tapstack.testing import FaultScript, FaultyApi, Injection
+from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
 def test_what_was_consumed_is_read_over_http(cloud: Cloud) -> None:

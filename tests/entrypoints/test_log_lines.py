@@ -12,7 +12,7 @@ from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, r
 
 from event_strategies import client_event
 from tapstack.ports import Row, StreamEntry
-from tapstack.testing import ManualClock
+from tapstack_emulator import ManualClock
 
 
 @pytest.mark.parametrize("function", ["consumer", "collector"])

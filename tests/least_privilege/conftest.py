@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.toolbox import Missing
-from tapstack.local.call_recorder import calls_from_json
+from tapstack_emulator.call_recorder import calls_from_json
 
 from .exercise import Exercised, NoWheels, exercise, packaged
 from .iam_requests import Request, requests

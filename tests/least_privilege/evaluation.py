@@ -1,7 +1,7 @@
 """Decides requests with ministack's evaluator of policies (MIT), fed by us.
 
 Of ministack only the evaluation of statements is used. Which action and resource a call needs, where its
-own mapping is known to be wrong (GetRecords, log groups), is ours: see `tapstack.local.call_recorder`.
+own mapping is known to be wrong (GetRecords, log groups), is ours: see `tapstack_emulator.call_recorder`.
 """
 
 from __future__ import annotations

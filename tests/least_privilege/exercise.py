@@ -24,16 +24,16 @@ from typing import Any
 import aiohttp
 
 from infrastructure.toolbox import ROOT
-from tapstack.local.blueprint import Blueprint
-from tapstack.local.call_recorder import CallRecorder, RecordedCall
-from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.reconciliation.checker import Reconciliation, reconcile
-from tapstack.local.reconciliation.ledger import Ledger
-from tapstack.local.reconciliation.tables import Reader
-from tapstack.local.run import shop
-from tapstack.local.sender import Sender
-from tapstack.local.stack.reading import read_stack
-from tapstack.local.traffic import Request
+from tapstack_emulator.call_recorder import CallRecorder, RecordedCall
+from tapstack_local.blueprint import Blueprint
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.reconciliation.checker import Reconciliation, reconcile
+from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.tables import Reader
+from tapstack_local.run import shop
+from tapstack_local.sender import Sender
+from tapstack_local.stack.reading import read_stack
+from tapstack_local.traffic import Request
 
 EVENTS = 1_000
 SEED = 7

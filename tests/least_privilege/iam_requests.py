@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tapstack.local.call_recorder import MAPPING, RecordedCall
+from tapstack_emulator.call_recorder import MAPPING, RecordedCall
 
 from .rendered import Rendered
 

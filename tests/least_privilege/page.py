@@ -36,7 +36,7 @@ was not read again for this table.
 ## What was shown, and where
 
 - On an emulator only: which calls the functions make (DynamoDB and S3 by ministack, Kinesis and the event
-  source mapping by `tapstack.local`), recorded in front of it with the key of the worker that signed them.
+  source mapping by `tapstack_local`), recorded in front of it with the key of the worker that signed them.
 - By an evaluator of policies, not by AWS: that each call is allowed by the role, by the VPC endpoint it goes
   through and by the policy of the key it uses. ministack's evaluator decides; a second one, written apart
   from it, agrees on each request with each role, and a table of forbidden calls is denied.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tapstack.entrypoints.settings import VARIABLES
-from tapstack.local.stack.reading import Stack
+from tapstack_local.stack.reading import Stack
 
 from . import second_opinion
 from .coverage import EXPECTED, forbidden, parts, users, without

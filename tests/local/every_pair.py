@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from tapstack.local.reconciliation.ledger import Identity, identity_of
-from tapstack.local.reconciliation.tables import Tables
+from tapstack_local.reconciliation.ledger import Identity, identity_of
+from tapstack_local.reconciliation.tables import Tables
 
 SESSION_GAP_S = 30 * 60
 PARTNERS = 2  # a view pairs with the two distinct items viewed before it

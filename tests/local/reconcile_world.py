@@ -2,9 +2,9 @@
 
 import msgspec
 
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import Ledger, digest
-from tapstack.local.reconciliation.tables import Tables
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import Ledger, digest
+from tapstack_local.reconciliation.tables import Tables
 
 AT_S = 1_800_000_000
 AT = "2027-01-15T08:00:00.000Z"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tapstack.local.bystanders import Bystanders
-from tapstack.local.reconciliation.ledger import Ledger
+from tapstack_local.bystanders import Bystanders
+from tapstack_local.reconciliation.ledger import Ledger
 
 EVENT = {
     "event_type": "item_view",

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from tapstack.errors import UsageError
-from tapstack.local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 
 pytestmark = pytest.mark.emulator
 
@@ -154,7 +154,7 @@ def test_an_exception_inside_stops_everything(tmp_path: Path) -> None:
 PARENT = textwrap.dedent(
     """
     import asyncio, json, signal
-    from tapstack.local.cloud import CloudConfig, EmbeddedCloud
+    from tapstack_local.cloud import CloudConfig, EmbeddedCloud
     async def main():
         async with EmbeddedCloud(CloudConfig(shards=1, faults="some")) as cloud:
             print(json.dumps([str(cloud.folder), *cloud.processes]), flush=True)

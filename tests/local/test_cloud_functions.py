@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tapstack.local.cloud_functions import embedded
-from tapstack.local.load_balancer import FixedResponse, ListenerRule
+from tapstack_emulator.load_balancer.server import FixedResponse, ListenerRule
+from tapstack_local.cloud_functions import embedded
 
 STACK = (Path(__file__).parents[2] / "lib" / "tap_stack.tf").read_text()
 BLUEPRINT = embedded(shards=2, lanes=2)

@@ -8,11 +8,11 @@ import pytest
 
 from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
-from tapstack.local.faults.foreign_writer import NAME, ForeignWriter
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import Ledger
-from tapstack.local.reconciliation.tables import StoredEvent, Tables
-from tapstack.testing import ManualClock, MemoryKinesis
+from tapstack_emulator import ManualClock, MemoryKinesis
+from tapstack_local.faults.foreign_writer import NAME, ForeignWriter
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.tables import StoredEvent, Tables
 
 
 def written(seed: int, reads: list[int], every_records: int = 10) -> tuple[list[bytes], MemoryKinesis]:

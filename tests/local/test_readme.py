@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tapstack.local.run_progress import _figures
+from tapstack_local.run_progress import _figures
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

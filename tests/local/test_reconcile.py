@@ -17,8 +17,8 @@ from reconcile_world import (
     view,
 )
 
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import digest, effect_of
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import digest, effect_of
 
 NOT_HERE = {  # looked for, and there is none
     "rows that are none of ours",

@@ -17,8 +17,8 @@ from reconcile_world import (
     view,
 )
 
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.tables import StoredEvent, Tables
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.tables import StoredEvent, Tables
 
 
 def stored(event, *, days=40, skew_ms=0):

@@ -15,11 +15,11 @@ from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
 from tapstack.errors import InvalidEvent
-from tapstack.local.reconciliation.checker import reconcile
-from tapstack.local.reconciliation.ledger import Ledger
-from tapstack.local.reconciliation.tables import ItemRow, StoredEvent, Tables
-from tapstack.local.traffic import Sins, generate
 from tapstack.ports import Row
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
+from tapstack_local.traffic import Sins, generate
 
 
 class Memory:

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from tapstack.core import aggregates, cooccurrence, dedupe, events, fold, ranking, rows, sessions
 from tapstack.errors import Unavailable
-from tapstack.local.reconciliation import checker, identities, ledger
-from tapstack.local.reconciliation.tables import Reader
+from tapstack_local.reconciliation import checker, identities, ledger
+from tapstack_local.reconciliation.tables import Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (

@@ -8,7 +8,7 @@ import pytest
 
 from tapstack.core.events import EVENT_TYPES
 from tapstack.errors import UsageError
-from tapstack.local.recording import WITHIN_MS, read_recording
+from tapstack_local.recording import WITHIN_MS, read_recording
 
 NOW_MS = 1_800_000_000_000
 DIGINETICA = Path(__file__).parents[3] / "shared" / "data" / "diginetica-item-views.csv"

@@ -15,8 +15,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tapstack.local.run import EVENTS_PER_MIN, shop
-from tapstack.local.run_progress import verdict
+from tapstack_local.run import EVENTS_PER_MIN, shop
+from tapstack_local.run_progress import verdict
 
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("embedded_cloud")]
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tapstack.local.run_progress import Live
+from tapstack_local.run_progress import Live
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

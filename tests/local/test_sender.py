@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from tapstack.local.sender import MERGED_EVENTS_MAX, Sender, percentiles
-from tapstack.local.traffic import Request
-from tapstack.local.traffic.sins import NOT_JSON
+from tapstack_local.sender import MERGED_EVENTS_MAX, Sender, percentiles
+from tapstack_local.traffic import Request
+from tapstack_local.traffic.sins import NOT_JSON
 
 
 class Ledger:

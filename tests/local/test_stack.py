@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tapstack.errors import Unavailable, UsageError
-from tapstack.local.cloud import CloudConfig, EmbeddedCloud
-from tapstack.local.lambda_config import environment_of
-from tapstack.local.load_balancer import FixedResponse
-from tapstack.local.stack.reading import applied, read_stack, show
+from tapstack_emulator.lambda_host.config import environment_of
+from tapstack_emulator.load_balancer.server import FixedResponse
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.stack.reading import applied, read_stack, show
 
 ACCOUNT = "us-east-1:111122223333"
 STREAM_ARN = f"arn:aws:kinesis:{ACCOUNT}:stream/s-events"

@@ -11,8 +11,8 @@ import pytest
 from tapstack.core.events import EVENT_BYTES_MAX, decode_client_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent
-from tapstack.local.traffic import EVENTS_PER_MIN, SINLESS, Request, Sins, generate
-from tapstack.local.traffic.generate import BASE_MS
+from tapstack_local.traffic import EVENTS_PER_MIN, SINLESS, Request, Sins, generate
+from tapstack_local.traffic.generate import BASE_MS
 
 EVENTS = 30_000
 

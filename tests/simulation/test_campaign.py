@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from click.testing import CliRunner
 
+from tapstack.cli.simulate import command
 from tapstack.errors import UsageError
-from tapstack.local.simulation import Outcome, Plan, campaign, run_simulations, simulate, simulate_command
-from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
-from tapstack.local.simulation.shrink import shrink
+from tapstack_simulation import Outcome, Plan, campaign, run_simulations, simulate
+from tapstack_simulation.faults import FAULTS, UNSUPPORTED
+from tapstack_simulation.shrink import shrink
 
 
 def test_a_campaign_adds_up_its_runs() -> None:
@@ -34,7 +35,7 @@ def test_processes_change_nothing() -> None:
 
 
 def test_the_command_prints_one_line_of_json() -> None:
-    done = CliRunner().invoke(simulate_command, ["--seeds", "2", "--jobs", "1", "--json"])
+    done = CliRunner().invoke(command, ["--seeds", "2", "--jobs", "1", "--json"])
     assert done.exit_code == 0, done.output
     printed = json.loads(done.output)
     assert printed["seeds"] == 2
@@ -43,7 +44,7 @@ def test_the_command_prints_one_line_of_json() -> None:
 
 
 def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
-    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5"])
+    done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5"])
     assert all(f" {name} " in done.output for name in FAULTS)
     assert all(reason in done.output for reason in UNSUPPORTED.values())
 
@@ -86,9 +87,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failures_come_with_what_it_takes_to_see_them_again(failing: None) -> None:
-    done = CliRunner().invoke(
-        simulate_command, ["--seeds", "7", "--first-seed", "2", "--json", "--jobs", "1"]
-    )
+    done = CliRunner().invoke(command, ["--seeds", "7", "--first-seed", "2", "--json", "--jobs", "1"])
     assert done.exit_code == 1
     printed = json.loads(done.output)
     assert printed["violations"] == 2
@@ -118,7 +117,7 @@ def test_the_first_failure_is_that_of_the_first_seed(failing: None, monkeypatch:
     ],
 )
 def test_what_matches_nothing_is_a_mistake(arguments: list[str], said: str) -> None:
-    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5", *arguments])
+    done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5", *arguments])
     assert isinstance(done.exception, UsageError)
     assert str(done.exception) == said
 
@@ -128,7 +127,7 @@ def test_what_matches_in_part_is_run_and_the_rest_named() -> None:
     device = drawn[1 : drawn.index("#")]
     arguments = ["--seeds", "1", "--first-seed", "12", "--devices", f"{device},99"]
     arguments += ["--only", f"{drawn},d1#999:C3"]
-    done = CliRunner().invoke(simulate_command, arguments)
+    done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     assert "--devices: no run had device 99\n" in done.stderr
     assert "--only: no run had d1#999:C3\n" in done.stderr
@@ -143,13 +142,13 @@ def test_what_matches_in_part_is_run_and_the_rest_named() -> None:
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], message: str) -> None:
-    done = CliRunner().invoke(simulate_command, arguments)
+    done = CliRunner().invoke(command, arguments)
     assert isinstance(done.exception, UsageError)
     assert str(done.exception).startswith(message)
 
 
 def test_the_trace_of_a_seed_ends_with_its_hash() -> None:
-    done = CliRunner().invoke(simulate_command, ["--seeds", "1", "--first-seed", "5", "--trace"])
+    done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5", "--trace"])
     outcome = simulate(Plan(seed=5))
     *_, said = done.output.splitlines()
     assert outcome.trace in said

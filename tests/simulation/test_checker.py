@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tapstack.local.simulation.checking.behaviour import BOUGHT
-from tapstack.local.simulation.checking.checker import Checker
-from tapstack.local.simulation.checking.contents import misquoted
-from tapstack.local.simulation.checking.derived import misfit
-from tapstack.local.simulation.checking.facts import lane_of, native_name, opaque_name
-from tapstack.local.simulation.checking.rows import Violation
-from tapstack.local.simulation.checking.stored import Promises
+from tapstack_simulation.checking.behaviour import BOUGHT
+from tapstack_simulation.checking.checker import Checker
+from tapstack_simulation.checking.contents import misquoted
+from tapstack_simulation.checking.derived import misfit
+from tapstack_simulation.checking.facts import lane_of, native_name, opaque_name
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.checking.stored import Promises
 
 DAY_S = 86_400
 NOW_S = 1_767_225_600

@@ -11,7 +11,8 @@ import pytest
 
 from tapstack.http import NotFound
 from tapstack.insights.routes import respond
-from tapstack.local.simulation.checking.past import (
+from tapstack.ports import Key, Row
+from tapstack_simulation.checking.past import (
     VERSIONS_MAX,
     Past,
     hold_item,
@@ -19,16 +20,15 @@ from tapstack.local.simulation.checking.past import (
     hold_trends,
     hold_user,
 )
-from tapstack.local.simulation.checking.questions import check_trends, questions
-from tapstack.local.simulation.checking.rows import Image, Violation
-from tapstack.local.simulation.checking.views import (
+from tapstack_simulation.checking.questions import check_trends, questions
+from tapstack_simulation.checking.rows import Image, Violation
+from tapstack_simulation.checking.views import (
     by_partition,
     item_answer,
     partners_answer,
     trending_answer,
     user_answer,
 )
-from tapstack.ports import Key, Row
 
 NOON_S = 1_767_268_800  # 2026-01-01T12:00:00Z, the beginning of a window of 5 minutes and of one of an hour
 HOUR, DAY = NOON_S // 3_600, NOON_S // 86_400

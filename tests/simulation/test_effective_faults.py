@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapstack.local.simulation import Plan, faults, simulate
-from tapstack.local.simulation.mapping import STREAM_ARN
-from tapstack.local.simulation.run import _World
+from tapstack_simulation import Plan, faults, simulate
+from tapstack_simulation.mapping import STREAM_ARN
+from tapstack_simulation.run import _World
 
 OF_ANSWERS = ("E2", "E3", "E7", "E8", "E9", "E10")
 

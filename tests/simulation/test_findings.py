@@ -12,7 +12,7 @@ from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.rows import decode_item
 from tapstack.ports import Key
-from tapstack.testing import ManualClock, MemoryBucket, MemoryDynamoDB
+from tapstack_emulator import ManualClock, MemoryBucket, MemoryDynamoDB
 
 DAY_S = 86_400
 TTL_S = 30 * DAY_S

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from benchmarks import guarantees
 
-from tapstack.local.simulation.checking.rows import INVARIANTS
+from tapstack_simulation.checking.rows import INVARIANTS
 
 PAGE = f"before\n{guarantees.BEGIN}\nold\n{guarantees.END}\nafter\n"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.local.simulation.kernel import Dice, Kernel
-from tapstack.local.simulation.read_units import ROWS_OF_AN_INVOCATION, SAVED_S, ReadUnits
+from tapstack_simulation.kernel import Dice, Kernel
+from tapstack_simulation.read_units import ROWS_OF_AN_INVOCATION, SAVED_S, ReadUnits
 
 INVOCATION_S = 10
 

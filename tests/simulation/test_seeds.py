@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tapstack.local.simulation import Outcome, Plan, simulate
-from tapstack.local.simulation.faults import FAULTS, UNSUPPORTED
+from tapstack_simulation import Outcome, Plan, simulate
+from tapstack_simulation.faults import FAULTS, UNSUPPORTED
 
 BLOCK = 15
 FOUND = [
@@ -62,9 +62,7 @@ def test_the_same_seed_is_the_same_run() -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "12345"])
 def test_a_run_depends_on_no_hash(hash_seed: str) -> None:
-    program = (
-        "from tapstack.local.simulation import *; print([simulate(Plan(seed=s)).trace for s in range(6)])"
-    )
+    program = "from tapstack_simulation import *; print([simulate(Plan(seed=s)).trace for s in range(6)])"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},

@@ -13,13 +13,13 @@ import pytest
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, World, consume
 from tapstack.consumer.records import StreamRecord
-from tapstack.local.simulation.checking.checker import Checker
-from tapstack.local.simulation.checking.facts import Name, native_name, opaque_name
-from tapstack.local.simulation.checking.stored import Promises
-from tapstack.local.simulation.cloud import STREAM, TABLE, Cloud
-from tapstack.local.simulation.faults import Ledger, Swarm
-from tapstack.local.simulation.kernel import START_US, Kernel
-from tapstack.testing import Crash
+from tapstack_emulator import Crash
+from tapstack_simulation.checking.checker import Checker
+from tapstack_simulation.checking.facts import Name, native_name, opaque_name
+from tapstack_simulation.checking.stored import Promises
+from tapstack_simulation.cloud import STREAM, TABLE, Cloud
+from tapstack_simulation.faults import Ledger, Swarm
+from tapstack_simulation.kernel import START_US, Kernel
 
 DAY_S = 86_400
 NOW_S = START_US // 1_000_000

@@ -28,8 +28,8 @@ def simulate_one(name: str, seeds: int) -> dict[str, object]:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     install(mutant.edits)
     try:
-        from tapstack.local.simulation import Plan, faults, run
-        from tapstack.local.simulation.shrink import shrink
+        from tapstack_simulation import Plan, faults, run
+        from tapstack_simulation.shrink import shrink
     except Stale as error:
         return {"name": name, "killed_by": None, "error": str(error)}
     result: dict[str, object] = {"name": name, "killed_by": None}

@@ -149,7 +149,7 @@ _SHARD_MARK = (
     ),
     # No run begins with a factor above 1: that is the fault.
     Edit(
-        "tapstack.local.simulation.plan",
+        "tapstack_simulation.plan",
         "parallelization_factor=rng.choice((1, 1, 2, 5))",
         "parallelization_factor=rng.choice((1, 1, 1, 1))",
     ),
@@ -169,7 +169,7 @@ FAILED_DESIGNS = (
                 + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",
             ),
             # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
-            Edit("tapstack.local.simulation.run", "        self._replay_all()\n", ""),
+            Edit("tapstack_simulation.run", "        self._replay_all()\n", ""),
         ),
         ("E1", "E2", "E3"),
         COUNTED_TWICE,

@@ -1,0 +1,178 @@
+"""``tapstack local``; what it needs is imported when it runs, so that ``--help`` stays quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from tapstack.errors import UsageError
+
+_DEFAULT = click.core.ParameterSource.DEFAULT
+EVENTS_MAX = 1_000_000_000
+
+
+class Rate(click.ParamType[float | Literal["max"]]):
+    """Events a minute, or ``max``."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["max"]:
+        """Read it."""
+        if value == "max":
+            return "max"
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 1 <= number <= 1e9:
+            self.fail(f"expected events a minute, at least 1, or 'max', got {value!r}", param, ctx)
+        return number
+
+
+class Mapped(click.ParamType[tuple[str, str]]):
+    """A canonical name and a column."""
+
+    name = "canonical=column"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Read it."""
+        if isinstance(value, tuple):
+            return value
+        canonical, separator, column = str(value).partition("=")
+        if not (canonical and separator and column):
+            self.fail(f"expected canonical=column, such as user_id=visitor, got {value!r}", param, ctx)
+        return canonical, column
+
+
+@click.command(
+    "local",
+    epilog="""\b
+Examples:
+  tapstack local                                    about a minute of a shop; then try the API
+  tapstack local --events 20000 --rate max --exit   as fast as it goes
+  tapstack local --faults many --seed 7 --exit      with crashes, lost answers and throttling
+  tapstack local --input views.csv --map user_id=visitor --exit
+  tapstack local --exit --json | jq .visible_ms
+  tapstack local --stack terraform --exit           the applied stack, from its state and its zips
+
+\b
+Recordings: CSV with , ; | or tabs, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
+session_id, itemid, product_id, event, timestamp, eventdate, timeframe, ...); --map names others, for
+user_id, anonymous_id, session_id, item_id, event_type, occurred_at, date, offset_ms, price, quantity, value,
+currency, query.
+
+\b
+Exit codes: 0 every event was counted exactly once, 1 not so or never answered for, 2 a mistake in the
+command or in the recording, 130 after Ctrl-C before the end, 143 after SIGTERM.""",
+)
+@click.option(
+    "--events",
+    type=click.IntRange(1, EVENTS_MAX),
+    help="How many events.  [default: 10000; a whole recording]",
+)
+@click.option("--rate", type=Rate(), default="10000", show_default=True, help="Events a minute, or 'max'.")
+@click.option(
+    "--shards", type=click.IntRange(1, 64), default=4, show_default=True, help="Shards of the stream."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Reproduces the traffic; where faults strike is up to timing.  [default: a random one]",
+)
+@click.option(
+    "--input", "recording", type=click.Path(path_type=Path), metavar="FILE", help="Replay CSV or JSON lines."
+)
+@click.option(
+    "--map", "columns", type=Mapped(), multiple=True, help="Name a column of the recording; repeatable."
+)
+@click.option(
+    "--faults", type=click.Choice(["none", "some", "many"]), default="none", show_default=True,
+    help="How much goes wrong.",
+)  # fmt: skip
+@click.option(
+    "--reshard/--no-reshard", default=None,
+    help="Split and merge shards meanwhile.  [default: with faults some or many]",
+)  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="Of the API; 0: any free one.",
+)
+@click.option("--exit", "leave", is_flag=True, help="Leave when reconciled; otherwise the API stays up.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print exactly one JSON object; all else to standard error."
+)
+@click.option("--quiet", is_flag=True, help="Print the verdict only.")
+@click.option(
+    "--stack", metavar="FILE",
+    help="Run an applied stack: the JSON of 'terraform show -json', or 'terraform' to ask lib/.",
+)  # fmt: skip
+@click.option(
+    "--packages",
+    type=click.Path(path_type=Path),
+    default="dist",
+    show_default=True,
+    help="With --stack: the zips, built for this machine.",
+)
+@click.option(
+    "--calls", type=click.Path(path_type=Path), metavar="FILE", help="Write the AWS calls as IAM sees them."
+)
+def command(
+    *,
+    events: int | None,
+    rate: float | Literal["max"],
+    shards: int,
+    seed: int | None,
+    recording: Path | None,
+    columns: tuple[tuple[str, str], ...],
+    faults: Literal["none", "some", "many"],
+    reshard: bool | None,
+    port: int,
+    leave: bool,
+    as_json: bool,
+    quiet: bool,
+    stack: str | None,
+    packages: Path,
+    calls: Path | None,
+) -> int:
+    """Run the whole pipeline on this machine and prove that it counted exactly.
+
+    A generated clickstream goes over HTTP through the collector, Kinesis, the event source mapping and
+    the consumer into DynamoDB; then a checker compares the tables with what was sent.
+    """
+    if columns and recording is None:
+        raise UsageError("--map needs --input")
+    if stack is None and click.get_current_context().get_parameter_source("packages") is not _DEFAULT:
+        raise UsageError("--packages needs --stack")
+    from tapstack_local.run import Options, run  # aiohttp and rich: only when it runs, not for --help
+
+    names = [canonical for canonical, _ in columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"--map: {twice[0]} is given twice")
+    return run(
+        Options(
+            events=events,
+            events_per_min=None if rate == "max" else rate,
+            shards=shards,
+            seed=seed,
+            input=recording,
+            columns=dict(columns),
+            faults=faults,
+            reshard=reshard,
+            port=port,
+            leave=leave,
+            json=as_json,
+            quiet=quiet,
+            stack=stack,
+            packages=packages,
+            calls=calls,
+        )
+    )

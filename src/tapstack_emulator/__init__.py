@@ -1,0 +1,50 @@
+"""In-memory AWS, faults and time for tests: typed, public, held to AWS's behaviour by a contract suite.
+
+::
+
+    clock = ManualClock()
+    api = FaultyApi(MemoryKinesis(clock), FaultScript(at={3: "lost_response"}))
+    api.call("CreateStream", b'{"StreamName": "events", "ShardCount": 2}')
+"""
+
+from tapstack_emulator.clock import ManualClock
+from tapstack_emulator.dynamodb.service import MemoryDynamoDB, Staleness, random_staleness
+from tapstack_emulator.dynamodb.sizes import item_bytes, read_units, write_units
+from tapstack_emulator.faults.policy import (
+    AnswersStale,
+    Call,
+    Crash,
+    Fault,
+    FaultPolicy,
+    FaultScript,
+    FaultyApi,
+    Injection,
+    RandomFaults,
+    applicable,
+)
+from tapstack_emulator.kinesis.service import MemoryKinesis
+from tapstack_emulator.kinesis.wire import KinesisRecord
+from tapstack_emulator.s3 import MemoryBucket
+
+__all__ = [
+    "AnswersStale",
+    "Call",
+    "Crash",
+    "Fault",
+    "FaultPolicy",
+    "FaultScript",
+    "FaultyApi",
+    "Injection",
+    "KinesisRecord",
+    "ManualClock",
+    "MemoryBucket",
+    "MemoryDynamoDB",
+    "MemoryKinesis",
+    "RandomFaults",
+    "Staleness",
+    "applicable",
+    "item_bytes",
+    "random_staleness",
+    "read_units",
+    "write_units",
+]

@@ -1,0 +1,1 @@
+"""DynamoDB in memory, speaking the service's own JSON."""

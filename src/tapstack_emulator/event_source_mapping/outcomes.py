@@ -1,0 +1,193 @@
+"""What follows from an invocation's answer: a table of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tapstack_emulator.event_source_mapping.draft import Draft
+from tapstack_emulator.event_source_mapping.model import Batch, InvocationFinished, Lane
+from tapstack_emulator.event_source_mapping.payload import ResponseContext
+from tapstack_emulator.event_source_mapping.responses import Evaluation, Verdict, evaluate
+from tapstack_emulator.event_source_mapping.settling import discard, settle
+
+
+def finished(draft: Draft, shard_id: str, lane: Lane, report: InvocationFinished) -> Lane:
+    """Take an invocation's result; one that is not awaited changes nothing.
+
+    That is what makes duplicates, zombies and lost answers harmless to the checkpoint: only the handout
+    that the lane is waiting for can move it.
+    """
+    if lane.phase != "invoking" or not lane.work:
+        return lane
+    batch = lane.work[0]
+    if (batch.batch_id, batch.handouts) != (report.batch_id, report.handout):
+        return lane
+    evaluation = evaluate(
+        report.result,
+        [record.sequence_number for record in batch.records],
+        report_batch_item_failures=draft.config.report_batch_item_failures,
+        choices=draft.choices,
+    )
+    _count(draft, shard_id, batch, evaluation)
+    error = report.result.function_error if report.result.kind == "function_error" else None
+    judged = Judged(evaluation.resume_index, ResponseContext(function_error=error))
+    return OUTCOMES[evaluation.verdict].act(draft, shard_id, replace(lane, phase="idle"), batch, judged)
+
+
+def _count(draft: Draft, shard_id: str, batch: Batch, evaluation: Evaluation) -> None:
+    """Emit what one invocation adds to the EventCount group, and the iterator's age."""
+    size = len(batch.records)
+    if evaluation.verdict != "throttled":
+        draft.metric("InvokedEventCount", size, shard_id)
+        draft.metric("IteratorAge", max(0, draft.now_ms - batch.records[-1].arrival_ms), shard_id)
+    if evaluation.verdict != "success":
+        draft.metric("FailedInvokeEventCount", size - evaluation.resume_index, shard_id)
+    draft.last_result = "OK" if evaluation.verdict == "success" else "PROBLEM: Function call failed"
+
+
+class Judged(NamedTuple):
+    """What an outcome needs to know beside the batch."""
+
+    resume_index: int
+    response: ResponseContext
+
+
+def _on_success(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:  # noqa: ARG001
+    lane = replace(lane, work=lane.work[1:], acknowledged=batch.records)
+    return settle(draft, shard_id, lane, batch.records)
+
+
+def _on_partial(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
+    # The attempts are not reset by progress: recorded on AWS, BatchSize 3, the 6th of 6 records failing
+    # with MaximumRetryAttempts 3 gave 5 invocations, approximateInvokeCount 4, batchSize 1. With bisecting
+    # on as well, the batch is split at the returned number and only the rest retried: the same thing.
+    settled = batch.records[: judged.resume_index]
+    batch = replace(
+        batch,
+        records=batch.records[judged.resume_index :],
+        attempts=batch.attempts + 1,
+        throttles=0,
+        response=judged.response,
+    )
+    lane = replace(lane, work=(batch, *lane.work[1:]), acknowledged=settled or lane.acknowledged)
+    if settled:
+        lane = settle(draft, shard_id, lane, settled)
+    if _exhausted(draft, batch):
+        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
+    if settled and draft.ask("partial_retry") == "immediate":
+        return lane
+    return _retry(draft, shard_id, lane, batch)
+
+
+def _on_failure(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
+    return fail(draft, shard_id, lane, batch, judged.response)
+
+
+def _on_throttle(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:  # noqa: ARG001
+    batch = replace(batch, throttles=batch.throttles + 1)
+    batch = replace(batch, retry_at_ms=draft.now_ms + draft.backoff_ms(batch.throttles))
+    return replace(lane, work=(batch, *lane.work[1:]))
+
+
+class Outcome(NamedTuple):
+    """A row of the table of outcomes."""
+
+    act: Callable[[Draft, str, Lane, Batch, Judged], Lane]
+    meaning: str
+
+
+OUTCOMES: dict[Verdict, Outcome] = {
+    "success": Outcome(_on_success, "checkpoint = the batch's last record; the next batch may begin"),
+    "partial": Outcome(
+        _on_partial,
+        "records before the lowest reported one are done, the rest is the batch now; one more attempt is "
+        "used up, and progress does not give any back",
+    ),
+    "failure": Outcome(
+        _on_failure,
+        "one more attempt is used up; the batch is bisected if so configured, discarded if its retries are "
+        "exhausted, else retried after a backoff; nothing later of the lane is delivered meanwhile",
+    ),
+    "throttled": Outcome(
+        _on_throttle, "retried after a backoff; no attempt is used up, until age or retention"
+    ),
+}
+
+
+def fail(draft: Draft, shard_id: str, lane: Lane, batch: Batch, response: ResponseContext) -> Lane:
+    """Use up an attempt of the batch at hand: bisect it, discard it, or wait to retry it."""
+    batch = replace(batch, attempts=batch.attempts + 1, throttles=0, response=response)
+    lane = replace(lane, work=(batch, *lane.work[1:]))
+    if draft.config.bisect_batch_on_function_error and len(batch.records) > 1:
+        return _bisect(draft, shard_id, lane, batch)
+    if _exhausted(draft, batch):
+        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
+    return _retry(draft, shard_id, lane, batch)
+
+
+def _exhausted(draft: Draft, batch: Batch) -> bool:
+    return 0 <= draft.config.retry_attempts_max < batch.attempts
+
+
+def _retry(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+    batch = replace(batch, retry_at_ms=draft.now_ms + draft.backoff_ms(max(1, batch.attempts)))
+    lane = replace(lane, work=(batch, *lane.work[1:]), holds_shard=_holds(draft, lane))
+    return _regroup(draft, shard_id, lane, batch)
+
+
+def _holds(draft: Draft, lane: Lane) -> bool:
+    if draft.config.parallelization_factor == 1:
+        return False
+    return lane.holds_shard or draft.ask("failing_lane") == "whole_shard"
+
+
+def _bisect(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+    """Split a failed batch in two; splitting does not consume the retry quota (with-kinesis.html)."""
+    mode = draft.ask("bisect_attempts")
+    if mode == "inherit" and _exhausted(draft, batch):
+        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
+    attempts = {"not_consumed": batch.attempts - 1, "inherit": batch.attempts, "reset": 0}[mode]
+    middle = len(batch.records) // 2
+    halves = [
+        replace(batch, batch_id=draft.new_id(), records=records, attempts=attempts, handouts=0, retry_at_ms=0)
+        for records in (batch.records[:middle], batch.records[middle:])
+    ]
+    if draft.ask("bisect_order") == "second_half_first":
+        halves.reverse()
+    halves[0] = replace(halves[0], retry_at_ms=draft.now_ms + draft.backoff_ms(max(1, attempts)))
+    return replace(lane, work=(*halves, *lane.work[1:]), holds_shard=_holds(draft, lane))
+
+
+def _regroup(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+    """Retry with other records than before: the mapping reads them again and nothing promises the same cut.
+
+    More records only without a retry limit: the newcomers would otherwise start with attempts used up.
+    """
+    options = ["same"]
+    room = draft.config.batch_size - len(batch.records)
+    if len(batch.records) > 1:
+        options.append("fewer")
+    if draft.config.retry_attempts_max < 0 and room and lane.buffer and len(lane.work) == 1:
+        options.append("more")
+    answer = draft.ask("regroup_retry", tuple(options)) if len(options) > 1 else "same"
+    if answer == "fewer":
+        count = draft.choices.between("regroup_count", 1, len(batch.records) - 1)
+        head = replace(batch, records=batch.records[:count])
+        rest = replace(
+            batch, batch_id=draft.new_id(), records=batch.records[count:], handouts=0, retry_at_ms=0
+        )
+        return replace(lane, work=(head, rest, *lane.work[1:]))
+    if answer == "more":
+        base_bytes = draft.envelope(shard_id).event_bytes(batch.records)
+        extra, used_bytes = draft.fitting(shard_id, lane.buffer, count_max=room, base_bytes=base_bytes)
+        return replace(
+            lane,
+            buffer=lane.buffer[len(extra) :],
+            buffer_bytes=lane.buffer_bytes - used_bytes,
+            work=(replace(batch, records=batch.records + extra),),
+            unacknowledged=lane.unacknowledged + tuple(record.sequence_number for record in extra),
+        )
+    return lane

@@ -1,0 +1,1 @@
+"""What goes wrong on purpose: at the ports, on the wire, and in a stream's shards."""

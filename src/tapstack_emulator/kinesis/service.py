@@ -1,0 +1,350 @@
+"""An in-memory Kinesis that speaks the service's own JSON."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from tapstack.ports import Clock
+from tapstack_emulator.aws_json import constraint, decode, failure
+from tapstack_emulator.clock import ManualClock
+from tapstack_emulator.kinesis import wire
+from tapstack_emulator.kinesis.reading import ShardReading
+from tapstack_emulator.kinesis.resharding import Resharding
+from tapstack_emulator.kinesis.shards import HASH_KEYS, Shard, hash_key
+from tapstack_emulator.kinesis.stream import Stream
+from tapstack_emulator.kinesis.wire import KinesisRecord
+
+# Limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-23.
+PUT_RECORDS_COUNT_MAX = 500
+PUT_RECORDS_BYTES_MAX = 10 * 1024 * 1024  # keys included
+RECORD_BYTES_MAX = 1024 * 1024  # data before base64; a stream's MaxRecordSize unless it was raised
+PARTITION_KEY_CHARS_MAX = 256  # as Java counts them: UTF-16 units
+RETENTION_HOURS_MAX = 8760
+
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class MemoryKinesis(ShardReading, Resharding):
+    """Kinesis Data Streams behind `tapstack.ports.AwsApi`: real shapes in, real shapes out.
+
+    Every call is atomic; calls from several threads take turns.
+
+    Parameters
+    ----------
+    clock
+        Time of arrival, retention, expiry of iterators and limits; a `ManualClock` unless given.
+    limited
+        Whether shards refuse what exceeds their limits: 1,000 records/s and 1 MiB/s written, 5 calls/s
+        and 2 MiB/s read.
+    shuffle
+        Stores the entries of each PutRecords in the order this generator chooses, since AWS
+        promises none; None stores them as they came.
+    gaps
+        Skips sequence numbers as this generator chooses; None leaves no gap.
+    transition_ms
+        How long a stream is CREATING or UPDATING after it was told to change.
+    region, account
+        Appear in ARNs and messages.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        limited: bool = False,
+        shuffle: random.Random | None = None,
+        gaps: random.Random | None = None,
+        transition_ms: int = 0,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+    ) -> None:
+        self.clock: Clock = clock or ManualClock()
+        self.calls: dict[str, int] = {}
+        self._limited = limited
+        self._shuffle = shuffle
+        self._gaps = gaps
+        self._transition_ms = transition_ms
+        self._prefix = f"arn:aws:kinesis:{region}:{account}:stream/"
+        self._account = account
+        self._streams: dict[str, Stream] = {}
+        self._lock = threading.RLock()
+        self._operations = self._table()
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        """Answer one operation of the API.
+
+        Raises
+        ------
+        AwsError
+            As the service would.
+        """
+        with self._lock:
+            self.calls[operation] = self.calls.get(operation, 0) + 1
+            known = self._operations.get(operation)
+            if known is None:
+                raise failure("UnknownOperationException", operation)
+            decoder, perform = known
+            answer = perform(decode(decoder, body))
+            return b"{}" if answer is None else _ENCODE(answer)
+
+    # What checkers and set-ups use instead of the wire.
+
+    def create_stream(self, name: str, shard_count: int = 1) -> None:
+        """Make a stream of `shard_count` shards of equal range.
+
+        Raises
+        ------
+        AwsError
+            If the name is taken.
+        """
+        self._create_stream(wire.CreateStream(stream_name=name, shard_count=shard_count))
+
+    def put(self, stream: str, partition_key: str, data: bytes) -> str:
+        """Store one record and return its sequence number.
+
+        Raises
+        ------
+        AwsError
+            As PutRecord does.
+        """
+        with self._lock:
+            request = wire.PutRecord(stream_name=stream, partition_key=partition_key, data=data)
+            return self._put_record(request)["SequenceNumber"]
+
+    def shard_ids(self, stream: str, *, open_only: bool = False) -> list[str]:
+        """List the shards of a stream, oldest first, closed ones included unless `open_only`."""
+        with self._lock:
+            found = self._stream(stream)
+            found.expire(self.clock.now_ms())
+            return [key for key, shard in found.shards.items() if not open_only or shard.closed_ms is None]
+
+    def shards(self, stream: str) -> list[wire.ShardAnswer]:
+        """List the shards of a stream, closed ones included, as ListShards would."""
+        with self._lock:
+            return [shard.answer() for shard in self._stream(stream).shards.values()]
+
+    def records(self, stream: str, shard_id: str | None = None) -> list[KinesisRecord]:
+        """List the records retained by one shard in order, or by all shards, oldest shard first."""
+        with self._lock:
+            found = self._stream(stream)
+            found.expire(self.clock.now_ms())
+            shards = found.shards.values() if shard_id is None else [found.shards[shard_id]]
+            return [record for shard in shards for record in shard.records]
+
+    def record_count(self, stream: str) -> int:
+        """Count the records that are retained."""
+        with self._lock:
+            return sum(len(shard.records) for shard in self._stream(stream).shards.values())
+
+    def forget(self, stream: str, shard_id: str, through: str) -> None:
+        """Forget a shard's records up to a sequence number, as if they had expired.
+
+        For long runs in bounded memory: whoever calls this knows that no reader comes back to them.
+
+        Parameters
+        ----------
+        stream
+            The stream's name.
+        shard_id
+            The shard; one that is not there any more has nothing to forget.
+        through
+            The last sequence number to forget.
+        """
+        with self._lock:
+            shard = self._stream(stream).shards.get(shard_id)
+            if shard is not None:
+                shard.forget(int(through))
+
+    # The operations.
+
+    def _table(self) -> Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], object]]]:
+        operations: dict[str, tuple[type[wire.Wire], Callable[[Any], object]]] = {
+            "PutRecord": (wire.PutRecord, self._put_record),
+            "PutRecords": (wire.PutRecords, self._put_records),
+            "GetShardIterator": (wire.GetShardIterator, self._get_shard_iterator),
+            "GetRecords": (wire.GetRecords, self._get_records),
+            "ListShards": (wire.ListShards, self._list_shards),
+            "SplitShard": (wire.SplitShard, self._split_shard),
+            "MergeShards": (wire.MergeShards, self._merge_shards),
+            "UpdateShardCount": (wire.UpdateShardCount, self._update_shard_count),
+            "UpdateStreamMode": (wire.UpdateStreamMode, self._update_stream_mode),
+            "CreateStream": (wire.CreateStream, self._create_stream),
+            "DeleteStream": (wire.OfStream, self._delete_stream),
+            "DescribeStream": (wire.DescribeStream, self._describe_stream),
+            "DescribeStreamSummary": (wire.OfStream, self._describe_stream_summary),
+            "ListStreams": (wire.ListStreams, self._list_streams),
+            "IncreaseStreamRetentionPeriod": (wire.RetentionPeriod, self._increase_retention),
+            "DecreaseStreamRetentionPeriod": (wire.RetentionPeriod, self._decrease_retention),
+        }
+        return {name: (msgspec.json.Decoder(kind), perform) for name, (kind, perform) in operations.items()}
+
+    def _put_record(self, request: wire.PutRecord) -> dict[str, str]:
+        stream = self._writable(request)
+        entry = wire.PutEntry(
+            data=request.data,
+            partition_key=request.partition_key,
+            explicit_hash_key=request.explicit_hash_key,
+        )
+        self._check_entry(entry, "")
+        answer = self._store(stream, entry, self.clock.now_ms())
+        if answer.sequence_number is None or answer.shard_id is None:
+            raise failure("ProvisionedThroughputExceededException", answer.error_message or "")
+        return {"ShardId": answer.shard_id, "SequenceNumber": answer.sequence_number}
+
+    def _put_records(self, request: wire.PutRecords) -> wire.PutRecordsAnswer:
+        entries = request.records
+        if not entries:
+            raise constraint("[]", "records", "Member must have length greater than or equal to 1")
+        if len(entries) > PUT_RECORDS_COUNT_MAX:
+            raise constraint("[...]", "records", "Member must have length less than or equal to 500")
+        total = 0
+        for index, entry in enumerate(entries):
+            total += self._check_entry(entry, index)
+        if total > PUT_RECORDS_BYTES_MAX:
+            raise failure("InvalidArgumentException", "Records size exceeds 10 MB limit")
+        stream = self._writable(request)
+        now_ms = self.clock.now_ms()
+        order = range(len(entries))
+        if self._shuffle is None:
+            answers = [self._store(stream, entry, now_ms) for entry in entries]
+        else:
+            chosen = self._shuffle.sample(order, len(entries))
+            stored = {index: self._store(stream, entries[index], now_ms) for index in chosen}
+            answers = [stored[index] for index in order]
+        failed = sum(answer.error_code is not None for answer in answers)
+        return wire.PutRecordsAnswer(failed_record_count=failed, records=answers)
+
+    def _check_entry(self, entry: wire.PutEntry, index: int | str) -> int:
+        """Raise what AWS raises for an entry out of bounds; else count its bytes."""
+        at = f"records.{index + 1}.member." if isinstance(index, int) else ""
+        key = entry.partition_key
+        if not key:
+            must = "Member must have length greater than or equal to 1"
+            raise constraint("", f"{at}partitionKey", must)
+        if len(key.encode("utf-16-le", "surrogatepass")) > 2 * PARTITION_KEY_CHARS_MAX:
+            must = "Member must have length less than or equal to 256"
+            raise constraint(key, f"{at}partitionKey", must)
+        if len(entry.data) > RECORD_BYTES_MAX:
+            must = "Member must have length less than or equal to 1048576"
+            raise constraint("java.nio.HeapByteBuffer[...]", f"{at}data", must)
+        if entry.explicit_hash_key is not None:
+            self._hash_key(entry.explicit_hash_key, f"{at}explicitHashKey", "ExplicitHashKey")
+        return len(entry.data) + len(key.encode())
+
+    def _hash_key(self, text: str, field: str, name: str) -> int:
+        if not re.fullmatch(r"0|([1-9]\d{0,38})", text):
+            must = r"Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})"
+            raise constraint(text, field, must)
+        if int(text) >= HASH_KEYS:
+            message = f"Invalid {name}. {name} must be in the range: [0, 2^128-1]. Specified value was {text}"
+            raise failure("InvalidArgumentException", message)
+        return int(text)
+
+    def _store(self, stream: Stream, entry: wire.PutEntry, now_ms: int) -> wire.PutAnswer:
+        explicit = entry.explicit_hash_key
+        shard = stream.shard_for(hash_key(entry.partition_key) if explicit is None else int(explicit))
+        size = len(entry.data) + len(entry.partition_key.encode())
+        if self._limited and not shard.admit_write(size, now_ms):
+            return wire.PutAnswer(
+                error_code="ProvisionedThroughputExceededException",
+                error_message=self._rate_exceeded(shard, stream),
+            )
+        gap = self._gaps.randrange(1000) if self._gaps else 0
+        number = shard.append(entry.data, entry.partition_key, now_ms, gap)
+        return wire.PutAnswer(sequence_number=number, shard_id=shard.shard_id)
+
+    def _create_stream(self, request: wire.CreateStream) -> None:
+        name = request.stream_name
+        if not _NAME.fullmatch(name):
+            must = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+            raise constraint(name, "streamName", must)
+        if name in self._streams:
+            message = f"Stream {name} under account {self._account} already exists."
+            raise failure("ResourceInUseException", message)
+        details = request.stream_mode_details
+        mode = details.stream_mode if details else "PROVISIONED"
+        count = 4 if mode == "ON_DEMAND" else request.shard_count
+        if count is None:
+            raise failure("ValidationException", "ShardCount must be specified in PROVISIONED mode")
+        if count < 1:
+            raise constraint(count, "shardCount", "Member must have value greater than or equal to 1")
+        now_ms = self.clock.now_ms()
+        stream = Stream(name, self._prefix + name, count, now_ms, mode)
+        stream.change(now_ms, self._transition_ms)
+        self._streams[name] = stream
+
+    def _delete_stream(self, request: wire.OfStream) -> None:
+        del self._streams[self._of(request).name]
+
+    def _list_streams(self, request: wire.ListStreams) -> dict[str, object]:
+        after = request.exclusive_start_stream_name or ""
+        names = sorted(name for name in self._streams if name > after)
+        return {"StreamNames": names[: request.limit], "HasMoreStreams": len(names) > request.limit}
+
+    def _increase_retention(self, request: wire.RetentionPeriod) -> None:
+        self._set_retention(request, larger=True)
+
+    def _decrease_retention(self, request: wire.RetentionPeriod) -> None:
+        self._set_retention(request, larger=False)
+
+    def _set_retention(self, request: wire.RetentionPeriod, *, larger: bool) -> None:
+        stream, hours = self._active(request), request.retention_period_hours
+        if not 24 <= hours <= RETENTION_HOURS_MAX:
+            bound = (
+                "less than or equal to 8760" if hours > RETENTION_HOURS_MAX else "greater than or equal to 24"
+            )
+            raise constraint(hours, "retentionPeriodHours", f"Member must have value {bound}")
+        if hours != stream.retention_hours and (hours < stream.retention_hours) == larger:
+            side = "shorter" if larger else "longer"
+            message = (
+                f"Requested retention period ({hours} hours) for stream {stream.name} can not be {side} than"
+                f" existing retention period ({stream.retention_hours} hours)."
+            )
+            raise failure("InvalidArgumentException", message)
+        stream.expire(self.clock.now_ms())
+        stream.retention_hours = hours
+
+    # Finding streams and shards.
+
+    def _stream(self, name: str) -> Stream:
+        if name not in self._streams:
+            message = f"Stream {name} under account {self._account} not found."
+            raise failure("ResourceNotFoundException", message)
+        return self._streams[name]
+
+    def _of(self, request: wire.OfStream) -> Stream:
+        name, arn = request.stream_name, request.stream_arn
+        if name is None and arn is None:
+            raise failure("InvalidArgumentException", "Either StreamName or StreamARN must be provided.")
+        if name is None and arn is not None:
+            name = arn.rpartition("/")[2]
+        return self._stream(name or "")
+
+    def _writable(self, request: wire.OfStream) -> Stream:
+        stream = self._of(request)
+        if stream.status(self.clock.now_ms()) == "CREATING":
+            message = f"Stream {stream.name} under account {self._account} not found."
+            raise failure("ResourceNotFoundException", message)
+        return stream
+
+    def _active(self, request: wire.OfStream) -> Stream:
+        stream = self._of(request)
+        status = stream.status(self.clock.now_ms())
+        if status != "ACTIVE":
+            message = (
+                f"Stream {stream.name} under account {self._account} not ACTIVE, instead in state {status}"
+            )
+            raise failure("ResourceInUseException", message)
+        return stream
+
+    def _rate_exceeded(self, shard: Shard, stream: Stream) -> str:
+        return (
+            f"Rate exceeded for shard {shard.shard_id} in stream {stream.name} under account {self._account}."
+        )

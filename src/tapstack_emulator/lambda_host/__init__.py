@@ -1,0 +1,1 @@
+"""Lambda: worker processes that run AWS's own runtime client."""

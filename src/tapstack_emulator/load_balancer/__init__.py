@@ -1,0 +1,1 @@
+"""An internal Application Load Balancer in front of Lambda functions."""

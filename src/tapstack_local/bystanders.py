@@ -1,0 +1,55 @@
+"""What others send to the API while a run is under way: it may count, and spoils no verdict.
+
+A person tries a request of his own, or an SDK, while the shop's traffic flows. From then on every record that
+the collector puts on the stream is in doubt for the checker, unless the sender gets an answer for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tapstack_local.reconciliation.ledger import Ledger
+
+
+class _Entry(msgspec.Struct):
+    Data: bytes
+
+
+class _Put(msgspec.Struct):
+    Records: list[_Entry]
+
+
+_decoder = msgspec.json.Decoder(_Put)
+
+
+class Bystanders:
+    """Watches a cloud; see `tapstack_local.cloud.Witness`.
+
+    Parameters
+    ----------
+    ledger
+        Is told of events in doubt.
+    own_agent
+        The ``User-Agent`` of the run's own sender.
+    """
+
+    def __init__(self, ledger: Ledger, own_agent: str) -> None:
+        self.request_count = 0
+        self._ledger = ledger
+        self._own_agent = own_agent
+
+    def request(self, method: str, headers: Mapping[str, str]) -> None:
+        """See a request that the load balancer forwards."""
+        if method == "POST" and headers.get("User-Agent") != self._own_agent:
+            self.request_count += 1
+
+    def put(self, body: bytes) -> None:
+        """See a PutRecords of the collector, done or not."""
+        if not self.request_count:
+            return
+        for entry in _decoder.decode(body).Records:
+            event: dict[str, Any] = msgspec.json.decode(entry.Data)
+            self._ledger.doubt(event)

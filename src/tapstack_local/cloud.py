@@ -1,0 +1,377 @@
+"""The embedded cloud: everything the pipeline needs from AWS, on this machine, for as long as it runs.
+
+Nothing listens beyond 127.0.0.1 and nothing stays behind: children watch a pipe to this process and die
+with it, even when it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol, Self, TypeVar
+
+import msgspec
+
+from tapstack.entrypoints.clock import SystemClock
+from tapstack.errors import Unavailable, UsageError
+from tapstack.ports import AwsApi
+from tapstack_emulator.call_recorder import CallRecorder, RecordedApi
+from tapstack_emulator.destination import EmulatedDestination
+from tapstack_emulator.event_source_mapping import InvokeResult, MappingRunner
+from tapstack_emulator.event_source_mapping.model import CheckpointMoved, EmitMetric, Output
+from tapstack_emulator.fault_proxy import FaultProxy
+from tapstack_emulator.kinesis.server import KinesisServer, Observe
+from tapstack_emulator.kinesis.service import MemoryKinesis
+from tapstack_emulator.lambda_host.host import LambdaFunction
+from tapstack_emulator.load_balancer.server import LoadBalancer, look_away
+from tapstack_emulator.ministack import Emulator
+from tapstack_local.cloud_config import CloudConfig
+from tapstack_local.cloud_faults import CloudFaults
+from tapstack_local.cloud_functions import Endpoints, consumer_workers
+
+__all__ = ["CloudConfig", "EmbeddedCloud"]
+
+Part = TypeVar("Part")
+
+STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
+
+
+class Witness(Protocol):
+    """Who is told what passes through the cloud's ends."""
+
+    def request(self, method: str, headers: Mapping[str, str]) -> None:
+        """See a request that the load balancer forwards."""
+        ...
+
+    def put(self, body: bytes) -> None:
+        """See a PutRecords of the collector, done or not."""
+        ...
+
+
+class EmbeddedCloud:
+    """The running cloud; an async context manager.
+
+    While it runs, SIGTERM, and SIGHUP unless it is ignored, cancel the task that entered it, as Ctrl-C does
+    under `asyncio.run`, so that all of them stop everything in order.
+
+    Parameters
+    ----------
+    config
+        What to run.
+    keep_logs
+        Folder for the logs of functions and emulator; a temporary one, removed at the end, unless given.
+    recorder
+        Takes note of every AWS call of the functions and of the mapping.
+    witness
+        Sees what comes in.
+    """
+
+    def __init__(
+        self,
+        config: CloudConfig,
+        *,
+        keep_logs: Path | None = None,
+        recorder: CallRecorder | None = None,
+        witness: Witness | None = None,
+    ) -> None:
+        self.config = config
+        self.blueprint = config.described()
+        self._faults = CloudFaults(config)
+        self.kinesis = MemoryKinesis(SystemClock(), limited=config.limited, shuffle=self._faults.shuffle())
+        self.stream = self.blueprint.stream
+        self.table = self.blueprint.table.name
+        self.folder = keep_logs or Path(tempfile.mkdtemp(prefix="tapstack-"))
+        self.functions: dict[str, LambdaFunction] = {}
+        self._keep = keep_logs is not None
+        self._emulator = Emulator(self.folder, region=self.blueprint.region)
+        self._recorder = recorder
+        self._witness = witness
+        if recorder is not None:
+            recorder.caller_of = self._caller_of
+        self._balancer: LoadBalancer | None = None
+        self._runner: MappingRunner | None = None
+        self._mapping: asyncio.Task[None] | None = None
+        self._running_count = 0  # invocations of the consumer by the mapping
+        self._is_idle, self._may_consume = asyncio.Event(), asyncio.Event()
+        self._is_idle.set()
+        self._may_consume.set()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start everything; about a second.
+
+        Raises
+        ------
+        UsageError
+            If the port is in use.
+        Unavailable
+            If the emulator does not start.
+        """
+        try:
+            _require_free(self.config.port)
+            self._stop_on_signals()
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Stop everything."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop everything, in the opposite order of its start."""
+        try:
+            await self._stack.aclose()
+        finally:
+            if not self._keep:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def base_url(self) -> str:
+        """Where the load balancer answers."""
+        return self._started(self._balancer).base_url
+
+    @property
+    def emulator_url(self) -> str:
+        """Where DynamoDB, S3 and SQS answer without faults; for checkers."""
+        return self._emulator.url
+
+    @property
+    def runner(self) -> MappingRunner:
+        """The event source mapping."""
+        return self._started(self._runner)
+
+    @property
+    def backlog(self) -> int:
+        """How many records are on the stream and not settled."""
+        return self.kinesis.record_count(self.stream)
+
+    @property
+    def open_shards(self) -> int:
+        """How many shards take records."""
+        return len(self.kinesis.shard_ids(self.stream, open_only=True))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What happened so far, by name: answers by status, invocations, cold starts."""
+        statuses = self._started(self._balancer).statuses
+        counts = {f"http_{status if status > 0 else 'dropped'}": n for status, n in sorted(statuses.items())}
+        counts |= {f"mapping_{name}": value for name, value in sorted(self.runner.counters.items())}
+        return counts | {
+            f"{name}_cold_starts": each.cold_start_count for name, each in self.functions.items()
+        }
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """The faults injected so far, by name."""
+        return self._faults.counts
+
+    @property
+    def foreign_records(self) -> Sequence[bytes]:
+        """What somebody else wrote to the stream so far: no events."""
+        return self._faults.foreign_records
+
+    @property
+    def processes(self) -> list[int]:
+        """Ids of the child processes."""
+        workers = [pid for function in self.functions.values() for pid in function.pids]
+        return [*workers, *([self._emulator.pid] if self._emulator.pid else [])]
+
+    async def drain(self) -> None:
+        """Wait until everything on the stream is consumed and no invocation runs any more.
+
+        Raises
+        ------
+        RuntimeError
+            If the event source mapping stopped before.
+        """
+        await self.runner.drain()
+        while await self._faults.wait_for_duplicates():
+            await self.runner.drain()
+        await self.functions[self.blueprint.consumer].wait_for_zombies()
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the consumer still, so that rows that are read meanwhile fit together."""
+        self._may_consume.clear()
+        try:
+            await self._is_idle.wait()
+            yield
+        finally:
+            self._may_consume.set()
+
+    async def _start(self) -> None:
+        await self._stack.enter_async_context(self._emulator)
+        await self._make_stores()
+        await self._start_functions(await self._start_endpoints())
+        consumer = self.functions[self.blueprint.consumer]
+        self._faults.start_on(
+            self.kinesis, self.stream, lambda shards: consumer.resize(consumer_workers(shards))
+        )
+        self._start_mapping()
+        self._balancer = LoadBalancer(
+            functions={name: function.invoke for name, function in self.functions.items()},
+            target_groups=self.blueprint.target_groups,
+            rules=self.blueprint.rules,
+            default_action=self.blueprint.default_action,
+            port=self.config.port,
+            faults=self._faults.request,
+            observe=look_away if self._witness is None else self._witness.request,
+        )
+        try:
+            await self._stack.enter_async_context(self._balancer)
+        except OSError as error:
+            raise _in_use(self.config.port, error) from None
+
+    async def _make_stores(self) -> None:
+        blueprint = self.blueprint
+        await self._emulator.create_table(
+            self.table,
+            partition_key=blueprint.table.partition_key,
+            sort_key=blueprint.table.sort_key,
+            ttl_attribute=blueprint.table.ttl_attribute,
+        )
+        for bucket in (blueprint.quarantine_bucket, blueprint.late_bucket, *blueprint.buckets):
+            await self._emulator.create_bucket(bucket)
+        for queue in blueprint.queues:
+            await self._emulator.create_queue(queue)
+        self.kinesis.create_stream(self.stream, blueprint.shards)
+
+    async def _start_endpoints(self) -> Endpoints:
+        """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
+        server = KinesisServer(
+            self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe_kinesis
+        )
+        await self._stack.enter_async_context(server)
+        if self._faults.quiet and self._recorder is None:
+            return Endpoints(dynamodb=self._emulator.url, s3=self._emulator.url, kinesis=server.url)
+        dynamodb = await self._stack.enter_async_context(self._proxy("dynamodb"))
+        s3 = await self._stack.enter_async_context(self._proxy("s3"))
+        return Endpoints(dynamodb=dynamodb.url, s3=s3.url, kinesis=server.url)
+
+    async def _start_functions(self, endpoints: Endpoints) -> None:
+        for config in map(endpoints.added_to, self.blueprint.functions):
+            self.functions[config.name] = LambdaFunction(config, log_path=self.folder / f"{config.name}.log")
+        # One after the other they would take three cold starts; the stack still stops each of them.
+        await asyncio.gather(*map(self._stack.enter_async_context, self.functions.values()))
+        # A function that cannot start would fail for ever, and the mapping would try for ever.
+        for name, function in self.functions.items():
+            if function.start_failure is not None:
+                raise Unavailable(f"{name} does not start: {_reason(function.start_failure.payload)}")
+
+    def _start_mapping(self) -> None:
+        self._runner = MappingRunner(
+            config=self.blueprint.mapping,
+            kinesis=self._polled(),
+            function=self._consume,
+            destination=EmulatedDestination(self._emulator, self._recorder),
+            choices=self._faults.choices(),
+            observe=self._watch,
+        )
+        self._mapping = self._runner.start()
+        self._stack.push_async_callback(self._stop_mapping, self._runner)
+
+    def _polled(self) -> AwsApi:
+        api = self._faults.kinesis(self.kinesis, "read")
+        return api if self._recorder is None else RecordedApi(api, self._recorder, self.stream)
+
+    def _watch(self, output: Output) -> None:
+        match output:
+            case CheckpointMoved(lane=None, shard_id=shard_id, sequence_number=number):
+                # The only reader never goes back behind its checkpoint: long runs in bounded memory.
+                self.kinesis.forget(self.stream, shard_id, number)
+            case EmitMetric(name="PolledEventCount", value=count):
+                self._faults.note(count)
+
+    async def _stop_mapping(self, runner: MappingRunner) -> None:
+        await self._faults.stop()
+        await runner.stop(timeout_ms=STOP_PATIENCE_MS)
+
+    async def _consume(self, payload: bytes) -> InvokeResult:
+        await self._may_consume.wait()
+        self._running_count += 1
+        self._is_idle.clear()
+        try:
+            return await self._faults.invoke(self.functions[self.blueprint.consumer], payload)
+        finally:
+            self._running_count -= 1
+            if not self._running_count:
+                self._is_idle.set()
+
+    def _proxy(self, service: Literal["dynamodb", "s3"]) -> FaultProxy:
+        return self._faults.proxy(
+            service,
+            self._emulator.url,
+            on_crash=self._crash,
+            # E1 is the consumer's; who reads often would mostly meet cold starts of the one that answers.
+            may_crash=lambda key: self._caller_of(key) == self.blueprint.consumer,
+            observe=self._observe,
+        )
+
+    @property
+    def _observe(self) -> Observe | None:
+        return None if self._recorder is None else self._recorder.observe
+
+    def _observe_kinesis(self, service: str, key: str, operation: str, path: str, body: bytes) -> None:
+        if self._observe is not None:
+            self._observe(service, key, operation, path, body)
+        if self._witness is not None and operation == "PutRecords":
+            self._witness.put(body)
+
+    def _caller_of(self, access_key_id: str) -> str:
+        for name, function in self.functions.items():
+            if access_key_id in function.access_key_ids:
+                return name
+        return access_key_id
+
+    def _crash(self, access_key_id: str) -> None:
+        for function in self.functions.values():
+            if function.kill_worker(access_key_id):
+                return
+
+    def _stop_on_signals(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
+                    loop.add_signal_handler(number, task.cancel)
+                    self._stack.callback(loop.remove_signal_handler, number)
+
+    @staticmethod
+    def _started(part: Part | None) -> Part:
+        if part is None:
+            raise ValueError("the embedded cloud is not running")
+        return part
+
+
+def _reason(payload: bytes) -> str:
+    error = msgspec.json.decode(payload)
+    return f"{error.get('errorType')}: {error.get('errorMessage')}"
+
+
+def _require_free(port: int) -> None:
+    """Say at once that the port is in use, not after everything else has started."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise _in_use(port, error) from None
+
+
+def _in_use(port: int, error: OSError) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(f"port {port} is in use; choose another one with --port")
+    return UsageError(f"port {port} cannot be used: {error.strerror}")

@@ -1,0 +1,63 @@
+"""What an embedded cloud is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tapstack_local.blueprint import Blueprint
+from tapstack_local.cloud_functions import embedded
+from tapstack_local.faults.plan import Preset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudConfig:
+    """What to run.
+
+    Parameters
+    ----------
+    shards
+        Of the stream, ``>= 1``.
+    port
+        Of the load balancer; 0 chooses a free one.
+    faults
+        How much goes wrong.
+    seed
+        Of the faults and of what AWS leaves open.
+    lanes
+        How many ways derived rows are split; as many as shards unless given.
+    batch_size
+        Records in one invocation of the consumer.
+    batching_window_s
+        Seconds to gather a batch.
+    log_level
+        Of the functions.
+    limited
+        Whether shards refuse what exceeds their limits (1,000 records/s, 1 MiB/s).
+    reshard
+        Whether shards split and merge meanwhile; None leaves it to `faults`.
+    blueprint
+        What to run instead of the embedded cloud's own functions and settings; shards, lanes, batches and
+        log level are then the blueprint's.
+    """
+
+    shards: int = 2
+    port: int = 0
+    faults: Preset = "none"
+    seed: int = 0
+    lanes: int | None = None
+    batch_size: int = 1_000
+    batching_window_s: int = 0
+    log_level: str = "INFO"
+    limited: bool = False
+    reshard: bool | None = None
+    blueprint: Blueprint | None = None
+
+    def described(self) -> Blueprint:
+        """Give what to run."""
+        return self.blueprint or embedded(
+            shards=self.shards,
+            lanes=self.lanes or self.shards,
+            batch_size=self.batch_size,
+            batching_window_s=self.batching_window_s,
+            log_level=self.log_level,
+        )

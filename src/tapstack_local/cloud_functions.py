@@ -1,0 +1,203 @@
+"""The embedded cloud's own blueprint: which functions it runs, and what leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tapstack_emulator.event_source_mapping import MappingConfig
+from tapstack_emulator.lambda_host.config import ACCOUNT_ID, REGION, FunctionConfig
+from tapstack_emulator.load_balancer.server import FixedResponse, ListenerRule, TargetGroup
+from tapstack_local.blueprint import Blueprint, TableConfig
+
+TABLE = "tapstack-behaviour"
+STREAM = "tapstack-events"
+QUARANTINE_BUCKET = "tapstack-quarantine"
+LATE_BUCKET = "tapstack-late"
+FAILURES_BUCKET = "tapstack-failures"
+FAILURES_QUEUE = "tapstack-failures"
+
+COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "tapstack-insights"
+
+COLLECTOR_WORKERS = 2
+INSIGHTS_WORKERS = 1
+CONSUMER_WORKERS_MAX = 16  # some 40 MB each; where there are more shards, their batches take turns
+
+
+def consumer_workers(shards: int) -> int:
+    """Tell how many workers the consumer has for so many open shards: one each, up to a bound."""
+    return min(shards, CONSUMER_WORKERS_MAX)
+
+
+TARGET_GROUPS = (
+    TargetGroup(name="tapstack-collector", function=COLLECTOR),
+    TargetGroup(name="tapstack-insights", function=INSIGHTS),
+)
+# As lib/tap_stack.tf deploys by default; a test compares them.
+RULES = (
+    ListenerRule(priority=10, path_patterns=("/v1/events",), methods=("POST",), action="tapstack-collector"),
+    ListenerRule(
+        priority=20,
+        path_patterns=("/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"),
+        methods=("GET",),
+        action="tapstack-insights",
+    ),
+)
+DEFAULT_ACTION = FixedResponse(
+    status=404,
+    content_type="application/json",
+    body='{"code":"not_found","message":"no such path or method"}',
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Where the functions find AWS.
+
+    Parameters
+    ----------
+    dynamodb, s3, kinesis
+        Addresses, such as ``http://127.0.0.1:4566``.
+    """
+
+    dynamodb: str
+    s3: str
+    kinesis: str
+
+    def added_to(self, function: FunctionConfig) -> FunctionConfig:
+        """Give a function the variables by which every SDK finds AWS here."""
+        variables = {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
+            "AWS_ENDPOINT_URL_S3": self.s3,
+            "AWS_ENDPOINT_URL_KINESIS": self.kinesis,
+        }
+        return replace(function, environment={**function.environment, **variables})
+
+
+def embedded(
+    *, shards: int, lanes: int, batch_size: int = 1_000, batching_window_s: int = 0, log_level: str = "INFO"
+) -> Blueprint:
+    """Describe the embedded cloud.
+
+    Parameters
+    ----------
+    shards
+        Of the stream.
+    lanes
+        How many ways derived rows are split.
+    batch_size
+        Records in one invocation of the consumer.
+    batching_window_s
+        Seconds to gather a batch.
+    log_level
+        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+
+    Returns
+    -------
+    Blueprint
+        What `EmbeddedCloud` runs.
+    """
+    hosted = functions(environments(lanes=lanes, log_level=log_level), shards=shards)
+    consumer = next(function for function in hosted if function.name == CONSUMER)
+    return Blueprint(
+        functions=tuple(hosted),
+        stream=STREAM,
+        shards=shards,
+        table=TableConfig(name=TABLE),
+        quarantine_bucket=QUARANTINE_BUCKET,
+        late_bucket=LATE_BUCKET,
+        buckets=(FAILURES_BUCKET,),
+        queues=(FAILURES_QUEUE,),
+        mapping=MappingConfig(
+            event_source_arn=f"arn:aws:kinesis:{REGION}:{ACCOUNT_ID}:stream/{STREAM}",
+            function_arn=consumer.arn,
+            starting_position="TRIM_HORIZON",
+            batch_size=batch_size,
+            batching_window_s=batching_window_s,
+            report_batch_item_failures=True,
+            bisect_batch_on_function_error=True,
+            destination_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{FAILURES_QUEUE}",
+        ),
+        target_groups=TARGET_GROUPS,
+        rules=RULES,
+        default_action=DEFAULT_ACTION,
+    )
+
+
+def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
+    """List each function's environment variables, with the deployed stack's default limits.
+
+    Parameters
+    ----------
+    lanes
+        How many ways derived rows are split.
+    log_level
+        ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+
+    Returns
+    -------
+    dict
+        By function.
+    """
+    common = {"TAPSTACK_LOG_LEVEL": log_level}
+    return {
+        COLLECTOR: {
+            **common,
+            "TAPSTACK_STREAM": STREAM,
+            "TAPSTACK_EVENT_BYTES_MAX": "32768",
+            "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
+        },
+        CONSUMER: {
+            **common,
+            "TAPSTACK_TABLE": TABLE,
+            "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
+            "TAPSTACK_LATE_BUCKET": LATE_BUCKET,
+            "TAPSTACK_LANES": str(lanes),
+            "TAPSTACK_ROW_TTL_DAYS": "400",
+            "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
+        },
+        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},
+    }
+
+
+def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> list[FunctionConfig]:
+    """List the functions; the consumer has a worker for each shard, up to a bound.
+
+    Parameters
+    ----------
+    variables
+        Each function's environment variables.
+    shards
+        Of the stream.
+
+    Returns
+    -------
+    list[FunctionConfig]
+        To be hosted.
+    """
+    return [
+        FunctionConfig(
+            name=COLLECTOR,
+            handler="tapstack.entrypoints.collector.handler",
+            environment=variables[COLLECTOR],
+            timeout_s=30.0,
+            memory_mb=512,
+            workers=COLLECTOR_WORKERS,
+        ),
+        FunctionConfig(
+            name=CONSUMER,
+            handler="tapstack.entrypoints.consumer.handler",
+            environment=variables[CONSUMER],
+            timeout_s=120.0,
+            memory_mb=1024,
+            workers=consumer_workers(shards),
+        ),
+        FunctionConfig(
+            name=INSIGHTS,
+            handler="tapstack.entrypoints.insights.handler",
+            environment=variables[INSIGHTS],
+            timeout_s=30.0,
+            memory_mb=512,
+            workers=INSIGHTS_WORKERS,
+        ),
+    ]

@@ -1,0 +1,110 @@
+"""What was set aside, against the reasons there can be: who sets everything aside counts nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding
+from tapstack_local.reconciliation.ledger import Effect, Identity, Ledger, digest, effect_of
+from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
+
+PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
+_NO_ROW = UserRow({}, -1, {}, -1, [], {}, 0)
+
+
+def stored_effect(stored: StoredEvent) -> Effect | None:
+    """Read a stored event; what is no event of ours has no effect."""
+    try:
+        return effect_of(msgspec.json.decode(stored.data))
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Finding, list[Effect]]:
+    """Look for accepted events in quarantine, and for late ones that nothing makes late.
+
+    Parameters
+    ----------
+    ledger
+        What was accepted.
+    tables
+        What was read back.
+    age_max_s
+        How old an event may be when it arrives.
+
+    Returns
+    -------
+    tuple
+        What was found: too low by the events that stand aside without a reason and that their users' rows do
+        not know as counted. And the accepted events whose being late has a reason, each once: they
+        alone need not be counted.
+    """
+    finding = Finding("accepted events set aside, and why")
+    late: dict[Identity, Effect] = {}
+    unexcused: set[Identity] = set()
+    for is_late, stored in [(True, each) for each in tables.late] + [
+        (False, each) for each in tables.quarantined
+    ]:
+        effect = stored_effect(stored)
+        if effect is None or not ledger.knows(effect.identity):
+            continue
+        finding.compared += 1
+        row = tables.users.get(effect.user, _NO_ROW)
+        if is_late and _may_be_late(effect, stored, row, age_max_s):
+            late[effect.identity] = effect
+        elif effect.identity not in unexcused:
+            unexcused.add(effect.identity)
+            if not _is_known(effect, row) and not _is_forgotten(effect, row):
+                finding.short += 1
+                finding.examples = [*finding.examples, f"{stored.key}: {stored.reason}"][:EXAMPLES_MAX]
+    return finding, [effect for identity, effect in late.items() if identity not in unexcused]
+
+
+def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
+    """Look in quarantine for each record that was no event, once."""
+    finding = Finding("foreign records in quarantine")
+    found = Counter(stored.data for stored in tables.quarantined)
+    for data, count in Counter(foreign_records).items():
+        finding.judge(f"one of {len(data):,} bytes", found[data], count, count)
+    return finding
+
+
+def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: int) -> bool:
+    """Tell whether an event is too old or too long, or its row may have forgotten it."""
+    event = msgspec.json.decode(stored.data)
+    said = event.get("received_at")
+    received_ms = 0 if said is None else round(datetime.fromisoformat(said).timestamp() * 1_000)
+    born_ms = min(effect.client_ms or received_ms, received_ms)
+    return (
+        born_ms // 1_000 < stored.arrived_at_s - age_max_s
+        or len(effect.items) > PART_ITEMS_MAX
+        or _is_forgotten(effect, row)
+    )
+
+
+def _is_known(effect: Effect, row: UserRow) -> bool:
+    """Tell whether a row knows that it counts an event."""
+    _, client, n = effect.identity
+    if not isinstance(n, int):
+        return digest(n) in row.ids
+    low, top, gaps = row.clients.get(_raw(client), (0, -1, ()))
+    return low <= n <= top and not any(first <= n <= last for first, last in gaps)
+
+
+def _is_forgotten(effect: Effect, row: UserRow) -> bool:
+    """Tell whether a row no longer knows if it counts an event; all times are in milliseconds."""
+    _, client, n = effect.identity
+    if not isinstance(n, int):
+        return digest(n) not in row.ids and effect.client_ms <= row.ids_floor_ms
+    raw = _raw(client)
+    if raw in row.clients:
+        return bool(n < row.clients[raw][0])
+    return int.from_bytes(raw[:6], "big") <= row.clients_floor_ms
+
+
+def _raw(client: str) -> bytes:
+    return bytes.fromhex(client.replace("-", ""))

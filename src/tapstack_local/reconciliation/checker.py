@@ -1,0 +1,318 @@
+"""The checker: every accepted event is counted exactly once, whichever way the tables are looked at.
+
+It compares what ought to be there (`ledger`) with what was read back (`tables`), and
+shares no code with the pipeline. Events in the late store need not be counted, if the checker sees why they
+are late (`aside`): whether one had been counted before is found out from its user's
+counters. Events that were sent and never answered for may count or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tapstack_local.reconciliation.aside import check_foreign, check_set_aside, stored_effect
+from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
+from tapstack_local.reconciliation.identities import check_identities
+from tapstack_local.reconciliation.ledger import (
+    CODES,
+    WINDOW_LENGTHS_S,
+    Counters,
+    Effect,
+    Fold,
+    Identity,
+    Ledger,
+)
+from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
+
+WINDOW_NAMES = ("5m", "1h", "1d")
+WINDOWS_KEPT = (12, 24, 7)
+BOARD_PLACES = 64
+INTEREST = frozenset(
+    CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
+)
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """The result.
+
+    Parameters
+    ----------
+    applied
+        Events that the users' rows count.
+    duplicates
+        Accepted events that are copies of accepted ones.
+    late
+        Distinct events in the late store.
+    quarantined
+        Objects in quarantine.
+    gaps
+        Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
+    lost, overcounted
+        Accepted, and neither counted nor set aside as late for a reason that the checker can see; counted
+        more often than accepted. An accepted event in quarantine that is not counted is lost, and so is a
+        foreign record that is not there.
+    findings
+        All comparisons.
+    """
+
+    accepted: int
+    applied: int
+    duplicates: int
+    late: int
+    quarantined: int
+    gaps: int
+    lost: int
+    overcounted: int
+    findings: list[Finding]
+
+
+@dataclass(slots=True)
+class _Expected:
+    """The accepted events' fold, and by how much each figure may differ from it."""
+
+    ledger: Ledger
+    removed: Fold  # late for a reason, and surely not counted
+    optional: Fold  # late for a reason, and perhaps counted before
+    doubted: Fold  # sent, and never answered for
+    late: set[Identity]  # late for a reason
+
+
+def reconcile(
+    ledger: Ledger,
+    tables: Tables,
+    age_max_s: int = 30 * 86_400,
+    foreign_records: Sequence[bytes] = (),
+) -> Reconciliation:
+    """Compare everything.
+
+    Parameters
+    ----------
+    ledger
+        What was accepted.
+    tables
+        What was read back after the pipeline was drained.
+    age_max_s
+        How old the consumer lets an event be when it arrives.
+    foreign_records
+        What else was written to the stream, and is no event.
+    """
+    aside, late = check_set_aside(ledger, tables, age_max_s)
+    expected = _expect(ledger, tables, late)
+    identities, gaps = check_identities(ledger, tables, expected.late)
+    events = Finding("events known by the users' rows", identities.compared, *identities.totals())
+    events.examples = identities.examples[:EXAMPLES_MAX]
+    against_events = [
+        _check_users(expected, tables),
+        events,
+        _check_items(expected, tables),
+        *_check_windows(expected, tables),
+        _check_strange(tables),
+        aside,
+        check_foreign(tables, foreign_records),
+    ]
+    against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
+    lost, overcounted = _totals(against_events)
+    if lost == overcounted == 0:
+        lost, overcounted = _totals(against_each_other)
+    return Reconciliation(
+        accepted=ledger.accepted_count,
+        applied=sum(_events(row.counters) for row in tables.users.values()),
+        duplicates=ledger.accepted_count - ledger.distinct_count,
+        late=len({effect.identity for effect in _stored_effects(tables.late)}),
+        quarantined=len(tables.quarantined),
+        gaps=gaps,
+        lost=lost,
+        overcounted=overcounted,
+        findings=against_events + against_each_other,
+    )
+
+
+def _totals(findings: list[Finding]) -> tuple[int, int]:
+    """Tell the numbers of events: as the users' views say, which tell them exactly, else as the worst."""
+    short, over = ([getattr(finding, side) for finding in findings] for side in ("short", "over"))
+    return max(short[:2]) or max(short), max(over[:2]) or max(over)
+
+
+def _expect(ledger: Ledger, tables: Tables, late: list[Effect]) -> _Expected:
+    """Excuse what is late for a reason, and nothing else."""
+    expected = _Expected(ledger, Fold(), Fold(), Fold(), {effect.identity for effect in late})
+    by_user: dict[str, list[Effect]] = {}
+    for effect in late:
+        by_user.setdefault(effect.user, []).append(effect)
+    for user, excused in by_user.items():
+        into = _fate(ledger, tables, user, excused)
+        for effect in excused:
+            if into == "removed":
+                expected.removed.add(effect)
+            elif into == "optional":
+                expected.optional.add(effect)
+    for effect in ledger.doubted().values():
+        expected.doubted.add(effect)
+    return expected
+
+
+def _fate(ledger: Ledger, tables: Tables, user: str, late: list[Effect]) -> str:
+    """Tell whether a user's late events were counted as well: if their counters say it, all or none."""
+    row = tables.users.get(user)
+    actual = {} if row is None else row.counters
+    whole = ledger.fold.users.get(user, {})
+    without = dict(whole)
+    for effect in late:
+        for key, amount in effect.delta.items():
+            without[key] = without.get(key, 0) - amount
+    if _same(actual, without):
+        return "removed"
+    return "counted" if _same(actual, whole) else "optional"
+
+
+def _same(one: Counters, other: Counters) -> bool:
+    return all(one.get(key, 0) == other.get(key, 0) for key in one.keys() | other.keys())
+
+
+def _stored_effects(objects: Iterable[StoredEvent]) -> Iterator[Effect]:
+    return (effect for effect in map(stored_effect, objects) if effect is not None)
+
+
+def _check_users(expected: _Expected, tables: Tables) -> Finding:
+    finding = Finding("users' counters")
+    actual = {user: row.counters for user, row in tables.users.items()}
+    compare(
+        finding,
+        actual,
+        expected.ledger.fold.users,
+        expected.removed.users,
+        expected.optional.users,
+        expected.doubted.users,
+    )
+    return finding
+
+
+def _check_items(expected: _Expected, tables: Tables) -> Finding:
+    finding = Finding("items' lifetime counters")
+    actual = {item: _sum(row.lifetime for row in lanes.values()) for item, lanes in tables.items.items()}
+    compare(
+        finding,
+        {f"I#{item}": counters for item, counters in actual.items()},
+        *(
+            {f"I#{item}": counters for item, counters in fold.items.items()}
+            for fold in (expected.ledger.fold, expected.removed, expected.optional, expected.doubted)
+        ),
+    )
+    return finding
+
+
+def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
+    """Compare the windows that every lane of an item still keeps."""
+    for position, name in enumerate(WINDOW_NAMES):
+        finding = Finding(f"items' counters in windows of {name}")
+        for item, lanes in tables.items.items():
+            oldest = max(_oldest_kept(row, position) for row in lanes.values())
+            actual: dict[int, Counters] = {}
+            for row in lanes.values():
+                for number, counters in row.windows[position].items():
+                    _add(actual.setdefault(number, {}), counters)
+            compare(
+                finding,
+                {f"I#{item} {name}#{n}": counters for n, counters in actual.items() if n >= oldest},
+                *(
+                    {
+                        f"I#{item} {name}#{n}": counters
+                        for n, counters in fold.windows[position].get(item, {}).items()
+                        if n >= oldest
+                    }
+                    for fold in (expected.ledger.fold, expected.removed, expected.optional, expected.doubted)
+                ),
+            )
+        yield finding
+
+
+def _check_sums(expected: _Expected, tables: Tables) -> Finding:
+    """Compare what the items have more than the users, by type, with what the events say."""
+    finding = Finding("items' sums against users' sums")
+    users = _sum(row.counters for row in tables.users.values())
+    items = _sum(row.lifetime for lanes in tables.items.values() for row in lanes.values())
+    fold = expected.ledger.fold
+    whole_users, whole_items = _sum(fold.users.values()), _sum(fold.items.values())
+    for key in sorted(key for key in whole_users | users | items if isinstance(key, int)):
+        slack = 0
+        surplus = whole_items.get(key, 0) - whole_users.get(key, 0)
+        for part, is_certain in (
+            (expected.removed, True),
+            (expected.optional, False),
+            (expected.doubted, False),
+        ):
+            more = _sum(part.items.values()).get(key, 0) - _sum(part.users.values()).get(key, 0)
+            surplus -= more if is_certain else 0
+            slack += 0 if is_certain else abs(more)
+        actual = items.get(key, 0) - users.get(key, 0)
+        finding.judge(type_name(key), actual, surplus - slack, surplus + slack)
+    return finding
+
+
+def _check_pairs(tables: Tables) -> Finding:
+    """Compare the pairs that users made with those that items hold."""
+    finding = Finding("pairs of items")
+    made = sum(row.pairs_count for row in tables.users.values())
+    held = sum(
+        sum(row.viewed_with.values()) + sum(row.bought_with.values())
+        for lanes in tables.items.values()
+        for row in lanes.values()
+    )
+    finding.judge("pairs held by items, against those made by users", held, made, made)
+    return finding
+
+
+def _check_boards(tables: Tables) -> Finding:
+    """Compare leaderboards with the rows of items, in the windows that no row can have forgotten."""
+    finding = Finding("leaderboards")
+    arrived_s = max((row.arrived_s for lanes in tables.items.values() for row in lanes.values()), default=0)
+    oldest = [
+        arrived_s // length_s - kept for length_s, kept in zip(WINDOW_LENGTHS_S, WINDOWS_KEPT, strict=True)
+    ]
+    scores: dict[tuple[str, int, str], dict[str, int]] = {}
+    for item, lanes in tables.items.items():
+        for lane, row in lanes.items():
+            for position, name in enumerate(WINDOW_NAMES):
+                for number, counters in row.windows[position].items():
+                    score = sum(amount for key, amount in counters.items() if key in INTEREST)
+                    if score and number >= oldest[position]:
+                        scores.setdefault((name, number, lane), {})[item] = score
+    kept = {place for place in tables.boards if place[1] >= oldest[WINDOW_NAMES.index(place[0])]}
+    for place in sorted(kept | scores.keys()):
+        ranked = sorted(scores.get(place, {}).items(), key=lambda entry: (-entry[1], entry[0]))
+        wanted, board = dict(ranked[:BOARD_PLACES]), tables.boards.get(place, {})
+        where = f"T#{place[0]}#{place[1]} {place[2]}"
+        for item in sorted(wanted.keys() | board.keys()):
+            score = wanted.get(item, 0)
+            finding.judge(f"{where}: {item}", board.get(item, 0), score, score)
+    return finding
+
+
+def _check_strange(tables: Tables) -> Finding:
+    finding = Finding("rows that are none of ours")
+    finding.compared = len(tables.strange)
+    finding.over = len(tables.strange)
+    finding.examples = tables.strange[:EXAMPLES_MAX]
+    return finding
+
+
+def _oldest_kept(row: ItemRow, position: int) -> int:
+    return row.arrived_s // WINDOW_LENGTHS_S[position] - WINDOWS_KEPT[position]
+
+
+def _sum(parts: Iterable[Counters]) -> Counters:
+    total: Counters = {}
+    for part in parts:
+        _add(total, part)
+    return total
+
+
+def _add(into: Counters, delta: Counters) -> None:
+    for key, amount in delta.items():
+        into[key] = into.get(key, 0) + amount
+
+
+def _events(counters: Counters) -> int:
+    return sum(amount for key, amount in counters.items() if isinstance(key, int))

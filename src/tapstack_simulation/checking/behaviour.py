@@ -1,0 +1,145 @@
+"""What counted events make of a user's row, and which pairs they add to items' maps, told anew.
+
+Written from docs/reference/table.md and the decisions, sharing no code with the product: sessions and
+pairs depend on the order in which a user's events are counted, so the order has to be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from tapstack_simulation.checking.facts import CODES, Fact, Part, merge
+
+GAP_S = 30 * 60
+VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
+RECENT_MAX, ALIASES_MAX, TRAITS_MAX, TEXT_MAX, PARTNER_CHARS_MAX = 20, 4, 16, 64, 64
+VIEWED, BOUGHT = 1, 2  # where an item's row has its maps
+LABEL, START, END, COUNTS, SEEN, TAKEN = range(6)  # of a session
+
+# Positions in a user's row after its memory, as messages name them.
+FIELDS = ("profile", "counters", "recent", "sessions", "pairs_count")
+
+
+class Pair(NamedTuple):
+    """One entry of an item's map that grows by one."""
+
+    item_id: str
+    kind: int  # VIEWED or BOUGHT
+    partner: str
+
+
+class Turn(NamedTuple):
+    """A part, the second it is counted at, and when its record arrived."""
+
+    fact: Fact
+    part: Part
+    at_s: int
+    arrived_s: int
+
+
+def retell(state: Any, turns: Iterable[Turn]) -> list[Pair]:
+    """Fold events into a user's row in place, but for its memory, and tell the pairs they make.
+
+    Parameters
+    ----------
+    state
+        The row before, generic; nobody else's copy.
+    turns
+        What is counted, in the order in which it is.
+    """
+    return [pair for turn in turns for pair in _take(state, turn)]
+
+
+def _take(state: Any, turn: Turn) -> list[Pair]:
+    fact, part, at_s, _ = turn
+    event = fact.event
+    _, profile, counters, recent, visits, *_ = state
+    visit = _visit(visits, at_s, event.get("session_id"))
+    if part is fact.parts[0]:
+        merge(counters, part.user)
+        if visit is not None:
+            merge(visit[COUNTS], part.user)
+        _describe(profile, event, at_s)
+    kind = event["event_type"]
+    if kind != "item_list_view":
+        recent += [[at_s, CODES[kind], item_id] for item_id in part.item_ids]
+        recent.sort(key=lambda entry: (-entry[0], -entry[1], entry[2]))
+        del recent[RECENT_MAX:]
+    pairs: list[Pair] = []
+    for item_id in part.item_ids:
+        for place, partner in _company(visit, kind, item_id):
+            pairs += [Pair(item_id, place, partner), Pair(partner, place, item_id)]
+    state[5] += len(pairs)
+    return pairs
+
+
+def _company(visit: Any, kind: str, item_id: str) -> list[tuple[int, str]]:
+    """Tell what an item is seen or bought with for the first time in a visit."""
+    if visit is None or kind not in {"item_view", "purchase"} or len(item_id) > PARTNER_CHARS_MAX:
+        return []
+    place, field = (VIEWED, SEEN) if kind == "item_view" else (BOUGHT, TAKEN)
+    before = visit[field]
+    if item_id in before:
+        if place == VIEWED:
+            visit[field] = [*(other for other in before if other != item_id), item_id]
+        return []
+    visit[field] = [*before, item_id][-VISIT_ITEMS_MAX:]
+    partners = before[-PREDECESSORS:] if place == VIEWED else before
+    return [(place, partner) for partner in partners]
+
+
+def _visit(visits: Any, at_s: int, label: str | None) -> Any:
+    """Find or begin the visit of a moment; None if it lies before what is remembered."""
+    newest, _, forgotten_end_s = visits
+    last = newest[-1] if newest else None
+    goes_on = last is not None and last[START] <= at_s and _is_part_of(last, at_s, label)
+    if not goes_on and at_s <= forgotten_end_s:
+        return None
+    joined = [visit for visit in newest if _is_part_of(visit, at_s, label)]
+    whole: Any = [label, at_s, at_s, {}, [], []]
+    for visit in joined:
+        whole[START] = min(whole[START], visit[START])
+        whole[END] = max(whole[END], visit[END])
+        merge(whole[COUNTS], visit[COUNTS])
+        for field in (SEEN, TAKEN):
+            whole[field] = list(dict.fromkeys(whole[field] + visit[field]))[-VISIT_ITEMS_MAX:]
+    kept = [visit for visit in newest if not any(visit is other for other in joined)]
+    kept = sorted([*kept, whole], key=lambda visit: (visit[END], visit[START], visit[LABEL] or ""))
+    while len(kept) > VISITS_MAX:
+        visits[2] = max(visits[2], kept.pop(0)[END])
+        visits[1] += 1
+    visits[0] = kept
+    return whole if any(visit is whole for visit in kept) else None
+
+
+def _is_part_of(visit: Any, at_s: int, label: str | None) -> bool:
+    if label is None and visit[LABEL] is None:
+        return bool(visit[START] - GAP_S <= at_s <= visit[END] + GAP_S)
+    return bool(visit[LABEL] == label)
+
+
+def _describe(profile: Any, event: dict[str, Any], at_s: int) -> None:
+    first_s, last_s, _, traits, traits_at_s, aliases = profile
+    locale = (event.get("context") or {}).get("locale")
+    if isinstance(locale, str) and at_s >= last_s:
+        profile[2] = locale[:TEXT_MAX]
+    profile[0] = at_s if not first_s else min(first_s, at_s)
+    profile[1] = max(last_s, at_s)
+    if event.get("traits") and at_s >= traits_at_s:
+        said = {key[:TEXT_MAX]: _short(value) for key, value in event["traits"].items() if _is_plain(value)}
+        profile[3] = dict(list({**traits, **said}.items())[:TRAITS_MAX])
+        profile[4] = at_s
+    alias = event.get("anonymous_id") if event.get("user_id") is not None else None
+    if alias is not None and alias not in aliases:
+        profile[5] = [*aliases, alias][-ALIASES_MAX:]
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, int):
+        return -(2**63) < value < 2**63
+    return isinstance(value, str | float)
+
+
+def _short(value: Any) -> Any:
+    return value[:TEXT_MAX] if isinstance(value, str) else value

@@ -1,0 +1,361 @@
+"""The checker: looks on while the pipeline runs, and knows nothing of how it works.
+
+It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
+it takes effect, every checkpoint as it moves, and the final tables; it holds `INVARIANTS` against
+them. It imports nothing of the product. The tenth has no check of its own: whoever redrives is an actor, and
+a record that counts again breaks the third.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+
+from tapstack_simulation.checking.contents import misquoted
+from tapstack_simulation.checking.derived import Lanes, explain
+from tapstack_simulation.checking.ending import check_fold, check_gaps
+from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, lane_of, read_event
+from tapstack_simulation.checking.past import Past
+from tapstack_simulation.checking.rows import Change, Image, Key, Violation, read_image
+from tapstack_simulation.checking.stored import Promises, Stored
+from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
+
+_decode = msgspec.json.Decoder().decode
+
+LARGE_ROW_BYTES = 360 * 1024
+PARTS_FULL = 16  # then a row begins no further event of several parts: such an event is LATE
+
+
+class Checker:
+    """Holds the invariants while a run goes on; raises `Violation` where one breaks.
+
+    Parameters
+    ----------
+    promises
+        The configuration.
+
+    Attributes
+    ----------
+    lanes : set[int]
+        Every number of lanes a deployment had so far.
+    records : dict[tuple[str, str], Stored]
+        By shard and sequence number, everything that ever stood on the stream.
+    applied : dict[tuple[str, Name], None]
+        Every part that a commit counted.
+    rows : dict[tuple[str, str], Image]
+        The table, as the commits make it.
+    past : Past
+        The versions that its rows had.
+    """
+
+    def __init__(self, promises: Promises) -> None:
+        self.promises = promises
+        self.lanes: set[int] = set()
+        self.records: dict[tuple[str, str], Stored] = {}
+        self.applied: dict[tuple[str, Name], None] = {}
+        self.rows: dict[Key, Image] = {}
+        self.deleted_rows: dict[Key, None] = {}
+        self.past = Past()
+        self.commits = 0
+        self.large_rows = 0
+        self.user_row_bytes: list[int] = []
+        self._poison: dict[bytes, None] = {}
+        self._facts: dict[tuple[str, Name], Fact] = {}
+        self._unapplied: dict[str, dict[Name, tuple[Fact, Part]]] = {}
+        self._said: dict[tuple[str, Name], dict[str, Any]] = {}
+        self._polled: dict[tuple[str, str], list[str]] = {}
+        self._floors: dict[str, tuple[dict[bytes, int], int, int]] = {}
+        self._confirmed: dict[tuple[str, bytes], None] = {}
+        self._crowded: dict[str, None] = {}  # rows that once expected as many further parts as they may
+        self._planted: dict[str, Amounts] = {}
+
+    # The stream and the collector.
+
+    def expect_poison(self, data: bytes) -> None:
+        """Announce a payload that is no event."""
+        self._poison[data] = None
+
+    def said(self, pk: str, name: Name, body: bytes) -> None:
+        """Note an event as its client made it."""
+        self._said[pk, name] = _decode(body)
+
+    def stored(self, shard_id: str, number: str, data: bytes, key: str, now_ms: int) -> None:
+        """Check a record of the stream against what its client said (invariant 4).
+
+        Parameters
+        ----------
+        shard_id, number
+            Where it stands.
+        data
+            The payload.
+        key
+            Its partition key.
+        now_ms
+            When it arrived.
+        """
+        if data in self._poison:
+            self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
+            return
+        fact, counted_s, born_s = read_event(data)
+        name = fact.parts[0].name
+        wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
+        if wrong or key != fact.pk[2:]:
+            raise Violation(4, f"record {number} of {fact.pk} {name}: {wrong or 'not keyed by its user'}")
+        known = self._facts.setdefault((fact.pk, name), fact)
+        if known is fact:
+            waiting = self._unapplied.setdefault(fact.pk, {})
+            waiting.update((part.name, (fact, part)) for part in fact.parts)
+        known.arrivals_s.append(now_ms // 1000)
+        known.ages_s.append(now_ms // 1000 - born_s)
+        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_s)
+
+    def acknowledged(self, pk: str, name: Name) -> None:
+        """Note that a client was told that its event is safe (invariant 4)."""
+        if (pk, name) not in self._facts:
+            raise Violation(4, f"{pk} {name} was acknowledged and is not on the stream")
+
+    def entries_put(self, request: str, datas: list[bytes], confirmed: list[bool]) -> None:
+        """Note a call of PutRecords whose answer arrived: what it confirmed must not be put again."""
+        for data, is_confirmed in zip(datas, confirmed, strict=True):
+            if (request, data) in self._confirmed:
+                raise Violation(9, "the collector put an entry again that the stream had confirmed")
+            if is_confirmed:
+                self._confirmed[request, data] = None
+
+    # The table.
+
+    def planted(self, item: dict[str, Any]) -> None:
+        """Note a row that was there before the run, with counts of its own."""
+        image = read_image(item)
+        self.rows[item["pk"]["S"], item["sk"]["S"]] = image
+        self.past.note((item["pk"]["S"], item["sk"]["S"]), image)
+        self._planted[item["pk"]["S"]] = dict(image.state[0][0])
+
+    def deleted(self, pk: str, sk: str) -> None:
+        """Note that TTL deleted a row."""
+        self.rows.pop((pk, sk), None)
+        self.deleted_rows[pk, sk] = None
+        self.past.note((pk, sk), None)
+
+    def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
+        """Check a transaction at the moment it takes effect (invariants 2, 3, 7, 8, 12).
+
+        Parameters
+        ----------
+        actions
+            The transaction as it is on the wire.
+        batch
+            The records that whoever sent it was working on: an event counted and forgotten at once leaves
+            no other trace of which one it was.
+        """
+        self.commits += 1
+        turns = self._at_hand(batch)
+        changes = []
+        for action in actions:
+            item = action["Put"]["Item"]
+            key = (item["pk"]["S"], item["sk"]["S"])
+            changes.append(Change(key, self.rows.get(key), read_image(item)))
+        users = [change for change in changes if change.key[0][0] in "UA"]
+        items = [change for change in changes if change.key[0][0] == "I"]
+        boards = [change for change in changes if change.key[0][0] == "T"]
+        for change in changes:
+            self._check_succession(change)
+        lanes = self._lanes(users, [*items, *boards])
+        ways = [check_user(change, self._unapplied.get(change.key[0], {}), turns) for change in users]
+        counted: list[tuple[Fact, Part]] = []
+        told = explain(items, boards, ways, lanes)
+        for change, way in zip(users, told, strict=True):
+            self._check_age(way.counted)
+            self._raise_floors(change)
+            self.user_row_bytes.append(len(change.after.packed))
+            counted += way.counted
+        self._check_life(changes, told)
+        for fact, part in counted:
+            self.applied[fact.pk, part.name] = None
+            del self._unapplied[fact.pk][part.name]
+        for change in changes:
+            self.rows[change.key] = change.after
+            self.past.note(change.key, change.after)
+            self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
+
+    def _check_succession(self, change: Change) -> None:
+        before, after = change.before, change.after
+        if before is not None and after.version != before.version + 1:
+            raise Violation(3, f"{change.key} went from version {before.version} to {after.version}")
+        if before is not None and after.ttl_s < before.ttl_s:
+            raise Violation(12, f"{change.key} is to expire earlier than before")
+        if after.ttl_s == 0:
+            raise Violation(12, f"{change.key} never expires")
+
+    def _check_age(self, fresh: list[tuple[Fact, Part]]) -> None:
+        for fact, part in fresh:
+            is_first = part is fact.parts[0]  # the others follow it, however old they are by then
+            if is_first and min(fact.ages_s) > self.promises.age_max_s:
+                raise Violation(12, f"{fact.pk} counts {part.name}, too old to be told from a forgotten one")
+
+    def _check_life(self, changes: list[Change], told: list[Way]) -> None:
+        """Check that a row outlives what it counts, and what else was on the stream then."""
+        arrived_s: dict[str, int] = {}
+        for way in told:
+            for fact, part in way.counted:
+                for pk in (fact.pk, *(f"I#{item_id}" for item_id in part.items)):
+                    arrived_s[pk] = max(arrived_s.get(pk, 0), min(fact.arrivals_s))
+        for change in changes:
+            newest_s = arrived_s.get(change.key[0], min(arrived_s.values(), default=0))
+            if change.after.ttl_s < newest_s + self.promises.row_ttl_s:
+                raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
+
+    def _at_hand(self, batch: list[tuple[str, str]]) -> Turns:
+        """Tell which parts the sender of a commit could count: by the first copy that is not too old."""
+        found: Turns = {}
+        for position, key in enumerate(batch):
+            record = self.records[key]
+            fact = record.fact
+            if fact is None:
+                continue
+            for index, part in enumerate(fact.parts):
+                if index == 0 and record.age_s > self.promises.age_max_s:
+                    continue  # LATE; parts that a row expects follow the first, however old they are
+                here = AtHand(position, index, record.counted_s, record.arrived_s)
+                first = found.setdefault((fact.pk, part.name), here)
+                differs = (first.at_s, first.arrived_s) != (here.at_s, here.arrived_s)
+                if differs and len(fact.parts) > 1:
+                    # An earlier copy may have been LATE for want of room for its further parts.
+                    found[fact.pk, part.name] = first._replace(at_s=None)
+        return found
+
+    def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:
+        """Tell in which lanes a commit counts: parallel transactions of others stay out of its way."""
+        chosen = []
+        for lanes in sorted(self.lanes):
+            lane = {change.key[0]: lane_of(change.key[0], lanes) for change in users}
+            if {change.key[1] for change in derived} <= set(lane.values()):
+                chosen.append(lane)
+        if not chosen:
+            raise Violation(7, f"{derived[0].key} or another row is in the lane of no user of its commit")
+        return [lane for index, lane in enumerate(chosen) if lane not in chosen[:index]]
+
+    def _raise_floors(self, change: Change) -> None:
+        clients, clients_floor, _, ids_floor, parts = change.after.state[0]
+        if len(parts) >= PARTS_FULL:
+            self._crowded[change.key[0]] = None
+        lows, old_clients, old_ids = self._floors.get(change.key[0], ({}, -1, -1))
+        for client, (low, _, _) in clients.items():
+            lows[client] = max(low, lows.get(client, 0))
+        self._floors[change.key[0]] = (lows, max(old_clients, clients_floor), max(old_ids, ids_floor))
+
+    # What is kept beside the table.
+
+    def kept(self, kind: str, key: str, body: bytes) -> None:
+        """Check an object in the quarantine or among the late events (invariants 1 and 8)."""
+        _, shard_id, name = key.split("/")
+        number, _, index = name.removesuffix(".json").partition("-")
+        record = self.records.get((shard_id, number))
+        if record is None:
+            raise Violation(1, f"{key} names no record of the stream")
+        if base64.b64decode(_decode(body)["data"]) != record.data:
+            raise Violation(1, f"{key} does not hold its record")
+        if kind == "quarantine":
+            if record.fact is not None:
+                raise Violation(1, f"{key} is an event and was quarantined")
+            record.quarantined = True
+            return
+        if record.fact is None:
+            raise Violation(1, f"{key} is no event and was taken for a late one")
+        if not self._may_be_late(record, record.fact, int(index)):
+            raise Violation(8, f"{key} is neither too old nor forgotten, yet was taken for late")
+        record.late.add(int(index))
+
+    def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
+        if record.age_s > self.promises.age_max_s:
+            return True
+        if len(fact.parts) > 1 and fact.pk in self._crowded:
+            return True
+        lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
+        kind, client, n = fact.parts[index].name
+        if kind == "o":
+            return fact.client_ms <= ids_floor
+        assert isinstance(client, bytes), "a client is known by its bytes"  # noqa: S101 - for types
+        return n < lows.get(client, 0) or int.from_bytes(client[:6], "big") <= clients_floor
+
+    # The mapping.
+
+    def is_done(self, shard_id: str, number: str) -> bool:
+        """Tell whether a record needs no further delivery."""
+        record = self.records[shard_id, number]
+        if record.fact is None:
+            return record.quarantined
+        pk, parts = record.fact.pk, record.fact.parts
+        if (pk, parts[0].name) not in self.applied and 0 in record.late:
+            return True  # kept whole: no part of it is counted without the first
+        return all(
+            (pk, part.name) in self.applied or index in record.late for index, part in enumerate(parts)
+        )
+
+    def responded(self, shard_id: str, numbers: list[str]) -> None:
+        """Check what an invocation said it was done with (invariant 9)."""
+        for number in numbers:
+            if not self.is_done(shard_id, number):
+                raise Violation(9, f"an invocation answered that {shard_id} {number} is done; it is not")
+
+    def polled(self, mapping: str, shard_id: str, numbers: list[str]) -> None:
+        """Note what a mapping read."""
+        pending = self._polled.setdefault((mapping, shard_id), [])
+        last = int(pending[-1]) if pending else -1
+        pending += [number for number in numbers if int(number) > last]
+
+    def skipped(self, shard_id: str, numbers: list[str], reason: str) -> None:
+        """Note records that a mapping gave up."""
+        for number in numbers:
+            self.records[shard_id, number].skipped = reason
+
+    def checkpoint(self, mapping: str, shard_id: str, number: str, now_s: int) -> None:
+        """Check a checkpoint as it moves (invariant 5); what retention took is no longer there to be done."""
+        horizon_s = now_s - self.promises.retention_s
+        pending = self._polled.get((mapping, shard_id), [])
+        limit, count = int(number), 0
+        while count < len(pending) and int(pending[count]) <= limit:
+            record = self.records[shard_id, pending[count]]
+            gone = bool(record.skipped) or record.arrived_s <= horizon_s
+            if not gone and not self.is_done(shard_id, pending[count]):
+                raise Violation(5, f"{mapping} moved its checkpoint over {shard_id} {pending[count]}")
+            count += 1
+        del pending[:count]
+
+    # The end.
+
+    def undone(self) -> list[tuple[str, str]]:
+        """List the records that still need a delivery."""
+        return [key for key in self.records if not self.is_done(*key)]
+
+    def late_parts(self) -> dict[tuple[str, Name], None]:
+        """List the parts of all events of which some were stored as late."""
+        return {
+            (record.fact.pk, part.name): None
+            for record in self.records.values()
+            if record.late and record.fact is not None
+            for part in record.fact.parts
+        }
+
+    def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:
+        """Check the final tables (invariants 1, 2, 3, 4).
+
+        Parameters
+        ----------
+        items
+            Every row of the table as it is on the wire.
+        lost
+            Records that the schedule itself took away: retention, or a destination that failed.
+        """
+        final = {(item["pk"]["S"], item["sk"]["S"]): read_image(item) for item in items}
+        if final != self.rows:
+            wrong = [key for key in {**final, **self.rows} if final.get(key) != self.rows.get(key)]
+            raise Violation(3, f"rows differ from what was committed: {wrong[:3]}")
+        for key in self.records:
+            if key not in lost and not self.is_done(*key):
+                raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
+        gone = {pk: None for pk, _ in self.deleted_rows}
+        check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
+        check_gaps(self.applied, self.rows, gone)

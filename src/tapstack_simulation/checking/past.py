@@ -1,0 +1,215 @@
+"""What a reader may be shown while everything changes: a version of each row that a read may still meet.
+
+Reads are eventually consistent, and a Query of several pages meets each row at a moment of its own. So of
+every row an answer may hold any version from the oldest that the table still answers with when the read
+begins to the newest when it ends; none of them at all where the row was not there, or has expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tapstack_simulation.checking.facts import CODES
+from tapstack_simulation.checking.rows import (
+    BOARD_MAX,
+    BOUGHT_WITH_MAX,
+    VIEWED_WITH_MAX,
+    WINDOWS,
+    Image,
+    Key,
+    Violation,
+)
+from tapstack_simulation.checking.views import Answer, described_user, lowest, spelled
+
+VERSIONS_MAX = 8  # of a row that the simulated table keeps for stale reads, the present one included
+Name = TypeVar("Name", bound=Hashable)
+Versions = Sequence[Any]  # states of one row, None where it was not there
+Part = tuple[str, int, int | str]  # window ("" for the lifetime), its number, event type or currency
+
+
+class Past:
+    """The versions of every row that a read may be answered with.
+
+    Attributes
+    ----------
+    is_needed : bool
+        Whether anybody reads; if not, nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        self.is_needed = True
+        self._versions: dict[str, dict[str, list[Image | None]]] = {}
+        self._readers = 0
+
+    def note(self, key: Key, image: Image | None) -> None:
+        """Note what a row has become; None if it was deleted."""
+        if not self.is_needed:
+            return
+        versions = self._versions.setdefault(key[0], {}).setdefault(key[1], [None])
+        versions.append(image)
+        if not self._readers:
+            del versions[:-VERSIONS_MAX]
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Forget nothing while somebody reads."""
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                for rows in self._versions.values():
+                    for versions in rows.values():
+                        del versions[:-VERSIONS_MAX]
+
+    def of(self, pk: str, now_s: int) -> list[list[Any]]:
+        """List the versions of each row of a partition, for a reader to whom what has expired is gone."""
+        return [
+            [image.state if image is not None and image.ttl_s > now_s else None for image in versions]
+            for versions in self._versions.get(pk, {}).values()
+        ]
+
+
+def hold_user(past: Past, user_id: str, now_s: int, answer: Answer | None) -> None:
+    """Check what is told of a user: it is one row, so that all of it is of one version."""
+    known, visitors = (
+        [state for versions in past.of(f"{kind}#{user_id}", now_s) for state in reversed(versions)] or [None]
+        for kind in "UA"
+    )
+    possible = [(state, True) for state in known if state is not None]
+    if None in known:
+        possible += [(state, False) for state in visitors if state is not None]
+        if answer is None and None in visitors:
+            return
+    for state, is_known in possible:
+        if answer == described_user(user_id, state, now_s, is_known=is_known):
+            return
+    raise Violation(11, f"user {user_id} is shown as {answer}, which was never so")
+
+
+def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> None:
+    """Check what is told of an item: no count is above, and none below, what its rows had."""
+    rows = past.of(f"I#{item_id}", now_s)
+    if answer is None:
+        _hold_absence(item_id, rows)
+        return
+    _hold_shape(item_id, set(answer), {"item_id", "events", "counts", "value", "windows"})
+    shown = _counters("", 0, answer)
+    for name, length_s, _ in WINDOWS:
+        starts = [entry["start"] for entry in answer["windows"][name]]
+        if starts != sorted(set(starts), reverse=True):
+            raise Violation(11, f"{item_id} is shown with windows of {name} in this order: {starts}")
+        for entry in answer["windows"][name]:
+            shown |= _counters(name, _seconds(entry["start"]) // length_s, entry)
+    low, high = _bounds([[_parts(state, now_s) for state in versions] for versions in rows])
+    for part in {**low, **shown}:
+        if not low.get(part, 0) <= shown.get(part, 0) <= high.get(part, 0):
+            told, least, most = shown.get(part, 0), low.get(part, 0), high.get(part, 0)
+            raise Violation(11, f"{item_id} is shown with {told} of {part}; it had {least} to {most}")
+
+
+def hold_partners(
+    past: Past, item_id: str, now_s: int, n: int, answer: Answer | None, *, bought: bool
+) -> None:
+    """Check what is told of an item's partners."""
+    rows = past.of(f"I#{item_id}", now_s)
+    if answer is None:
+        _hold_absence(item_id, rows)
+        return
+    _hold_shape(item_id, set(answer), {"item_id", "items", "count_error_max"})
+    position, places = (2, BOUGHT_WITH_MAX) if bought else (1, VIEWED_WITH_MAX)
+    maps = [[{} if state is None else state[position] for state in versions] for versions in rows]
+    _hold_ranking(f"partners of {item_id}", answer, maps, places, n)
+
+
+def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
+    """Check what is told of a window: the present one, or the one before if that may have been empty."""
+    name, length_s, _ = WINDOWS[position]
+    _hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max"})
+    present = now_s // length_s
+    number = _seconds(answer["start"]) // length_s
+    times = [answer["window"], answer["start"], answer["end"]]
+    if times != [name, spelled(number * length_s), spelled((number + 1) * length_s)]:
+        raise Violation(11, f"trends are those of {times}")
+    present_boards = _boards(past, name, present, now_s)
+    may_be_empty = all({} in versions for versions in present_boards)
+    if number != present and not (number == present - 1 and may_be_empty):
+        raise Violation(11, f"trends of {name} are those of {number}, not those of {present}")
+    if number == present and not answer["items"]:
+        raise Violation(11, f"trends of {name} are those of an empty window")
+    _hold_ranking(f"trends of {name}", answer, _boards(past, name, number, now_s), BOARD_MAX, n)
+
+
+def _boards(past: Past, name: str, number: int, now_s: int) -> list[list[Mapping[str, int]]]:
+    return [[state or {} for state in versions] for versions in past.of(f"T#{name}#{number}", now_s)]
+
+
+def _hold_ranking(
+    what: str, answer: Answer, rows: list[list[Mapping[str, int]]], places: int, n: int
+) -> None:
+    shown = {entry["item_id"]: entry["count"] for entry in answer["items"]}
+    ranked = sorted(shown.items(), key=lambda entry: (-entry[1], entry[0]))
+    if list(shown.items()) != ranked or len(answer["items"]) != len(shown) or len(shown) > n:
+        raise Violation(11, f"{what} are not in order, or more than {n}: {answer['items']}")
+    low, high = _bounds(rows)
+    for item_id, count in shown.items():
+        if not max(1, low.get(item_id, 0)) <= count <= high.get(item_id, 0):
+            told = f"{count} for {item_id}, which had {low.get(item_id, 0)} to {high.get(item_id, 0)}"
+            raise Violation(11, f"{what} say {told}")
+    least = ranked[-1][1] if len(ranked) == n else 0
+    for item_id in low.keys() - shown.keys():
+        if low[item_id] > least:
+            raise Violation(11, f"{what} leave out {item_id}, which had {low[item_id]} or more")
+    errors = [[lowest(state, places) for state in versions] for versions in rows]
+    if not sum(map(min, errors)) <= answer["count_error_max"] <= sum(map(max, errors)):
+        raise Violation(11, f"{what} may be wrong by {answer['count_error_max']}, they say, of {errors}")
+
+
+def _hold_absence(item_id: str, rows: Iterable[Versions]) -> None:
+    if not all(None in versions for versions in rows):
+        raise Violation(11, f"{item_id} is not known, yet it had rows all the time")
+
+
+def _hold_shape(what: str, fields: set[str], wanted: set[str]) -> None:
+    if fields != wanted:
+        raise Violation(11, f"{what} is told with {sorted(fields)} instead of {sorted(wanted)}")
+
+
+def _bounds(rows: Iterable[Sequence[Mapping[Name, int]]]) -> tuple[dict[Name, int], dict[Name, int]]:
+    """Add up the least and the most of each count over the versions of each row."""
+    low: dict[Name, int] = {}
+    high: dict[Name, int] = {}
+    for versions in rows:
+        for name in {name: None for state in versions for name in state}:
+            amounts = [state.get(name, 0) for state in versions]
+            low[name] = low.get(name, 0) + min(amounts)
+            high[name] = high.get(name, 0) + max(amounts)
+    return low, high
+
+
+def _parts(state: Any, now_s: int) -> dict[Part, int]:
+    """Take an item's row apart, into what is served of it."""
+    if state is None:
+        return {}
+    parts: dict[Part, int] = {("", 0, key): amount for key, amount in state[0][0].items()}
+    for (name, length_s, kept), numbered in zip(WINDOWS, state[0][1], strict=True):
+        for number, amounts in numbered.items():
+            if number > now_s // length_s - kept:
+                parts |= {(name, number, key): amount for key, amount in amounts.items()}
+    return parts
+
+
+def _counters(name: str, number: int, shown: Answer) -> dict[Part, int]:
+    """Take counters apart that are shown."""
+    if shown["events"] != sum(shown["counts"].values()):
+        raise Violation(11, f"{shown['events']} events are shown, and {shown['counts']}")
+    parts: dict[Part, int] = {(name, number, CODES[event]): count for event, count in shown["counts"].items()}
+    return parts | {(name, number, key): round(value * 1e6) for key, value in shown["value"].items()}
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())

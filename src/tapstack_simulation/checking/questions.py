@@ -1,0 +1,162 @@
+"""What is asked of the API once all is quiet, with the answer each question must get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from tapstack_simulation.checking.facts import INTEREST
+from tapstack_simulation.checking.rows import BOARD_MAX, WINDOWS, Image, Key, Violation
+from tapstack_simulation.checking.views import (
+    OPEN_S,
+    Answer,
+    Partitions,
+    item_answer,
+    lowest,
+    partners_answer,
+    trending_answer,
+    user_answer,
+)
+
+ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_trends` compares all of them
+LISTED_DEFAULT, LISTED_MAX = 20, 100
+NOBODY = "nobody has this id"
+
+
+class Question(NamedTuple):
+    """A request and its answer.
+
+    Parameters
+    ----------
+    path
+        Segments.
+    query
+        Parameters.
+    now_s
+        The moment it is asked at, Unix seconds; another than the present changes nothing but what has
+        expired and which windows are served.
+    expected
+        The answer; None if nothing may be known.
+    """
+
+    path: tuple[str, ...]
+    query: dict[str, str]
+    now_s: int
+    expected: Answer | None
+
+
+def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
+    """Ask about every user, the items and the trends, at moments at which an answer changes."""
+    for user_id in sorted({pk[2:] for pk in partitions if pk[0] in "UA"}):
+        for at_s in _moments_of_user(partitions, user_id, now_s):
+            expected = user_answer(partitions, user_id, at_s)
+            yield Question(("v1", "users", user_id), {}, at_s, expected)
+    for index, item_id in enumerate(_chosen_items(partitions)):
+        yield from _about_item(partitions, item_id, index, now_s)
+    for position in range(len(WINDOWS)):
+        yield from _about_trends(partitions, position, now_s)
+    yield Question(("v1", "users", NOBODY), {}, now_s, None)
+    for rest in ((), ("also-viewed",), ("also-bought",)):
+        yield Question(("v1", "items", NOBODY, *rest), {}, now_s, None)
+
+
+def _moments_of_user(partitions: Partitions, user_id: str, now_s: int) -> list[int]:
+    """Choose now, when a row has just expired, and the last and the first moment of a session open or not."""
+    image = (partitions.get(f"U#{user_id}") or partitions[f"A#{user_id}"])[0]
+    sessions = image.state[4][0]
+    ends = [sessions[-1][2] + OPEN_S, sessions[-1][2] + OPEN_S + 1] if sessions else []
+    return [now_s, image.ttl_s, *ends]
+
+
+def _chosen_items(partitions: Partitions) -> list[str]:
+    """Choose all items, or of many those with the largest rows and some of the others."""
+    sizes = {
+        pk[2:]: sum(len(image.packed) for image in images)
+        for pk, images in partitions.items()
+        if pk[0] == "I"
+    }
+    ranked = sorted(sizes, key=lambda item_id: (-sizes[item_id], item_id))
+    if len(ranked) <= ITEMS_MAX:
+        return ranked
+    half = ITEMS_MAX // 2
+    rest = ranked[half:]
+    return ranked[:half] + rest[:: -(-len(rest) // half)]
+
+
+def _about_item(partitions: Partitions, item_id: str, index: int, now_s: int) -> Iterator[Question]:
+    path = ("v1", "items", item_id)
+    images = partitions[f"I#{item_id}"]
+    expiry_s = images[index % len(images)].ttl_s
+    position = index % len(WINDOWS)
+    _, length_s, kept = WINDOWS[position]
+    numbers = sorted({number for image in images for number in image.state[0][1][position]})
+    # A window is served until it is the oldest kept.
+    turns = [(numbers[-1] + kept) * length_s - 1, (numbers[-1] + kept) * length_s] if numbers else []
+    for at_s in (now_s, expiry_s, *turns):
+        yield Question(path, {}, at_s, item_answer(partitions, item_id, at_s))
+    for bought, last in ((False, "also-viewed"), (True, "also-bought")):
+        for at_s, n in ((now_s, LISTED_MAX), (expiry_s, 1 + index % 5)):
+            expected = partners_answer(partitions, item_id, at_s, bought=bought, n=n)
+            yield Question((*path, last), {"n": str(n)}, at_s, expected)
+
+
+def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:
+    """Ask for the present, and for when most items were active, and the window after that."""
+    name, length_s, _ = WINDOWS[position]
+    prefix = f"T#{name}#"
+    active = {
+        int(pk.removeprefix(prefix)): sum(len(image.state) for image in images)
+        for pk, images in partitions.items()
+        if pk.startswith(prefix)
+    }
+    busiest = max(active, key=lambda number: (active[number], number), default=0)
+    asked = [(now_s, LISTED_MAX), (busiest * length_s, LISTED_MAX), ((busiest + 1) * length_s, 5)]
+    for at_s, n in asked:
+        expected = trending_answer(partitions, position, at_s, n)
+        yield Question(("v1", "trending"), {"window": name, "n": str(n)}, at_s, expected)
+    if position == 0:
+        expected = trending_answer(partitions, position, busiest * length_s, LISTED_DEFAULT)
+        yield Question(("v1", "trending"), {}, busiest * length_s, expected)
+
+
+def check_trends(rows: Mapping[Key, Image], now_s: int) -> None:
+    """Check that leaderboards show the items as their rows have them, the highest where there is no room.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    now_s
+        No record arrived later than this; windows older than what is kept since then are not compared.
+
+    Raises
+    ------
+    Violation
+        If they differ.
+    """
+    scores = _scores(rows, now_s)
+    for key, wanted in scores.items():
+        board = rows[key].state if key in rows else {}
+        least = lowest(board, BOARD_MAX)
+        for item_id, score in wanted.items():
+            shown = board.get(item_id)
+            if shown != score and (shown is not None or score > least):
+                raise Violation(
+                    11, f"{item_id} scores {score} in {key}; shown is {shown}, the least is {least}"
+                )
+        if unknown := board.keys() - wanted.keys():
+            raise Violation(11, f"{key} shows {sorted(unknown)}, whose rows know of no interest")
+
+
+def _scores(rows: Mapping[Key, Image], now_s: int) -> dict[Key, dict[str, int]]:
+    """Tell the score of each item in each window that is still kept, by the key of its board."""
+    found: dict[Key, dict[str, int]] = {}
+    for (pk, lane), image in rows.items():
+        if pk[0] != "I":
+            continue
+        for (name, length_s, kept), numbered in zip(WINDOWS, image.state[0][1], strict=True):
+            for number, amounts in numbered.items():
+                score = sum(amounts.get(code, 0) for code in INTEREST)
+                if score and number >= now_s // length_s - kept:
+                    found.setdefault((f"T#{name}#{number}", lane), {})[pk[2:]] = score
+    return found

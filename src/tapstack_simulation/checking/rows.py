@@ -1,0 +1,99 @@
+"""The table's rows, read generically from MessagePack, and how a commit changes one.
+
+Shares no code with the product. Positions of fields are those of docs/reference/table.md.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tapstack_simulation.checking.facts import Name
+
+# Name, length in seconds, how many are kept.
+WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
+VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
+
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+INVARIANTS: Mapping[int, str] = {
+    1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or told as missing.",
+    2: "What items count adds up to what users count; pairs, sessions and boards follow from the events.",
+    3: "The tables are a plain fold of the distinct accepted events, and never above it, even for a moment.",
+    4: "Who was answered 2xx finds the event on the stream, as it was said.",
+    5: "Up to a checkpoint every record is counted, known as counted, stored as late, or in quarantine.",
+    6: "Replaying everything changes nothing.",
+    7: "Counts depend on no order, batch, parallelism or layout of shards.",
+    8: "State is bounded; what is forgotten becomes late, never new.",
+    9: "No success is reported with a record left out.",
+    10: "Redriving a record any number of times counts it once.",
+    11: "Readers add up all lanes, and show no row that has expired.",
+    12: "A row lives longer than the records that it judges.",
+}
+
+
+class Violation(AssertionError):  # noqa: N818 - a finding, not an error of the program
+    """An invariant is broken.
+
+    Parameters
+    ----------
+    invariant
+        Its number in `INVARIANTS`.
+    text
+        How.
+    """
+
+    def __init__(self, invariant: int, text: str) -> None:
+        super().__init__(f"invariant {invariant}: {text}")
+        self.invariant = invariant
+
+
+class Image(NamedTuple):
+    """A row as the table holds it."""
+
+    version: int
+    ttl_s: int
+    state: Any
+    packed: bytes
+
+
+Key = tuple[str, str]
+EMPTY_USER: list[Any] = [[{}, -1, {}, -1, []], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
+EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
+
+
+class Change(NamedTuple):
+    """A row's change in a commit."""
+
+    key: Key
+    before: Image | None
+    after: Image
+
+    def states(self) -> tuple[Any, Any]:
+        """Tell the states before and after."""
+        if self.before is not None:
+            return self.before.state, self.after.state
+        kind = self.key[0][0]
+        empty: Any = {} if kind == "T" else EMPTY_ITEM if kind == "I" else EMPTY_USER
+        return empty, self.after.state
+
+
+def read_image(item: dict[str, Any]) -> Image:
+    """Read a row from the wire."""
+    packed = base64.b64decode(item["s"]["B"])
+    ttl_s = int(item["ttl"]["N"]) if "ttl" in item else 0
+    return Image(int(item["v"]["N"]), ttl_s, _unpack(packed), packed)
+
+
+def known_names(state: Any) -> dict[Name, None]:
+    """List the events a user's row remembers."""
+    names: dict[Name, None] = {}
+    for client, (low, top, gaps) in state[0][0].items():
+        missing = {n for a, b in gaps for n in range(a, b + 1)}
+        names.update((("n", client, n), None) for n in range(low, top + 1) if n not in missing)
+    names.update((("o", digest, 0), None) for digest in state[0][2])
+    return names

@@ -1,0 +1,162 @@
+"""What each view must answer, worked out from rows as they are stored; shares no code with the product.
+
+Positions of fields are those of docs/reference/table.md, answers those of docs/reference/insights-api.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from tapstack_simulation.checking.facts import CODES, Amounts, merge
+from tapstack_simulation.checking.rows import (
+    BOARD_MAX,
+    BOUGHT_WITH_MAX,
+    VIEWED_WITH_MAX,
+    WINDOWS,
+    Image,
+    Key,
+)
+
+Answer = dict[str, Any]
+Partitions = Mapping[str, list[Image]]
+OPEN_S = 30 * 60  # how long after its last event a session is open
+NAMES = {code: name for name, code in CODES.items()}
+
+
+def by_partition(rows: Mapping[Key, Image]) -> dict[str, list[Image]]:
+    """Put the rows of each partition together."""
+    found: dict[str, list[Image]] = {}
+    for (pk, _), image in rows.items():
+        found.setdefault(pk, []).append(image)
+    return found
+
+
+def alive(partitions: Partitions, pk: str, now_s: int) -> list[Any]:
+    """List the states of a partition's rows that have not expired."""
+    return [image.state for image in partitions.get(pk, ()) if image.ttl_s == 0 or image.ttl_s > now_s]
+
+
+def user_answer(partitions: Partitions, user_id: str, now_s: int) -> Answer | None:
+    """Tell what must be known of a user; None if nothing."""
+    for kind in "UA":
+        for state in alive(partitions, f"{kind}#{user_id}", now_s):
+            return described_user(user_id, state, now_s, is_known=kind == "U")
+    return None
+
+
+def described_user(user_id: str, state: Any, now_s: int, *, is_known: bool) -> Answer:
+    """Put a user's row into words."""
+    _, (first_s, last_s, locale, traits, _, aliases, *_), counters, recent, (newest, earlier, *_), *_ = state
+    sessions = [_session(session) for session in newest]
+    is_open = bool(newest) and newest[-1][2] + OPEN_S >= now_s
+    return {
+        "user_id" if is_known else "anonymous_id": user_id,
+        **_amounts(counters),
+        "first_seen": spelled(first_s),
+        "last_seen": spelled(last_s),
+        "locale": locale,
+        "traits": traits,
+        "anonymous_ids": aliases,
+        "recent_items": [
+            {"item_id": item_id, "event_type": NAMES[code], "at": spelled(at_s)}
+            for at_s, code, item_id, *_ in sorted(recent, key=lambda entry: -int(entry[0]))
+        ],
+        "sessions": {
+            "count": earlier + len(newest),
+            "open": sessions[-1] if is_open else None,
+            "recent": sessions[::-1],
+        },
+    }
+
+
+def _session(session: Any) -> Answer:
+    label, start_s, end_s, counters, viewed, bought, *_ = session
+    return {
+        "session_id": label,
+        "start": spelled(start_s),
+        "end": spelled(end_s),
+        **_amounts(counters),
+        "viewed_items": viewed,
+        "bought_items": bought,
+    }
+
+
+def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | None:
+    """Tell what must be known of an item; None if nothing."""
+    lanes = alive(partitions, f"I#{item_id}", now_s)
+    if not lanes:
+        return None
+    lifetime: Amounts = {}
+    windows: dict[str, dict[int, Amounts]] = {name: {} for name, _, _ in WINDOWS}
+    for (amounts, numbered, *_), *_ in lanes:
+        merge(lifetime, amounts)
+        for (name, length_s, kept), held in zip(WINDOWS, numbered, strict=True):
+            for number, added in held.items():
+                if number > now_s // length_s - kept:  # the oldest kept may be gone in another lane
+                    merge(windows[name].setdefault(number, {}), added)
+    shown = {
+        name: [
+            {"start": spelled(number * length_s), **_amounts(amounts)}
+            for number, amounts in sorted(windows[name].items(), key=lambda entry: -entry[0])
+        ]
+        for name, length_s, _ in WINDOWS
+    }
+    return {"item_id": item_id, **_amounts(lifetime), "windows": shown}
+
+
+def partners_answer(
+    partitions: Partitions, item_id: str, now_s: int, *, bought: bool, n: int
+) -> Answer | None:
+    """Tell an item's partners; None if nothing is known of it."""
+    lanes = alive(partitions, f"I#{item_id}", now_s)
+    if not lanes:
+        return None
+    maps = [lane[2 if bought else 1] for lane in lanes]
+    return {"item_id": item_id, **_ranking(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX, n)}
+
+
+def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
+    """Tell the ranking of the window that a moment is in, or of the one before if it is empty."""
+    name, length_s, _ = WINDOWS[position]
+    number = now_s // length_s
+    if not any(alive(partitions, f"T#{name}#{number}", now_s)):
+        number -= 1
+    return {
+        "window": name,
+        "start": spelled(number * length_s),
+        "end": spelled((number + 1) * length_s),
+        **_ranking(alive(partitions, f"T#{name}#{number}", now_s), BOARD_MAX, n),
+    }
+
+
+def _ranking(maps: Iterable[Mapping[str, int]], places: int, n: int) -> Answer:
+    total: dict[str, int] = {}
+    error = 0
+    for counts in maps:
+        for item_id, count in counts.items():
+            total[item_id] = total.get(item_id, 0) + count
+        error += lowest(counts, places)
+    ranked = sorted(total.items())
+    ranked.sort(key=lambda entry: entry[1], reverse=True)  # stable: ties stay in the order of their ids
+    items = [{"item_id": item_id, "count": count} for item_id, count in ranked[:n]]
+    return {"items": items, "count_error_max": error}
+
+
+def lowest(counts: Mapping[str, int], places: int) -> int:
+    """Tell by how much a map may be wrong: its lowest count if it is full."""
+    return min(counts.values()) if len(counts) >= places else 0
+
+
+def _amounts(amounts: Amounts) -> Answer:
+    counts = {NAMES[key]: amount for key, amount in amounts.items() if isinstance(key, int)}
+    value = {key: amount / 1_000_000 for key, amount in amounts.items() if isinstance(key, str)}
+    return {"events": sum(counts.values()), "counts": counts, "value": value}
+
+
+@lru_cache(maxsize=4096)  # the same few moments again and again
+def spelled(at_s: int) -> str:
+    """Write a moment as the API does."""
+    return f"{datetime.fromtimestamp(at_s, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,138 @@
+"""Collectors behind a load balancer: each request is an actor that may outlive its client's patience."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tapstack.aws.kinesis import KinesisWriter
+from tapstack.collector.collect import World
+from tapstack.entrypoints.collector_request import take
+from tapstack.errors import Unavailable
+from tapstack.ports import StreamEntry, StreamWriter
+from tapstack_emulator import Crash
+from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
+from tapstack_simulation.checking.checker import Checker
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.cloud import STREAM, Cloud
+from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
+from tapstack_simulation.lines import Line, latency_us
+
+EVENT_BYTES_MAX = 32_768
+REQUEST_BYTES_MAX = 1_000_000
+PATIENCE_US = 60_000_000
+TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/collector/6d0ecf831eec9f09"
+SENDER = Client(
+    address="203.0.113.7", port=443, protocol="https", trace_id="1-5c536348-3d683b8b04734faae651f476"
+)
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Watched:
+    """The stream as one request sees it, with its confirmed entries noted."""
+
+    def __init__(self, stream: StreamWriter, checker: Checker, request: str) -> None:
+        self._stream = stream
+        self._checker = checker
+        self._request = request
+
+    def put(self, entries: list[StreamEntry]) -> list[bool]:
+        datas = [entry.data for entry in entries]
+        try:
+            confirmed = list(self._stream.put(entries))
+        except Unavailable:
+            self._checker.entries_put(self._request, datas, [False] * len(datas))
+            raise
+        self._checker.entries_put(self._request, datas, confirmed)
+        return confirmed
+
+
+class Collectors:
+    """All collectors.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.checker = cloud.checker
+        self.clock_offset_ms = 0
+        self.running: dict[str, Actor] = {}
+        self._cloud = cloud
+        self._writer = KinesisWriter(Line(cloud, cloud.stream_api, "kinesis", "collector"), STREAM)
+        self._requests = 0
+
+    def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
+        """Send events in a request and wait; tell each one's fate, None if no usable answer came."""
+        cloud = self._cloud
+        self._requests += 1
+        request = encode_event(
+            method="POST",
+            target="/v1/events",
+            headers=[("content-type", "application/json")],
+            body=b"[" + b",".join(events) + b"]",
+            client=SENDER,
+            target_group_arn=TARGET_GROUP,
+        )
+        reply = Reply(cloud.kernel)
+        cloud.kernel.spawn(
+            f"c{self._requests}", lambda actor: self._serve(actor, request, reply), latency_us(client)
+        )
+        patience_us = PATIENCE_US
+        hangs_up = cloud.ledger.decide(client, "C2", 0.05)
+        if hangs_up:
+            patience_us = client.random.randrange(30_000)
+        answer = reply.wait(patience_us)
+        if hangs_up and answer is None:
+            cloud.ledger.count("C2")
+        return _fates(answer, len(events)) if isinstance(answer, bytes) else None
+
+    def _serve(self, actor: Actor, request: bytes, reply: Reply) -> None:
+        cloud = self._cloud
+        actor.clock_offset_ms = self.clock_offset_ms
+        self.running[actor.name] = actor
+        world = World(
+            stream=_Watched(self._writer, cloud.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
+            clock=ActorClock(cloud.kernel, actor),
+            jitter=actor.random.random,
+        )
+        try:
+            taken = take(
+                _decode(request),
+                world,
+                request_bytes_max=REQUEST_BYTES_MAX,
+                event_bytes_max=EVENT_BYTES_MAX,
+            )
+        except (Violation, Stuck):
+            raise
+        except Crash:
+            reply.give("502", latency_us(actor))
+            raise
+        except Exception as error:
+            raise Violation(4, f"the collector raised {type(error).__name__}: {error}") from error
+        finally:
+            self.running.pop(actor.name, None)
+        if cloud.ledger.decide(actor, "C2"):
+            cloud.ledger.count("C2")
+            reply.give("504", latency_us(actor))
+            return
+        reply.give(_encode(taken.answer), latency_us(actor))
+
+    def end_all(self) -> None:
+        """Let every request die."""
+        for actor in list(self.running.values()):
+            self._cloud.kernel.kill(actor)
+
+
+def _fates(payload: bytes, count: int) -> list[str]:
+    """Read an answer as a sender does: 200 says that all is well but for what is invalid, 503 that not."""
+    answer = decode_response(payload)
+    fates = [result["status"] for result in _decode(answer.body).get("results", ())]
+    if len(fates) == count and answer.status == 200:
+        return [fate if fate == "invalid" else "ok" for fate in fates]
+    if len(fates) == count and answer.status == 503:
+        return fates
+    raise Violation(4, f"valid events were answered with {answer.status}: {answer.body[:200]!r}")

@@ -1,0 +1,199 @@
+"""The lines between an actor and AWS: every call waits before and after its effect, and may go wrong."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from tapstack.errors import OutcomeUnknown, Unavailable
+from tapstack.ports import AwsError
+from tapstack_emulator import FaultyApi, Injection, MemoryBucket
+from tapstack_emulator.faults import injection
+from tapstack_simulation.cloud import Cloud, ObservedDynamoDB, ObservedKinesis
+from tapstack_simulation.faults import CallFault
+from tapstack_simulation.kernel import Actor
+
+CALL_TIMEOUT_US = 5_000_000
+_KINDS_OF_OURS = frozenset({"delay", "late_effect", "mixed_reasons", "repeat"})
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Line:
+    """`tapstack.ports.AwsApi` of one role.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    api
+        The one at the other end.
+    service
+        ``kinesis`` or ``dynamodb``.
+    role
+        Who calls: ``consumer``, ``collector``, ``mapping`` or ``reader``.
+    """
+
+    def __init__(
+        self, cloud: Cloud, api: ObservedKinesis | ObservedDynamoDB, service: str, role: str
+    ) -> None:
+        self._cloud = cloud
+        self._api = api
+        self._role = role
+        self._faulty = FaultyApi(api, cloud.policy, service=service, seed=cloud.kernel.seed)
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        """Make one call, at the scheduler's mercy."""
+        kernel = self._cloud.kernel
+        actor = kernel.current
+        if actor is None:
+            raise AssertionError("only actors call")
+        kernel.sleep(latency_us(actor))
+        try:
+            answer = self._perform(actor, operation, body)
+        except AwsError:
+            kernel.sleep(latency_us(actor))
+            raise
+        except OutcomeUnknown:
+            kernel.sleep(actor.random.randrange(CALL_TIMEOUT_US))
+            raise
+        kernel.sleep(latency_us(actor))
+        return answer
+
+    def _perform(self, actor: Actor, operation: str, body: bytes) -> bytes:
+        cloud = self._cloud
+        if self._role in cloud.denied:
+            cloud.ledger.count("O6")
+            return self._inject(Injection("access_denied"), operation, body)
+        if self._role == "collector" and cloud.refused_key is not None:
+            refused = _entries_of(body, cloud.refused_key)
+            if refused:
+                cloud.ledger.count("C5")
+                return self._inject(Injection("partial_put", refused), operation, body)
+        if operation == "BatchGetItem" and cloud.read_units is not None:
+            limited = cloud.read_units.limit(operation, body)
+            if limited is not None:
+                cloud.ledger.count("D13")
+                return self._inject(limited, operation, body)
+        fault = cloud.ledger.of_call(actor, self._role, operation)
+        cloud.kernel.trace(f"{operation} {fault.kind if fault else ''} {len(body)}")
+        if fault is None:
+            return self._api.call(operation, body)
+        if fault.kind in _KINDS_OF_OURS:
+            return self._bend(actor, fault, operation, body)
+        before = self._faulty.counts.total()
+        try:
+            return self._inject(Injection(fault.kind), operation, body)  # type: ignore[arg-type] # kinds are Faults
+        finally:
+            if self._faulty.counts.total() > before:
+                cloud.ledger.count(fault.name)
+
+    def _inject(self, chosen: Injection, operation: str, body: bytes) -> bytes:
+        self._cloud.policy.next = chosen
+        return self._faulty.call(operation, body)
+
+    def _bend(self, actor: Actor, fault: CallFault, operation: str, body: bytes) -> bytes:
+        cloud = self._cloud
+        if fault.kind == "delay":  # the invocation's timeout counts it, if it comes to that
+            cloud.kernel.sleep(actor.random.randrange(90_000_000))
+            return self._api.call(operation, body)
+        if fault.kind == "late_effect":
+            cloud.ledger.count(fault.name)
+            self._later(operation, body, actor.random.randrange(30_000_000))
+            raise OutcomeUnknown(f"{operation}: no answer")
+        if fault.kind == "repeat":
+            delay_us = actor.random.randrange(601_000_000, 850_000_000)
+            self._later(operation, body, delay_us, counted=fault.name)
+            return self._api.call(operation, body)
+        return self._mixed(actor, operation, body)
+
+    def _later(self, operation: str, body: bytes, delay_us: int, counted: str | None = None) -> None:
+        cloud = self._cloud
+        sender = getattr(cloud.kernel.current, "name", "")
+
+        def arrive() -> None:
+            if counted is not None:
+                cloud.ledger.count(counted)
+            cloud.sender = sender
+            try:
+                self._api.call(operation, body)
+            except AwsError as error:
+                cloud.kernel.trace(f"ghost {error.code}")
+            else:
+                cloud.kernel.trace("ghost applied")
+            finally:
+                cloud.sender = ""
+
+        cloud.ghost(arrive, delay_us)
+
+    def _mixed(self, actor: Actor, operation: str, body: bytes) -> bytes:
+        """Cancel a transaction for what is really wrong with it and for contention, perhaps load as well."""
+        assert isinstance(self._api, ObservedDynamoDB), "only DynamoDB has transactions"  # noqa: S101 - for types
+        count = injection.entry_count(operation, body)
+        held = sorted(actor.random.sample(range(count), actor.random.randint(1, max(1, count // 2))))
+        try:
+            with self._api.holding(body, held):
+                self._api.call(operation, body)
+        except AwsError as error:
+            reasons: list[dict[str, Any]] = _decode(error.body)["CancellationReasons"]
+            free = [index for index, reason in enumerate(reasons) if reason["Code"] == "None"]
+            if free and actor.random.random() < 0.5:
+                reasons[actor.random.choice(free)] = {"Code": "ThrottlingError", "Message": "slow down"}
+            codes = {reason["Code"] for reason in reasons} - {"None"}
+            self._cloud.ledger.count("D6" if len(codes) > 1 else "D4")
+            raise injection.cancelled(reasons) from None
+        raise AssertionError("a held row refuses every write")
+
+
+class BucketLine:
+    """`tapstack.ports.ObjectStore` of the consumer.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    bucket
+        The bucket.
+    kind
+        ``quarantine`` or ``late``.
+    """
+
+    def __init__(self, cloud: Cloud, bucket: MemoryBucket, kind: str) -> None:
+        self._cloud = cloud
+        self._bucket = bucket
+        self._kind = kind
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store an object; see `tapstack.ports.ObjectStore.put`."""
+        cloud = self._cloud
+        actor = cloud.kernel.current
+        if actor is None:
+            raise AssertionError("only actors call")
+        cloud.kernel.sleep(latency_us(actor))
+        if "bucket" in cloud.denied:
+            cloud.ledger.count("O6")
+            raise Unavailable("s3: AccessDenied")
+        fault = cloud.ledger.of_call(actor, "bucket", "PutObject")
+        cloud.policy.next = Injection(fault.kind if fault else "none")  # type: ignore[arg-type] # kinds are Faults
+        before = len(self._bucket.puts)
+        try:
+            self._bucket.put(key, body)
+        finally:
+            if fault is not None:
+                cloud.ledger.count(fault.name)
+            if len(self._bucket.puts) > before:
+                cloud.checker.kept(self._kind, key, body)
+        cloud.kernel.sleep(latency_us(actor))
+
+
+def latency_us(actor: Actor) -> int:
+    """Draw how long a request or an answer is on its way: mostly a few milliseconds, at times many."""
+    return int(-math.log(1.0 - actor.random.random()) * 6_000) + 200
+
+
+def _entries_of(body: bytes, key: str) -> tuple[int, ...]:
+    records = _decode(body)["Records"]
+    return tuple(index for index, entry in enumerate(records) if entry["PartitionKey"] == key)

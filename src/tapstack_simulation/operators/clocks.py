@@ -1,0 +1,91 @@
+"""What is done to time: days pass, retention ends, machines show another time."""
+
+from __future__ import annotations
+
+from tapstack_simulation.cloud import RETENTION_H, Cloud
+from tapstack_simulation.collectors import Collectors
+from tapstack_simulation.functions import Functions
+from tapstack_simulation.kernel import DAY_US, Actor
+from tapstack_simulation.operators.mappings import Mappings
+from tapstack_simulation.plan import Shape
+
+
+class Clocks:
+    """Actions on time.
+
+    Parameters
+    ----------
+    cloud, functions, collectors, mappings
+        Whose time it is.
+    shape
+        The run's sizes.
+    """
+
+    def __init__(
+        self, cloud: Cloud, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
+    ) -> None:
+        self._cloud, self._functions, self._collectors = cloud, functions, collectors
+        self._mappings, self._shape = mappings, shape
+
+    def skip_days(self, actor: Actor) -> None:
+        """Let days pass, as many as no record that is still needed expires in (C3)."""
+        days = actor.random.choice((0.1, 1.0, 3.0, 8.0, 20.0, 31.0, 40.0))
+        if self._shape.habit == "seldom":
+            days = max(days, 31.0)
+        for _ in range(20):
+            if days <= self._days_left():
+                break
+            self._cloud.kernel.sleep(actor.random.randrange(2_000_000))
+        else:
+            days = min(days, self._days_left())
+        if days > 0:
+            self._pass_days(days)
+            self._cloud.ledger.count("C3")
+
+    def _days_left(self) -> float:
+        """Tell how many days may pass before a record that is still needed expires."""
+        waiting = self._cloud.checker.undone()
+        if not waiting:
+            return 60.0
+        oldest_s = min(self._cloud.checker.records[key].arrived_s for key in waiting)
+        return RETENTION_H / 24 - 1 - (self._cloud.kernel.now_ms / 1000 - oldest_s) / 86_400
+
+    def _pass_days(self, days: float) -> None:
+        """Let days pass, which nothing that is running survives."""
+        self._functions.end_all()
+        self._collectors.end_all()
+        self._cloud.pass_time(int(days * DAY_US))
+
+    def stall(self, actor: Actor) -> None:
+        """Stop every mapping until retention has ended for what waits (S5)."""
+        for mapping in self._mappings.all:
+            mapping.disable()
+        self._cloud.kernel.sleep(actor.random.randrange(4_000_000))
+        self._pass_days(RETENTION_H / 24 + 1)
+        if any(is_expired(self._cloud, key) for key in self._cloud.checker.undone()):
+            self._cloud.ledger.count("S5")
+        for mapping in self._mappings.all:
+            mapping.enable()
+
+    def jump(self, actor: Actor) -> None:
+        """Set the clocks of all collectors, or of all functions, to another time (O7)."""
+        offset_ms = actor.random.choice((-3_600_000, -5_000, 5_000, 7_200_000))
+        if actor.random.random() < 0.5:
+            self._collectors.clock_offset_ms = offset_ms
+            running = self._collectors.running
+        else:
+            self._functions.clock_offset_ms = offset_ms
+            running = self._functions.running
+        for other in running.values():
+            other.clock_offset_ms = offset_ms
+        self._cloud.ledger.count("O7")
+
+    def heal(self) -> None:
+        """Let whatever starts from now on show the true time."""
+        self._collectors.clock_offset_ms = self._functions.clock_offset_ms = 0
+
+
+def is_expired(cloud: Cloud, key: tuple[str, str]) -> bool:
+    """Tell whether retention has ended for a record."""
+    arrived_s = cloud.checker.records[key].arrived_s
+    return arrived_s < cloud.kernel.now_ms // 1000 - RETENTION_H * 3600 + 1

@@ -1,0 +1,64 @@
+"""The redrive: what was given up or quarantined is sent again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tapstack_simulation.cloud import Cloud
+from tapstack_simulation.kernel import Actor
+from tapstack_simulation.operators.mappings import Mappings
+
+REDRIVE_MAX_S = 15 * 86_400  # see clients.RESEND_MAX_US
+_decode = msgspec.json.Decoder().decode
+
+
+class Redrive:
+    """The redrive of failed batches, quarantined records and late events.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    mappings
+        Which may be running meanwhile.
+    """
+
+    def __init__(self, cloud: Cloud, mappings: Mappings) -> None:
+        self._cloud, self._mappings = cloud, mappings
+
+    def redrive(self, actor: Actor) -> None:
+        """Send again what was given up or quarantined, perhaps twice, with the mapping running (O2, O3)."""
+        for _ in range(3):
+            payloads = self._dead_letters()
+            for key, data in payloads:
+                times = actor.random.choice((1, 2))
+                for _ in range(times):
+                    self._cloud.put_directly(key, data)
+                self._cloud.ledger.count("O2" if times == 2 else "O3")
+                if any(mapping.state.status == "Enabled" for mapping in self._mappings.all):
+                    self._cloud.ledger.count("O3")
+            if payloads:
+                return
+            self._cloud.kernel.sleep(actor.random.randrange(4_000_000))
+
+    def _dead_letters(self) -> list[tuple[str, bytes]]:
+        """List what a redrive would put on the stream."""
+        cloud = self._cloud
+        keys = [("quarantine", key) for key in cloud.quarantine.keys()]  # noqa: SIM118 - a method
+        keys += [("late", key) for key in cloud.late.keys()]  # noqa: SIM118 - a method
+        found: list[tuple[str, str]] = []
+        for _, key in keys:
+            _, shard_id, name = key.split("/")
+            found.append((shard_id, name.partition("-")[0]))
+        for body in cloud.failures.values():
+            failure = _decode(body)
+            if "payload" in failure:
+                records = _decode(failure["payload"])["Records"]
+                shard_id = failure["KinesisBatchInfo"]["shardId"]
+                found += [(shard_id, record["kinesis"]["sequenceNumber"]) for record in records]
+        letters = []
+        for place in dict.fromkeys(found):
+            record = cloud.checker.records[place]
+            if record.arrived_s >= cloud.kernel.now_ms // 1000 - REDRIVE_MAX_S:
+                letters.append(("redriven" if record.fact is None else record.fact.pk[2:], record.data))
+        return letters[:20]

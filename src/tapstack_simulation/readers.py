@@ -1,0 +1,107 @@
+"""Readers: the insights API, asked while everything else happens and once more when all is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.errors import Unavailable
+from tapstack.http import NotFound
+from tapstack.insights.routes import respond
+from tapstack.ports import Row, RowReader
+from tapstack_simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
+from tapstack_simulation.checking.questions import Question, check_trends, questions
+from tapstack_simulation.checking.rows import WINDOWS, Violation
+from tapstack_simulation.checking.views import by_partition
+from tapstack_simulation.cloud import TABLE, Cloud
+from tapstack_simulation.kernel import Actor, Stuck
+from tapstack_simulation.lines import Line
+
+
+class Readers:
+    """Asks for views.
+
+    Parameters
+    ----------
+    cloud
+        The services.
+    users, items
+        How many there are to ask about.
+    """
+
+    def __init__(self, cloud: Cloud, users: int, items: int) -> None:
+        self._cloud = cloud
+        self._users, self._items = users, items
+        self._table = DynamoTable(Line(cloud, cloud.table_api, "dynamodb", "reader"), TABLE)
+        cloud.checker.past.is_needed = cloud.ledger.enabled("R1")
+        self.stop = False
+
+    def start(self) -> None:
+        """Start a reader if the run has one."""
+        if self._cloud.checker.past.is_needed:
+            self._cloud.kernel.spawn("r0", self._live)
+
+    def _live(self, actor: Actor) -> None:
+        while not self.stop:
+            self._cloud.kernel.sleep(actor.random.randrange(6_000_000))
+            try:
+                with self._cloud.checker.past.kept():
+                    self._ask(actor)
+            except Unavailable:
+                continue
+            if not self._cloud.ledger.healed:
+                self._cloud.ledger.count("R1")
+
+    def _ask(self, actor: Actor) -> None:
+        """Ask for one view of each kind and hold it against what the table had meanwhile (invariant 11)."""
+        past, now_s, rng = self._cloud.checker.past, self._cloud.kernel.now_ms // 1000, actor.random
+        item_id = f"p{int(rng.random() ** 2 * self._items)}"
+        user_id = f"user{rng.randrange(self._users)}"
+        hold_item(past, item_id, now_s, self._get(self._table, now_s, "items", item_id))
+        hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
+        bought, n, position = rng.random() < 0.5, rng.choice((1, 5, 100)), rng.randrange(3)
+        last = "also-bought" if bought else "also-viewed"
+        partners = self._get(self._table, now_s, "items", item_id, last, n=str(n))
+        hold_partners(past, item_id, now_s, n, partners, bought=bought)
+        name = WINDOWS[position][0]
+        trends = self._get(self._table, now_s, "trending", n=str(n), window=name)
+        hold_trends(past, position, now_s, n, trends or {})
+
+    def check_all(self) -> None:
+        """Ask for everything when nothing is stale or changing, and compare it with the rows."""
+        now_s = self._cloud.kernel.now_ms // 1000
+        rows = self._cloud.checker.rows
+        check_trends(rows, now_s)
+        reader = _Remembering(self._table)
+        for question in questions(by_partition(rows), now_s):
+            self._compare(question, reader)
+
+    def _compare(self, question: Question, reader: RowReader) -> None:
+        path, query, now_s, expected = question
+        answer = self._get(reader, now_s, *path[1:], **query)
+        if answer != expected:
+            raise Violation(11, f"{'/'.join(path)} {query} at {now_s} is {answer}; the rows say {expected}")
+
+    def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
+        try:
+            return respond(("v1", *path), query, reader, now_s)
+        except NotFound:
+            return None
+        except (Violation, Stuck, Unavailable):
+            raise
+        except Exception as error:
+            raise Violation(11, f"{'/'.join(path)} raised {type(error).__name__}: {error}") from error
+
+
+class _Remembering:
+    """`tapstack.ports.RowReader` of a table that no longer changes: each partition is read once."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self._rows: dict[str, Sequence[Row]] = {}
+
+    def query(self, pk: str) -> Sequence[Row]:
+        if pk not in self._rows:
+            self._rows[pk] = self._reader.query(pk)
+        return self._rows[pk]

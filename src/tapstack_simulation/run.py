@@ -1,0 +1,226 @@
+"""One run: a world from a seed, faults until everybody is done, then healing, and the last checks."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tapstack.consumer.consume import Limits
+from tapstack.consumer.patience import MARGIN_MS
+from tapstack_simulation.checking.checker import Checker
+from tapstack_simulation.checking.facts import lane_of
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.checking.stored import Promises
+from tapstack_simulation.clients import Clients, Device
+from tapstack_simulation.cloud import RETENTION_H, TABLE, Cloud
+from tapstack_simulation.collectors import Collectors
+from tapstack_simulation.faults import Ledger, draw_swarm
+from tapstack_simulation.functions import Functions
+from tapstack_simulation.kernel import STEPS_MAX, Kernel, Stuck
+from tapstack_simulation.operators.clocks import is_expired
+from tapstack_simulation.operators.mappings import Mappings
+from tapstack_simulation.operators.schedule import Operators
+from tapstack_simulation.plan import AGE_MAX_S, CROWD_SHARE, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack_simulation.readers import Readers
+
+CHAOS_US = 2 * 3_600_000_000
+HEALING_US = 3 * 3_600_000_000
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a run did.
+
+    Parameters
+    ----------
+    violation
+        The invariant that broke, in words; None if all hold.
+    decisions
+        Every fault that was decided, by name and place: the schedule.
+    devices
+        The devices there were, by number.
+    user_rows, user_rows_large
+        User rows written, and those of them beyond 2 KB.
+    """
+
+    seed: int
+    trace: str
+    violation: str | None = None
+    events: int = 0
+    records: int = 0
+    invocations: int = 0
+    commits: int = 0
+    steps: int = 0
+    user_rows: int = 0
+    user_rows_large: int = 0
+    faults: dict[str, int] = {}
+    decisions: list[str] = []
+    devices: list[int] = []
+
+
+def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
+    """Run one seed.
+
+    Parameters
+    ----------
+    plan
+        What to run.
+    log
+        Filled with the trace, line by line, if given.
+    """
+    world = _World(plan, log)
+    violation = None
+    try:
+        world.run()
+    except Violation as error:
+        violation = str(error)
+    except Stuck as error:
+        violation = f"stuck: {error}"
+    except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        violation = f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+    outcome = world.outcome(violation)
+    world.kernel.close()
+    return outcome
+
+
+class _World:
+    def __init__(self, plan: Plan, log: list[str] | None) -> None:
+        rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
+        self.plan = plan
+        crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
+        self.shape: Shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
+        self.kernel = Kernel(plan.seed)
+        self.kernel.log = log
+        self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
+        promises = Promises(age_max_s=AGE_MAX_S, row_ttl_s=ROW_TTL_S, retention_s=RETENTION_H * 3600)
+        self.checker = Checker(promises)
+        self.cloud = Cloud(self.kernel, self.ledger, self.checker, self.shape.shards)
+        limits = Limits(lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S)
+        self.functions = Functions(self.cloud, limits, self.shape.timeout_ms)
+        self.collectors = Collectors(self.cloud)
+        self.clients = Clients(self.kernel, self.ledger, self.collectors, self.shape.items)
+        self.mappings = Mappings(self.cloud, self.functions, self.shape)
+        self.operators = Operators(self.cloud, self.functions, self.collectors, self.mappings, self.shape)
+        self.readers = Readers(self.cloud, self.shape.users, self.shape.items)
+        self._populate(rng)
+
+    def _populate(self, rng: random.Random) -> None:
+        self.mappings.create()
+        share = -(-self.shape.events // self.shape.devices)
+        for number in range(self.shape.devices):
+            user = f"user{rng.randrange(self.shape.users)}"
+            is_known = self.shape.users == 1 or rng.random() < 0.7
+            native = rng.random() < self.shape.native_share
+            events = share if self.plan.events_max is None else min(share, self.plan.events_max)
+            device = Device(
+                name=f"d{number}",
+                user={"user_id": user} if is_known else {"anonymous_id": user},
+                native=native,
+                events_left=events,
+                pace_us=self.shape.pace_us,
+                habit=self.shape.habit,
+            )
+            if self.plan.devices is None or number in self.plan.devices:
+                self.clients.add(device)
+        if self.ledger.enabled("D9") and self.clients.devices:
+            user = next(iter(self.clients.devices[0].user.values()))
+            self.cloud.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
+        invocation_s = (self.shape.timeout_ms - MARGIN_MS) / 1_000
+        self.cloud.limit_reads(invocation_s, lambda: len(self.functions.running))
+        self.operators.start()
+        self.readers.start()
+
+    def run(self) -> None:
+        """Run everything; raises `Violation` or `Stuck`."""
+        self.kernel.run_until(self._is_chaos_over, limit_us=CHAOS_US, steps_max=STEPS_MAX)
+        self._heal()
+        lost = self._replay_what_was_skipped()
+        self.checker.finish(self.cloud.dynamodb.items(TABLE), lost)
+        self._replay_all()
+        self._read_all()
+
+    def _is_chaos_over(self) -> bool:
+        done = all(device.finished for device in self.clients.devices)
+        return done and self.operators.finished == self.operators.started
+
+    def _heal(self) -> None:
+        self.ledger.healed = True
+        self.readers.stop = self.clients.flush = True
+        self.operators.heal()
+        if all(mapping.state.status == "Deleted" for mapping in self.mappings.all):
+            self.mappings.create()
+        self._until(self._is_quiet, "the stream is not read to its end")
+
+    def _is_quiet(self) -> bool:
+        return (
+            self._is_chaos_over()
+            and not self.cloud.ghosts
+            and not self.functions.running
+            and not self.collectors.running
+            and all(mapping.is_idle for mapping in self.mappings.all)
+        )
+
+    def _until(self, finished: Callable[[], bool], complaint: str) -> None:
+        if not self.kernel.run_until(finished, limit_us=HEALING_US, steps_max=STEPS_MAX):
+            raise Stuck(complaint)
+
+    def _replay_what_was_skipped(self) -> dict[tuple[str, str], None]:
+        """Replay if an operator knows of records that were skipped; tell what retention took."""
+        if self.mappings.must_replay:
+            self._replay()
+        return {key: None for key in self.checker.undone() if is_expired(self.cloud, key)}
+
+    def _replay(self) -> None:
+        for mapping in self.mappings.all:
+            if mapping.state.status != "Deleted":
+                mapping.delete()
+        self.mappings.create()
+        self._until(self._is_quiet, "a replay does not come to its end")
+
+    def _replay_all(self) -> None:
+        """Check that delivering everything again changes nothing (invariant 6)."""
+        checker = self.checker
+        rows, applied, late = dict(checker.rows), dict(checker.applied), checker.late_parts()
+        self._replay()
+        # What was LATE to a row that TTL has deleted since is NEW to the one begun anew, and counts once.
+        newly = [part for part in checker.applied if part not in applied]
+        unexplained = [
+            part for part in newly if part not in late or (part[0], "-") not in checker.deleted_rows
+        ]
+        if unexplained or (not newly and checker.rows != rows):
+            raise Violation(6, f"replaying everything changed the tables: {unexplained[:3]}")
+
+    def _read_all(self) -> None:
+        finished: list[bool] = []
+
+        def read(actor: object) -> None:  # noqa: ARG001 - the shape of an actor
+            self.readers.check_all()
+            finished.append(True)
+
+        self.kernel.spawn("final", read)
+        self._until(lambda: bool(finished), "reading does not come to its end")
+
+    def outcome(self, violation: str | None) -> Outcome:
+        """Sum up."""
+        sizes = self.checker.user_row_bytes
+        if self.checker.large_rows:
+            self.ledger.counts["D9"] += self.checker.large_rows
+        return Outcome(
+            seed=self.plan.seed,
+            trace=self.kernel.trace_hash(),
+            violation=violation,
+            events=self.clients.made,
+            records=len(self.checker.records),
+            invocations=self.functions.invocations,
+            commits=self.checker.commits,
+            steps=self.kernel.steps,
+            user_rows=len(sizes),
+            user_rows_large=sum(size > 2_048 for size in sizes),
+            faults=dict(sorted(self.ledger.counts.items())),
+            decisions=self.ledger.decisions,
+            devices=[int(device.name[1:]) for device in self.clients.devices],
+        )

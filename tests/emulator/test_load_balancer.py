@@ -1,0 +1,364 @@
+"""The load balancer: the event table, the answer table, and HTTP through a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import io
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tapstack_emulator.lambda_host.host import InvokeResult
+from tapstack_emulator.load_balancer.server import (
+    FixedResponse,
+    ListenerRule,
+    LoadBalancer,
+    RequestFault,
+    TargetGroup,
+    judge,
+)
+from tapstack_emulator.load_balancer.wire import (
+    RESPONSE_JSON_BYTES_MAX,
+    Client,
+    MalformedResponseError,
+    decode_response,
+    encode_event,
+    error_page,
+)
+
+CLIENT = Client(
+    address="10.1.2.3", port=443, protocol="https", trace_id="1-00000001-000000000000000000000002"
+)
+
+
+def event_of(
+    target: str = "/", headers: list[tuple[str, str]] | None = None, body: bytes = b"", method: str = "POST"
+) -> dict[str, Any]:
+    encoded = encode_event(
+        method=method,
+        target=target,
+        headers=headers or [],
+        body=body,
+        client=CLIENT,
+        target_group_arn="arn:tg",
+    )
+    event: dict[str, Any] = json.loads(encoded)
+    return event
+
+
+def test_a_request_becomes_the_documented_event() -> None:
+    event = event_of(
+        "/v1/events?a=1&b=x%20y",
+        [("Host", "tapstack.internal"), ("Content-Type", "application/json"), ("User-Agent", "sdk/1")],
+        b'{"n":1}',
+    )
+    assert event == {
+        "requestContext": {"elb": {"targetGroupArn": "arn:tg"}},
+        "httpMethod": "POST",
+        "path": "/v1/events",
+        "queryStringParameters": {"a": "1", "b": "x%20y"},
+        "headers": {
+            "host": "tapstack.internal",
+            "content-type": "application/json",
+            "user-agent": "sdk/1",
+            "x-forwarded-for": "10.1.2.3",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+            "x-amzn-trace-id": "Root=1-00000001-000000000000000000000002",
+        },
+        "body": '{"n":1}',
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        ("", {}),
+        ("?", {}),
+        ("?a=1&a=2", {"a": "2"}),
+        ("?a=%2B+%26", {"a": "%2B+%26"}),
+        ("?flag&b=", {"flag": "", "b": ""}),
+        ("?n%C3%A9=1", {"n%C3%A9": "1"}),
+        ("?a=b=c", {"a": "b=c"}),
+        ("?a=1?b=2", {"a": "1?b=2"}),
+    ],
+)
+def test_query_values_stay_encoded_and_the_last_one_wins(query: str, parameters: dict[str, str]) -> None:
+    assert event_of("/x" + query)["queryStringParameters"] == parameters
+
+
+def test_the_path_stays_encoded() -> None:
+    assert event_of("/v1/users/a%2Fb%20c")["path"] == "/v1/users/a%2Fb%20c"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "encoded"),
+    [
+        ([("content-type", "text/plain")], b"hello", False),
+        ([("content-type", "text/csv; charset=utf-8")], b"a,b", False),
+        ([("content-type", "application/json")], b"{}", False),
+        ([("Content-Type", "Application/JSON; charset=utf-8")], b"{}", False),
+        ([("content-type", "application/javascript")], b"x()", False),
+        ([("content-type", "application/xml")], b"<a/>", False),
+        ([("content-type", "application/vnd.api+json")], b"{}", True),
+        ([("content-type", "application/x-www-form-urlencoded")], b"a=1", True),
+        ([("content-type", "image/png")], b"\x89PNG", True),
+        ([], b"untyped", True),
+        ([("content-type", "application/json"), ("content-encoding", "gzip")], b"\x1f\x8b", True),
+        ([("content-type", "application/json"), ("content-encoding", "identity")], b"{}", True),
+        ([("content-type", "text/plain")], b"\xff", True),
+        ([], b"", False),
+        ([("content-type", "image/png")], b"", False),
+    ],
+    ids=str,
+)
+def test_only_listed_text_is_passed_as_text(
+    headers: list[tuple[str, str]], body: bytes, encoded: bool
+) -> None:
+    event = event_of(headers=headers, body=body)
+    assert event["isBase64Encoded"] is encoded
+    assert event["body"] == (base64.b64encode(body).decode() if encoded else body.decode())
+
+
+def test_of_repeated_headers_the_last_counts_and_proxies_are_kept() -> None:
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
+    headers = event_of(
+        headers=[("X-A", "1"), ("x-a", "2"), ("X-Forwarded-For", "203.0.113.7"), ("X-Amzn-Trace-Id", trace)]
+    )["headers"]
+    assert headers["x-a"] == "2"
+    assert headers["x-forwarded-for"] == "203.0.113.7, 10.1.2.3"
+    assert headers["x-amzn-trace-id"] == f"Self=1-00000001-000000000000000000000002;{trace}"
+
+
+def response(**fields: Any) -> bytes:
+    return json.dumps({"statusCode": 200, **fields}).encode()
+
+
+def test_a_response_becomes_http() -> None:
+    answer = decode_response(
+        response(
+            statusCode=201,
+            statusDescription="201 Made",
+            headers={"Content-Type": "application/json", "Content-Length": "7", "Connection": "close"},
+            body='{"a":1}',
+            isBase64Encoded=False,
+        )
+    )
+    assert (answer.status, answer.reason, answer.body) == (201, "Made", b'{"a":1}')
+    assert answer.headers == {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "body"),
+    [
+        (response(), b""),
+        (response(body=None, headers=None), b""),
+        (response(body="é"), "é".encode()),
+        (response(body="/w==", isBase64Encoded=True), b"\xff"),
+    ],
+)
+def test_what_a_response_may_leave_out(payload: bytes, body: bytes) -> None:
+    assert decode_response(payload).body == body
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"null",
+        b'"hello"',
+        b"[]",
+        b"{}",
+        b"not json",
+        b'{"statusCode":"200"}',
+        b'{"statusCode":99}',
+        b'{"statusCode":200,"body":{"a":1}}',
+        b'{"statusCode":200,"headers":{"x":1}}',
+        b'{"statusCode":200,"headers":["x"]}',
+        b'{"statusCode":200,"body":"?","isBase64Encoded":true}',
+        b'{"statusCode":200,"headers":{"x":"a\\r\\nset-cookie: b"}}',
+        response(body="x" * RESPONSE_JSON_BYTES_MAX),
+    ],
+)
+def test_a_malformed_response_is_a_502(payload: bytes) -> None:
+    with pytest.raises(MalformedResponseError):
+        decode_response(payload)
+    assert judge(InvokeResult(kind="success", payload=payload)) == error_page(502)
+
+
+@pytest.mark.parametrize("kind", ["function_error", "throttled"])
+def test_a_function_that_failed_is_a_502_page_without_its_error(kind: Any) -> None:
+    answer = judge(InvokeResult(kind=kind, payload=b'{"errorMessage":"secret"}'))
+    assert answer.body == (
+        b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
+        b"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+    assert answer.headers == {"Content-Type": "text/html"}
+
+
+class Recorder:
+    """Answers with its own name and keeps the events."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.events: list[dict[str, Any]] = []
+        self.payload = response(body=name, headers={"Content-Type": "text/plain"})
+
+    async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+        event = json.loads(payload)
+        assert trace_id in event["headers"]["x-amzn-trace-id"]
+        self.events.append(event)
+        return InvokeResult(kind="success", payload=self.payload)
+
+
+RULES = (
+    ListenerRule(priority=20, path_patterns=("/v1/*",), methods=("GET",), action="read"),
+    ListenerRule(priority=10, path_patterns=("/v1/events", "/v?/batch"), methods=("POST",), action="write"),
+    ListenerRule(priority=30, path_patterns=("/teapot",), action=FixedResponse(status=418, body="short")),
+)
+GROUPS = (TargetGroup(name="read", function="reader"), TargetGroup(name="write", function="writer"))
+
+
+def serve(
+    body: Callable[[LoadBalancer, aiohttp.ClientSession, Recorder, Recorder], Awaitable[None]],
+    *faults: RequestFault,
+    groups: tuple[TargetGroup, ...] = GROUPS,
+) -> None:
+    async def main() -> None:
+        reader, writer = Recorder("read"), Recorder("write")
+        script = iter(faults)
+        balancer = LoadBalancer(
+            functions={"reader": reader, "writer": writer},
+            target_groups=groups,
+            rules=RULES,
+            faults=lambda: next(script, None),
+        )
+        async with balancer, aiohttp.ClientSession(balancer.base_url) as session:
+            await body(balancer, session, reader, writer)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("POST", "/v1/events", 200, "write"),
+        ("POST", "/v2/batch", 200, "write"),
+        ("GET", "/v1/events", 200, "read"),
+        ("GET", "/v1/users/7?x=/v1/", 200, "read"),
+        ("POST", "/v1/users/7", 404, ""),
+        ("POST", "/v10/batch", 404, ""),
+        ("GET", "/", 404, ""),
+        ("GET", "/V1/users", 404, ""),
+        ("PUT", "/teapot", 418, "short"),
+    ],
+)
+def test_rules_route_by_path_and_method(method: str, path: str, status: int, text: str) -> None:
+    async def body(
+        _: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        async with session.request(method, path) as got:
+            assert (got.status, await got.text()) == (status, text)
+            assert got.headers["Server"] == "awselb/2.0"
+
+    serve(body)
+
+
+def test_the_event_holds_what_came_over_the_wire() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        async with session.post("/v1/events?a=b%20c", data=b'{"n":1}', headers={"X-Mixed": "Case"}) as got:
+            assert got.status == 200
+        (event,) = writer.events
+        assert event["queryStringParameters"] == {"a": "b%20c"}
+        assert event["headers"]["x-mixed"] == "Case"
+        assert event["headers"]["x-forwarded-port"] == str(balancer.port)
+        assert event["headers"]["x-forwarded-for"] == "127.0.0.1"
+        assert base64.b64decode(event["body"]) == b'{"n":1}'
+        zipped = gzip.compress(b'{"n":2}')
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        async with session.post("/v1/events", data=zipped, headers=headers) as got:
+            assert got.status == 200
+        assert base64.b64decode(writer.events[-1]["body"]) == zipped
+
+    serve(body)
+
+
+def test_a_malformed_request_is_a_400_and_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def body(balancer: LoadBalancer, *_: object) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
+        writer.write(b"POST /v1/events HTTP/1.1\r\nContent-Length: ann@example.com\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+        writer.close()
+
+    serve(body)
+    assert caplog.text == ""
+
+
+def test_a_request_of_one_megabyte_passes_and_a_larger_one_is_a_413() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        for size, status in ((1024 * 1024, 200), (1024 * 1024 + 1, 413), (3 * 1024 * 1024, 413)):
+            async with session.post("/v1/events", data=io.BytesIO(b"x" * size)) as got:
+                assert got.status == status
+        assert len(writer.events) == 1
+        assert balancer.statuses == {200: 1, 413: 2}
+
+    serve(body)
+
+
+def test_faults_hit_before_or_after_the_function_ran() -> None:
+    async def body(
+        _: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        for expected_calls in (0, 1):
+            with pytest.raises(aiohttp.ClientError):
+                await session.post("/v1/events", data=b"x")
+            assert len(writer.events) == expected_calls
+        for expected_calls in (1, 2):
+            async with session.post("/v1/events", data=b"x") as got:
+                assert got.status == 502
+            assert len(writer.events) == expected_calls
+
+    serve(body, "alb_dropped_before", "alb_dropped_after", "alb_502_before", "alb_502_after")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
+        await asyncio.sleep(0.01)
+
+
+def test_health_checks_invoke_the_function_if_they_are_on() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        reader.payload = response(statusCode=500)
+        await until(lambda: balancer.healthy.get("read") is False)
+        reader.payload = response()
+        await until(lambda: balancer.healthy["read"])
+        assert reader.events[0]["path"] == "/healthz"
+        assert reader.events[0]["headers"]["user-agent"] == "ELB-HealthChecker/2.0"
+        assert not writer.events
+
+    checked = TargetGroup(
+        name="read", function="reader", health_check_path="/healthz", health_interval_s=0.02
+    )
+    serve(body, groups=(checked, GROUPS[1]))
+
+
+def test_names_that_lead_nowhere_are_refused_at_once() -> None:
+    rule = ListenerRule(priority=1, action="nowhere")
+    with pytest.raises(ValueError, match="nowhere"):
+        LoadBalancer(functions={}, target_groups=[], rules=[rule])
+    with pytest.raises(ValueError, match="writer"):
+        LoadBalancer(functions={}, target_groups=GROUPS[1:], rules=[])

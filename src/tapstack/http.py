@@ -149,6 +149,12 @@ def error_response(
     return json_response(status, {"code": code, "message": message}, headers)
 
 
+def head_response(response: Response) -> Response:
+    """Return what HEAD gets of an answer to GET: all but the body (RFC 9110, section 9.3.2)."""
+    length = str(len(response.body))
+    return Response(status=response.status, headers={**response.headers, "content-length": length})
+
+
 def echo(text: str) -> str:
     """Quote what a sender wrote in a message, cut after `ECHO_CHARS_MAX` characters."""
     return repr(text) if len(text) <= ECHO_CHARS_MAX else f"{text[:ECHO_CHARS_MAX]!r}..."

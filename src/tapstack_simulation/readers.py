@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import Unavailable
-from tapstack.http import NotFound
+from tapstack.http import NotFound, Request
 from tapstack.insights.routes import respond
 from tapstack.ports import Row, RowReader
 from tapstack_simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
@@ -17,6 +19,8 @@ from tapstack_simulation.checking.views import by_partition
 from tapstack_simulation.cloud import TABLE, Cloud
 from tapstack_simulation.kernel import Actor, Stuck
 from tapstack_simulation.lines import Line
+
+_decode = msgspec.json.Decoder().decode
 
 
 class Readers:
@@ -85,13 +89,19 @@ class Readers:
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         try:
-            return respond(("v1", *path), query, reader, now_s)
+            response = respond(_request(path, query), reader, now_s)
         except NotFound:
             return None
         except (Violation, Stuck, Unavailable):
             raise
         except Exception as error:
             raise Violation(11, f"{'/'.join(path)} raised {type(error).__name__}: {error}") from error
+        answer: dict[str, Any] = _decode(response.body)
+        return answer
+
+
+def _request(path: tuple[str, ...], query: dict[str, str]) -> Request:
+    return Request(method="GET", path=("v1", *path), query=tuple(query.items()))
 
 
 class _Remembering:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from functions_world import Cloud, Context, event, line, mapped, request
 
+from tapstack.entrypoints.alb import MalformedInvocation
 from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
@@ -45,4 +46,81 @@ def test_a_table_that_does_not_answer_is_a_503(cloud: Cloud, capsys: pytest.Capt
     said = line(capsys)
     assert (said["level"], said["status"], said["route"]) == ("WARNING", 503, "/v1/users/{id}")
     assert said["error"]
+    assert "secret" not in json.dumps(said)
+
+
+PATHS = [
+    "/v1/users/secret-user",
+    "/v1/users/nobody",
+    "/v1/items/item-1",
+    "/v1/items/item-1/also-viewed",
+    "/v1/items/item-1/also-bought",
+    "/v1/trending",
+    "/healthz",
+    "/v1/nothing",
+    "/v1/events",
+    "/",
+]
+
+
+@pytest.fixture
+def insights(cloud: Cloud) -> Any:
+    cloud.function("consumer").handler(mapped(event(1)), Context())
+    return cloud.function("insights")
+
+
+@pytest.mark.parametrize("path", PATHS[:-1])
+def test_a_trailing_slash_makes_no_difference(insights: Any, path: str) -> None:
+    plain, slashed = (insights.handler(request("GET", each), None) for each in (path, f"{path}/"))
+    assert plain == slashed
+    query = {"queryStringParameters": {"x": "1"}}
+    assert insights.handler(request("GET", f"{path}/", **query), None)["statusCode"] in {400, 404}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_is_answered_like_get_without_the_body(insights: Any, path: str) -> None:
+    got, headed = (insights.handler(request(method, path), None) for method in ("GET", "HEAD"))
+    length = str(len(got["body"].encode()))
+    assert headed == {**got, "headers": {**got["headers"], "content-length": length}, "body": ""}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_options_names_the_methods_wherever_there_is_a_path(insights: Any, path: str) -> None:
+    answer = insights.handler(request("OPTIONS", path), None)
+    known = insights.route_at(tuple(path[1:].split("/"))) is not None
+    assert answer["statusCode"] == (204 if known else 404)
+    assert answer["headers"].get("allow") == ("GET, HEAD, OPTIONS" if known else None)
+
+
+TROUBLE: dict[str, tuple[str, str]] = {
+    "throttled": ("throttle", "the table is throttled; try again"),
+    "failed": ("fail_before", "the table does not answer; try again"),
+}
+
+
+@pytest.mark.parametrize(("injected", "message"), TROUBLE.values(), ids=TROUBLE)
+def test_health_is_no_better_than_the_tables(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], injected: Any, message: str
+) -> None:
+    cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, FaultScript({1: Injection(injected)}))
+    function = cloud.function("insights")
+    answer = function.handler(request("GET", "/healthz"), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["message"]) == (503, message)
+    assert line(capsys)["route"] == "/healthz"
+    assert function.handler(request("GET", "/healthz"), None)["statusCode"] == 200
+
+
+def test_an_event_that_no_balancer_sends_fails_and_says_what_was_wrong(cloud: Cloud) -> None:
+    function = cloud.function("insights")
+    with pytest.raises(MalformedInvocation, match=r"^path: expected a string, got null$"):
+        function.handler({"httpMethod": "GET"}, None)
+
+
+def test_a_path_that_cannot_be_read_is_a_bad_request_with_a_line(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret%ff"), None)
+    assert answer["statusCode"] == 400
+    said = line(capsys)
+    assert (said["status"], said["route"], said["method"]) == (400, "none", "other")
     assert "secret" not in json.dumps(said)

@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, user_of
 
 from event_strategies import NOON_S, stream_event
-from tapstack.core.aggregates import WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import WINDOWS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
-from tapstack.core.events import TYPE_CODE, Event
-from tapstack.core.fold import fold_event
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
     ItemState,
-    State,
     UserState,
     anonymous_key,
-    board_partition,
-    encode_state,
     item_partition,
     known_user_key,
     lane_sort_key,
 )
-from tapstack.errors import Unavailable
-from tapstack.http import BadRequest, NotFound
-from tapstack.insights.routes import LISTED_DEFAULT, LISTED_MAX, ROUTES, respond, route_of
-from tapstack.ports import Key, Row
-
-VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]
-
-
-class Rows:
-    """`tapstack.ports.RowReader` over rows put here."""
-
-    def __init__(self) -> None:
-        self._rows: dict[Key, Row] = {}
-
-    def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
-        key = Key(pk, sk)
-        self._rows[key] = Row(key=key, version=1, state=encode_state(state), expires_at_s=expires_at_s)
-
-    def query(self, pk: str) -> Sequence[Row]:
-        return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
-
-
-class Away:
-    def query(self, pk: str) -> Sequence[Row]:
-        raise Unavailable("dynamodb: away")
-
-
-def get(rows: Any, path: str, now_s: int = NOON_S, **query: str) -> Any:
-    answer = respond(path.strip("/").split("/"), query, rows, now_s)
-    return msgspec.json.decode(msgspec.json.encode(answer))  # as it goes over the wire
-
-
-def user_of(*events: Event) -> UserState:
-    user = UserState()
-    for event in events:
-        fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
-    return user
-
-
-def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) -> ItemState:
-    item = ItemState(viewed_with=dict(viewed or {}))
-    for at_s, code in counted:
-        count_in_windows(item.counters, Delta(code, {}), window_numbers(at_s), NOON_S)
-    return item
-
+from tapstack.http import NotFound
 
 # Users.
 
@@ -263,12 +212,6 @@ def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_sa
 # Trending.
 
 
-def board(rows: Rows, number_back: int, lane: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
-    window = WINDOWS[0]
-    number = window.number(NOON_S) - number_back
-    rows.put(board_partition(window, number), lane_sort_key(lane), scores, expires_at_s)
-
-
 def test_trending_adds_lanes_and_ranks() -> None:
     rows = Rows()
     board(rows, 0, 0, {"a": 3, "b": 1})
@@ -330,83 +273,3 @@ def test_an_expired_user_does_not_hide_the_visitor_of_that_id() -> None:
     rows.put(*known_user_key("x"), user_of(stream_event()), NOON_S - 1)
     rows.put(*anonymous_key("x"), user_of(stream_event()))
     assert get(rows, "/v1/users/x")["anonymous_id"] == "x"
-
-
-# What is refused.
-
-
-UNKNOWN: dict[str, tuple[str, str]] = {
-    "user": ("/v1/users/ann", "no user of this id has been seen"),
-    "user whose id no screen shows": ("/v1/users/\x00", "no user of this id has been seen"),
-    "item": ("/v1/items/a", "no item of this id has been seen"),
-    "item's partners": ("/v1/items/a/also-viewed", "no item of this id has been seen"),
-    "path": ("/v1/nothing", "no such path; GET /v1/users/{id}, /v1/items/{id}"),
-    "user without id": ("/v1/users", "no such path; GET /v1/users/{id}"),
-    "user with more": ("/v1/users/ann/more", "no such path; GET /v1/users/{id}"),
-    "root": ("/", "no such path; GET /v1/users/{id}"),
-}
-
-
-@pytest.mark.parametrize(("path", "message"), UNKNOWN.values(), ids=UNKNOWN)
-def test_what_is_not_known_is_not_found(path: str, message: str) -> None:
-    with pytest.raises(NotFound) as caught:
-        get(Rows(), path)
-    assert str(caught.value).startswith(message)
-
-
-@given(st.sampled_from(ROUTES), st.text(min_size=1))
-def test_a_route_is_told_without_the_id(route: str, name: str) -> None:
-    path = [name if part == "{id}" else part for part in route.strip("/").split("/")]
-    assert route_of(path) == route
-
-
-@given(
-    st.lists(st.sampled_from(["v1", "users", "items", "trending", "healthz", "also-viewed", "x"]), max_size=5)
-)
-def test_a_path_has_a_route_or_is_not_found(path: list[str]) -> None:
-    try:
-        respond(path, {}, Rows(), NOON_S)
-    except NotFound as error:
-        assert str(error).startswith("no such path") == (route_of(path) is None)  # noqa: PT017 - either is right
-    else:
-        assert route_of(path) in {"/v1/trending", "/healthz"}
-
-
-N = "n: expected a whole number from 1 to 100, got "
-BAD: dict[str, tuple[str, dict[str, str], str]] = {
-    "window": ("/v1/trending", {"window": "2h"}, "window: expected one of 5m, 1h, 1d, got '2h'"),
-    "no number": ("/v1/trending", {"n": "ten"}, N + "'ten'"),
-    "none": ("/v1/trending", {"n": "0"}, N + "'0'"),
-    "too many": ("/v1/items/a/also-viewed", {"n": "101"}, N + "'101'"),
-    "negative": ("/v1/items/a/also-bought", {"n": "-1"}, N + "'-1'"),
-    "empty": ("/v1/trending", {"n": ""}, N + "''"),
-    "Arabic digits": ("/v1/trending", {"n": "٣"}, N + "'٣'"),
-    "endless": ("/v1/trending", {"n": "9" * 5_000}, N + "'999"),
-}
-
-
-@pytest.mark.parametrize(("path", "query", "message"), BAD.values(), ids=BAD)
-def test_a_bad_parameter_is_named(path: str, query: dict[str, str], message: str) -> None:
-    with pytest.raises(BadRequest) as caught:
-        get(Rows(), path, **query)
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("query", "count"), [({}, LISTED_DEFAULT), ({"n": "1"}, 1), ({"n": "100"}, LISTED_MAX)]
-)
-def test_as_many_as_asked_for_are_listed(query: dict[str, str], count: int) -> None:
-    rows = Rows()
-    for lane in range(3):
-        board(rows, 0, lane, {f"{lane}-{number}": 1 for number in range(BOARD_PLACES)})
-    assert len(get(rows, "/v1/trending", **query)["items"]) == count
-
-
-def test_health_does_not_ask_the_table() -> None:
-    assert get(Away(), "/healthz") == {"status": "ok"}
-
-
-@pytest.mark.parametrize("path", ["/v1/users/a", "/v1/items/a", "/v1/items/a/also-bought", "/v1/trending"])
-def test_a_table_that_is_away_is_said_to_be(path: str) -> None:
-    with pytest.raises(Unavailable):
-        get(Away(), path)

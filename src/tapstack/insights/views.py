@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
+
+import msgspec
 
 from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
@@ -24,12 +26,27 @@ from tapstack.core.rows import (
     item_partition,
     known_user_key,
 )
-from tapstack.core.sessions import SESSION_GAP_S, Session
+from tapstack.core.sessions import SESSION_GAP_S
+from tapstack.core.sessions import Session as SessionState
+from tapstack.insights.answers import (
+    Health,
+    Item,
+    Partners,
+    RankedItem,
+    RecentItem,
+    Session,
+    Sessions,
+    Trending,
+    User,
+    WindowCounts,
+)
 from tapstack.ports import Row, RowReader
 
+HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
-def user_view(reader: RowReader, user_id: str, now_s: int) -> dict[str, Any] | None:
-    """Tell what is known of a user, or else of the anonymous visitor of that id.
+
+def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
+    """Return what is known of a user, or else of the anonymous visitor of that id.
 
     Parameters
     ----------
@@ -42,7 +59,7 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> dict[str, Any] | N
 
     Returns
     -------
-    dict or None
+    User or None
         None if nothing is known.
 
     Raises
@@ -57,49 +74,40 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> dict[str, Any] | N
     return None
 
 
-def item_view(reader: RowReader, item_id: str, now_s: int) -> dict[str, Any] | None:
-    """Tell an item's counters over its lifetime and in the current windows; see `user_view`."""
+def item_view(reader: RowReader, item_id: str, now_s: int) -> Item | None:
+    """Return an item's counters over its lifetime and in the current windows; see `user_view`."""
     items = _item_lanes(reader, item_id, now_s)
     if not items:
         return None
     lifetime: Counters = {}
     for item in items:
         add_counts(lifetime, item.counters.lifetime)
-    windows = {}
-    for position, window in enumerate(WINDOWS):
-        counted: dict[int, Counters] = {}
-        for item in items:
-            for number, counters in item.counters.windows[position].items():
-                if number >= _oldest_served(window, now_s):
-                    add_counts(counted.setdefault(number, {}), counters)
-        windows[window.name] = [
-            {"start": _time(number * window.length_s), **_describe_counters(counted[number])}
-            for number in sorted(counted, reverse=True)
-        ]
-    return {"item_id": item_id, **_describe_counters(lifetime), "windows": windows}
+    windows = {window.name: _window(items, position, now_s) for position, window in enumerate(WINDOWS)}
+    return Item(item_id=item_id, **_describe_counters(lifetime), windows=windows)
 
 
-def partners_view(
-    reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int
-) -> dict[str, Any] | None:
-    """Tell the items most often viewed, or bought, in one session with an item; see `user_view`.
+def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[WindowCounts]:
+    """Add up the lanes' windows of one length, newest first."""
+    window = WINDOWS[position]
+    counted: dict[int, Counters] = {}
+    for item in items:
+        for number, counters in item.counters.windows[position].items():
+            if number >= _oldest_served(window, now_s):
+                add_counts(counted.setdefault(number, {}), counters)
+    return [
+        WindowCounts(start=_time(number * window.length_s), **_describe_counters(counted[number]))
+        for number in sorted(counted, reverse=True)
+    ]
 
-    Returns
-    -------
-    dict or None
-        ``items`` with their counts, and ``count_error_max``: by how much a count may be too low or too
-        high, and the count of an item that is in no lane's map too (0 unless a lane's map is full).
-    """
+
+def partners_view(reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int) -> Partners | None:
+    """Return the items most often viewed, or bought, in one session with an item; see `user_view`."""
     items = _item_lanes(reader, item_id, now_s)
     if not items:
         return None
     maps = [item.bought_with if bought else item.viewed_with for item in items]
     ranked, count_error_max = _merge_partners(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX)
-    return {
-        "item_id": item_id,
-        "items": [{"item_id": name, "count": count} for name, count in ranked[:n]],
-        "count_error_max": count_error_max,
-    }
+    return Partners(item_id=item_id, items=_listed(ranked[:n]), count_error_max=count_error_max)
 
 
 def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[list[tuple[str, int]], int]:
@@ -119,27 +127,32 @@ def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[lis
     return sorted(total.items(), key=lambda entry: (-entry[1], entry[0])), error
 
 
-def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> dict[str, Any]:
-    """Tell the items with the most interactions in the current window; before anything happened, the last.
-
-    Returns
-    -------
-    dict
-        ``items`` with their counts, and ``count_error_max``: by how much a count may be too low (0
-        unless more items are active than the leaderboards have places).
-    """
+def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Trending:
+    """Return the items with the most interactions in the current window; if there are none, the last."""
     number = window.number(now_s)
     ranked, unseen = _board(reader, window, number, now_s)
     if not ranked:
         number -= 1
         ranked, unseen = _board(reader, window, number, now_s)
-    return {
-        "window": window.name,
-        "start": _time(number * window.length_s),
-        "end": _time((number + 1) * window.length_s),
-        "items": [{"item_id": name, "count": count} for name, count in ranked[:n]],
-        "count_error_max": unseen,
-    }
+    return Trending(
+        window=window.name,
+        start=_time(number * window.length_s),
+        end=_time((number + 1) * window.length_s),
+        items=_listed(ranked[:n]),
+        count_error_max=unseen,
+    )
+
+
+def health_view(reader: RowReader) -> Health:
+    """Ask the table for a partition that never has a row, as cheaply as it can be asked.
+
+    Raises
+    ------
+    Unavailable
+        If the table does not answer.
+    """
+    reader.query(HEALTH_PARTITION)
+    return Health(status="ok")
 
 
 def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:
@@ -160,42 +173,53 @@ def _oldest_served(window: Window, now_s: int) -> int:
     return window.oldest_kept(now_s) + 1
 
 
-def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) -> dict[str, Any]:
+def _listed(ranked: Iterable[tuple[str, int]]) -> list[RankedItem]:
+    return [RankedItem(item_id=name, count=count) for name, count in ranked]
+
+
+def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) -> User:
     newest = user.sessions.newest[-1] if user.sessions.newest else None
     is_open = newest is not None and now_s - newest.end_s <= SESSION_GAP_S
     profile = user.profile
-    return {
-        "user_id" if known else "anonymous_id": user_id,
+    return User(
+        user_id=user_id if known else msgspec.UNSET,
+        anonymous_id=msgspec.UNSET if known else user_id,
         **_describe_counters(user.counters),
-        "first_seen": _time(profile.first_seen_s),
-        "last_seen": _time(profile.last_seen_s),
-        "locale": profile.locale,
-        "traits": profile.traits,
-        "anonymous_ids": profile.aliases,
-        "recent_items": [
-            {"item_id": entry.item_id, "event_type": EVENT_TYPES[entry.type_code], "at": _time(entry.at_s)}
+        first_seen=_time(profile.first_seen_s),
+        last_seen=_time(profile.last_seen_s),
+        locale=profile.locale,
+        traits=profile.traits,
+        anonymous_ids=profile.aliases,
+        recent_items=[
+            RecentItem(item_id=entry.item_id, event_type=EVENT_TYPES[entry.type_code], at=_time(entry.at_s))
             for entry in user.recent
         ],
-        "sessions": {
-            "count": user.sessions.earlier_count + len(user.sessions.newest),
-            "open": _describe_session(newest) if newest is not None and is_open else None,
-            "recent": [_describe_session(session) for session in reversed(user.sessions.newest)],
-        },
-    }
+        sessions=Sessions(
+            count=user.sessions.earlier_count + len(user.sessions.newest),
+            open=_describe_session(newest) if newest is not None and is_open else None,
+            recent=[_describe_session(session) for session in reversed(user.sessions.newest)],
+        ),
+    )
 
 
-def _describe_session(session: Session) -> dict[str, Any]:
-    return {
-        "session_id": session.label,
-        "start": _time(session.start_s),
-        "end": _time(session.end_s),
+def _describe_session(session: SessionState) -> Session:
+    return Session(
+        session_id=session.label,
+        start=_time(session.start_s),
+        end=_time(session.end_s),
         **_describe_counters(session.counters),
-        "viewed_items": session.viewed,
-        "bought_items": session.bought,
-    }
+        viewed_items=session.viewed,
+        bought_items=session.bought,
+    )
 
 
-def _describe_counters(counters: Mapping[int | str, int]) -> dict[str, Any]:
+class _Counted(TypedDict):
+    events: int
+    counts: dict[str, int]
+    value: dict[str, float]
+
+
+def _describe_counters(counters: Mapping[int | str, int]) -> _Counted:
     counts: dict[str, int] = {}
     value: dict[str, float] = {}
     for key, amount in counters.items():

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - lines of the product are quoted as they stand
 """Mutants of what the insights API reads and answers."""
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ LANES = (
         "one_lane_windows",
         "an item's windows add up all lanes",
         VIEWS,
-        "        for item in items:\n            for number, counters",
-        "        for item in items[:1]:\n            for number, counters",
+        "    for item in items:\n        for number, counters",
+        "    for item in items[:1]:\n        for number, counters",
     ),
     one(
         "one_lane_partners",
@@ -89,8 +88,8 @@ AMOUNTS = (
         "value_left_out",
         "an item's answer tells what was bought",
         VIEWS,
-        'return {"item_id": item_id, **_describe_counters(lifetime), "windows": windows}',
-        'return {"item_id": item_id, **_describe_counters(lifetime), "value": {}, "windows": windows}',
+        "return Item(item_id=item_id, **_describe_counters(lifetime), windows=windows)",
+        "return Item(item_id=item_id, **{**_describe_counters(lifetime), 'value': {}}, windows=windows)",
     ),
     one(
         "value_always_zero",
@@ -103,8 +102,8 @@ AMOUNTS = (
         "partners_doubled",
         "a pair counts once",
         VIEWS,
-        '[{"item_id": name, "count": count} for name, count in ranked[:n]],\n        "count_error_max": count_error_max',
-        '[{"item_id": name, "count": 2 * count} for name, count in ranked[:n]],\n        "count_error_max": count_error_max',
+        "items=_listed(ranked[:n]), count_error_max=count_error_max",
+        "items=_listed((name, 2 * count) for name, count in ranked[:n]), count_error_max=count_error_max",
     ),
     one(
         "partners_of_the_other_kind",
@@ -155,8 +154,8 @@ ORDER = (
         "more_than_asked_for",
         "no more are listed than were asked for",
         VIEWS,
-        'for name, count in ranked[:n]],\n        "count_error_max": unseen',
-        'for name, count in ranked],\n        "count_error_max": unseen',
+        "items=_listed(ranked[:n]),\n",
+        "items=_listed(ranked),\n",
     ),
     one(
         "recent_oldest_first",
@@ -187,7 +186,7 @@ ANSWERS = (
         "a user's answer tells what is known",
         VIEWS,
         'return _describe_user(user_id, decode_user(rows[0].state), now_s, known=pk.startswith("U#"))',
-        "return {}",
+        "return _describe_user(user_id, UserState(), now_s, known=pk.startswith('U#'))",
     ),
     one(
         "visitor_not_found",
@@ -200,8 +199,8 @@ ANSWERS = (
         "unknown_answered_empty",
         "nothing known is not found",
         ROUTES,
-        '    if view is None:\n        raise NotFound(f"no {kind} of this id has been seen")\n',
-        "    if view is None:\n        return {}\n",
+        '    if answer is None:\n        raise NotFound(f"no {route.subject} of this id has been seen")\n',
+        "    if answer is None:\n        return json_response(200, {})\n",
     ),
     one(
         "no_trends_before_the_window",

@@ -1,0 +1,122 @@
+"""The answers' shapes, as JSON shows them; docs/reference/insights-api.md has an example of each.
+
+Times are UTC, as RFC 3339 writes them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Traits = dict[str, str | int | float | bool]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A visit."""
+
+    session_id: str | None
+    start: str
+    end: str
+    events: int
+    counts: dict[str, int]
+    value: dict[str, float]
+    viewed_items: list[str]
+    bought_items: list[str]
+
+
+class Sessions(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's visits: how many, the one that goes on, the last."""
+
+    count: int
+    open: Session | None
+    recent: list[Session]
+
+
+class RecentItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An interaction with an item."""
+
+    item_id: str
+    event_type: str
+    at: str
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, or an anonymous visitor; it has the one id or the other."""
+
+    user_id: str | msgspec.UnsetType = msgspec.UNSET
+    anonymous_id: str | msgspec.UnsetType = msgspec.UNSET
+    events: int
+    counts: dict[str, int]
+    value: dict[str, float]
+    first_seen: str
+    last_seen: str
+    locale: str | None
+    traits: Traits
+    anonymous_ids: list[str]
+    recent_items: list[RecentItem]
+    sessions: Sessions
+
+
+class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was counted in a window."""
+
+    start: str
+    events: int
+    counts: dict[str, int]
+    value: dict[str, float]
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """An item: over its lifetime, and the newest windows first."""
+
+    item_id: str
+    events: int
+    counts: dict[str, int]
+    value: dict[str, float]
+    windows: dict[str, list[WindowCounts]]
+
+
+class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item in a list, highest count first."""
+
+    item_id: str
+    count: int
+
+
+class Partners(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that go with an item.
+
+    Parameters
+    ----------
+    count_error_max
+        By how much a count may be too low or too high, and the count of an item that is in no lane's map
+        too; 0 unless a lane's map is full.
+    """
+
+    item_id: str
+    items: list[RankedItem]
+    count_error_max: int
+
+
+class Trending(msgspec.Struct, frozen=True, kw_only=True):
+    """The items with the most interactions in a window.
+
+    Parameters
+    ----------
+    count_error_max
+        By how much a count may be too low; 0 unless more items are active than the leaderboards have places.
+    """
+
+    window: str
+    start: str
+    end: str
+    items: list[RankedItem]
+    count_error_max: int
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The function runs, and its table answers."""
+
+    status: str
+
+
+Answer = User | Item | Partners | Trending | Health

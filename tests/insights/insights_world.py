@@ -1,0 +1,73 @@
+"""A table with rows that the core wrote, and the API asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from event_strategies import NOON_S
+from tapstack.core.aggregates import WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.events import TYPE_CODE, Event
+from tapstack.core.fold import fold_event
+from tapstack.core.rows import (
+    ItemState,
+    State,
+    UserState,
+    board_partition,
+    encode_state,
+    lane_sort_key,
+)
+from tapstack.errors import Unavailable
+from tapstack.http import Request
+from tapstack.insights.routes import respond, route_at
+from tapstack.ports import Key, Row
+
+VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]
+
+
+class Rows:
+    """`tapstack.ports.RowReader` over rows put here."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, Row] = {}
+
+    def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
+        key = Key(pk, sk)
+        self._rows[key] = Row(key=key, version=1, state=encode_state(state), expires_at_s=expires_at_s)
+
+    def query(self, pk: str) -> Sequence[Row]:
+        return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
+
+
+class Away:
+    def query(self, pk: str) -> Sequence[Row]:
+        raise Unavailable("dynamodb: away")
+
+
+def get(rows: Any, path: str, now_s: int = NOON_S, **query: str) -> Any:
+    segments = tuple(path.removeprefix("/").split("/"))
+    response = respond(Request(method="GET", path=segments, query=tuple(query.items())), rows, now_s)
+    answer = msgspec.json.decode(response.body, type=route_at(segments).answer)  # it has the type it should
+    return msgspec.to_builtins(answer)
+
+
+def user_of(*events: Event) -> UserState:
+    user = UserState()
+    for event in events:
+        fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
+    return user
+
+
+def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) -> ItemState:
+    item = ItemState(viewed_with=dict(viewed or {}))
+    for at_s, code in counted:
+        count_in_windows(item.counters, Delta(code, {}), window_numbers(at_s), NOON_S)
+    return item
+
+
+def board(rows: Rows, number_back: int, lane: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
+    window = WINDOWS[0]
+    number = window.number(NOON_S) - number_back
+    rows.put(board_partition(window, number), lane_sort_key(lane), scores, expires_at_s)

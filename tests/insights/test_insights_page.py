@@ -1,0 +1,115 @@
+"""The page on the insights API lists the routes as they are, and its examples are answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from insights_world import NOON_S, Rows, item_of, user_of
+
+from event_strategies import stream_event
+from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.events import TYPE_CODE
+from tapstack.core.rows import board_partition, item_partition, known_user_key, lane_sort_key
+from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
+from tapstack.insights.routes import ID_CHARS_MAX, METHODS, ROUTES, respond, route_at
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
+# A request in a heading, then prose, then the answer.
+EXAMPLES: dict[str, str] = dict(
+    re.findall(r"^### `GET (\S+)`$(?:(?!^#)[\s\S])*?^```json\n([\s\S]*?)^```$", PAGE, re.MULTILINE)
+)
+
+
+def shop() -> Rows:
+    """Ann looks at a mug and buys it with a lamp, at noon; others look at them, too."""
+    rows = Rows()
+    rows.put(
+        *known_user_key("ann"),
+        user_of(
+            stream_event(
+                event_id="1",
+                occurred_at="2026-03-10T11:58:00Z",
+                anonymous_id="a-17",
+                session_id="s-1",
+                items=[{"item_id": "mug"}],
+                context={"locale": "de-DE"},
+                traits={"plan": "pro"},
+            ),
+            stream_event(
+                event_id="2",
+                event_type="purchase",
+                occurred_at="2026-03-10T11:59:30Z",
+                session_id="s-1",
+                items=[{"item_id": "mug", "price": 12.5, "quantity": 2}, {"item_id": "lamp", "price": 40}],
+                currency="EUR",
+            ),
+        ),
+    )
+    view, purchase = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
+    mug = item_of((NOON_S, view), (NOON_S - 120, view), viewed={"lamp": 3, "vase": 1})
+    mug.bought_with = {"lamp": 1}
+    bought = Delta(purchase, {"EUR": 25 * MICROS})
+    count_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
+    rows.put(item_partition("mug"), lane_sort_key(0), mug)
+    window = WINDOWS[1]
+    rows.put(
+        board_partition(window, window.number(NOON_S)), lane_sort_key(0), {"mug": 3, "lamp": 2, "vase": 1}
+    )
+    return rows
+
+
+def asked(target: str) -> Request:
+    parts = urlsplit(target)
+    return Request(
+        method="GET",
+        path=tuple(parts.path.removeprefix("/").split("/")),
+        query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+    )
+
+
+def test_every_route_has_an_example_and_a_row_and_nothing_else_has() -> None:
+    assert sorted(EXAMPLES) == sorted(set(EXAMPLES))
+    routes = [route_at(asked(target).path) for target in EXAMPLES]
+    assert routes == list(ROUTES)
+    assert re.findall(r"^\| `GET ([^`?]+)", PAGE, re.MULTILINE) == [route.path for route in ROUTES]
+
+
+@pytest.mark.parametrize("target", EXAMPLES)
+def test_an_example_is_what_is_answered(target: str) -> None:
+    answer: Any = json.loads(respond(asked(target), shop(), NOON_S).body)
+    assert json.loads(EXAMPLES[target]) == answer
+    assert list(json.loads(EXAMPLES[target])) == list(answer)
+
+
+def test_every_parameter_is_listed_with_what_it_must_be() -> None:
+    listed = dict(re.findall(r"^\| `GET ([^`?]+)\??([^`]*)`", PAGE, re.MULTILINE))
+    for route in ROUTES:
+        assert listed[route.path] == "&".join(f"{parameter.name}=" for parameter in route.parameters)
+        for parameter in route.parameters:
+            assert f"`{parameter.name}`: {parameter.expected}; `{parameter.default}` by default" in PAGE
+    assert f"1 to {ID_CHARS_MAX} characters" in PAGE
+    assert ", ".join(METHODS) in PAGE
+
+
+@pytest.mark.parametrize("error", [BadRequest, NotFound, MethodNotAllowed])
+def test_every_error_is_listed(error: type[RequestError]) -> None:
+    assert f"| {error.status} `{error.code}` |" in PAGE
+
+
+MESSAGES = re.findall(r"^`GET (\S+)` is answered `\d+`: `(.*)`$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("target", "message"), MESSAGES)
+def test_an_example_of_an_error_is_what_is_answered(target: str, message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        respond(asked(target), shop(), NOON_S)
+    assert json.loads(caught.value.response().body)["message"] == message
+
+
+def test_there_are_examples_of_errors() -> None:
+    assert len(MESSAGES) >= 2

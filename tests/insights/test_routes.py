@@ -1,0 +1,242 @@
+"""What may be asked, by which method and which parameters, and what is said to whoever asks otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from insights_world import NOON_S, Away, Rows, board, get, user_of
+
+from event_strategies import client_event, stream_event
+from tapstack.core.events import decode_client_event
+from tapstack.core.ranking import BOARD_PLACES
+from tapstack.core.rows import anonymous_key, item_partition, known_user_key
+from tapstack.entrypoints.alb import read_request
+from tapstack.errors import InvalidEvent, Unavailable
+from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request
+from tapstack.insights.routes import (
+    ID_CHARS_MAX,
+    LISTED_DEFAULT,
+    LISTED_MAX,
+    METHODS,
+    ROUTES,
+    Route,
+    respond,
+    route_at,
+)
+
+EACH_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+KEY_BYTES_MAX = 2_048  # of a partition key: Constraints.html in DynamoDB's developer guide, read 2026-11-29
+
+
+def path_of(route: Route, id_: str = "ann") -> tuple[str, ...]:
+    return tuple(id_ if part == "{id}" else part for part in route.path.strip("/").split("/"))
+
+
+def ask(rows: Any, method: str, path: tuple[str, ...], *query: tuple[str, str]) -> Any:
+    return respond(Request(method=method, path=path, query=query), rows, NOON_S)
+
+
+# Paths.
+
+
+UNKNOWN: dict[str, tuple[str, str]] = {
+    "user": ("/v1/users/ann", "no user of this id has been seen"),
+    "user whose id no screen shows": ("/v1/users/\x00", "no user of this id has been seen"),
+    "item": ("/v1/items/a", "no item of this id has been seen"),
+    "item's partners": ("/v1/items/a/also-viewed", "no item of this id has been seen"),
+    "path": ("/v1/nothing", "no such path; GET /v1/users/{id}, /v1/items/{id}"),
+    "user without id": ("/v1/users", "no such path; GET /v1/users/{id}"),
+    "user with more": ("/v1/users/ann/more", "no such path; GET /v1/users/{id}"),
+    "two slashes": ("/v1//users/ann", "no such path; GET /v1/users/{id}"),
+    "root": ("/", "no such path; GET /v1/users/{id}"),
+}
+
+
+@pytest.mark.parametrize(("path", "message"), UNKNOWN.values(), ids=UNKNOWN)
+def test_what_is_not_known_is_not_found(path: str, message: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        get(Rows(), path)
+    assert str(caught.value).startswith(message)
+
+
+@given(st.sampled_from(ROUTES), st.text())
+def test_a_route_is_found_whatever_the_id(route: Route, id_: str) -> None:
+    assert route_at(path_of(route, id_)) is route
+
+
+@given(
+    st.lists(st.sampled_from(["v1", "users", "items", "trending", "healthz", "also-viewed", "x"]), max_size=5)
+)
+def test_a_path_has_a_route_or_is_not_found(path: list[str]) -> None:
+    route = route_at(path)
+    try:
+        ask(Rows(), "GET", tuple(path))
+    except NotFound as error:
+        assert str(error).startswith("no such path") == (route is None)  # noqa: PT017 - either is right
+    else:
+        assert route is not None
+        assert not route.subject
+
+
+def test_no_two_routes_share_a_path_and_each_parameter_has_a_name_of_its_own() -> None:
+    assert len({route.path for route in ROUTES}) == len(ROUTES)
+    for route in ROUTES:
+        assert bool(route.subject) == ("{id}" in route.path)
+        assert len({parameter.name for parameter in route.parameters}) == len(route.parameters)
+        for parameter in route.parameters:
+            assert parameter.read(parameter.default) is not None
+
+
+# Methods.
+
+
+@EACH_ROUTE
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "get", "", "SECRET"])
+def test_a_path_that_is_only_read_names_the_methods_it_takes(route: Route, method: str) -> None:
+    with pytest.raises(MethodNotAllowed) as caught:
+        ask(Away(), method, path_of(route))
+    assert caught.value.allowed == METHODS == ("GET", "HEAD", "OPTIONS")
+
+
+@EACH_ROUTE
+def test_the_methods_are_told_without_asking_the_table(route: Route) -> None:
+    response = ask(Away(), "OPTIONS", path_of(route))
+    assert (response.status, response.headers, response.body) == (204, {"allow": "GET, HEAD, OPTIONS"}, b"")
+
+
+@EACH_ROUTE
+def test_what_is_read_may_be_kept_for_a_second(route: Route) -> None:
+    rows = Rows()
+    rows.put(*known_user_key("ann"), user_of(stream_event()))
+    try:
+        response = ask(rows, "GET", path_of(route))
+    except NotFound:
+        assert route.subject == "item"
+    else:
+        assert response.headers == {
+            "content-type": "application/json",
+            "cache-control": "private, max-age=1",
+        }
+        msgspec.json.decode(response.body, type=route.answer)
+
+
+# Ids.
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.subject], ids=lambda route: route.path)
+@pytest.mark.parametrize(("id_", "got"), [("x" * (ID_CHARS_MAX + 1), 257), ("😀" * 3_000, 3_000), ("", 0)])
+def test_an_id_that_no_event_can_have_is_refused_before_the_table_is_asked(
+    route: Route, id_: str, got: int
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ask(Away(), "GET", path_of(route, id_))
+    assert str(caught.value) == f"id: expected 1 to 256 characters, got {got}"
+
+
+@pytest.mark.parametrize("id_", ["😀" * ID_CHARS_MAX, "x" * ID_CHARS_MAX, "x"])
+def test_every_id_that_is_taken_makes_a_key_that_dynamodb_takes(id_: str) -> None:
+    for key in (known_user_key(id_)[0], anonymous_key(id_)[0], item_partition(id_)):
+        assert len(key.encode()) <= KEY_BYTES_MAX
+    with pytest.raises(NotFound):
+        ask(Rows(), "GET", ("v1", "users", id_))
+
+
+ODD_IDS = [".", "..", "a/b", "/", "%", "%2e%2e", "100%25", "a b", "+", "?n=1", "#", "😀", "\u202e"]
+
+
+@given(st.sampled_from(ODD_IDS) | st.text(min_size=1, max_size=ID_CHARS_MAX))
+def test_every_user_that_an_event_may_have_can_be_read(user_id: str) -> None:
+    event = msgspec.json.encode(client_event(user_id=user_id.encode(errors="ignore").decode()))
+    try:
+        user_id = decode_client_event(event).user_id or ""
+    except InvalidEvent:
+        return
+    if not user_id:
+        return
+    rows = Rows()
+    rows.put(*known_user_key(user_id), user_of(stream_event()))
+    asked = read_request({"httpMethod": "GET", "path": f"/v1/users/{quote(user_id, safe='')}"})
+    assert json.loads(respond(asked, rows, NOON_S).body)["user_id"] == user_id
+
+
+# Parameters.
+
+
+N = "n: expected an integer from 1 to 100, got "
+BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
+    "window": ("/v1/trending", [("window", "2h")], "window: expected one of 5m, 1h, 1d, got '2h'"),
+    "no window": ("/v1/trending", [("window", "")], "window: expected one of 5m, 1h, 1d, got ''"),
+    "no number": ("/v1/trending", [("n", "ten")], N + "'ten'"),
+    "none": ("/v1/trending", [("n", "0")], N + "'0'"),
+    "too many": ("/v1/items/a/also-viewed", [("n", "101")], N + "'101'"),
+    "negative": ("/v1/items/a/also-bought", [("n", "-1")], N + "'-1'"),
+    "a fraction": ("/v1/trending", [("n", "5.0")], N + "'5.0'"),
+    "a blank before it": ("/v1/trending", [("n", " 5")], N + "' 5'"),
+    "empty": ("/v1/trending", [("n", "")], N + "''"),
+    "Arabic digits": ("/v1/trending", [("n", "٣")], N + "'٣'"),
+    "without end": ("/v1/trending", [("n", "9" * 5_000)], N + f"'{'9' * 64}'..."),
+    "twice": ("/v1/trending", [("n", "1"), ("n", "1")], "n: expected once, got 2 times"),
+    "unknown": ("/v1/trending", [("limit", "5")], "'limit': unknown parameter; this path takes window, n"),
+    "in capitals": ("/v1/trending", [("N", "5")], "'N': unknown parameter; this path takes window, n"),
+    "without a name": ("/v1/trending", [("", "5")], "'': unknown parameter; this path takes window, n"),
+    "of another path": (
+        "/v1/items/a/also-viewed",
+        [("window", "5m")],
+        "'window': unknown parameter; this path takes n",
+    ),
+    "of a path that has none": ("/v1/users/a", [("n", "5")], "'n': unknown parameter; this path takes none"),
+    "of the health": ("/healthz", [("deep", "")], "'deep': unknown parameter; this path takes none"),
+    "several": (
+        "/v1/trending",
+        [("n", "x"), ("window", "y"), ("z", "")],
+        "'z': unknown parameter; this path takes window, n; window: expected one of 5m, 1h, 1d, got 'y'; "
+        + N
+        + "'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "query", "message"), BAD.values(), ids=BAD)
+def test_a_bad_parameter_is_named(path: str, query: list[tuple[str, str]], message: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ask(Away(), "GET", tuple(path[1:].split("/")), *query)
+    assert str(caught.value) == message
+
+
+@given(st.sampled_from(ROUTES), st.text(), st.lists(st.tuples(st.text(), st.text(min_size=100)), min_size=1))
+def test_however_much_is_wrong_the_message_stays_short(
+    route: Route, id_: str, query: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        ask(Away(), "GET", path_of(route, id_), *query, *[("x" * 9_000, "")] * 99, ("n", "9" * 9_000))
+    assert len(str(caught.value)) < 5_000
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("query", "count"), [({}, LISTED_DEFAULT), ({"n": "1"}, 1), ({"n": "100"}, LISTED_MAX)]
+)
+def test_as_many_as_asked_for_are_listed(query: dict[str, str], count: int) -> None:
+    rows = Rows()
+    for lane in range(3):
+        board(rows, 0, lane, {f"{lane}-{number}": 1 for number in range(BOARD_PLACES)})
+    assert len(get(rows, "/v1/trending", **query)["items"]) == count
+
+
+# The table.
+
+
+def test_health_is_the_tables() -> None:
+    assert get(Rows(), "/healthz") == {"status": "ok"}
+
+
+@EACH_ROUTE
+def test_a_table_that_is_away_is_said_to_be(route: Route) -> None:
+    with pytest.raises(Unavailable):
+        ask(Away(), "GET", path_of(route))

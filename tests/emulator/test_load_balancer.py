@@ -291,15 +291,150 @@ def test_the_event_holds_what_came_over_the_wire() -> None:
     serve(body)
 
 
-def test_a_malformed_request_is_a_400_and_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async def body(balancer: LoadBalancer, *_: object) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
-        writer.write(b"POST /v1/events HTTP/1.1\r\nContent-Length: ann@example.com\r\n\r\n")
-        assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
-        writer.close()
+async def talk(balancer: LoadBalancer, request: bytes, *, then: bytes | None = None) -> tuple[bytes, bytes]:
+    """Send bytes as they are; return what came first, where `then` waits for it, and all that came after."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
+    writer.write(request)
+    first = b""
+    if then is not None:
+        first = await reader.readuntil(b"\r\n\r\n")
+        writer.write(then)
+    rest = await reader.read()
+    writer.close()
+    return first, rest
+
+
+ADDRESSES = ", ".join(["10.0.0.1"] * 31).encode()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        pytest.param(
+            b"POST /v1/events HTTP/1.1\r\nContent-Length: ann@example.com\r\n\r\n", 400, id="length"
+        ),
+        pytest.param(b"GET /v1/x HTTP/1.1\r\n\r\n", 400, id="no host"),
+        pytest.param(b"ann@example.com\r\n\r\n", 400, id="no HTTP"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, id="TLS"),
+        pytest.param(b"ANN /v1/x HTTP/1.1\r\nHost: x\r\n\r\n", 400, id="no method"),
+        pytest.param(b"GET /v1/x HTTP/1.1\r\nHost: x\r\nann @example: 1\r\n\r\n", 400, id="header name"),
+        pytest.param(b"GET /v1/%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 16_384), 414, id="request line"),
+        pytest.param(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 100_000), 400, id="endless line"),
+        pytest.param(b"GET /v1/x HTTP/1.1\r\nHost: x\r\nA: %b\r\n\r\n" % (b"a" * 16_385), 400, id="header"),
+        pytest.param(
+            b"GET /v1/x HTTP/1.1\r\nHost: x\r\n%b\r\n" % (b"A: aaaaaaaaaaaa\r\n" * 5_100), 400, id="headers"
+        ),
+        pytest.param(b"TRACE /v1/x HTTP/1.1\r\nHost: x\r\n\r\n", 405, id="TRACE"),
+        pytest.param(
+            b"GET /v1/x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %b\r\n\r\n" % ADDRESSES,
+            463,
+            id="31 addresses",
+        ),
+    ],
+)
+def test_what_no_rule_is_asked_about_is_refused_in_the_load_balancers_words(
+    request_: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        _, answer = await talk(
+            balancer, request_.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+        )
+        head, _, page = answer.partition(b"\r\n\r\n")
+        assert int(head.split()[1]) == status
+        assert b"awselb/2.0" in head
+        assert page == error_page(status).body
+        assert b"ann" not in answer
+        assert not reader.events
 
     serve(body)
     assert caplog.text == ""
+
+
+def test_what_just_fits_passes() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        path = "/v1/" + "a" * (16_384 - len("GET /v1/ HTTP/1.1"))
+        headers = {"A": "a" * 16_000, "X-Forwarded-For": ", ".join(["10.0.0.1"] * 30)}
+        async with session.get(path, headers=headers) as got:
+            assert got.status == 200
+        assert reader.events[0]["path"] == path
+        assert reader.events[0]["headers"]["a"] == headers["A"]
+        assert reader.events[0]["headers"]["x-forwarded-for"].count(",") == 30
+
+    serve(body)
+
+
+def test_a_client_that_waits_for_100_continue_is_told_to_go_on() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        head = (
+            b"POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nConnection: close\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        )
+        first, rest = await talk(balancer, head % 7, then=b'{"n":1}')
+        assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert rest.startswith(b"HTTP/1.1 200 ")
+        assert writer.events[0]["body"] == '{"n":1}'
+        _, refused = await talk(balancer, head % (1024 * 1024 + 1))
+        assert refused.startswith(b"HTTP/1.1 413 ")
+
+    serve(body)
+
+
+def test_head_gets_the_headers_and_nothing_else() -> None:
+    async def body(balancer: LoadBalancer, session: aiohttp.ClientSession, *_: object) -> None:
+        async with session.head("/teapot") as got:
+            assert (got.status, got.headers["Content-Length"], await got.read()) == (418, "5", b"")
+        async with session.head("/nowhere") as got:
+            assert (got.status, await got.read()) == (404, b"")
+
+    serve(body)
+
+
+def test_a_header_that_is_no_utf_8_costs_no_event() -> None:
+    async def body(
+        balancer: LoadBalancer, session: aiohttp.ClientSession, reader: Recorder, writer: Recorder
+    ) -> None:
+        head = b"POST /v1/events?q=a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n"
+        for name in ("caf\u00e9".encode("latin-1"), "caf\u00e9".encode()):
+            _, answer = await talk(balancer, head + b"User-Agent: " + name + b"\r\n\r\nx")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+        assert [event["headers"]["user-agent"] for event in writer.events] == ["caf\u00e9", "caf\u00e9"]
+
+    serve(body)
+
+
+def test_bytes_in_a_target_that_do_not_belong_there_are_percent_encoded() -> None:
+    assert event_of("/v1/caf\udce9/%41?q=\u00e9&r=a+b")["path"] == "/v1/caf%E9/%41"
+    assert event_of("/x?q=\u00e9&r=a+b")["queryStringParameters"] == {"q": "%C3%A9", "r": "a+b"}
+
+
+def test_an_error_of_ours_is_a_500_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Recorder):
+        async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+            raise RuntimeError("ann@example.com")
+
+    async def main() -> None:
+        groups = (TargetGroup(name="read", function="reader"),)
+        balancer = LoadBalancer(
+            functions={"reader": Broken("read")}, target_groups=groups, rules=(), default_action="read"
+        )
+        async with (
+            balancer,
+            aiohttp.ClientSession(balancer.base_url) as session,
+            session.get("/", headers={"Accept": "text/html"}) as got,
+        ):
+            assert (got.status, await got.read()) == (500, error_page(500).body)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    assert [record.getMessage() for record in caplog.records] == [
+        "a request failed in the load balancer: RuntimeError"
+    ]
+    assert "ann" not in caplog.text
 
 
 def test_a_request_of_one_megabyte_passes_and_a_larger_one_is_a_413() -> None:

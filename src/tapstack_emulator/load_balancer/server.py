@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self, TypeVar
 
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
 
 from tapstack_emulator.lambda_host.config import ACCOUNT_ID, REGION
 from tapstack_emulator.lambda_host.host import InvokeResult, new_trace_id
@@ -30,18 +30,43 @@ from tapstack_emulator.load_balancer.wire import (
 )
 
 IDLE_TIMEOUT_S = 60.0  # the default idle_timeout.timeout_seconds
+# "16 K per request line, 16 K per single header, 64 K for the entire request header"; a request line that is
+# too long is a 414, a header a 400. More than 30 addresses in X-Forwarded-For are a 463, TRACE is a 405.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html and
+# load-balancer-limits.html, read 2026-11-29
+REQUEST_LINE_BYTES_MAX = 16 * 1024
+HEADER_BYTES_MAX = 16 * 1024
+HEADERS_BYTES_MAX = 64 * 1024
+FORWARDED_FOR_MAX = 30
 _HEALTH_INTERVAL_S = 35.0  # of Lambda target groups: the default of health_check.interval
 Value = TypeVar("Value")
 _log = logging.getLogger(__name__)
 _DROPPED = -1  # a status that means: no answer, the connection was cut
 
 
-def _is_logged(record: logging.LogRecord) -> bool:
-    """Leave out what aiohttp says of malformed requests: a traceback that quotes what somebody sent."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+class _Connection(web.RequestHandler):
+    """A client's connection: what is no HTTP is answered in the load balancer's words."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - the parser's words, which may quote what somebody sent
+    ) -> web.StreamResponse:
+        """Answer a request that is no HTTP, or that made us fail."""
+        if status >= 500:
+            _log.error("a request failed in the load balancer: %s", type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is under way already")
+        response = _response(error_page(status))
+        response.force_close()
+        return response
 
 
-_log.addFilter(_is_logged)
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
 
 class Invoke(Protocol):
@@ -195,12 +220,15 @@ class LoadBalancer:
         for action in [default_action, *(rule.action for rule in rules)]:
             if isinstance(action, str):
                 _lookup(self._groups, action)
-        self._web = web.Server(
+        self._web = _Server(
             self._serve,
             access_log=None,
             logger=_log,
             keepalive_timeout=IDLE_TIMEOUT_S,
             auto_decompress=False,  # the body is passed on as it came
+            max_line_size=HEADERS_BYTES_MAX,  # longer than what `_refusal` refuses with a 414
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_BYTES_MAX,  # however many, if they fit
         )
         self._server: asyncio.Server | None = None
         self._checks: list[asyncio.Task[None]] = []
@@ -229,13 +257,13 @@ class LoadBalancer:
         await self._web.shutdown(timeout=0.5)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        answer = await self._answer(request)
+        refused = _refusal(request)
+        answer = await self._answer(request) if refused is None else error_page(refused)
         if answer is None:
             self.statuses[_DROPPED] += 1
             return _cut(request)
         self.statuses[answer.status] += 1
-        headers = {"Server": "awselb/2.0", **answer.headers}
-        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=answer.body)
+        return _response(answer)
 
     async def _answer(self, request: web.BaseRequest) -> Answer | None:
         """Answer a request; None if its connection shall be cut."""
@@ -246,10 +274,8 @@ class LoadBalancer:
         fault = self._faults()
         if fault is not None and fault.endswith("_before"):
             return _FAULT_ANSWERS[fault]
-        # `read` is bounded by this, which a bare server leaves at 1 MiB without a public way to change it.
-        request._client_max_size = REQUEST_BODY_BYTES_MAX
         try:
-            body = await request.read()
+            body = await _body(request)
         except web.HTTPRequestEntityTooLarge:
             return error_page(413)
         except ConnectionError:
@@ -340,6 +366,37 @@ def _fixed(action: FixedResponse) -> Answer:
     page = error_page(action.status)
     headers = {"Content-Type": f"{action.content_type}; charset=utf-8"}
     return Answer(status=action.status, reason=page.reason, headers=headers, body=action.body.encode())
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = {"Server": "awselb/2.0", **answer.headers}
+    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=answer.body)
+
+
+def _refusal(request: web.BaseRequest) -> int | None:
+    """Return the status of a request that no rule is asked about."""
+    line = f"{request.method} {request.raw_path} HTTP/1.1"
+    if len(line.encode("utf-8", "surrogateescape")) > REQUEST_LINE_BYTES_MAX:
+        return 414
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > HEADERS_BYTES_MAX:
+        return 400
+    if request.method == hdrs.METH_TRACE:
+        return 405
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    return 463 if forwarded.count(",") >= FORWARDED_FOR_MAX else None
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Read the body, asking for it if the client holds it back (RFC 9110, section 10.1.1)."""
+    size = request.content_length or 0
+    if size > REQUEST_BODY_BYTES_MAX:
+        raise web.HTTPRequestEntityTooLarge(REQUEST_BODY_BYTES_MAX, size)
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+    # `read` is bounded by this, which a bare server leaves at 1 MiB without a public way to change it.
+    request._client_max_size = REQUEST_BODY_BYTES_MAX
+    return await request.read()
 
 
 def _cut(request: web.BaseRequest) -> web.Response:

@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,10 +19,13 @@ import msgspec
 # response JSON that the Lambda function can send". Which megabyte is not said; the larger one is taken.
 REQUEST_BODY_BYTES_MAX = 1024 * 1024
 RESPONSE_JSON_BYTES_MAX = 1024 * 1024
+# "Entire response header: 32 K", load-balancer-limits.html, read 2026-11-29
+RESPONSE_HEADERS_BYTES_MAX = 32 * 1024
 
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 # The load balancer frames the response itself.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,9 +71,12 @@ def encode_event(
     method
         The HTTP method.
     target
-        Path and query exactly as they stood in the request line.
+        Path and query exactly as they stood in the request line; bytes outside ASCII, which do not belong
+        there, are percent-encoded.
     headers
-        In their order; of several with the same name the last one counts.
+        In their order; of several with the same name the last one counts. Bytes that are no UTF-8 stand as
+        surrogates (PEP 383) and become the characters that Latin-1 has for them: what AWS does is not
+        documented, and a browser's odd header must not cost an event.
     body
         As it came, ``0..REQUEST_BODY_BYTES_MAX`` bytes.
     client
@@ -82,8 +89,8 @@ def encode_event(
     bytes
         The event, JSON.
     """
-    path, _, query = target.partition("?")
-    lowered = _forward({name.lower(): value for name, value in headers}, client)
+    path, _, query = _ascii(target).partition("?")
+    lowered = _forward({name.lower(): _readable(value) for name, value in headers}, client)
     text = _as_text(body, lowered)
     return _encode(
         {
@@ -96,6 +103,18 @@ def encode_event(
             "isBase64Encoded": text is None,
         }
     )
+
+
+def _ascii(target: str) -> str:
+    return target if target.isascii() else quote(target.encode("utf-8", "surrogateescape"), safe=_PRINTABLE)
+
+
+def _readable(value: str) -> str:
+    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _forward(headers: dict[str, str], client: Client) -> dict[str, str]:
@@ -202,6 +221,11 @@ def decode_response(payload: bytes) -> Answer:
     headers = {
         name: value for name, value in (response.headers or {}).items() if name.lower() not in _FRAMING
     }
+    if (
+        sum(len(name.encode() + value.encode()) for name, value in headers.items())
+        > RESPONSE_HEADERS_BYTES_MAX
+    ):
+        raise MalformedResponseError(f"the headers have more than {RESPONSE_HEADERS_BYTES_MAX} bytes")
     if any(character in name + value for name, value in headers.items() for character in "\r\n\0"):
         raise MalformedResponseError("a header holds a line break")
     return Answer(
@@ -227,7 +251,7 @@ def _reason(status: int, description: str | None) -> str:
     if description and "\n" not in description and "\r" not in description:
         return description.removeprefix(str(status)).strip()
     # nginx's word, which the load balancer's own 413 uses, where Python 3.13 has "Content Too Large".
-    known = {413: "Request Entity Too Large", 504: "Gateway Time-out"}
+    known = {413: "Request Entity Too Large", 414: "Request-URI Too Large", 504: "Gateway Time-out"}
     return known.get(status) or (HTTPStatus(status).phrase if status in _STATUSES else "")
 
 

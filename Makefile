@@ -38,10 +38,11 @@ bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes ha
 
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --all-extras --group dev --group bench pyproject.toml -o requirements.lock
+	  --all-extras --group dev --group bench --group mutation pyproject.toml -o requirements.lock
 
 -include tests/infrastructure/infra.mk
 -include tests/simulation/simulation.mk
+-include tests/mutation/mutation.mk
 -include packaging.mk
 
 clean: ## remove what the other targets made

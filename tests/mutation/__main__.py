@@ -1,0 +1,101 @@
+"""``python -m tests.mutation [PART ...]``: how many mutants of each part mypy and its unit tests kill.
+
+mutmut makes the mutants: functions with one operator, constant, argument or assignment changed. Each part is
+mutated in a folder of its own, build/mutation/PART, from nothing: ``mutmut show NAME`` there prints a mutant.
+Hypothesis draws few examples, and the same ones in every run (profile ``mutation``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from mutmut.stats import status_by_exit_code
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build" / "mutation"
+PARTS = ("core", "consumer", "collector", "entrypoints", "aws")
+# Tests that take most of the time, and try in many ways what others try in one. A survivor meets all others.
+LONG = "whatever_happens or backlog_is_worked_off or (under_faults and not everything)"
+# What mypy finds here, `make check` would. The project's further checks see a mutant's form, not its types.
+TYPES = ["mypy", "--config-file=", "--strict", "--disable-error-code=unused-ignore", "--output=json"]
+FILES = ["src", "tests", "docs", "lib", "README.md"]
+TYPED = "caught by type check"
+LIVING = {"survived", "no tests", "suspicious", "not checked", "skipped", "check was interrupted by user"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    parts = options.parts or list(PARTS)
+    if strange := sorted(set(parts) - set(PARTS)):
+        parser.error(f"PART: expected any of {', '.join(PARTS)}, got {', '.join(strange)}")
+    for part in parts:
+        folder = prepare(part)
+        environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "MYPYPATH": "src"}
+        command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(options.jobs)]
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+    print(*report({part: fates(part) for part in parts}), sep="\n")  # noqa: T201 - a command
+    return 0
+
+
+def prepare(part: str) -> Path:
+    """Make the folder in which a part is mutated, without results of an earlier run."""
+    folder = BUILD / part
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).symlink_to(ROOT / name)
+    settings = {
+        "source_paths": ["src"],
+        "only_mutate": [f"src/tapstack/{part}/*"],
+        "also_copy": FILES,
+        "type_check_command": [sys.executable, "-m", *TYPES, f"src/tapstack/{part}"],
+        "pytest_add_cli_args": ["-p", "no:xdist", "-k", f"not ({LONG})"],
+        "pytest_add_cli_args_test_selection": [f"tests/{part}"],
+        "timeout_multiplier": 2.0,
+        "timeout_constant": 4.0,
+    }
+    # Lists, strings and numbers are the same in JSON and TOML.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    text = (ROOT / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text("\n".join([text, "[tool.mutmut]", *lines, ""]))
+    return folder
+
+
+def fates(part: str) -> dict[str, str]:
+    """Return what became of each mutant of a part, by its name."""
+    found: dict[str, str] = {}
+    for path in sorted((BUILD / part / "mutants").rglob("*.py.meta")):
+        codes = json.loads(path.read_text())["exit_code_by_key"]
+        found |= {name: status_by_exit_code[code] for name, code in codes.items()}
+    return found
+
+
+def report(fates_by_part: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Return the survivors, and a table of the parts, a line each."""
+    for found in fates_by_part.values():
+        yield from (f"{name}: {fate}" for name, fate in found.items() if fate in LIVING)
+    yield "| Part | Mutants | Killed by mypy | by tests | Survive | Score |"
+    yield "|---|---|---|---|---|---|"
+    for part, found in fates_by_part.items():
+        fate_count = Counter(found.values())
+        total, typed = fate_count.total(), fate_count[TYPED]
+        living = sum(fate_count[fate] for fate in LIVING)
+        tested = total - typed - living
+        yield f"| {part} | {total:,} | {typed:,} | {tested:,} | {living:,} | {1 - living / total:.1%} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -613,13 +613,14 @@ variable "api_services" {
   default = {
     collector = {
       priority = 10
-      paths    = ["/v1/events"]
+      paths    = ["/v1/events", "/v1/events/"]
       methods  = ["POST"]
     }
+    # Behind every other service: it answers what is read below /v1, and says so of what is not there.
     insights = {
-      priority = 20
-      paths    = ["/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"]
-      methods  = ["GET"]
+      priority = 1000
+      paths    = ["/v1/*", "/healthz*"]
+      methods  = ["GET", "HEAD", "OPTIONS"]
     }
   }
 

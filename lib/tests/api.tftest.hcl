@@ -68,14 +68,14 @@ run "services_are_reached_by_path_and_method" {
         [for method in condition.http_request_method : tolist(method.values)],
       )
       ]))) } == {
-      collector = "/v1/events POST"
-      insights  = "/healthz /v1/items/* /v1/trending /v1/users/* GET"
+      collector = "/v1/events /v1/events/ POST"
+      insights  = "/healthz* /v1/* GET HEAD OPTIONS"
     }
     error_message = "Paths and methods differ."
   }
 
   assert {
-    condition     = { for name, rule in aws_lb_listener_rule.api : name => rule.priority } == { collector = 10, insights = 20 }
+    condition     = { for name, rule in aws_lb_listener_rule.api : name => rule.priority } == { collector = 10, insights = 1000 }
     error_message = "Priorities differ."
   }
 

@@ -35,11 +35,16 @@ TARGET_GROUPS = (
 )
 # As lib/tap_stack.tf deploys by default; a test compares them.
 RULES = (
-    ListenerRule(priority=10, path_patterns=("/v1/events",), methods=("POST",), action="tapstack-collector"),
     ListenerRule(
-        priority=20,
-        path_patterns=("/v1/users/*", "/v1/items/*", "/v1/trending", "/healthz"),
-        methods=("GET",),
+        priority=10,
+        path_patterns=("/v1/events", "/v1/events/"),
+        methods=("POST",),
+        action="tapstack-collector",
+    ),
+    ListenerRule(
+        priority=1000,
+        path_patterns=("/v1/*", "/healthz*"),
+        methods=("GET", "HEAD", "OPTIONS"),
         action="tapstack-insights",
     ),
 )

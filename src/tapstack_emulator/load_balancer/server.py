@@ -263,7 +263,7 @@ class LoadBalancer:
             self.statuses[_DROPPED] += 1
             return _cut(request)
         self.statuses[answer.status] += 1
-        return _response(answer)
+        return _response(answer, request.method)
 
     async def _answer(self, request: web.BaseRequest) -> Answer | None:
         """Answer a request; None if its connection shall be cut."""
@@ -368,8 +368,10 @@ def _fixed(action: FixedResponse) -> Answer:
     return Answer(status=action.status, reason=page.reason, headers=headers, body=action.body.encode())
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: Answer, method: str = "") -> web.Response:
     headers = {"Server": "awselb/2.0", **answer.headers}
+    if method == hdrs.METH_HEAD and answer.length is not None:
+        headers[hdrs.CONTENT_LENGTH] = str(answer.length)
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=answer.body)
 
 

@@ -180,12 +180,16 @@ class Answer:
         Without those that frame the body.
     body
         The body.
+    length
+        What the function's ``content-length`` said, if anything: of HEAD, how long the body left out is (RFC
+        9110, section 8.6). What AWS makes of it is not documented.
     """
 
     status: int
     reason: str
     headers: dict[str, str]
     body: bytes
+    length: int | None = None
 
 
 def decode_response(payload: bytes) -> Answer:
@@ -218,9 +222,9 @@ def decode_response(payload: bytes) -> Answer:
         raise MalformedResponseError(str(error)) from None
     if not 100 <= response.statusCode <= 599:
         raise MalformedResponseError(f"statusCode {response.statusCode}")
-    headers = {
-        name: value for name, value in (response.headers or {}).items() if name.lower() not in _FRAMING
-    }
+    given = response.headers or {}
+    headers = {name: value for name, value in given.items() if name.lower() not in _FRAMING}
+    lengths = [value for name, value in given.items() if name.lower() == "content-length"]
     if (
         sum(len(name.encode() + value.encode()) for name, value in headers.items())
         > RESPONSE_HEADERS_BYTES_MAX
@@ -233,6 +237,7 @@ def decode_response(payload: bytes) -> Answer:
         reason=_reason(response.statusCode, response.statusDescription),
         headers=headers,
         body=body,
+        length=int(lengths[-1]) if lengths and lengths[-1].isdecimal() else None,
     )
 
 

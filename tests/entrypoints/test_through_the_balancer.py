@@ -1,0 +1,118 @@
+"""The functions behind the load balancer, by the rules that are deployed, as HTTP clients meet them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from functions_world import Cloud, Context, event, mapped
+from yarl import URL
+
+from event_strategies import client_event
+from tapstack.insights.routes import METHODS, ROUTES
+from tapstack_emulator.lambda_host.host import InvokeResult
+from tapstack_emulator.load_balancer.server import LoadBalancer
+from tapstack_local.cloud_functions import DEFAULT_ACTION, RULES, TARGET_GROUPS
+
+Handler = Callable[[Any, Any], dict[str, Any]]
+Ask = Callable[..., Awaitable[tuple[int, dict[str, str], bytes]]]
+
+
+def invoking(handler: Handler) -> Callable[..., Awaitable[InvokeResult]]:
+    async def invoke(payload: bytes, *, trace_id: str = "") -> InvokeResult:
+        answer = await asyncio.to_thread(handler, json.loads(payload), None)
+        return InvokeResult(kind="success", payload=json.dumps(answer).encode())
+
+    return invoke
+
+
+def serve(cloud: Cloud, body: Callable[[Ask], Awaitable[None]]) -> None:
+    functions = {
+        f"tapstack-{name}": invoking(cloud.function(name).handler) for name in ("collector", "insights")
+    }
+
+    async def main() -> None:
+        balancer = LoadBalancer(
+            functions=functions, target_groups=TARGET_GROUPS, rules=RULES, default_action=DEFAULT_ACTION
+        )
+        async with balancer, aiohttp.ClientSession() as session:
+
+            async def ask(method: str, target: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
+                url = URL(balancer.base_url + target, encoded=True)  # else yarl resolves dots
+                async with session.request(method, url, **options) as got:
+                    headers = {name.lower(): value for name, value in got.headers.items() if name != "Date"}
+                    return got.status, headers, await got.read()
+
+            await body(ask)
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+USERS = ["..", ".", "a/b", "/", "100%", "%2F", "a b", "a+b", "?", "#", "ann&n=1", "😀", "ü", "x" * 256]
+
+
+def test_a_user_of_any_name_is_read_back(cloud: Cloud) -> None:
+    batch = [event(number, user_id=name) for number, name in enumerate(USERS)]
+    cloud.function("consumer").handler(mapped(*batch), Context())
+
+    async def body(ask: Ask) -> None:
+        for name in USERS:
+            for target in (quote(name, safe=""), "".join(f"%{byte:02x}" for byte in name.encode())):
+                status, _, answer = await ask("GET", f"/v1/users/{target}")
+                assert (status, json.loads(answer).get("user_id")) == (200, name), target
+
+    serve(cloud, body)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_the_rules_pass_each_route_on_and_the_function_answers_alike(cloud: Cloud, route: Any) -> None:
+    cloud.function("consumer").handler(mapped(event(1, user_id="item-1")), Context())
+    path = route.path.replace("{id}", "item-1")
+
+    async def body(ask: Ask) -> None:
+        status, headers, answer = await ask("GET", path)
+        assert status == 200
+        assert await ask("GET", f"{path}/") == (status, headers, answer)
+        headed = await ask("HEAD", path)
+        assert (headed[0], headed[2]) == (200, b"")
+        assert headed[1] == headers
+        assert headers["content-length"] == str(len(answer))
+        told = await ask("OPTIONS", f"{path}/")
+        assert (told[0], told[1]["allow"]) == (204, ", ".join(METHODS))
+        assert (await ask("GET", f"{path}?x=1"))[0] == 400
+        status, _, answer = await ask("POST", path)
+        assert (status, json.loads(answer)["message"]) == (404, "no such path or method")
+
+    serve(cloud, body)
+
+
+def test_events_are_taken_with_and_without_a_trailing_slash(cloud: Cloud) -> None:
+    async def body(ask: Ask) -> None:
+        for number, path in enumerate(["/v1/events", "/v1/events/"]):
+            status, _, answer = await ask("POST", path, json=[client_event(event_id=f"e-{number}")])
+            assert (status, json.loads(answer)) == (200, {"results": [{"status": "ok"}]})
+        assert (await ask("GET", "/v1/events"))[0] == 404
+        assert (await ask("HEAD", "/v1/events/"))[0] == 404
+
+    serve(cloud, body)
+    assert len(cloud.kinesis.records("events")) == 2
+
+
+def test_what_is_not_there_is_said_by_the_function_below_v1_and_by_the_balancer_elsewhere(
+    cloud: Cloud,
+) -> None:
+    async def body(ask: Ask) -> None:
+        for path in ("/v1/nothing", "/v1/", "/healthzz", "/v1/users/"):
+            status, _, answer = await ask("GET", path)
+            assert status == 404
+            assert json.loads(answer)["message"].startswith("no such path; GET /v1/users/{id}")
+        status, _, answer = await ask("GET", "/")
+        assert (status, json.loads(answer)["message"]) == (404, "no such path or method")
+        assert (await ask("GET", "/v1/users/" + "x" * 3_000))[0] == 400
+
+    serve(cloud, body)

@@ -6,7 +6,7 @@ How a load balancer spells them is known to `tapstack.entrypoints.alb` alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import msgspec
@@ -149,10 +149,9 @@ def error_response(
     return json_response(status, {"code": code, "message": message}, headers)
 
 
-def head_response(response: Response) -> Response:
-    """Return what HEAD gets of an answer to GET: all but the body (RFC 9110, section 9.3.2)."""
-    length = str(len(response.body))
-    return Response(status=response.status, headers={**response.headers, "content-length": length})
+def options_response(methods: Iterable[str]) -> Response:
+    """Return the answer to OPTIONS: the methods that a path takes."""
+    return Response(status=204, headers={"allow": ", ".join(methods)})
 
 
 def echo(text: str) -> str:

@@ -203,7 +203,7 @@ def test_any_json_is_a_request_or_refused_in_one_of_two_ways(changes: Any) -> No
 
 def test_a_response_is_spelt_in_the_load_balancers_form() -> None:
     response = Response(status=200, headers={"x-y": "1"}, body='{"a":"€"}'.encode())
-    assert write_response(response) == {
+    assert write_response(response, "GET") == {
         "statusCode": 200,
         "headers": {"x-y": "1"},
         "body": '{"a":"€"}',
@@ -213,6 +213,13 @@ def test_a_response_is_spelt_in_the_load_balancers_form() -> None:
 
 @given(st.binary(max_size=50))
 def test_any_body_is_answered(body: bytes) -> None:
-    written = write_response(Response(status=200, body=body))
+    written = write_response(Response(status=200, body=body), "GET")
     text = written["body"]
     assert (base64.b64decode(text) if written["isBase64Encoded"] else text.encode()) == body
+
+
+@given(st.binary(max_size=50))
+def test_head_gets_the_length_of_the_body_in_its_place(body: bytes) -> None:
+    written = write_response(Response(status=404, headers={"x": "y"}, body=body), "HEAD")
+    assert written["headers"] == {"x": "y", "content-length": str(len(body))}
+    assert (written["statusCode"], written["body"], written["isBase64Encoded"]) == (404, "", False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from functions_world import LONG_AGO, Cloud, lines, request
+from functions_world import LONG_AGO, Cloud, line, lines, request
 
 from event_strategies import client_event
 from tapstack.collector.collect import Result
@@ -136,9 +136,10 @@ def test_a_body_that_is_no_batch_is_answered_400(cloud: Cloud, changes: dict[str
 
 
 ELSEWHERE: dict[str, tuple[str, str, int, str | None]] = {
-    "a read": ("GET", "/v1/events", 405, "POST"),
-    "a replacement": ("PUT", "/v1/events", 405, "POST"),
-    "a method in small letters": ("post", "/v1/events", 405, "POST"),
+    "a read of the head": ("HEAD", "/v1/events", 405, "POST, OPTIONS"),
+    "a read": ("GET", "/v1/events", 405, "POST, OPTIONS"),
+    "a replacement": ("PUT", "/v1/events", 405, "POST, OPTIONS"),
+    "a method in small letters": ("post", "/v1/events", 405, "POST, OPTIONS"),
     "another path": ("POST", "/v1/event", 404, None),
     "a path below": ("POST", "/v1/events/1", 404, None),
     "another version": ("POST", "/v2/events", 404, None),
@@ -154,8 +155,16 @@ def test_events_are_taken_by_one_method_at_one_path_only(
 ) -> None:
     answer = cloud.function("collector").handler(request(method, path, client_event()), None)
     assert (answer["statusCode"], answer["headers"].get("allow")) == (status, allowed)
-    assert set(json.loads(answer["body"])) == {"code", "message"}
+    assert (
+        (set(json.loads(answer["body"])) == {"code", "message"}) if method != "HEAD" else not answer["body"]
+    )
     assert cloud.kinesis.records("events") == []
+
+
+def test_options_names_the_methods(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = cloud.function("collector").handler(request("OPTIONS", "/v1/events/"), None)
+    assert (answer["statusCode"], answer["headers"], answer["body"]) == (204, {"allow": "POST, OPTIONS"}, "")
+    assert (line(capsys)["status"], cloud.kinesis.records("events")) == (204, [])
 
 
 OK, DUPLICATE, RETRY = Result("ok"), Result("duplicate"), Result("retry")

@@ -60,18 +60,26 @@ def read_request(event: object) -> Request:
     )
 
 
-def write_response(response: Response) -> dict[str, Any]:
-    """Spell a response as the load balancer takes it: text as it is, what is no UTF-8 in base64."""
+def write_response(response: Response, method: str) -> dict[str, Any]:
+    """Spell a response as the load balancer takes it.
+
+    Parameters
+    ----------
+    response
+        Text goes as it is, what is no UTF-8 in base64.
+    method
+        The request's: HEAD gets all but the body, whose length is said (RFC 9110, section 9.3.2).
+    """
+    headers = dict(response.headers)
+    body = response.body
+    if method == "HEAD":
+        headers["content-length"] = str(len(body))
+        body = b""
     try:
-        body, in_base64 = response.body.decode(), False
+        text, in_base64 = body.decode(), False
     except UnicodeDecodeError:
-        body, in_base64 = base64.b64encode(response.body).decode(), True
-    return {
-        "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": body,
-        "isBase64Encoded": in_base64,
-    }
+        text, in_base64 = base64.b64encode(body).decode(), True
+    return {"statusCode": response.status, "headers": headers, "body": text, "isBase64Encoded": in_base64}
 
 
 def _text(event: Mapping[str, Any], name: str, default: str | None = None) -> str:

@@ -10,9 +10,19 @@ import msgspec
 from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
-from tapstack.http import MethodNotAllowed, NotFound, RequestError, Response, error_response, json_response
+from tapstack.http import (
+    MethodNotAllowed,
+    NotFound,
+    Request,
+    RequestError,
+    Response,
+    error_response,
+    json_response,
+    options_response,
+)
 
 PATH = ("v1", "events")
+METHODS = ("POST", "OPTIONS")
 
 
 class Taken(NamedTuple):
@@ -36,22 +46,30 @@ def take(event: dict[str, Any], world: World, *, request_bytes_max: int, event_b
     event_bytes_max
         What an event may have.
     """
+    method = ""
+    events: Sequence[bytes | msgspec.Raw] = ()
+    response: Response | None = None
     try:
-        events = _events(event, request_bytes_max)
+        request = read_request(event)
+        method = request.method
+        if method == "OPTIONS" and request.path == PATH:
+            response = options_response(METHODS)
+        else:
+            events = _events(request, request_bytes_max)
     except RequestError as error:
-        return Taken((), write_response(error.response()))
+        response = error.response()
     except InvalidEvent as error:
-        return Taken((), write_response(error_response(400, "invalid_request", str(error))))
-    results = collect(events, world, event_bytes_max=event_bytes_max)
-    return Taken(results, write_response(respond(results)))
+        response = error_response(400, "invalid_request", str(error))
+    # Outside: what goes wrong from here on is no fault of the request.
+    results = [] if response else collect(events, world, event_bytes_max=event_bytes_max)
+    return Taken(results, write_response(response or respond(results), method))
 
 
-def _events(event: dict[str, Any], request_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
-    request = read_request(event)
+def _events(request: Request, request_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
     if request.path != PATH:
         raise NotFound("no such path; POST /v1/events")
     if request.method != "POST":
-        raise MethodNotAllowed("POST")
+        raise MethodNotAllowed(*METHODS)
     return split(request.body(request_bytes_max))
 
 

@@ -11,7 +11,7 @@ from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import aws_settings, insights_settings
 from tapstack.errors import Throttled, Unavailable
-from tapstack.http import RequestError, error_response, head_response
+from tapstack.http import RequestError, error_response
 from tapstack.insights.routes import respond, route_at
 
 # RFC 9110, section 9, and RFC 5789; a sender may write any other word, and it is not logged.
@@ -49,4 +49,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         **trouble,
     }
     write_line("WARNING" if trouble else "INFO", fields, now_ms=now_ms)
-    return write_response(head_response(response) if method == "HEAD" else response)
+    return write_response(response, method)

@@ -10,7 +10,16 @@ import msgspec
 
 from tapstack.core.aggregates import WINDOWS, Window
 from tapstack.core.events import Id
-from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, Response, echo, json_response
+from tapstack.http import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    Request,
+    Response,
+    echo,
+    json_response,
+    options_response,
+)
 from tapstack.insights.answers import Answer, Health, Item, Partners, Trending, User
 from tapstack.insights.views import health_view, item_view, partners_view, trending_view, user_view
 from tapstack.ports import RowReader
@@ -178,7 +187,7 @@ def respond(request: Request, reader: RowReader, now_s: int) -> Response:
     if route is None:
         raise NotFound(f"no such path; GET {', '.join(route.path for route in ROUTES)}")
     if request.method == "OPTIONS":
-        return Response(status=204, headers={"allow": ", ".join(METHODS)})
+        return options_response(METHODS)
     if request.method not in METHODS:
         raise MethodNotAllowed(*METHODS)
     answer = route.read(_asked(route, request, reader, now_s))

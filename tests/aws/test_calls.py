@@ -64,5 +64,5 @@ def test_a_call_raises_ours_and_passes_answers_on() -> None:
             return body
 
     assert call("dynamodb", Api(), "Good", b"{}") == b"{}"
-    with pytest.raises(Throttled):
+    with pytest.raises(Throttled, match=r"^dynamodb: ThrottlingException$"):
         call("dynamodb", Api(), "Bad", b"{}")

@@ -69,3 +69,5 @@ def test_a_call_that_fails_as_a_whole_raises(fault: Any, expected: type[Tapstack
     with pytest.raises(expected) as caught:
         KinesisWriter(FaultyApi(kinesis, FaultScript({1: Injection(fault)})), "s").put(ENTRIES)
     assert type(caught.value) is expected
+    if not fault.startswith("lost"):  # an error that AWS answered names the service that did
+        assert str(caught.value).startswith("kinesis: ")

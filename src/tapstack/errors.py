@@ -7,6 +7,7 @@
       Unavailable         try again later; nothing is known to have been lost
         Throttled         ... and more slowly
         OutcomeUnknown    ... the request may or may not have taken effect
+      UndecodableRow      the table holds what nobody of ours wrote: stop, and bring a person
       Misconfigured       at start-up; names the variable
       UsageError          a person's mistake at the command line: one line, exit 2
 """
@@ -45,6 +46,24 @@ class Throttled(Unavailable):
 
 class OutcomeUnknown(Unavailable):
     """The connection ended after the request was sent: it may have taken effect."""
+
+
+class UndecodableRow(TapstackError):  # noqa: N818 - likewise
+    """A row is not what its key says. Nothing may be counted on it, and nothing may replace it.
+
+    Parameters
+    ----------
+    kind
+        Which row: ``user``, ``item``, ``leaderboard``, or ``row`` if its attributes are wrong. Never its key,
+        which names a person.
+    reason
+        What is wrong with it, without its values.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"{kind}: {reason}")
+        self.kind = kind
+        self.reason = reason
 
 
 class Misconfigured(TapstackError):  # noqa: N818 - likewise

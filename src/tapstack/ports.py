@@ -95,6 +95,8 @@ class StateTable(Protocol):
         ------
         Unavailable
             If nothing could be read.
+        UndecodableRow
+            If a row has other attributes than ours.
         """
         ...
 
@@ -114,6 +116,8 @@ class StateTable(Protocol):
             If the writes may or may not have been applied.
         Unavailable
             If nothing was written for another passing reason.
+        UndecodableRow
+            If nothing was written, and a row that was to be shown has other attributes than ours.
         """
         ...
 
@@ -128,6 +132,8 @@ class RowReader(Protocol):
         ------
         Unavailable
             If the table did not answer.
+        UndecodableRow
+            If a row has other attributes than ours.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.errors import OutcomeUnknown, TapstackError, Throttled, Unavailable
+from tapstack.errors import OutcomeUnknown, TapstackError, Throttled, Unavailable, UndecodableRow
 from tapstack.ports import AwsError, CommitConflict, Key, Row, RowWrite
 from tapstack_emulator import FaultScript, FaultyApi, Injection, MemoryDynamoDB
 
@@ -165,6 +166,100 @@ def test_a_partition_of_several_pages_is_read_whole_and_in_order() -> None:
         rows.commit([write(key, b"x" * 100_000)])
     assert [row.key for row in rows.query("I#a")] == keys
     assert memory.calls["Query"] > 1
+
+
+class Answering:
+    """Answers every call with this, and keeps what was asked."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = msgspec.json.encode(answer)
+        self.asked: list[dict[str, Any]] = []
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        self.asked.append(msgspec.json.decode(body))
+        return self._answer
+
+
+@pytest.mark.parametrize(("consistent", "said"), [(True, {"ConsistentRead": True}), (False, {}), (None, {})])
+def test_a_read_is_consistent_if_asked_for_and_else_costs_half(
+    consistent: bool | None, said: dict[str, bool]
+) -> None:
+    api = Answering({})
+    DynamoTable(api, "t").read([A], **({} if consistent is None else {"consistent": consistent}))
+    assert api.asked == [{"RequestItems": {"t": {"Keys": [{"pk": {"S": A.pk}, "sk": {"S": A.sk}}], **said}}}]
+
+
+def test_a_partition_is_asked_for_from_where_the_last_page_ended_and_only_then() -> None:
+    rows, memory = table()
+    asked: list[dict[str, Any]] = []
+
+    class Watched:
+        def call(self, operation: str, body: bytes) -> bytes:
+            asked.append(msgspec.json.decode(body))
+            return memory.call(operation, body)
+
+    for lane in range(30):  # a page of a Query is 1 MB
+        rows.commit([write(Key("I#a", f"{lane:04}"), b"x" * 100_000)])
+    assert len(DynamoTable(Watched(), "t").query("I#a")) == 30
+    first, *more = asked
+    assert "ExclusiveStartKey" not in first
+    assert more
+    assert all(each["ExclusiveStartKey"]["pk"] == {"S": "I#a"} for each in more)
+
+
+CALLS: dict[str, Callable[[DynamoTable], object]] = {
+    "read": lambda rows: rows.read([A]),
+    "query": lambda rows: rows.query(A.pk),
+    "commit": lambda rows: rows.commit([write(A)]),
+}
+
+ROW_ITEM = {"pk": {"S": A.pk}, "sk": {"S": A.sk}, "v": {"N": "1"}, "s": {"B": "eA=="}, "ttl": {"N": "9"}}
+FOREIGN: dict[str, dict[str, Any]] = {
+    "no state": {"s": None},
+    "a state of text": {"s": {"S": "secret"}},
+    "no version": {"v": None},
+    "a version of text": {"v": {"S": "secret"}},
+    "no whole version": {"v": {"N": "1.5"}},
+    "no whole ttl": {"ttl": {"N": "1.5"}},
+    "a ttl of text": {"ttl": {"S": "secret"}},
+}
+
+
+@pytest.mark.parametrize("changes", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("way", CALLS)
+def test_an_item_of_other_attributes_is_no_row_and_its_values_are_not_told(
+    way: str, changes: dict[str, Any]
+) -> None:
+    item = {name: value for name, value in {**ROW_ITEM, **changes}.items() if value is not None}
+    api: Any = {
+        "read": Answering({"Responses": {"t": [item]}}),
+        "query": Answering({"Items": [item]}),
+        "commit": Cancelling({"Code": "ConditionalCheckFailed", "Item": item}),
+    }[way]
+    with pytest.raises(UndecodableRow, match=r"^row: ") as caught:
+        CALLS[way](DynamoTable(api, "t"))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", CALLS.values(), ids=CALLS)
+def test_an_error_names_the_service(ask: Callable[[DynamoTable], object]) -> None:
+    with pytest.raises(Throttled, match=r"^dynamodb: ThrottlingException"):
+        ask(DynamoTable(Cancelling(code="ThrottlingException"), "t"))
+
+
+CANCELLED = {
+    "its reasons are missing": ([], r"^dynamodb: a transaction was cancelled without its reasons: "),
+    "load": ([THROTTLED], r"^dynamodb: a transaction was cancelled: \['ThrottlingError'\]$"),
+    "another reason": ([INVALID], r"^dynamodb: a transaction was cancelled: \['ValidationError'\]$"),
+}
+
+
+@pytest.mark.parametrize(("reasons", "message"), CANCELLED.values(), ids=CANCELLED)
+def test_the_message_says_why_a_transaction_was_cancelled(
+    reasons: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(Unavailable, match=message):
+        DynamoTable(Cancelling(*reasons), "t").commit([write(A)])
 
 
 def test_a_row_that_never_expires_has_no_ttl() -> None:

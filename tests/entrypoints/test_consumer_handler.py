@@ -8,6 +8,7 @@ from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines,
 
 from tapstack.consumer.patience import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
+from tapstack.errors import UndecodableRow
 from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
@@ -99,3 +100,27 @@ def test_what_the_consumer_logs_names_no_user_and_no_payload(
     said = capsys.readouterr().out
     assert said
     assert "secret" not in said
+
+
+def test_a_row_that_cannot_be_read_fails_the_invocation_and_the_line_says_which_batch(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consumer = cloud.function("consumer")
+    consumer.handler(mapped(event(1)), Context())
+    (user,) = [each for each in cloud.dynamodb.items("behaviour") if each["pk"]["S"] == "U#secret-user"]
+    write = {"Put": {"TableName": "behaviour", "Item": {**user, "s": {"B": "kA=="}}}}
+    cloud.dynamodb.call("TransactWriteItems", msgspec.json.encode({"TransactItems": [write]}))
+    capsys.readouterr()
+    batch = mapped(event(2), event(3), first=2)
+    with pytest.raises(UndecodableRow):
+        consumer.handler(batch, Context())
+    assert line(capsys) == {
+        "level": "ERROR",
+        "FunctionName": "",
+        "undecodable": "user",
+        "reason": "its arrays end too early",
+        "request_id": Context.aws_request_id,
+        "shard_id": "shardId-000000000006",
+        "first": batch["Records"][0]["kinesis"]["sequenceNumber"],
+        "records": 2,
+    }

@@ -7,14 +7,17 @@ value is wrapped on the way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from tapstack.aws.calls import call, translate
-from tapstack.errors import Throttled, Unavailable
+from tapstack.errors import Throttled, Unavailable, UndecodableRow
 from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite
 
 SERVICE = "dynamodb"
+
+T = TypeVar("T")
 
 
 class _S(msgspec.Struct, gc=False):
@@ -44,12 +47,14 @@ class _RowItem(msgspec.Struct, gc=False, omit_defaults=True):
     ttl: _N | None = None
 
     def row(self, key: Key | None = None) -> Row:
-        """Tell the row; its key, if the caller has it, is not made anew."""
+        """Return the row; its key, if the caller has it, is not made anew."""
+        try:
+            version = int(self.v.N)
+            expires_at_s = int(self.ttl.N) if self.ttl is not None else 0
+        except ValueError:
+            raise UndecodableRow("row", "expected whole numbers as v and ttl") from None
         return Row(
-            key=key or Key(self.pk.S, self.sk.S),
-            version=int(self.v.N),
-            state=self.s.B,
-            expires_at_s=int(self.ttl.N) if self.ttl is not None else 0,
+            key=key or Key(self.pk.S, self.sk.S), version=version, state=self.s.B, expires_at_s=expires_at_s
         )
 
 
@@ -124,7 +129,7 @@ class DynamoTable:
         wanted = [_KeyItem(_S(key.pk), _S(key.sk)) for key in keys]
         request = _KeysToRead(wanted, True if consistent else msgspec.UNSET)
         body = _encoder.encode({"RequestItems": {self._name: request}})
-        answer = _batch_decoder.decode(call(SERVICE, self._api, "BatchGetItem", body))
+        answer = _decode(_batch_decoder, call(SERVICE, self._api, "BatchGetItem", body))
         asked: dict[tuple[str, str], Key] = {key: key for key in keys}
         items = answer.Responses.get(self._name, ())
         rows = {row.key: row for row in [item.row(asked.get((item.pk.S, item.sk.S))) for item in items]}
@@ -153,7 +158,7 @@ class DynamoTable:
                 "ExpressionAttributeValues": {":pk": _S(pk)},
                 **({} if start is None else {"ExclusiveStartKey": start}),
             }
-            answer = _query_decoder.decode(call(SERVICE, self._api, "Query", _encoder.encode(request)))
+            answer = _decode(_query_decoder, call(SERVICE, self._api, "Query", _encoder.encode(request)))
             rows += [item.row() for item in answer.Items]
             start = answer.LastEvaluatedKey
             if start is None:
@@ -172,6 +177,13 @@ class DynamoTable:
         return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")
 
 
+def _decode(decoder: msgspec.json.Decoder[T], answer: bytes) -> T:
+    try:
+        return decoder.decode(answer)
+    except msgspec.ValidationError as error:  # an item of other attributes, or of other types
+        raise UndecodableRow("row", str(error)) from None
+
+
 def _conflict(writes: Sequence[RowWrite], error: AwsError) -> CommitConflict:
     """Read why a transaction was cancelled; the reasons stand in the order of the writes [1]_.
 
@@ -180,7 +192,7 @@ def _conflict(writes: Sequence[RowWrite], error: AwsError) -> CommitConflict:
     .. [1] https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html,
        read 2026-11-23
     """
-    reasons = _cancelled_decoder.decode(error.body).CancellationReasons
+    reasons = _decode(_cancelled_decoder, error.body).CancellationReasons
     codes = {reason.Code for reason in reasons}
     if len(reasons) != len(writes):
         raise Unavailable(f"dynamodb: a transaction was cancelled without its reasons: {error}")

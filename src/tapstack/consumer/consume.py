@@ -102,6 +102,12 @@ def consume(
     Report
         Names the record to resume from, if any. Records after it may be done too: they are
         recognised when they come again.
+
+    Raises
+    ------
+    UndecodableRow
+        If a row that the batch changes holds what nobody of ours wrote: it stays as it is, the invocation
+        fails, and what was committed before is recognised when it comes again.
     """
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)

@@ -15,12 +15,17 @@ A state is stored as MessagePack, arrays in the order of the fields below
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.dedupe import Seen
 from tapstack.core.ranking import Board
 from tapstack.core.sessions import Sessions
+from tapstack.errors import UndecodableRow
+
+T = TypeVar("T")
 
 RECENT_MAX = 20
 TRAITS_MAX = 16  # traits kept of a user: scalars, the rest stays in the raw archive
@@ -123,20 +128,42 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_user(state: bytes) -> UserState:
-    """Read a user's row."""
-    return _user_decoder.decode(state)
+    """Read a user's row; raises `UndecodableRow`."""
+    _check_heads("user", state, _USER_HEADS)
+    return _decode("user", _user_decoder, state)
 
 
 def decode_sessions(state: bytes) -> Sessions:
-    """Read the sessions of a user's row, for half of what the row costs."""
-    return _user_sessions_decoder.decode(state).sessions
+    """Read the sessions of a user's row, for half of what the row costs; raises `UndecodableRow`."""
+    return _decode("user", _user_sessions_decoder, state).sessions
 
 
 def decode_item(state: bytes) -> ItemState:
-    """Read an item's row."""
-    return _item_decoder.decode(state)
+    """Read an item's row; raises `UndecodableRow`."""
+    _check_heads("item", state, _ITEM_HEADS)
+    return _decode("item", _item_decoder, state)
 
 
 def decode_board(state: bytes) -> Board:
-    """Read a leaderboard's row."""
-    return _board_decoder.decode(state)
+    """Read a leaderboard's row; raises `UndecodableRow`."""
+    return _decode("leaderboard", _board_decoder, state)
+
+
+def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
+    try:
+        return decoder.decode(state)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Of a UnicodeDecodeError only its kind: its text quotes the bytes.
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+        raise UndecodableRow(kind, reason) from None
+
+
+# MessagePack's heads of a state's array and of its first element's, as long as the first release wrote them.
+# What later releases append has defaults; an array that ends before that would be one that has seen nothing.
+_USER_HEADS = b"\x96\x95"
+_ITEM_HEADS = b"\x93\x93"
+
+
+def _check_heads(kind: str, state: bytes, heads: bytes) -> None:
+    if state[:1] < heads[:1] or state[1:2] < heads[1:]:
+        raise UndecodableRow(kind, "its arrays end too early")

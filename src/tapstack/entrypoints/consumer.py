@@ -12,10 +12,11 @@ from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
 from tapstack.consumer.consume import Limits, World
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.entrypoints.consumer_batch import Context, Handled, handle
+from tapstack.entrypoints.consumer_batch import Context, Handled, handle, stream_records
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
+from tapstack.errors import UndecodableRow
 
 METRICS = ("events_applied", "events_duplicate", "events_late", "events_quarantined", "commit_conflicts")
 QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
@@ -48,9 +49,27 @@ _world = build_world(_settings, aws_settings())
 def handler(event: dict[str, Any], context: Context) -> dict[str, list[dict[str, str]]]:
     """Consume one batch of one shard; see `tapstack.entrypoints.consumer_batch.handle`."""
     began_ms = _world.clock.now_ms()
-    handled = handle(event, _world, _limits, context)
+    try:
+        handled = handle(event, _world, _limits, context)
+    except UndecodableRow as error:
+        _log_undecodable(error, event, context)
+        raise
     _log(handled, context, began_ms)
     return handled.answer
+
+
+def _log_undecodable(error: UndecodableRow, event: dict[str, Any], context: Context) -> None:
+    """Write which batch: the mapping halves one that fails, until the record whose row it is is alone."""
+    records = stream_records(event)
+    fields = {
+        "undecodable": error.kind,
+        "reason": error.reason,
+        "request_id": context.aws_request_id,
+        "shard_id": records[0].shard_id,
+        "first": records[0].sequence_number,
+        "records": len(records),
+    }
+    write_line("ERROR", fields, now_ms=_world.clock.now_ms())
 
 
 def _log(handled: Handled, context: Context, began_ms: int) -> None:

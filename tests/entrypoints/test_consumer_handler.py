@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
-from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped
+from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from tapstack.consumer.patience import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
@@ -75,9 +77,48 @@ def test_each_quarantined_record_has_a_line_that_names_its_object_up_to_a_bound(
     assert last["events_quarantined"] == 25
 
 
-def test_an_event_that_is_no_batch_fails_the_invocation(cloud: Cloud) -> None:
+def without(*path: Any) -> dict[str, Any]:
+    batch = mapped(event(1))
+    inner: Any = batch
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return batch
+
+
+NO_BATCHES: dict[str, tuple[Any, str]] = {
+    "nothing": (None, "`object`"),
+    "a list": ([], "`object`"),
+    "no records": ({}, "`Records`"),
+    "records of null": ({"Records": None}, "`$.Records`"),
+    "records by name": ({"Records": {"0": {}}}, "`$.Records`"),
+    "a record of null": ({"Records": [None]}, "`$.Records[0]`"),
+    "a record of another source": ({"Records": [{"eventID": "x", "Sns": {}}]}, "`kinesis`"),
+    "no event id": (without("Records", 0, "eventID"), "`eventID`"),
+    "no sequence number": (without("Records", 0, "kinesis", "sequenceNumber"), "`sequenceNumber`"),
+    "no data": (without("Records", 0, "kinesis", "data"), "`data`"),
+    "no time": (
+        without("Records", 0, "kinesis", "approximateArrivalTimestamp"),
+        "`approximateArrivalTimestamp`",
+    ),
+    "of the load balancer": (request("POST", "/v1/events"), "`Records`"),
+}
+
+
+@pytest.mark.parametrize(("batch", "member"), NO_BATCHES.values(), ids=NO_BATCHES)
+def test_an_event_that_is_no_batch_fails_the_invocation_and_names_the_member(
+    cloud: Cloud, batch: Any, member: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        cloud.function("consumer").handler(batch, Context())
+    assert member in str(caught.value)
+
+
+def test_data_that_is_no_base64_fails_the_invocation(cloud: Cloud) -> None:
+    batch = mapped(event(1))
+    batch["Records"][0]["kinesis"]["data"] = "%"
     with pytest.raises(msgspec.ValidationError):
-        cloud.function("consumer").handler({"Records": [{"eventID": "x"}]}, Context())
+        cloud.function("consumer").handler(batch, Context())
 
 
 def test_what_the_consumer_logs_names_no_user_and_no_payload(

@@ -1,4 +1,4 @@
-"""Where the pipeline meets Lambda: settings are read once, the world is put together, handlers answer.
+"""Where the pipeline meets Lambda: settings are read once, dependencies are put together, handlers answer.
 
 Each function imports its own stage only; import time is measured by ``benchmarks.imports``.
 """

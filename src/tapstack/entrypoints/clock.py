@@ -9,7 +9,7 @@ class SystemClock:
     """`tapstack.ports.Clock` on the machine's clock."""
 
     def now_ms(self) -> int:
-        """Tell the Unix time in milliseconds."""
+        """Return the Unix time in milliseconds."""
         return time.time_ns() // 1_000_000
 
     def sleep_ms(self, duration_ms: int) -> None:

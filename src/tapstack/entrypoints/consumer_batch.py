@@ -1,4 +1,4 @@
-"""A batch in Lambda's spelling, consumed, and the answer in Lambda's spelling; the world is the caller's."""
+"""A batch as Lambda spells it, consumed, and the answer as Lambda reads it; dependencies are the caller's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tapstack.consumer.records import StreamRecord
 
 
 class Context(Protocol):
-    """What Lambda tells an invocation about itself, as far as it is used."""
+    """Lambda's context of an invocation, as far as it is used."""
 
     aws_request_id: str
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how long the invocation may still run."""
+        """Return how long the invocation may still run."""
         ...
 
 
@@ -56,14 +56,23 @@ class _Record(msgspec.Struct, gc=False, rename={"event_id": "eventID"}):
     kinesis: _Kinesis
 
 
+class _Batch(msgspec.Struct, rename={"records": "Records"}):
+    records: list[_Record]
+
+
 def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
     """Read Lambda's event [1]_; the shard stands only in the ``eventID``.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        If it is none, naming the member: the invocation fails.
 
     References
     ----------
     .. [1] https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, read 2026-11-23
     """
-    records = msgspec.convert(event["Records"], list[_Record])
+    records = msgspec.convert(event, _Batch).records
     return [
         StreamRecord(
             shard_id=record.event_id.partition(":")[0],

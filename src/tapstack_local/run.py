@@ -24,7 +24,7 @@ from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
 from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import Reader
-from tapstack_local.recording import read_recording
+from tapstack_local.recording import Layout, Recording, read_recording, source_name
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
 from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
 from tapstack_local.stack.reading import applied
@@ -57,9 +57,9 @@ class Options:
     seed
         Reproduces the traffic and the faults; None draws one.
     input
-        A recording to replay.
-    columns
-        Canonical names and the recording's columns for them.
+        A recording to replay; ``-`` for standard input.
+    layout
+        What is said of the recording.
     faults
         How much goes wrong.
     reshard
@@ -86,7 +86,7 @@ class Options:
     shards: int = 4
     seed: int | None = None
     input: Path | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    layout: Layout = field(default_factory=Layout)
     faults: Literal["none", "some", "many"] = "none"
     reshard: bool | None = None
     port: int = 8080
@@ -112,15 +112,33 @@ def run(options: Options) -> int:
     UsageError
         If it cannot work as asked for.
     """
+    calls = options.calls
+    if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
+        raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
     screen = Screen(json=options.json, quiet=options.quiet)
-    return asyncio.run(_Run(options, screen).main())
+    seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
+    recording = _read(options, seed, screen)
+    return asyncio.run(_Run(options, screen, seed, recording).main())
+
+
+def _read(options: Options, seed: int, screen: Screen) -> Recording | None:
+    """Read the recording first: a bad row is said before anything starts, and Ctrl-C ends a long reading."""
+    if options.input is None:
+        return None
+    recording = read_recording(
+        options.input, now_ms=_now_ms(), seed=seed, layout=options.layout, events=options.events
+    )
+    for note in recording.notes:
+        screen.say(f"{source_name(options.input)}: {note}")
+    return recording
 
 
 class _Run:
-    def __init__(self, options: Options, screen: Screen) -> None:
+    def __init__(self, options: Options, screen: Screen, seed: int, recording: Recording | None) -> None:
         self._options = options
         self._screen = screen
-        self._seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
+        self._seed = seed
+        self._recording = recording
         self._ledger = Ledger()
         self._bystanders = Bystanders(self._ledger, AGENT)
         self._sender: Sender | None = None
@@ -143,14 +161,10 @@ class _Run:
             loop.remove_signal_handler(signal.SIGINT)
 
     async def _main(self) -> int:
-        calls = self._options.calls
-        if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
-            raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
-        recorded = self._read_recording()
         with applied(self._options.stack, self._options.packages) as blueprint:
-            return await self._run(recorded, blueprint)
+            return await self._run(blueprint)
 
-    async def _run(self, recorded: list[Request] | None, blueprint: Blueprint | None) -> int:
+    async def _run(self, blueprint: Blueprint | None) -> int:
         options, screen = self._options, self._screen
         config = CloudConfig(
             shards=options.shards,
@@ -164,7 +178,7 @@ class _Run:
         screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
         recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
         async with EmbeddedCloud(config, recorder=recorder, witness=self._bystanders) as cloud:
-            requests, total = self._requests(recorded)
+            requests, total = self._requests()
             with contextlib.closing(screen.stage()) as stage:
                 drained_s = await self._send(cloud, requests, total, stage)
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
@@ -183,21 +197,10 @@ class _Run:
                 await self._over.wait()
         return code
 
-    def _read_recording(self) -> list[Request] | None:
-        """Read the recording first: a bad row is said before anything starts."""
-        if self._options.input is None:
-            return None
-        return read_recording(
-            self._options.input,
-            now_ms=_now_ms(),
-            seed=self._seed,
-            overrides=self._options.columns,
-            events=self._options.events,
-        )
-
-    def _requests(self, recorded: list[Request] | None) -> tuple[Iterable[Request], int]:
-        if recorded is not None:
-            return recorded, sum(len(request.events) for request in recorded)
+    def _requests(self) -> tuple[Iterable[Request], int]:
+        if self._recording is not None:
+            requests = self._recording.requests
+            return requests, sum(len(request.events) for request in requests)
         events = EVENTS if self._options.events is None else self._options.events
         return shop(self._seed, events, self._options.events_per_min, _now_ms()), events
 
@@ -264,6 +267,7 @@ class _Run:
             "sent": sent.events,
             **figures,
             "invalid": sent.invalid,
+            "skipped_rows": self._recording.skipped_count if self._recording is not None else 0,
             "unanswered": sent.unanswered,
             "repeated": sent.repeated,
             "foreign_requests": self._bystanders.request_count,

@@ -50,6 +50,23 @@ class Mapped(click.ParamType[tuple[str, str]]):
         return canonical, column
 
 
+class Columns(click.ParamType[tuple[str, ...]]):
+    """Names of columns, with commas between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Read them; an empty name is a column that is not read."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not any(names):
+            self.fail(f"expected names such as user_id,item_id,timestamp, got {value!r}", param, ctx)
+        return names
+
+
 @click.command(
     "local",
     epilog="""\b
@@ -58,14 +75,16 @@ Examples:
   tapstack local --events 20000 --rate max --exit   as fast as it goes
   tapstack local --faults many --seed 7 --exit      with crashes, lost answers and throttling
   tapstack local --input views.csv --map user_id=visitor --exit
+  zcat clicks.dat.gz | tapstack local --input - --columns session_id,timestamp,item_id,category
   tapstack local --exit --json | jq .visible_ms
   tapstack local --stack terraform --exit           the applied stack, from its state and its zips
 
 \b
-Recordings: CSV with , ; | or tabs, or JSON lines. Columns are recognised by usual names (user_id, visitorid,
-session_id, itemid, product_id, event, timestamp, eventdate, timeframe, ...); --map names others, for
-user_id, anonymous_id, session_id, item_id, event_type, occurred_at, date, offset_ms, price, quantity, value,
-currency, query.
+Recordings: CSV with , ; | or tabs, JSON lines or a JSON array, in UTF-8 or UTF-16, perhaps in gzip.
+Columns are recognised by usual names (user_id, visitorid, session_id, itemid, product_id, event, timestamp,
+eventdate, timeframe, ...) in any case; --map names others, for user_id, anonymous_id, session_id, item_id,
+items, event_type, occurred_at, date, offset_ms, price, quantity, value, currency, query. So are names of
+events (view_item, Product Added, AddToCart, ...). All about them: docs/reference/commands.md.
 
 \b
 Exit codes: 0 every event was counted exactly once, 1 not so or never answered for, 2 a mistake in the
@@ -86,11 +105,20 @@ command or in the recording, 130 after Ctrl-C before the end, 143 after SIGTERM.
     help="Reproduces the traffic; where faults strike is up to timing.  [default: a random one]",
 )
 @click.option(
-    "--input", "recording", type=click.Path(path_type=Path), metavar="FILE", help="Replay CSV or JSON lines."
+    "--input", "recording", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
+    help="Replay CSV or JSON, perhaps in gzip; - is standard input.",
+)  # fmt: skip
+@click.option(
+    "--map", "mapped", type=Mapped(), multiple=True, help="Name a column of the recording; repeatable."
 )
 @click.option(
-    "--map", "columns", type=Mapped(), multiple=True, help="Name a column of the recording; repeatable."
-)
+    "--columns", type=Columns(), metavar="A,B,...",
+    help="The columns of CSV without a header, in their order.",
+)  # fmt: skip
+@click.option(
+    "--skip-bad-rows", is_flag=True,
+    help="Skip and count rows that cannot be read; otherwise the first one is an error.",
+)  # fmt: skip
 @click.option(
     "--faults", type=click.Choice(["none", "some", "many"]), default="none", show_default=True,
     help="How much goes wrong.",
@@ -132,7 +160,9 @@ def command(
     shards: int,
     seed: int | None,
     recording: Path | None,
-    columns: tuple[tuple[str, str], ...],
+    mapped: tuple[tuple[str, str], ...],
+    columns: tuple[str, ...] | None,
+    skip_bad_rows: bool,
     faults: Literal["none", "some", "many"],
     reshard: bool | None,
     port: int,
@@ -148,13 +178,16 @@ def command(
     A generated clickstream goes over HTTP through the collector, Kinesis, the event source mapping and
     the consumer into DynamoDB; then a checker compares the tables with what was sent.
     """
-    if columns and recording is None:
-        raise UsageError("--map needs --input")
+    for option, given in (("--map", mapped), ("--columns", columns), ("--skip-bad-rows", skip_bad_rows)):
+        if given and recording is None:
+            raise UsageError(f"{option} needs --input")
     if stack is None and click.get_current_context().get_parameter_source("packages") is not _DEFAULT:
         raise UsageError("--packages needs --stack")
-    from tapstack_local.run import Options, run  # aiohttp and rich: only when it runs, not for --help
+    # aiohttp and rich: only when it runs, not for --help
+    from tapstack_local.recording import Layout
+    from tapstack_local.run import Options, run
 
-    names = [canonical for canonical, _ in columns]
+    names = [canonical for canonical, _ in mapped]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"--map: {twice[0]} is given twice")
     return run(
@@ -164,7 +197,7 @@ def command(
             shards=shards,
             seed=seed,
             input=recording,
-            columns=dict(columns),
+            layout=Layout(columns=columns, names=dict(mapped), skip_bad_rows=skip_bad_rows),
             faults=faults,
             reshard=reshard,
             port=port,

@@ -1,0 +1,62 @@
+"""What a cell says: nothing, a text, a number."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+# How exports write that there is no value, compared without case. MySQL and Hive write \N, pandas and R write
+# NaN, NA and NaT, Google Analytics (not set).
+ABSENT = ("", r"\N", "NULL", "None", "NA", "N/A", "<NA>", "NaN", "NaT", "(not set)")
+_ABSENT = frozenset(marker.lower() for marker in ABSENT)
+_LONGEST = max(map(len, ABSENT))
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_WHOLE = re.compile(r"([+-]?\d{1,300})(?:\.0*)?", re.ASCII)
+DOT_ZERO = re.compile(r"-?\d+\.0", re.ASCII)  # how pandas writes the whole numbers of a column with holes
+
+
+def text_of(cell: object) -> str | None:
+    """Return what a cell says; None if it says nothing.
+
+    Raises
+    ------
+    TypeError
+        If it holds true or false, a list or an object: what it is instead of text or a number.
+    """
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        raise TypeError("true or false")
+    if isinstance(cell, dict | list):
+        raise TypeError("a list or an object")
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))  # JSON does not tell 5.0 and 5 apart
+    text = str(cell).strip()
+    return None if len(text) <= _LONGEST and text.lower() in _ABSENT else text
+
+
+def number_of(text: str) -> float | None:
+    """Return the number that a text is, with a decimal point and nothing between thousands; None if none."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else None
+
+
+def whole_number_of(text: str) -> int | None:
+    """Return the whole number that a text is, ``2.0`` among them; None if it is none."""
+    found = _WHOLE.fullmatch(text)
+    return int(found[1]) if found else None
+
+
+def without_absent(value: Any) -> Any:
+    """Return JSON without the names whose value is null or NaN, at any depth."""
+    if isinstance(value, dict):
+        return {name: without_absent(kept) for name, kept in value.items() if not is_null(kept)}
+    if isinstance(value, list):
+        return [without_absent(kept) for kept in value]
+    return value
+
+
+def is_null(value: object) -> bool:
+    """Return whether a value of JSON is null, or NaN as Python writes it."""
+    return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself

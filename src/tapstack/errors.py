@@ -10,6 +10,8 @@
       UndecodableRow      the table holds what nobody of ours wrote: stop, and bring a person
       Misconfigured       at start-up; names the variable
       UsageError          a person's mistake at the command line: one line, exit 2
+      RequestError        in `tapstack.http`, and with it each answer of 4xx: the request is wrong as it is
+      MalformedInvocation in `tapstack.entrypoints.alb`: no load balancer of ours sent this; the invocation fails
 """
 
 from __future__ import annotations

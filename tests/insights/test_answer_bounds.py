@@ -1,0 +1,112 @@
+"""No answer is larger than the load balancer takes from a function, whatever the ids are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from insights_world import Rows
+
+from event_strategies import NOON_S
+from tapstack.core.aggregates import KEYS_MAX, MICROS, SUM_MAX, WINDOWS, Counters
+from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
+from tapstack.core.events import EVENT_TYPES
+from tapstack.core.ranking import BOARD_PLACES
+from tapstack.core.rows import (
+    ALIASES_MAX,
+    RECENT_MAX,
+    TRAIT_CHARS_MAX,
+    TRAITS_MAX,
+    ItemState,
+    Profile,
+    Recent,
+    UserState,
+    board_partition,
+    item_partition,
+    known_user_key,
+    lane_sort_key,
+)
+from tapstack.core.sessions import BOUGHT_MAX, SESSIONS_MAX, VIEWED_MAX, Session, Sessions
+from tapstack.entrypoints.alb import write_response
+from tapstack.http import Request
+from tapstack.insights.routes import LISTED_MAX, ROUTES, Route, respond
+
+RESPONSE_BYTES_MAX = 1_000_000  # "1 MB", docs: lambda-functions.html, read 2026-11-23; the smaller reading
+LANES = 4
+# Each of these is longest in some spelling: twelve bytes in ASCII, seven, four.
+CHARACTERS = pytest.mark.parametrize("character", ["😀", "\x01", '"'], ids=["emoji", "control", "quote"])
+
+
+def ids(character: str, count: int, chars: int = 256) -> list[str]:
+    return [f"{character * (chars - 3)}{number:03d}" for number in range(count)]
+
+
+def counters() -> Counters:
+    every: Counters = dict.fromkeys(range(len(EVENT_TYPES)), 2**53)
+    return every | {f"C{number:02d}": SUM_MAX - MICROS // 7 for number in range(KEYS_MAX)}
+
+
+def session(character: str) -> Session:
+    viewed, bought = ids(character, VIEWED_MAX), ids(character, BOUGHT_MAX)
+    return Session(character * 128, NOON_S, NOON_S, counters(), viewed, bought)
+
+
+def user(character: str) -> UserState:
+    traits = ids(character, TRAITS_MAX, TRAIT_CHARS_MAX)
+    return UserState(
+        profile=Profile(
+            NOON_S,
+            NOON_S,
+            character * 64,
+            {name: name for name in traits},
+            NOON_S,
+            ids(character, ALIASES_MAX),
+        ),
+        counters=counters(),
+        recent=[Recent(NOON_S, 3, item_id) for item_id in ids(character, RECENT_MAX)],
+        sessions=Sessions([session(character) for _ in range(SESSIONS_MAX)]),
+    )
+
+
+def item(character: str, lane: int) -> ItemState:
+    state = ItemState(
+        viewed_with=partners(f"{lane}{character}", VIEWED_WITH_MAX),
+        bought_with=partners(f"{lane}{character}", BOUGHT_WITH_MAX),
+    )
+    state.counters.lifetime.update(counters())
+    for window, numbered in zip(WINDOWS, state.counters.windows, strict=True):
+        newest = window.number(NOON_S)
+        numbered.update({number: counters() for number in range(newest - window.kept, newest + 1)})
+    return state
+
+
+def partners(name: str, places: int) -> dict[str, int]:
+    return {f"{name * 60}{number:03d}"[-256:]: 2**53 for number in range(places)}
+
+
+def full(character: str, id_: str) -> Rows:
+    rows = Rows()
+    rows.put(*known_user_key(id_), user(character))
+    names: Iterable[str]
+    for lane in range(LANES):
+        rows.put(item_partition(id_), lane_sort_key(lane), item(character, lane))
+        names = (f"{lane}{name[1:]}" for name in ids(character, BOARD_PLACES))
+        window = WINDOWS[0]
+        board = board_partition(window, window.number(NOON_S))
+        rows.put(board, lane_sort_key(lane), dict.fromkeys(names, 2**53))
+    return rows
+
+
+@CHARACTERS
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_the_largest_answer_passes_the_load_balancer(route: Route, character: str) -> None:
+    id_ = character * 256
+    path = tuple(id_ if part == "{id}" else part for part in route.path.strip("/").split("/"))
+    query = (("n", str(LISTED_MAX)),) if any(each.name == "n" for each in route.parameters) else ()
+    response = respond(Request(method="GET", path=path, query=query), full(character, id_), NOON_S)
+    written = write_response(response, "GET")
+    if route.parameters:
+        assert len(json.loads(response.body)["items"]) > BOUGHT_WITH_MAX
+    for ascii_only in (True, False):  # as the runtime writes it
+        assert len(json.dumps(written, ensure_ascii=ascii_only).encode()) < RESPONSE_BYTES_MAX

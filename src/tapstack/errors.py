@@ -11,7 +11,7 @@
       Misconfigured       at start-up; names the variable
       UsageError          a person's mistake at the command line: one line, exit 2
       RequestError        in `tapstack.http`, and with it each answer of 4xx: the request is wrong as it is
-      MalformedInvocation in `tapstack.entrypoints.alb`: no load balancer of ours sent this; the invocation fails
+      MalformedInvocation in `tapstack.entrypoints.alb`: no load balancer sent this; the invocation fails
 """
 
 from __future__ import annotations

@@ -43,6 +43,15 @@ def test_a_number_of_more_than_38_digits_is_refused(dynamodb, table, digits) -> 
     assert "38 significant digits" in error.message
 
 
+@pytest.mark.parametrize("nested", [False, True], ids=["attribute", "in-a-list"])
+def test_a_null_that_is_not_true_is_refused(dynamodb, table, nested) -> None:
+    null = {"NULL": False}
+    error = dynamodb.error("PutItem", TableName=table, Item=item(a={"L": [null]} if nested else null))
+    assert (error.code, error.status) == ("ValidationException", 400)
+    assert "Null attribute value types must have the value of true" in error.message
+    assert get(dynamodb, table) is None
+
+
 def test_an_item_that_is_not_there_is_answered_by_no_item(dynamodb, table) -> None:
     assert get(dynamodb, table) is None
 

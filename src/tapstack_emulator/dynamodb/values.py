@@ -50,8 +50,10 @@ def canonical(value: Any, depth: int = 0) -> Value:
         return {"N": canonical_number(content)}
     if kind == "B" and isinstance(content, str):
         return {"B": _canonical_binary(content)}
-    if kind in {"BOOL", "NULL"} and isinstance(content, bool):
-        return {kind: content}
+    if kind == "BOOL" and isinstance(content, bool):
+        return {"BOOL": content}
+    if kind == "NULL" and isinstance(content, bool):
+        return _canonical_null(content)
     if depth >= _NESTING_MAX:
         raise invalid("Nesting Levels have exceeded supported limits")
     return _canonical_container(kind, content, depth + 1)
@@ -117,6 +119,13 @@ def add_numbers(left: str, right: str, *, minus: bool = False) -> str:
     """Add or subtract canonical numbers exactly, or refuse what has more than 38 digits."""
     operand = Decimal(right)
     return spelled(_EXACT.add(Decimal(left), operand.copy_negate() if minus else operand))
+
+
+def _canonical_null(content: bool) -> Value:  # noqa: FBT001 - the value itself
+    if not content:
+        must = "Null attribute value types must have the value of true"
+        raise invalid(f"One or more parameter values were invalid: {must}")
+    return {"NULL": True}
 
 
 def _canonical_binary(text: str) -> str:

@@ -39,6 +39,11 @@ QUESTIONS: dict[str, Question] = {
     "partial_retry": Question(
         ("backoff", "immediate"), "Whether the rest of a batch that made progress waits before its retry."
     ),
+    "progress_attempts": Question(
+        ("reset", "kept"),
+        "Whether progress gives back the attempts that failures before it used up. It uses up none itself "
+        "(recorded); no recording has a failure before the progress.",
+    ),
     "regroup_retry": Question(
         ("same", "fewer", "more"),
         "Whether a retry holds the same records, only the first of them, or (without a retry limit) more.",

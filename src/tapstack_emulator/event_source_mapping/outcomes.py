@@ -61,25 +61,27 @@ def _on_success(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: J
 
 
 def _on_partial(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
-    # The attempts are not reset by progress: recorded on AWS, BatchSize 3, the 6th of 6 records failing
-    # with MaximumRetryAttempts 3 gave 5 invocations, approximateInvokeCount 4, batchSize 1. With bisecting
-    # on as well, the batch is split at the returned number and only the rest retried: the same thing.
+    """Settle what precedes the lowest reported record; the rest is a batch of its own.
+
+    Progress uses up no attempt: with BatchSize 3 and MaximumRetryAttempts 3, the sixth of six records was
+    delivered five times on AWS and given up with approximateInvokeCount 4 (each of seven recordings, see
+    docs/reference/event-source-mapping.md). Without progress an answer is a failure; it is not bisected,
+    since it names the record to split at.
+    """
     settled = batch.records[: judged.resume_index]
-    batch = replace(
+    if not settled:
+        return fail(draft, shard_id, lane, batch, judged.response, bisects=False)
+    rest = replace(
         batch,
         records=batch.records[judged.resume_index :],
-        attempts=batch.attempts + 1,
+        attempts=batch.attempts if draft.ask("progress_attempts") == "kept" else 0,
         throttles=0,
         response=judged.response,
     )
-    lane = replace(lane, work=(batch, *lane.work[1:]), acknowledged=settled or lane.acknowledged)
-    if settled:
-        lane = settle(draft, shard_id, lane, settled)
-    if _exhausted(draft, batch):
-        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
-    if settled and draft.ask("partial_retry") == "immediate":
+    lane = settle(draft, shard_id, replace(lane, work=(rest, *lane.work[1:]), acknowledged=settled), settled)
+    if draft.ask("partial_retry") == "immediate":
         return lane
-    return _retry(draft, shard_id, lane, batch)
+    return _retry(draft, shard_id, lane, rest)
 
 
 def _on_failure(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
@@ -103,8 +105,8 @@ OUTCOMES: dict[Verdict, Outcome] = {
     "success": Outcome(_on_success, "checkpoint = the batch's last record; the next batch may begin"),
     "partial": Outcome(
         _on_partial,
-        "records before the lowest reported one are done, the rest is the batch now; one more attempt is "
-        "used up, and progress does not give any back",
+        "records before the lowest reported one are done and the rest is the batch now, its retries all "
+        "before it; if the first record is reported, nothing is done and one more attempt is used up",
     ),
     "failure": Outcome(
         _on_failure,
@@ -117,11 +119,13 @@ OUTCOMES: dict[Verdict, Outcome] = {
 }
 
 
-def fail(draft: Draft, shard_id: str, lane: Lane, batch: Batch, response: ResponseContext) -> Lane:
+def fail(
+    draft: Draft, shard_id: str, lane: Lane, batch: Batch, response: ResponseContext, *, bisects: bool = True
+) -> Lane:
     """Use up an attempt of the batch at hand: bisect it, discard it, or wait to retry it."""
     batch = replace(batch, attempts=batch.attempts + 1, throttles=0, response=response)
     lane = replace(lane, work=(batch, *lane.work[1:]))
-    if draft.config.bisect_batch_on_function_error and len(batch.records) > 1:
+    if bisects and draft.config.bisect_batch_on_function_error and len(batch.records) > 1:
         return _bisect(draft, shard_id, lane, batch)
     if _exhausted(draft, batch):
         return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")

@@ -63,6 +63,22 @@ def test_bisect_order() -> None:
     assert driver.checkpoints() == [written[3]]  # the first half held it back
 
 
+@pytest.mark.parametrize(("answer", "deliveries"), [("reset", 1 + 1 + 2), ("kept", 1 + 1 + 1)])
+def test_progress_attempts(answer: str, deliveries: int) -> None:
+    driver = Driver(
+        config(report_batch_item_failures=True, retry_attempts_max=1, destination_arn=QUEUE_ARN),
+        choices=answering(progress_attempts=answer),
+        pacing=PACING,
+    )
+    written = driver.put_many(2)
+    answers = iter([InvokeResult.failed(), *[failing_items(written[1])] * 3])
+    driver.run(lambda invoke: next(answers))  # a failure of both, progress to the second, then failures
+    assert sum(written[1] in batch for batch in driver.invocations()) == deliveries
+    assert driver.invocations()[-1] == [written[1]]
+    assert json.loads(driver.of(Deliver)[0].body)["requestContext"]["approximateInvokeCount"] == 2
+    assert driver.checkpoint() == written[1]
+
+
 @pytest.mark.parametrize(("answer", "waited_ms"), [("backoff", 100), ("immediate", 0)])
 def test_partial_retry(answer: str, waited_ms: int) -> None:
     driver = Driver(

@@ -257,6 +257,7 @@ def test_no_record_is_tried_more_often_than_its_retries_allow(
     written = driver.put_many(12)
     bad = {written[index] for index in poisoned}
     tries: dict[str, int] = dict.fromkeys(written, 0)
+    beside_progress: dict[str, int] = dict.fromkeys(written, 0)  # those that used up no attempt of the rest
     calls = iter(range(10_000))
 
     def respond(invoke: Invoke) -> InvokeResult:
@@ -265,16 +266,20 @@ def test_no_record_is_tried_more_often_than_its_retries_allow(
         for number in numbers(invoke):
             tries[number] += 1
         found = [number for number in numbers(invoke) if number in bad]
+        if reports and found and found[0] != numbers(invoke)[0]:
+            for number in numbers(invoke)[numbers(invoke).index(found[0]) :]:
+                beside_progress[number] += 1
         if found:
             return failing_items(*found) if reports else InvokeResult.failed()
         return InvokeResult.success()
 
     driver.run(respond, for_ms=600_000)
     skipped = {number for _, group in driver.skipped() for number in group}
-    assert max(tries.values()) <= 1 + retries
+    used_up = {number: tries[number] - beside_progress[number] for number in written}
+    assert max(used_up.values()) <= 1 + retries
     assert bad <= skipped
     assert all(tries[number] >= 1 for number in written)
-    assert {tries[number] for number in skipped} <= {1 + retries}
+    assert {used_up[number] for number in skipped} <= {1 + retries}
     if reports:
         assert skipped == bad or batch_size > 1  # what follows a poisoned record in its batch goes with it
     assert driver.checkpoint() == written[-1]

@@ -24,8 +24,8 @@ from benchmarks._traffic import stream
 from tapstack_emulator.lambda_host.config import REGION
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.run import BACKLOG_MAX_PER_SHARD, shop
 from tapstack_local.sender import Sender, percentiles
@@ -56,7 +56,7 @@ async def cloud() -> AsyncIterator[EmbeddedCloud]:
 
 async def over_http(requests: Iterable[Request], events_per_min: float | None) -> dict[str, Any]:
     """Send events as SDKs do, until all of them are counted; and check that they are."""
-    ledger = Ledger()
+    ledger = AcceptedEvents()
     async with cloud() as running:
         sender = Sender(
             running.base_url,

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 
 
 class _Entry(msgspec.Struct):
@@ -36,7 +36,7 @@ class Bystanders:
         The ``User-Agent`` of the run's own sender.
     """
 
-    def __init__(self, ledger: Ledger, own_agent: str) -> None:
+    def __init__(self, ledger: AcceptedEvents, own_agent: str) -> None:
         self.request_count = 0
         self._ledger = ledger
         self._own_agent = own_agent

@@ -21,8 +21,8 @@ from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.bystanders import Bystanders
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.recording import Layout, Recording, read_recording, source_name
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
@@ -139,7 +139,7 @@ class _Run:
         self._screen = screen
         self._seed = seed
         self._recording = recording
-        self._ledger = Ledger()
+        self._ledger = AcceptedEvents()
         self._bystanders = Bystanders(self._ledger, AGENT)
         self._sender: Sender | None = None
         self._over = asyncio.Event()
@@ -321,13 +321,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _any_item(ledger: Ledger) -> str:
+def _any_item(ledger: AcceptedEvents) -> str:
     """Choose the item with the most events."""
     items = ledger.fold.items
     return max(items, key=lambda item: sum(items[item].values()), default="sku-1000")
 
 
-def _any_user(ledger: Ledger) -> str:
+def _any_user(ledger: AcceptedEvents) -> str:
     """Choose the user with the most events."""
     users = ledger.fold.users
     key = max(

@@ -22,8 +22,8 @@ from tapstack_local import run as local
 from tapstack_local.bystanders import Bystanders
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.sender import AGENT, Sender
 
@@ -137,7 +137,7 @@ def test_damage_behind_the_pipelines_back_is_told_and_ends_with_1(monkeypatch, c
 
 def test_shards_that_split_and_merge_between_requests_change_no_count():
     async def main():
-        ledger = Ledger()
+        ledger = AcceptedEvents()
         async with EmbeddedCloud(CloudConfig(shards=2, reshard=True, seed=3, batch_size=100)) as cloud:
             before = cloud.open_shards
             requests = local.shop(3, 3_000, None, local._now_ms())
@@ -172,7 +172,7 @@ async def post_by_hand(cloud, numbers):
 
 def test_what_others_post_meanwhile_is_counted_and_spoils_no_verdict():
     async def main():
-        ledger = Ledger()
+        ledger = AcceptedEvents()
         bystanders = Bystanders(ledger, AGENT)
         config = CloudConfig(shards=2, seed=3, batch_size=100)
         async with EmbeddedCloud(config, witness=bystanders) as cloud:

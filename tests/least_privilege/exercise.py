@@ -27,8 +27,8 @@ from infrastructure.toolbox import ROOT
 from tapstack_emulator.call_recorder import CallRecorder, RecordedCall
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.run import shop
 from tapstack_local.sender import Sender
@@ -113,7 +113,7 @@ def exercise(document: Mapping[str, Any], packages: Path) -> Exercised:
 
 
 async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
-    ledger = Ledger()
+    ledger = AcceptedEvents()
     config = CloudConfig(faults="many", seed=SEED, blueprint=blueprint)
     async with EmbeddedCloud(config, recorder=recorder) as cloud:
         sender = Sender(cloud.base_url, ledger, events_per_min=None, seed=SEED)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from tapstack_local.reconciliation.ledger import Identity, identity_of
+from tapstack_local.reconciliation.accepted_events import Identity, identity_of
 from tapstack_local.reconciliation.tables import Tables
 
 SESSION_GAP_S = 30 * 60

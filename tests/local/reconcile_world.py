@@ -2,8 +2,8 @@
 
 import msgspec
 
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import Ledger, digest
 from tapstack_local.reconciliation.tables import Tables
 
 AT_S = 1_800_000_000
@@ -35,11 +35,11 @@ def purchase():
     }
 
 
-def ledger_of(*events):
-    ledger = Ledger()
+def accepted_of(*events):
+    accepted = AcceptedEvents()
     for event in events:
-        ledger.accept(event)
-    return ledger
+        accepted.accept(event)
+    return accepted
 
 
 class ByHand:
@@ -82,7 +82,7 @@ EVENTS = [view(0), view(1, "b"), view(2), purchase()]
 
 
 def outcome(rows, *events):
-    result = reconcile(ledger_of(*(events or EVENTS)), rows.tables())
+    result = reconcile(accepted_of(*(events or EVENTS)), rows.tables())
     return result.lost, result.overcounted
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapstack_local.bystanders import Bystanders
-from tapstack_local.reconciliation.ledger import Ledger
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 
 EVENT = {
     "event_type": "item_view",
@@ -40,7 +40,7 @@ def put_body(*events: Mapping[str, Any]) -> bytes:
 def test_what_is_put_is_in_doubt_once_somebody_else_has_posted(
     method: str, headers: dict[str, str], doubted: int
 ) -> None:
-    ledger = Ledger()
+    ledger = AcceptedEvents()
     bystanders = Bystanders(ledger, "own")
     bystanders.request(method, headers)
     bystanders.put(put_body(EVENT))
@@ -48,7 +48,7 @@ def test_what_is_put_is_in_doubt_once_somebody_else_has_posted(
 
 
 def test_what_the_sender_gets_an_answer_for_is_not_in_doubt() -> None:
-    ledger = Ledger()
+    ledger = AcceptedEvents()
     bystanders = Bystanders(ledger, "own")
     bystanders.request("POST", {})
     bystanders.put(put_body(EVENT, {**EVENT, "event_id": "f"}))

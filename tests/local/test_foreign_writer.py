@@ -10,8 +10,8 @@ from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
 from tapstack_emulator import ManualClock, MemoryKinesis
 from tapstack_local.faults.foreign_writer import NAME, ForeignWriter
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import StoredEvent, Tables
 
 
@@ -57,5 +57,5 @@ STORED = [StoredEvent(f"quarantine/{data!r}", "why", data) for data in (b"a", b"
     ],
 )
 def test_each_is_in_quarantine_once(foreign: list[bytes], lost: int, overcounted: int) -> None:
-    result = reconcile(Ledger(), Tables(quarantined=list(STORED)), foreign_records=foreign)
+    result = reconcile(AcceptedEvents(), Tables(quarantined=list(STORED)), foreign_records=foreign)
     assert (result.lost, result.overcounted) == (lost, overcounted)

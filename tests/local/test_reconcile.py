@@ -10,30 +10,30 @@ from reconcile_world import (
     RAW,
     VIEW,
     ByHand,
+    accepted_of,
     hundred,
-    ledger_of,
     outcome,
     purchase,
     view,
 )
 
+from tapstack_local.reconciliation.accepted_events import digest, effect_of
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import digest, effect_of
 
 NOT_HERE = {  # looked for, and there is none
     "rows that are none of ours",
-    "accepted events set aside, and why",
+    "accepted events among the dead letters",
     "foreign records in quarantine",
 }
 
 
 def found(rows, *events):
-    result = reconcile(ledger_of(*(events or EVENTS)), rows.tables())
+    result = reconcile(accepted_of(*(events or EVENTS)), rows.tables())
     return {finding.name for finding in result.findings if finding.short or finding.over}
 
 
 def test_when_all_is_well_nothing_is_found():
-    result = reconcile(ledger_of(*EVENTS, view(1, "b")), ByHand().tables())
+    result = reconcile(accepted_of(*EVENTS, view(1, "b")), ByHand().tables())
     assert (result.lost, result.overcounted, result.applied, result.duplicates) == (0, 0, 4, 1)
     assert all(
         finding.compared and not finding.examples
@@ -43,7 +43,7 @@ def test_when_all_is_well_nothing_is_found():
 
 
 def test_an_event_that_was_accepted_and_is_nowhere_is_lost_and_named():
-    result = reconcile(ledger_of(*EVENTS, view(3, "b")), ByHand().tables())
+    result = reconcile(accepted_of(*EVENTS, view(3, "b")), ByHand().tables())
     assert (result.lost, result.overcounted) == (1, 0)
     examples = [example for finding in result.findings for example in finding.examples]
     assert "U#u item_view: 3 instead of 4" in examples
@@ -124,15 +124,15 @@ def test_a_wrong_leaderboard_is_found(board):
 def test_a_row_that_nobody_should_have_written_is_found():
     tables = ByHand().tables()
     tables.add("X#1", "-", msgspec.msgpack.encode({}))
-    assert reconcile(ledger_of(*EVENTS), tables).overcounted == 1
+    assert reconcile(accepted_of(*EVENTS), tables).overcounted == 1
 
 
 def test_an_event_that_was_never_answered_for_may_count_or_not():
     for events in ([*EVENTS[:-1]], [*EVENTS]):
-        ledger = ledger_of(*events)
-        ledger.doubt(purchase())
-        ledger.doubt(view(3, "b"))
-        result = reconcile(ledger, ByHand().tables())
+        accepted = accepted_of(*events)
+        accepted.doubt(purchase())
+        accepted.doubt(view(3, "b"))
+        result = reconcile(accepted, ByHand().tables())
         assert (result.lost, result.overcounted) == (0, 0)
 
 
@@ -140,12 +140,12 @@ def test_a_long_event_is_one_event():
     effect = effect_of(hundred())
     assert len(effect.items) == 100
     assert effect.delta == {PURCHASE: 1, "EUR": 100_000_000}
-    assert set(ledger_of(hundred()).ids["U#u"]) == {digest("e-1")}
+    assert set(accepted_of(hundred()).ids["U#u"]) == {digest("e-1")}
 
 
 def test_a_part_that_a_row_still_expects_is_missing_and_named():
     rows = ByHand()
     rows.user[0][4] = [17]
-    result = reconcile(ledger_of(*EVENTS), rows.tables())
+    result = reconcile(accepted_of(*EVENTS), rows.tables())
     assert (result.lost, result.overcounted) == (1, 0)
     assert "U#u part with digest 17: accepted, and never seen" in result.findings[1].examples

@@ -16,8 +16,8 @@ from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
 from tapstack.errors import InvalidEvent
 from tapstack.ports import Row
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.ledger import Ledger
 from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
 from tapstack_local.traffic import Sins, generate
 
@@ -62,8 +62,8 @@ def is_valid(payload):
 
 
 def run_consumer(payloads):
-    """Send everything through the real consumer, a lane a shard; tell the ledger and the tables."""
-    memory, late, ledger = Memory(), Memory(), Ledger()
+    """Send everything through the real consumer, a lane a shard; tell the accepted and the tables."""
+    memory, late, accepted = Memory(), Memory(), AcceptedEvents()
     world = World(table=memory, quarantine=Memory(), late=late, clock=Still(), jitter=random.random)
     shards = [[] for _ in range(LANES)]
     for payload in payloads:
@@ -71,10 +71,10 @@ def run_consumer(payloads):
             event = decode_client_event(msgspec.json.encode(payload))
         except InvalidEvent:
             continue
-        ledger.accept(payload)
+        accepted.accept(payload)
         record = StreamRecord(
             shard_id="shardId-0",
-            sequence_number=str(ledger.accepted_count),
+            sequence_number=str(accepted.accepted_count),
             data=encode_event(canonical(event, datetime.fromtimestamp(AT_S, tz=UTC))),
             arrived_at_s=AT_S,
         )
@@ -91,7 +91,7 @@ def run_consumer(payloads):
         kept = msgspec.json.decode(body, type=dict)
         data = msgspec.convert(kept["data"], bytes)
         tables.late.append(StoredEvent(key, "late", data, kept["arrived_at_s"]))
-    return ledger, tables
+    return accepted, tables
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_the_checker_and_the_consumer_agree_on_generated_traffic(consumed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_any_change_of_a_counter_is_found(consumed, seed):
-    ledger, tables = consumed
+    accepted, tables = consumed
     chance = random.Random(seed)
     changed = Tables(dict(tables.users), dict(tables.items), dict(tables.boards), tables.late)
     if seed % 2:
@@ -125,7 +125,7 @@ def test_any_change_of_a_counter_is_found(consumed, seed):
         counters = chance.choice([row for row in lanes.values() if row.lifetime]).lifetime
     key = chance.choice(sorted(counters, key=str))
     counters[key] += chance.choice([-1, 1])
-    result = reconcile(ledger, changed, age_max_s=7 * 86_400)
+    result = reconcile(accepted, changed, age_max_s=7 * 86_400)
     assert result.lost + result.overcounted == 1
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tapstack.core import aggregates, cooccurrence, dedupe, events, fold, ranking, rows, sessions
 from tapstack.errors import Unavailable
-from tapstack_local.reconciliation import checker, identities, ledger
+from tapstack_local.reconciliation import accepted_events, checker, identities
 from tapstack_local.reconciliation.tables import Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
@@ -47,7 +47,7 @@ def test_the_page_lists_every_field_in_the_order_of_the_code():
 def test_the_page_and_the_checker_have_the_codes_of_the_event_types():
     types = documented()[1]
     assert {code: name for code, (name, _) in types.items()} == dict(enumerate(events.EVENT_TYPES))
-    assert tuple(ledger.TYPES) == events.EVENT_TYPES
+    assert tuple(accepted_events.TYPES) == events.EVENT_TYPES
     interesting = {code for code, (_, is_interesting) in types.items() if is_interesting}
     assert interesting == ranking.INTERESTED == checker.INTEREST
 

@@ -1,4 +1,5 @@
 """Whether every accepted event is counted exactly once: what ought to be in the tables, against what is.
 
-`checker` compares what `ledger` folds with what `tables` reads back; it shares no code with the pipeline.
+`checker` compares what `accepted_events` folds with what `tables` reads back. It shares no code with the
+pipeline.
 """

@@ -1,8 +1,8 @@
 """The checker: every accepted event is counted exactly once, whichever way the tables are looked at.
 
-It compares what ought to be there (`ledger`) with what was read back (`tables`), and
+It compares what ought to be there (`accepted_events`) with what was read back (`tables`), and
 shares no code with the pipeline. Events in the late store need not be counted, if the checker sees why they
-are late (`aside`): whether one had been counted before is found out from its user's
+are late (`dead_letters`): whether one had been counted before is found out from its user's
 counters. Events that were sent and never answered for may count or not.
 """
 
@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tapstack_local.reconciliation.aside import check_foreign, check_set_aside, stored_effect
-from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
-from tapstack_local.reconciliation.identities import check_identities
-from tapstack_local.reconciliation.ledger import (
+from tapstack_local.reconciliation.accepted_events import (
     CODES,
     WINDOW_LENGTHS_S,
+    AcceptedEvents,
     Counters,
     Effect,
     Fold,
     Identity,
-    Ledger,
 )
+from tapstack_local.reconciliation.dead_letters import check_dead_letters, check_foreign, stored_effect
+from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
+from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
 
 WINDOW_NAMES = ("5m", "1h", "1d")
@@ -50,7 +50,7 @@ class Reconciliation:
     gaps
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
-        Accepted, and neither counted nor set aside as late for a reason that the checker can see; counted
+        Accepted, and neither counted nor stored as late for a reason that the checker can see; counted
         more often than accepted. An accepted event in quarantine that is not counted is lost, and so is a
         foreign record that is not there.
     findings
@@ -72,15 +72,19 @@ class Reconciliation:
 class _Expected:
     """The accepted events' fold, and by how much each figure may differ from it."""
 
-    ledger: Ledger
+    accepted: AcceptedEvents
     removed: Fold  # late for a reason, and surely not counted
     optional: Fold  # late for a reason, and perhaps counted before
     doubted: Fold  # sent, and never answered for
     late: set[Identity]  # late for a reason
 
+    def folds(self) -> tuple[Fold, Fold, Fold, Fold]:
+        """Return all four, in the order in which `compare` takes them."""
+        return self.accepted.fold, self.removed, self.optional, self.doubted
+
 
 def reconcile(
-    ledger: Ledger,
+    accepted: AcceptedEvents,
     tables: Tables,
     age_max_s: int = 30 * 86_400,
     foreign_records: Sequence[bytes] = (),
@@ -89,7 +93,7 @@ def reconcile(
 
     Parameters
     ----------
-    ledger
+    accepted
         What was accepted.
     tables
         What was read back after the pipeline was drained.
@@ -98,9 +102,9 @@ def reconcile(
     foreign_records
         What else was written to the stream, and is no event.
     """
-    aside, late = check_set_aside(ledger, tables, age_max_s)
-    expected = _expect(ledger, tables, late)
-    identities, gaps = check_identities(ledger, tables, expected.late)
+    dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
+    expected = _expect(accepted, tables, late)
+    identities, gaps = check_identities(accepted, tables, expected.late)
     events = Finding("events known by the users' rows", identities.compared, *identities.totals())
     events.examples = identities.examples[:EXAMPLES_MAX]
     against_events = [
@@ -109,7 +113,7 @@ def reconcile(
         _check_items(expected, tables),
         *_check_windows(expected, tables),
         _check_strange(tables),
-        aside,
+        dead_letters,
         check_foreign(tables, foreign_records),
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
@@ -117,9 +121,9 @@ def reconcile(
     if lost == overcounted == 0:
         lost, overcounted = _totals(against_each_other)
     return Reconciliation(
-        accepted=ledger.accepted_count,
+        accepted=accepted.accepted_count,
         applied=sum(_events(row.counters) for row in tables.users.values()),
-        duplicates=ledger.accepted_count - ledger.distinct_count,
+        duplicates=accepted.accepted_count - accepted.distinct_count,
         late=len({effect.identity for effect in _stored_effects(tables.late)}),
         quarantined=len(tables.quarantined),
         gaps=gaps,
@@ -130,34 +134,34 @@ def reconcile(
 
 
 def _totals(findings: list[Finding]) -> tuple[int, int]:
-    """Tell the numbers of events: as the users' views say, which tell them exactly, else as the worst."""
+    """Return the numbers of events: as the users' views say, which tell them exactly, else as the worst."""
     short, over = ([getattr(finding, side) for finding in findings] for side in ("short", "over"))
     return max(short[:2]) or max(short), max(over[:2]) or max(over)
 
 
-def _expect(ledger: Ledger, tables: Tables, late: list[Effect]) -> _Expected:
+def _expect(accepted: AcceptedEvents, tables: Tables, late: list[Effect]) -> _Expected:
     """Excuse what is late for a reason, and nothing else."""
-    expected = _Expected(ledger, Fold(), Fold(), Fold(), {effect.identity for effect in late})
+    expected = _Expected(accepted, Fold(), Fold(), Fold(), {effect.identity for effect in late})
     by_user: dict[str, list[Effect]] = {}
     for effect in late:
         by_user.setdefault(effect.user, []).append(effect)
     for user, excused in by_user.items():
-        into = _fate(ledger, tables, user, excused)
+        into = _fate(accepted, tables, user, excused)
         for effect in excused:
             if into == "removed":
                 expected.removed.add(effect)
             elif into == "optional":
                 expected.optional.add(effect)
-    for effect in ledger.doubted().values():
+    for effect in accepted.doubted().values():
         expected.doubted.add(effect)
     return expected
 
 
-def _fate(ledger: Ledger, tables: Tables, user: str, late: list[Effect]) -> str:
-    """Tell whether a user's late events were counted as well: if their counters say it, all or none."""
+def _fate(accepted: AcceptedEvents, tables: Tables, user: str, late: list[Effect]) -> str:
+    """Return whether a user's late events were counted as well: if their counters say it, all or none."""
     row = tables.users.get(user)
     actual = {} if row is None else row.counters
-    whole = ledger.fold.users.get(user, {})
+    whole = accepted.fold.users.get(user, {})
     without = dict(whole)
     for effect in late:
         for key, amount in effect.delta.items():
@@ -181,10 +185,7 @@ def _check_users(expected: _Expected, tables: Tables) -> Finding:
     compare(
         finding,
         actual,
-        expected.ledger.fold.users,
-        expected.removed.users,
-        expected.optional.users,
-        expected.doubted.users,
+        *(fold.users for fold in expected.folds()),
     )
     return finding
 
@@ -195,10 +196,7 @@ def _check_items(expected: _Expected, tables: Tables) -> Finding:
     compare(
         finding,
         {f"I#{item}": counters for item, counters in actual.items()},
-        *(
-            {f"I#{item}": counters for item, counters in fold.items.items()}
-            for fold in (expected.ledger.fold, expected.removed, expected.optional, expected.doubted)
-        ),
+        *({f"I#{item}": counters for item, counters in fold.items.items()} for fold in expected.folds()),
     )
     return finding
 
@@ -222,7 +220,7 @@ def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
                         for n, counters in fold.windows[position].get(item, {}).items()
                         if n >= oldest
                     }
-                    for fold in (expected.ledger.fold, expected.removed, expected.optional, expected.doubted)
+                    for fold in expected.folds()
                 ),
             )
         yield finding
@@ -233,7 +231,7 @@ def _check_sums(expected: _Expected, tables: Tables) -> Finding:
     finding = Finding("items' sums against users' sums")
     users = _sum(row.counters for row in tables.users.values())
     items = _sum(row.lifetime for lanes in tables.items.values() for row in lanes.values())
-    fold = expected.ledger.fold
+    fold = expected.accepted.fold
     whole_users, whole_items = _sum(fold.users.values()), _sum(fold.items.values())
     for key in sorted(key for key in whole_users | users | items if isinstance(key, int)):
         slack = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tapstack_local.reconciliation.ledger import TYPES, Counters
+from tapstack_local.reconciliation.accepted_events import TYPES, Counters
 
 EXAMPLES_MAX = 5
 
@@ -104,5 +104,5 @@ def compare(
 
 
 def type_name(key: int | str) -> str:
-    """Tell what a key of counters stands for."""
+    """Return the name of a key of counters."""
     return TYPES[key] if isinstance(key, int) and key < len(TYPES) else str(key)

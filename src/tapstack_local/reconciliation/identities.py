@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tapstack_local.reconciliation.ledger import Identity, Ledger
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Identity
 from tapstack_local.reconciliation.tables import Tables, UserRow
 
 CLIENTS_MAX = 16  # clients a row remembers; a further one makes it forget the one used longest ago
@@ -28,7 +28,7 @@ class Identities:
     phantom: list[str] = field(default_factory=list)
 
     def totals(self) -> tuple[int, int]:
-        """Tell how many are missing, and how many should not be there."""
+        """Return how many are missing, and how many should not be there."""
         return len(self.missing), len(self.phantom)
 
     @property
@@ -39,12 +39,14 @@ class Identities:
         ]
 
 
-def check_identities(ledger: Ledger, tables: Tables, late: Collection[Identity]) -> tuple[Identities, int]:
+def check_identities(
+    accepted: AcceptedEvents, tables: Tables, late: Collection[Identity]
+) -> tuple[Identities, int]:
     """Look up every accepted event in its user's row, and every event of a row among the accepted.
 
     Parameters
     ----------
-    ledger
+    accepted
         What was accepted.
     tables
         What was read back.
@@ -57,15 +59,15 @@ def check_identities(ledger: Ledger, tables: Tables, late: Collection[Identity])
         What was found, and how many numbers the rows miss in their clients' sequences.
     """
     found = Identities()
-    doubted = ledger.doubted()
+    doubted = accepted.doubted()
     empty = UserRow({}, -1, {}, -1, [], {}, 0)
-    for (user, client), numbers in ledger.clients.items():
+    for (user, client), numbers in accepted.clients.items():
         row = tables.users.get(user, empty)
         found.compared += len(numbers)
         for n in sorted(_unseen(row, client, numbers)):
             if (user, client, n) not in late:
                 found.missing.append(f"{user} client {client} n {n}")
-    for user, names in ledger.ids.items():
+    for user, names in accepted.ids.items():
         row = tables.users.get(user, empty)
         found.compared += len(names)
         for digest, (name, client_ms) in names.items():
@@ -75,12 +77,12 @@ def check_identities(ledger: Ledger, tables: Tables, late: Collection[Identity])
     for user, row in tables.users.items():
         gaps += sum(last - first + 1 for _, _, missing in row.clients.values() for first, last in missing)
         found.missing += [f"{user} part with digest {part}" for part in row.parts]
-        _find_phantoms(found, ledger, user, row, doubted)
+        _find_phantoms(found, accepted, user, row, doubted)
     return found, gaps
 
 
 def _unseen(row: UserRow, client: str, numbers: set[int]) -> set[int]:
-    """Tell the numbers that a row knows it has not seen."""
+    """Return the numbers that a row knows it has not seen."""
     seen = row.clients.get(bytes.fromhex(client.replace("-", "")))
     if seen is None:
         forgotten = len(row.clients) >= CLIENTS_MAX and row.clients_floor_ms >= int(
@@ -94,23 +96,23 @@ def _unseen(row: UserRow, client: str, numbers: set[int]) -> set[int]:
 
 
 def _find_phantoms(
-    found: Identities, ledger: Ledger, user: str, row: UserRow, doubted: Collection[Identity]
+    found: Identities, accepted: AcceptedEvents, user: str, row: UserRow, doubted: Collection[Identity]
 ) -> None:
     doubted_ids = {identity for identity in doubted if identity[0] == user} if doubted else set()
     for raw, (low, top, gaps) in row.clients.items():
         text = raw.hex()
         client = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-        accepted = ledger.clients.get((user, client), set())
+        numbers = accepted.clients.get((user, client), set())
         gap_count = sum(last - first + 1 for first, last in gaps)
-        if low == 0 and top + 1 - gap_count == len(accepted) == top + 1:
+        if low == 0 and top + 1 - gap_count == len(numbers) == top + 1:
             continue
         missing = {n for first, last in gaps for n in range(first, last + 1)}
         found.phantom += [
             f"{user} client {client} n {n}"
             for n in range(low, top + 1)
-            if n not in missing and n not in accepted and (user, client, n) not in doubted_ids
+            if n not in missing and n not in numbers and (user, client, n) not in doubted_ids
         ]
-    known = ledger.ids.get(user, {})
+    known = accepted.ids.get(user, {})
     unknown = [digest for digest in row.ids if digest not in known]
     spare = sum(1 for identity in doubted_ids if not identity[1])
     found.phantom += [f"{user} event with digest {digest}" for digest in unknown[spare:]]

@@ -69,7 +69,7 @@ class Fold:
                 _add(numbers.setdefault(effect.at_s // length_s, {}), delta)
 
 
-class Ledger:
+class AcceptedEvents:
     """Everything that was accepted, folded as it comes.
 
     Parameters
@@ -108,14 +108,14 @@ class Ledger:
         self._doubted[identity_of(event)] = effect_of(event)
 
     def knows(self, identity: Identity) -> bool:
-        """Tell whether an event was accepted."""
+        """Return whether an event was accepted."""
         user, client, n = identity
         if isinstance(n, int):
             return n in self.clients.get((user, client), ())
         return digest(n) in self.ids.get(user, ())
 
     def doubted(self) -> dict[Identity, Effect]:
-        """Tell the events that may count or not."""
+        """Return the events that may count or not."""
         return {identity: effect for identity, effect in self._doubted.items() if not self.knows(identity)}
 
 
@@ -128,18 +128,18 @@ def identity_of(event: Mapping[str, Any]) -> Identity:
 
 
 def user_key(event: Mapping[str, Any]) -> str:
-    """Tell the partition key of the event's user."""
+    """Return the partition key of the event's user."""
     user_id = event.get("user_id")
     return f"A#{event['anonymous_id']}" if user_id is None else f"U#{user_id}"
 
 
 def digest(name: str) -> int:
-    """Tell what a row remembers of an id."""
+    """Return the digest by which a row remembers an id."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def effect_of(event: Mapping[str, Any]) -> Effect:
-    """Tell what an event does."""
+    """Return the effect of an event."""
     identity = identity_of(event)
     moment = datetime.fromisoformat(event["occurred_at"])
     at_s = floor(moment.timestamp())

@@ -1,4 +1,4 @@
-"""The checker and what was set aside: what is late or in quarantine without a reason is lost."""
+"""The checker and the dead letters: an event that is one without a reason is lost."""
 
 import msgspec
 import pytest
@@ -10,8 +10,8 @@ from reconcile_world import (
     RAW,
     VIEW,
     ByHand,
+    accepted_of,
     hundred,
-    ledger_of,
     outcome,
     purchase,
     view,
@@ -48,22 +48,22 @@ def test_a_long_event_in_the_late_store_is_there_whole():
 
 
 @pytest.mark.parametrize("kind", ["late", "quarantined"])
-def test_a_pipeline_that_sets_everything_aside_loses_everything(kind):
+def test_a_pipeline_that_makes_every_event_a_dead_letter_loses_everything(kind):
     events = [view(0), view(1, "b"), purchase()]
     tables = Tables(**{kind: [stored(event, days=0) for event in events]})
-    result = reconcile(ledger_of(*events), tables)
+    result = reconcile(accepted_of(*events), tables)
     assert (result.applied, result.lost) == (0, 3)
 
 
 def test_an_accepted_event_in_quarantine_is_lost_however_old():
     tables = Tables(quarantined=[stored(view(0))])
-    assert reconcile(ledger_of(view(0)), tables).lost == 1
+    assert reconcile(accepted_of(view(0)), tables).lost == 1
 
 
 def test_poison_that_the_collector_never_saw_is_nobodys_loss():
     tables = ByHand().tables()
     tables.quarantined = [StoredEvent("quarantine/1", "no JSON", b"?", AT_S), stored(view(9))]
-    result = reconcile(ledger_of(*EVENTS), tables)
+    result = reconcile(accepted_of(*EVENTS), tables)
     assert (result.quarantined, result.lost, result.overcounted) == (2, 0, 0)
 
 
@@ -94,26 +94,26 @@ def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, m
     elif not memory:
         event = tables.late[0] = stored(view(3, "b"), days=29)
     payload = msgspec.json.decode(event.data)
-    ledger = ledger_of(*EVENTS, payload)
-    finding = next(each for each in reconcile(ledger, tables).findings if "aside" in each.name)
+    accepted = accepted_of(*EVENTS, payload)
+    finding = next(each for each in reconcile(accepted, tables).findings if "dead letters" in each.name)
     assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
 
 
-def test_what_is_aside_without_a_reason_adds_to_what_is_nowhere():
+def test_dead_letters_without_a_reason_add_to_what_is_nowhere():
     tables = ByHand().tables()
     tables.quarantined = [stored(view(4)), stored(view(4))]
     tables.late = [stored(view(5), days=0)]
-    result = reconcile(ledger_of(*EVENTS, view(3, "b"), view(4), view(5)), tables)
+    result = reconcile(accepted_of(*EVENTS, view(3, "b"), view(4), view(5)), tables)
     assert (result.lost, result.overcounted) == (3, 0)
-    [finding] = [each for each in result.findings if "aside" in each.name]
+    [finding] = [each for each in result.findings if "dead letters" in each.name]
     assert (finding.compared, finding.short) == (3, 2)
 
 
 @pytest.mark.parametrize("kind", ["late", "quarantined"])
-def test_a_copy_aside_of_an_event_that_is_counted_is_no_loss(kind):
+def test_a_dead_letter_that_is_a_copy_of_an_event_that_is_counted_is_no_loss(kind):
     tables = ByHand().tables()
     setattr(tables, kind, [stored(view(2), days=0), stored(purchase(), days=0)])
-    result = reconcile(ledger_of(*EVENTS), tables)
+    result = reconcile(accepted_of(*EVENTS), tables)
     assert (result.lost, result.overcounted) == (0, 0)
 
 
@@ -121,12 +121,12 @@ def test_whether_a_quarantined_event_that_its_row_forgot_is_lost_the_counters_sa
     tables = ByHand().tables()
     tables.users["U#u"].clients = {RAW: [3, 2, []]}
     tables.quarantined = [stored(view(2), days=0)]
-    assert reconcile(ledger_of(*EVENTS), tables).lost == 0
+    assert reconcile(accepted_of(*EVENTS), tables).lost == 0
     tables.users["U#u"].counters[VIEW] -= 1
-    assert reconcile(ledger_of(*EVENTS), tables).lost == 1
+    assert reconcile(accepted_of(*EVENTS), tables).lost == 1
 
 
 def test_a_clock_ahead_is_no_excuse():
     tables = ByHand().tables()
     tables.late = [stored(view(3, "b"), days=0, skew_ms=-1)]
-    assert reconcile(ledger_of(*EVENTS, view(3, "b")), tables).lost == 1
+    assert reconcile(accepted_of(*EVENTS, view(3, "b")), tables).lost == 1

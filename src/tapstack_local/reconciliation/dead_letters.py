@@ -1,4 +1,4 @@
-"""What was set aside, against the reasons there can be: who sets everything aside counts nothing."""
+"""The dead letters, against their possible reasons: a pipeline that quarantines everything counts nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Effect, Identity, digest, effect_of
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding
-from tapstack_local.reconciliation.ledger import Effect, Identity, Ledger, digest, effect_of
 from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
 
 PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
@@ -24,12 +24,14 @@ def stored_effect(stored: StoredEvent) -> Effect | None:
         return None
 
 
-def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Finding, list[Effect]]:
+def check_dead_letters(
+    accepted: AcceptedEvents, tables: Tables, age_max_s: int
+) -> tuple[Finding, list[Effect]]:
     """Look for accepted events in quarantine, and for late ones that nothing makes late.
 
     Parameters
     ----------
-    ledger
+    accepted
         What was accepted.
     tables
         What was read back.
@@ -39,18 +41,18 @@ def check_set_aside(ledger: Ledger, tables: Tables, age_max_s: int) -> tuple[Fin
     Returns
     -------
     tuple
-        What was found: too low by the events that stand aside without a reason and that their users' rows do
+        What was found: too low by the dead letters without a reason and that their users' rows do
         not know as counted. And the accepted events whose being late has a reason, each once: they
         alone need not be counted.
     """
-    finding = Finding("accepted events set aside, and why")
+    finding = Finding("accepted events among the dead letters")
     late: dict[Identity, Effect] = {}
     unexcused: set[Identity] = set()
     for is_late, stored in [(True, each) for each in tables.late] + [
         (False, each) for each in tables.quarantined
     ]:
         effect = stored_effect(stored)
-        if effect is None or not ledger.knows(effect.identity):
+        if effect is None or not accepted.knows(effect.identity):
             continue
         finding.compared += 1
         row = tables.users.get(effect.user, _NO_ROW)
@@ -74,7 +76,7 @@ def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
 
 
 def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: int) -> bool:
-    """Tell whether an event is too old or too long, or its row may have forgotten it."""
+    """Return whether an event is too old or too long, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)
     said = event.get("received_at")
     received_ms = 0 if said is None else round(datetime.fromisoformat(said).timestamp() * 1_000)
@@ -87,7 +89,7 @@ def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: i
 
 
 def _is_known(effect: Effect, row: UserRow) -> bool:
-    """Tell whether a row knows that it counts an event."""
+    """Return whether a row knows that it counts an event."""
     _, client, n = effect.identity
     if not isinstance(n, int):
         return digest(n) in row.ids
@@ -96,7 +98,7 @@ def _is_known(effect: Effect, row: UserRow) -> bool:
 
 
 def _is_forgotten(effect: Effect, row: UserRow) -> bool:
-    """Tell whether a row no longer knows if it counts an event; all times are in milliseconds."""
+    """Return whether a row no longer knows if it counts an event; all times are in milliseconds."""
     _, client, n = effect.identity
     if not isinstance(n, int):
         return digest(n) not in row.ids and effect.client_ms <= row.ids_floor_ms

@@ -150,7 +150,7 @@ def named(plan: Plan) -> list[str]:
 
 
 def unmatched(names: list[str], outcome: Outcome) -> list[str]:
-    """Tell which of the names a run did not have."""
+    """Return which of the names a run did not have."""
     if not names:
         return names
     had = {*outcome.decisions, *(f"device {number}" for number in outcome.devices)}

@@ -12,7 +12,7 @@ from tapstack_simulation.checking.facts import Name, native_name, opaque_name, r
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.event_details import decorate
-from tapstack_simulation.faults import Ledger
+from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import DAY_US, Actor, Kernel
 from tapstack_simulation.poison import NO_EVENTS
 
@@ -85,7 +85,7 @@ class Clients:
     ----------
     kernel
         The scheduler.
-    ledger
+    faults
         The faults.
     collectors
         Where they send to.
@@ -93,8 +93,8 @@ class Clients:
         How many items the shop has.
     """
 
-    def __init__(self, kernel: Kernel, ledger: Ledger, collectors: Collectors, items: int) -> None:
-        self._kernel, self._ledger, self._collectors, self._items = kernel, ledger, collectors, items
+    def __init__(self, kernel: Kernel, faults: FaultSchedule, collectors: Collectors, items: int) -> None:
+        self._kernel, self._faults, self._collectors, self._items = kernel, faults, collectors, items
         self.devices: list[Device] = []
         self.flush = False
 
@@ -119,7 +119,7 @@ class Clients:
             device.events_left -= burst
             for _ in range(burst):
                 device.outbox += self._event(rng, device)
-            if self._ledger.decide(actor, "C3", 0.1):
+            if self._faults.decide(actor, "C3", 0.1):
                 self._misfortune(actor, device)
             self._follow_habit(actor, device)
             self._repeat(actor, device)
@@ -132,11 +132,11 @@ class Clients:
     def _set_up(self, actor: Actor, device: Device) -> None:
         if device.native:
             self._renew(actor, device)
-        if self._ledger.decide(actor, "C3"):
+        if self._faults.decide(actor, "C3"):
             wild = actor.random.random() < 0.1
             device.skew_ms = WILD_SKEW_MS if wild else actor.random.choice(SKEWS_MS)
             if device.skew_ms:
-                self._ledger.count("C3")
+                self._faults.count("C3")
 
     def _misfortune(self, actor: Actor, device: Device) -> None:
         """Be offline, lose the storage, or lose the clock."""
@@ -152,7 +152,7 @@ class Clients:
             self._renew(actor, device)  # another tab, with a client id of its own
         else:
             device.skew_ms = rng.choice(SKEWS_MS)
-        self._ledger.count("C3")
+        self._faults.count("C3")
 
     def _follow_habit(self, actor: Actor, device: Device) -> None:
         """Press on one of the bounds of the user's memory."""
@@ -172,14 +172,14 @@ class Clients:
     def _repeat(self, actor: Actor, device: Device) -> None:
         """Send something again: what was just made, or what was sent long ago."""
         rate = 0.5 if device.habit else 0.1
-        if self.flush or not self._ledger.decide(actor, "S2", rate):
+        if self.flush or not self._faults.decide(actor, "S2", rate):
             return
         again = device.history or device.outbox
         if actor.random.random() < 0.3 and device.outbox:
             again = device.outbox[-1:]
         if again:
             device.outbox.append(actor.random.choice(again))
-            self._ledger.count("S2")
+            self._faults.count("S2")
 
     def _renew(self, actor: Actor, device: Device) -> None:
         now_ms = self._kernel.now_ms + device.skew_ms

@@ -13,9 +13,9 @@ from tapstack_emulator import Crash
 from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.rows import Violation
-from tapstack_simulation.cloud import STREAM, Cloud
+from tapstack_simulation.faulty_channels import FaultyChannel, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
-from tapstack_simulation.lines import Line, latency_us
+from tapstack_simulation.observed_aws import STREAM, ObservedAws
 
 EVENT_BYTES_MAX = 32_768
 REQUEST_BYTES_MAX = 1_000_000
@@ -53,21 +53,21 @@ class Collectors:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.checker = cloud.checker
+    def __init__(self, aws: ObservedAws) -> None:
+        self.checker = aws.checker
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
-        self._cloud = cloud
-        self._writer = KinesisWriter(Line(cloud, cloud.stream_api, "kinesis", "collector"), STREAM)
+        self._aws = aws
+        self._writer = KinesisWriter(FaultyChannel(aws, aws.stream_api, "kinesis", "collector"), STREAM)
         self._requests = 0
 
     def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
-        """Send events in a request and wait; tell each one's fate, None if no usable answer came."""
-        cloud = self._cloud
+        """Send events in a request and return the fate of each, None if no usable answer came."""
+        aws = self._aws
         self._requests += 1
         request = encode_event(
             method="POST",
@@ -77,26 +77,26 @@ class Collectors:
             client=SENDER,
             target_group_arn=TARGET_GROUP,
         )
-        reply = Reply(cloud.kernel)
-        cloud.kernel.spawn(
+        reply = Reply(aws.kernel)
+        aws.kernel.spawn(
             f"c{self._requests}", lambda actor: self._serve(actor, request, reply), latency_us(client)
         )
         patience_us = PATIENCE_US
-        hangs_up = cloud.ledger.decide(client, "C2", 0.05)
+        hangs_up = aws.faults.decide(client, "C2", 0.05)
         if hangs_up:
             patience_us = client.random.randrange(30_000)
         answer = reply.wait(patience_us)
         if hangs_up and answer is None:
-            cloud.ledger.count("C2")
+            aws.faults.count("C2")
         return _fates(answer, len(events)) if isinstance(answer, bytes) else None
 
     def _serve(self, actor: Actor, request: bytes, reply: Reply) -> None:
-        cloud = self._cloud
+        aws = self._aws
         actor.clock_offset_ms = self.clock_offset_ms
         self.running[actor.name] = actor
         world = World(
-            stream=_Watched(self._writer, cloud.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
-            clock=ActorClock(cloud.kernel, actor),
+            stream=_Watched(self._writer, aws.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
+            clock=ActorClock(aws.kernel, actor),
             jitter=actor.random.random,
         )
         try:
@@ -115,8 +115,8 @@ class Collectors:
             raise Violation(4, f"the collector raised {type(error).__name__}: {error}") from error
         finally:
             self.running.pop(actor.name, None)
-        if cloud.ledger.decide(actor, "C2"):
-            cloud.ledger.count("C2")
+        if aws.faults.decide(actor, "C2"):
+            aws.faults.count("C2")
             reply.give("504", latency_us(actor))
             return
         reply.give(_encode(taken.answer), latency_us(actor))
@@ -124,7 +124,7 @@ class Collectors:
     def end_all(self) -> None:
         """Let every request die."""
         for actor in list(self.running.values()):
-            self._cloud.kernel.kill(actor)
+            self._aws.kernel.kill(actor)
 
 
 def _fates(payload: bytes, count: int) -> list[str]:

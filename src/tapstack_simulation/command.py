@@ -150,7 +150,7 @@ def _show(result: CampaignResult) -> None:
 
 
 def _show_failure(result: CampaignResult, template: Plan) -> None:
-    """Shrink the first failure and tell how to see it again."""
+    """Shrink the first failure and print how to repeat it."""
     for failure in result.failures:
         click.echo(f"seed {failure.seed}: {failure.violation}")
     plan = replace(template, seed=result.failures[0].seed)

@@ -182,7 +182,7 @@ def draw_swarm(rng: random.Random, profile: str, habit: str = "") -> Swarm:
     return Swarm(rates)
 
 
-class Ledger:
+class FaultSchedule:
     """Decides at each occasion whether a fault happens, and keeps what did.
 
     Parameters
@@ -210,7 +210,7 @@ class Ledger:
         self._kernel.trace(name)
 
     def enabled(self, name: str) -> bool:
-        """Tell whether the run draws this fault at all."""
+        """Return whether the run draws this fault at all."""
         return name in self._swarm and not self.healed
 
     def decide(self, actor: Dice, name: str, rate: float | None = None, *, note: str = "") -> bool:

@@ -15,9 +15,9 @@ from tapstack_emulator.event_source_mapping.model import Invoke
 from tapstack_emulator.event_source_mapping.payload import invocation_event
 from tapstack_emulator.event_source_mapping.responses import InvokeResult
 from tapstack_simulation.checking.rows import Violation
-from tapstack_simulation.cloud import TABLE, Cloud
+from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Kernel, Stuck
-from tapstack_simulation.lines import BucketLine, Line, latency_us
+from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
 BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
@@ -33,7 +33,7 @@ class Functions:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     limits
         The first deployment's settings.
@@ -41,44 +41,44 @@ class Functions:
         When an invocation is cut off.
     """
 
-    def __init__(self, cloud: Cloud, limits: Limits, timeout_ms: int) -> None:
+    def __init__(self, aws: ObservedAws, limits: Limits, timeout_ms: int) -> None:
         self.limits = limits
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self.invocations = 0
-        self._cloud = cloud
+        self._aws = aws
         self._timeout_us = timeout_ms * 1000
-        self._table_line = Line(cloud, cloud.table_api, "dynamodb", "consumer")
-        self._quarantine = BucketLine(cloud, cloud.quarantine, "quarantine")
-        self._late = BucketLine(cloud, cloud.late, "late")
-        cloud.checker.lanes.add(limits.lanes)
+        self._table_channel = FaultyChannel(aws, aws.table_api, "dynamodb", "consumer")
+        self._quarantine = FaultyBucket(aws, aws.quarantine, "quarantine")
+        self._late = FaultyBucket(aws, aws.late, "late")
+        aws.checker.lanes.add(limits.lanes)
 
     def deploy(self, limits: Limits) -> None:
         """Replace the code; invocations of the old one go on."""
         self.limits = limits
-        self._cloud.checker.lanes.add(limits.lanes)
+        self._aws.checker.lanes.add(limits.lanes)
 
     def invoke(self, config: MappingConfig, invoke: Invoke, respond: Respond) -> None:
         """Start an invocation for a mapping; `respond` hears of its end, once."""
         self.invocations += 1
-        call = _Invocation(self, self._cloud, config, invoke, respond)
+        call = _Invocation(self, self._aws, config, invoke, respond)
         name = f"i{self.invocations}"
-        self._cloud.kernel.spawn(name, call.run, 500)
+        self._aws.kernel.spawn(name, call.run, 500)
 
     def world(self, actor: Actor) -> World:
         """Make the world of one invocation."""
         return World(
-            table=DynamoTable(self._table_line, TABLE),
+            table=DynamoTable(self._table_channel, TABLE),
             quarantine=self._quarantine,
             late=self._late,
-            clock=ActorClock(self._cloud.kernel, actor),
+            clock=ActorClock(self._aws.kernel, actor),
             jitter=actor.random.random,
         )
 
     def end_all(self) -> None:
         """Let every running invocation die."""
         for actor in list(self.running.values()):
-            self._cloud.kernel.kill(actor)
+            self._aws.kernel.kill(actor)
 
     @property
     def timeout_us(self) -> int:
@@ -95,7 +95,7 @@ class _Context:
         self._deadline_us = deadline_us
 
     def get_remaining_time_in_millis(self) -> int:
-        """Tell how long the invocation may still run, by true time."""
+        """Return the remaining time by the true clock."""
         return (self._deadline_us - self._kernel.now_us) // 1000
 
 
@@ -103,10 +103,10 @@ class _Invocation:
     """One invocation, from request to answer."""
 
     def __init__(
-        self, functions: Functions, cloud: Cloud, config: MappingConfig, invoke: Invoke, respond: Respond
+        self, functions: Functions, aws: ObservedAws, config: MappingConfig, invoke: Invoke, respond: Respond
     ) -> None:
         self._functions = functions
-        self._cloud = cloud
+        self._aws = aws
         self._config = config
         self._invoke = invoke
         self._respond = respond
@@ -115,17 +115,17 @@ class _Invocation:
 
     def run(self, actor: Actor) -> None:
         """Run as an actor."""
-        functions, cloud = self._functions, self._cloud
-        if cloud.ledger.decide(actor, "E10"):
+        functions, aws = self._functions, self._aws
+        if aws.faults.decide(actor, "E10"):
             self._answer(InvokeResult.throttled(), "E10")
             return
         actor.clock_offset_ms = functions.clock_offset_ms
         functions.running[actor.name] = actor
-        deadline_us = cloud.kernel.now_us + functions.timeout_us
-        cloud.kernel.after(functions.timeout_us, lambda: self._cut_off(actor))
-        if cloud.ledger.decide(actor, "E3"):
+        deadline_us = aws.kernel.now_us + functions.timeout_us
+        aws.kernel.after(functions.timeout_us, lambda: self._cut_off(actor))
+        if aws.faults.decide(actor, "E3"):
             after_us = int(actor.random.random() ** 2 * 400_000)
-            cloud.kernel.after(after_us, lambda: self._abandon(actor.random.random() < 0.5))
+            aws.kernel.after(after_us, lambda: self._abandon(actor.random.random() < 0.5))
         try:
             payload = self._consume(actor, deadline_us)
         except Crash:
@@ -139,8 +139,8 @@ class _Invocation:
 
     def _consume(self, actor: Actor, deadline_us: int) -> bytes:
         """Let the function's own code read the event and write the answer, both as JSON."""
-        kernel, invoke, functions = self._cloud.kernel, self._invoke, self._functions
-        self._cloud.batches[actor.name] = [(invoke.shard_id, r.sequence_number) for r in invoke.records]
+        kernel, invoke, functions = self._aws.kernel, self._invoke, self._functions
+        self._aws.batches[actor.name] = [(invoke.shard_id, r.sequence_number) for r in invoke.records]
         event = _decode(invocation_event(self._config, invoke.shard_id, invoke.records))
         context = _Context(kernel, invoke.request_id, deadline_us)
         try:
@@ -156,29 +156,29 @@ class _Invocation:
 
     def _finish(self, actor: Actor, payload: bytes) -> None:
         """Hold the answer against the truth, then perhaps lie about it to the mapping."""
-        ledger = self._cloud.ledger
+        faults = self._aws.faults
         numbers = [record.sequence_number for record in self._invoke.records]
         resume_from = _resume_from(payload, numbers)
         done = numbers if resume_from is None else numbers[: numbers.index(resume_from)]
-        self._cloud.checker.responded(self._invoke.shard_id, done)
+        self._aws.checker.responded(self._invoke.shard_id, done)
         fault = None if resume_from is None else "E7"
-        if ledger.decide(actor, "E8"):
+        if faults.decide(actor, "E8"):
             fault, bad = "E8", actor.random.choice(BAD_IDENTIFIERS)
             payload = b'{"batchItemFailures":[{"itemIdentifier":' + bad + b"}]}"
-        elif resume_from is None and ledger.decide(actor, "E9"):
+        elif resume_from is None and faults.decide(actor, "E9"):
             fault, payload = "E9", actor.random.choice(ANSWERS_LIKE_EMPTY)
-        elif ledger.decide(actor, "E7"):
+        elif faults.decide(actor, "E7"):
             fault, payload = "E7", _failure(actor.random.choice(numbers[: len(done) + 1]))
         result = InvokeResult.success(payload)
-        if ledger.decide(actor, "E2"):
+        if faults.decide(actor, "E2"):
             fault = "E2"
             result = InvokeResult.failed() if actor.random.random() < 0.5 else InvokeResult.throttled()
-        self._cloud.kernel.after(latency_us(actor), lambda: self._answer(result, fault))
+        self._aws.kernel.after(latency_us(actor), lambda: self._answer(result, fault))
 
     def _cut_off(self, actor: Actor) -> None:
         if not self._ended:
-            self._cloud.ledger.count("E1")
-            self._cloud.kernel.kill(actor)
+            self._aws.faults.count("E1")
+            self._aws.kernel.kill(actor)
             self._answer(InvokeResult.failed(b'{"errorMessage":"Task timed out"}'))
 
     def _abandon(self, failed: bool) -> None:  # noqa: FBT001 - one private caller
@@ -190,7 +190,7 @@ class _Invocation:
         if not self._answered:
             self._answered = True
             if self._respond(result) and fault is not None:
-                self._cloud.ledger.count(fault)
+                self._aws.faults.count(fault)
 
 
 def _failure(number: str) -> bytes:

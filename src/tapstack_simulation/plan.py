@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     events_max: int | None = None
 
     def command(self) -> str:
-        """Tell the command that runs exactly this."""
+        """Return the command that runs exactly this."""
         parts = [f"tapstack simulate --seeds 1 --first-seed {self.seed} --profile {self.profile}"]
         if self.devices is not None:
             parts.append(f"--devices {','.join(map(str, self.devices))}")

@@ -43,7 +43,7 @@ class ReadUnits:
         self._at_us = kernel.now_us
 
     def limit(self, operation: str, body: bytes) -> Injection | None:
-        """Tell which rows of a read are left for later; None if there are units for all of them."""
+        """Return which rows of a read are left for later; None if there are units for all of them."""
         self._refill()
         asked = injection.entry_count(operation, body)
         units_a_row = STALE_UNITS * (2 if _is_consistent(body) else 1)

@@ -16,9 +16,9 @@ from tapstack_simulation.checking.past import hold_item, hold_partners, hold_tre
 from tapstack_simulation.checking.questions import Question, check_trends, questions
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.views import by_partition
-from tapstack_simulation.cloud import TABLE, Cloud
+from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, Stuck
-from tapstack_simulation.lines import Line
+from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 _decode = msgspec.json.Decoder().decode
 
@@ -28,38 +28,38 @@ class Readers:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     users, items
         How many there are to ask about.
     """
 
-    def __init__(self, cloud: Cloud, users: int, items: int) -> None:
-        self._cloud = cloud
+    def __init__(self, aws: ObservedAws, users: int, items: int) -> None:
+        self._aws = aws
         self._users, self._items = users, items
-        self._table = DynamoTable(Line(cloud, cloud.table_api, "dynamodb", "reader"), TABLE)
-        cloud.checker.past.is_needed = cloud.ledger.enabled("R1")
+        self._table = DynamoTable(FaultyChannel(aws, aws.table_api, "dynamodb", "reader"), TABLE)
+        aws.checker.past.is_needed = aws.faults.enabled("R1")
         self.stop = False
 
     def start(self) -> None:
         """Start a reader if the run has one."""
-        if self._cloud.checker.past.is_needed:
-            self._cloud.kernel.spawn("r0", self._live)
+        if self._aws.checker.past.is_needed:
+            self._aws.kernel.spawn("r0", self._live)
 
     def _live(self, actor: Actor) -> None:
         while not self.stop:
-            self._cloud.kernel.sleep(actor.random.randrange(6_000_000))
+            self._aws.kernel.sleep(actor.random.randrange(6_000_000))
             try:
-                with self._cloud.checker.past.kept():
+                with self._aws.checker.past.kept():
                     self._ask(actor)
             except Unavailable:
                 continue
-            if not self._cloud.ledger.healed:
-                self._cloud.ledger.count("R1")
+            if not self._aws.faults.healed:
+                self._aws.faults.count("R1")
 
     def _ask(self, actor: Actor) -> None:
         """Ask for one view of each kind and hold it against what the table had meanwhile (invariant 11)."""
-        past, now_s, rng = self._cloud.checker.past, self._cloud.kernel.now_ms // 1000, actor.random
+        past, now_s, rng = self._aws.checker.past, self._aws.kernel.now_ms // 1000, actor.random
         item_id = f"p{int(rng.random() ** 2 * self._items)}"
         user_id = f"user{rng.randrange(self._users)}"
         hold_item(past, item_id, now_s, self._get(self._table, now_s, "items", item_id))
@@ -74,8 +74,8 @@ class Readers:
 
     def check_all(self) -> None:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""
-        now_s = self._cloud.kernel.now_ms // 1000
-        rows = self._cloud.checker.rows
+        now_s = self._aws.kernel.now_ms // 1000
+        rows = self._aws.checker.rows
         check_trends(rows, now_s)
         reader = _Remembering(self._table)
         for question in questions(by_partition(rows), now_s):

@@ -1,4 +1,4 @@
-"""One run: a world from a seed, faults until everybody is done, then healing, and the last checks."""
+"""One run: a seed's pipeline, faults until everybody is done, then healing, and the last checks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tapstack_simulation.checking.facts import lane_of
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.checking.stored import Promises
 from tapstack_simulation.clients import Clients, Device
-from tapstack_simulation.cloud import RETENTION_H, TABLE, Cloud
 from tapstack_simulation.collectors import Collectors
-from tapstack_simulation.faults import Ledger, draw_swarm
+from tapstack_simulation.faults import FaultSchedule, draw_swarm
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import STEPS_MAX, Kernel, Stuck
+from tapstack_simulation.observed_aws import RETENTION_H, TABLE, ObservedAws
 from tapstack_simulation.operators.clocks import is_expired
 from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.operators.schedule import Operators
@@ -71,10 +71,10 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
     log
         Filled with the trace, line by line, if given.
     """
-    world = _World(plan, log)
+    simulation = _Simulation(plan, log)
     violation = None
     try:
-        world.run()
+        simulation.run()
     except Violation as error:
         violation = str(error)
     except Stuck as error:
@@ -82,12 +82,12 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
     except Exception as error:  # noqa: BLE001 - whatever breaks is a finding, with its seed
         frame = traceback.extract_tb(error.__traceback__)[-1]
         violation = f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
-    outcome = world.outcome(violation)
-    world.kernel.close()
+    outcome = simulation.outcome(violation)
+    simulation.kernel.close()
     return outcome
 
 
-class _World:
+class _Simulation:
     def __init__(self, plan: Plan, log: list[str] | None) -> None:
         rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
         self.plan = plan
@@ -95,17 +95,17 @@ class _World:
         self.shape: Shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
-        self.ledger = Ledger(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
+        self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
         promises = Promises(age_max_s=AGE_MAX_S, row_ttl_s=ROW_TTL_S, retention_s=RETENTION_H * 3600)
         self.checker = Checker(promises)
-        self.cloud = Cloud(self.kernel, self.ledger, self.checker, self.shape.shards)
+        self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)
         limits = Limits(lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S)
-        self.functions = Functions(self.cloud, limits, self.shape.timeout_ms)
-        self.collectors = Collectors(self.cloud)
-        self.clients = Clients(self.kernel, self.ledger, self.collectors, self.shape.items)
-        self.mappings = Mappings(self.cloud, self.functions, self.shape)
-        self.operators = Operators(self.cloud, self.functions, self.collectors, self.mappings, self.shape)
-        self.readers = Readers(self.cloud, self.shape.users, self.shape.items)
+        self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
+        self.collectors = Collectors(self.aws)
+        self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
+        self.mappings = Mappings(self.aws, self.functions, self.shape)
+        self.operators = Operators(self.aws, self.functions, self.collectors, self.mappings, self.shape)
+        self.readers = Readers(self.aws, self.shape.users, self.shape.items)
         self._populate(rng)
 
     def _populate(self, rng: random.Random) -> None:
@@ -126,11 +126,11 @@ class _World:
             )
             if self.plan.devices is None or number in self.plan.devices:
                 self.clients.add(device)
-        if self.ledger.enabled("D9") and self.clients.devices:
+        if self.faults.enabled("D9") and self.clients.devices:
             user = next(iter(self.clients.devices[0].user.values()))
-            self.cloud.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
+            self.aws.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
         invocation_s = (self.shape.timeout_ms - MARGIN_MS) / 1_000
-        self.cloud.limit_reads(invocation_s, lambda: len(self.functions.running))
+        self.aws.limit_reads(invocation_s, lambda: len(self.functions.running))
         self.operators.start()
         self.readers.start()
 
@@ -139,7 +139,7 @@ class _World:
         self.kernel.run_until(self._is_chaos_over, limit_us=CHAOS_US, steps_max=STEPS_MAX)
         self._heal()
         lost = self._replay_what_was_skipped()
-        self.checker.finish(self.cloud.dynamodb.items(TABLE), lost)
+        self.checker.finish(self.aws.dynamodb.items(TABLE), lost)
         self._replay_all()
         self._read_all()
 
@@ -148,7 +148,7 @@ class _World:
         return done and self.operators.finished == self.operators.started
 
     def _heal(self) -> None:
-        self.ledger.healed = True
+        self.faults.healed = True
         self.readers.stop = self.clients.flush = True
         self.operators.heal()
         if all(mapping.state.status == "Deleted" for mapping in self.mappings.all):
@@ -158,7 +158,7 @@ class _World:
     def _is_quiet(self) -> bool:
         return (
             self._is_chaos_over()
-            and not self.cloud.ghosts
+            and not self.aws.ghosts
             and not self.functions.running
             and not self.collectors.running
             and all(mapping.is_idle for mapping in self.mappings.all)
@@ -169,10 +169,10 @@ class _World:
             raise Stuck(complaint)
 
     def _replay_what_was_skipped(self) -> dict[tuple[str, str], None]:
-        """Replay if an operator knows of records that were skipped; tell what retention took."""
+        """Replay if an operator knows of records that were skipped; return what retention took."""
         if self.mappings.must_replay:
             self._replay()
-        return {key: None for key in self.checker.undone() if is_expired(self.cloud, key)}
+        return {key: None for key in self.checker.undone() if is_expired(self.aws, key)}
 
     def _replay(self) -> None:
         for mapping in self.mappings.all:
@@ -208,7 +208,7 @@ class _World:
         """Sum up."""
         sizes = self.checker.user_row_bytes
         if self.checker.large_rows:
-            self.ledger.counts["D9"] += self.checker.large_rows
+            self.faults.counts["D9"] += self.checker.large_rows
         return Outcome(
             seed=self.plan.seed,
             trace=self.kernel.trace_hash(),
@@ -220,7 +220,7 @@ class _World:
             steps=self.kernel.steps,
             user_rows=len(sizes),
             user_rows_large=sum(size > 2_048 for size in sizes),
-            faults=dict(sorted(self.ledger.counts.items())),
-            decisions=self.ledger.decisions,
+            faults=dict(sorted(self.faults.counts.items())),
+            decisions=self.faults.decisions,
             devices=[int(device.name[1:]) for device in self.clients.devices],
         )

@@ -83,11 +83,11 @@ def table(states: Any, *, expired: str = "") -> dict[tuple[str, str], Image]:
     }
 
 
-def test_a_user_is_told_whole() -> None:
-    told = user_answer(by_partition(table(LANES)), "u", NOON_S)
-    assert told is not None
-    sessions = told.pop("sessions")
-    assert told == {
+def test_a_user_is_shown_whole() -> None:
+    answer = user_answer(by_partition(table(LANES)), "u", NOON_S)
+    assert answer is not None
+    sessions = answer.pop("sessions")
+    assert answer == {
         "user_id": "u",
         "events": 4,
         "counts": {"item_view": 3, "purchase": 1},
@@ -111,10 +111,10 @@ def test_a_user_is_told_whole() -> None:
 )
 def test_a_session_is_open_for_half_an_hour(after_s: int, is_open: bool) -> None:
     rows = {key: image._replace(ttl_s=0) for key, image in table(LANES).items()}
-    told = user_answer(by_partition(rows), "v", NOON_S + after_s)
-    assert told is not None
-    assert told["anonymous_id"] == "v"
-    assert (told["sessions"]["open"] is not None) == is_open
+    answer = user_answer(by_partition(rows), "v", NOON_S + after_s)
+    assert answer is not None
+    assert answer["anonymous_id"] == "v"
+    assert (answer["sessions"]["open"] is not None) == is_open
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ def test_a_session_is_open_for_half_an_hour(after_s: int, is_open: bool) -> None
 def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
     expired: str, views: int, hours: dict[str, int]
 ) -> None:
-    told = item_answer(by_partition(table(LANES, expired=expired)), "a", NOON_S)
-    assert told is not None
-    assert (told["events"], told["counts"], told["value"]) == (
+    answer = item_answer(by_partition(table(LANES, expired=expired)), "a", NOON_S)
+    assert answer is not None
+    assert (answer["events"], answer["counts"], answer["value"]) == (
         views,
         {"item_view": views},
         {"EUR": views / 2},
     )
-    assert {entry["start"]: entry["events"] for entry in told["windows"]["1h"]} == hours
-    assert told["windows"]["1d"][0]["counts"] == {"item_view": views}
+    assert {entry["start"]: entry["events"] for entry in answer["windows"]["1h"]} == hours
+    assert answer["windows"]["1d"][0]["counts"] == {"item_view": views}
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
     ids=["a tie", "one of them", "a full map"],
 )
 def test_partners_are_ranked(bought: bool, n: int, items: list[tuple[str, int]], error: int) -> None:
-    told = partners_answer(by_partition(table(LANES)), "a", NOON_S, bought=bought, n=n)
+    answer = partners_answer(by_partition(table(LANES)), "a", NOON_S, bought=bought, n=n)
     listed = [{"item_id": item_id, "count": count} for item_id, count in items]
-    assert told == {"item_id": "a", "items": listed, "count_error_max": error}
+    assert answer == {"item_id": "a", "items": listed, "count_error_max": error}
 
 
 def test_trends_of_an_empty_window_are_those_of_the_one_before() -> None:
@@ -233,8 +233,8 @@ def past() -> Past:
     return made
 
 
-def told_item(views: int, *, hour: int | None = None) -> dict[str, Any]:
-    """Tell of an item whose windows know of no purchase."""
+def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
+    """Return the answer about an item whose windows know of no purchase."""
 
     def shown(count: int, value: dict[str, float]) -> dict[str, Any]:
         return {"events": count, "counts": {"item_view": count}, "value": value}
@@ -259,15 +259,24 @@ WRONG_ERROR = {**PARTNERS, "count_error_max": 1}
 
 
 Case = tuple[Callable[[Past], None], str]
-HELD: dict[str, Case] = {  # what is told, and what there is to say against it
-    "the newest versions": (lambda past: hold_item(past, "a", NOON_S, told_item(6)), ""),
-    "the oldest": (lambda past: hold_item(past, "a", NOON_S, told_item(3)), ""),
+HELD: dict[str, Case] = {  # an answer, and what is wrong with it
+    "the newest versions": (lambda past: hold_item(past, "a", NOON_S, item_answer_of(6)), ""),
+    "the oldest": (lambda past: hold_item(past, "a", NOON_S, item_answer_of(3)), ""),
     "before there was any": (lambda past: hold_item(past, "a", NOON_S, None), ""),
-    "too much": (lambda past: hold_item(past, "a", NOON_S, told_item(7)), "7 of .* it had 0 to 6"),
-    "too much in an hour": (lambda past: hold_item(past, "a", NOON_S, told_item(6, hour=7)), "7 of .'1h'"),
-    "a wrong sum": (lambda past: hold_item(past, "a", NOON_S, {**told_item(6), "events": 5}), "5 events"),
-    "not all": (lambda past: hold_item(past, "a", NOON_S, {"item_id": "a"}), "told with .'item_id'. instead"),
-    "expired": (lambda past: hold_item(past, "a", NOON_S + 10, told_item(3)), "3 of .* it had 0 to 0"),
+    "too much": (lambda past: hold_item(past, "a", NOON_S, item_answer_of(7)), "7 of .* it had 0 to 6"),
+    "too much in an hour": (
+        lambda past: hold_item(past, "a", NOON_S, item_answer_of(6, hour=7)),
+        "7 of .'1h'",
+    ),
+    "a wrong sum": (
+        lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "events": 5}),
+        "5 events",
+    ),
+    "not all": (
+        lambda past: hold_item(past, "a", NOON_S, {"item_id": "a"}),
+        "shown with .'item_id'. instead",
+    ),
+    "expired": (lambda past: hold_item(past, "a", NOON_S + 10, item_answer_of(3)), "3 of .* it had 0 to 0"),
     "partners": (lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=False), ""),
     "no partners": (
         lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=True),
@@ -311,9 +320,9 @@ def test_what_is_older_than_the_table_remembers_is_not_shown_any_more() -> None:
         for lane in ("0000", "0001"):
             made.note(("I#a", lane), Image(version, NOON_S + 10, item(5), b""))
             made.note(("T#1h#" + str(HOUR), lane), Image(version, NOON_S + 10, {"a": 5}, b""))
-    hold_item(made, "a", NOON_S, told_item(10))
+    hold_item(made, "a", NOON_S, item_answer_of(10))
     for hold in (
-        lambda: hold_item(made, "a", NOON_S, told_item(9)),
+        lambda: hold_item(made, "a", NOON_S, item_answer_of(9)),
         lambda: hold_item(made, "a", NOON_S, None),
         lambda: hold_trends(made, 1, NOON_S, 5, ranking(0, **BEFORE)),
     ):

@@ -6,7 +6,7 @@ import pytest
 
 from tapstack_simulation import Plan, faults, simulate
 from tapstack_simulation.mapping import STREAM_ARN
-from tapstack_simulation.run import _World
+from tapstack_simulation.run import _Simulation
 
 OF_ANSWERS = ("E2", "E3", "E7", "E8", "E9", "E10")
 
@@ -23,11 +23,11 @@ def test_an_invocation_has_one_answer_and_so_one_fault_of_it(monkeypatch: pytest
 
 
 def test_a_mapping_is_disabled_once() -> None:
-    world = _World(Plan(seed=0, profile="calm"), None)
-    (mapping,) = world.mappings.all
+    simulation = _Simulation(Plan(seed=0, profile="calm"), None)
+    (mapping,) = simulation.mappings.all
     assert mapping.disable()
     assert not mapping.disable()
-    world.kernel.close()
+    simulation.kernel.close()
 
 
 def test_an_answer_that_nobody_waits_for_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,17 +41,15 @@ def test_an_answer_that_nobody_waits_for_is_not_counted(monkeypatch: pytest.Monk
 
 
 def test_a_resharding_counts_if_aws_allows_it_and_something_changes() -> None:
-    world = _World(Plan(seed=0, profile="calm"), None)
-    cloud = world.cloud
-    scale = {"TargetShardCount": len(cloud.shard_ids()), "ScalingType": "UNIFORM_SCALING"}
-    twice = {**scale, "TargetShardCount": 2 * len(cloud.shard_ids())}
+    simulation = _Simulation(Plan(seed=0, profile="calm"), None)
+    aws = simulation.aws
+    scale = {"TargetShardCount": len(aws.shard_ids()), "ScalingType": "UNIFORM_SCALING"}
+    twice = {**scale, "TargetShardCount": 2 * len(aws.shard_ids())}
     on_demand = {"StreamARN": STREAM_ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}}
-    assert not cloud.reshard("UpdateShardCount", **scale)
-    assert cloud.reshard("UpdateStreamMode", **on_demand)
-    assert not cloud.reshard("UpdateStreamMode", **on_demand)
-    assert not cloud.reshard("UpdateShardCount", **twice)
-    assert cloud.reshard(
-        "UpdateStreamMode", **on_demand | {"StreamModeDetails": {"StreamMode": "PROVISIONED"}}
-    )
-    assert cloud.reshard("UpdateShardCount", **twice)
-    world.kernel.close()
+    assert not aws.reshard("UpdateShardCount", **scale)
+    assert aws.reshard("UpdateStreamMode", **on_demand)
+    assert not aws.reshard("UpdateStreamMode", **on_demand)
+    assert not aws.reshard("UpdateShardCount", **twice)
+    assert aws.reshard("UpdateStreamMode", **on_demand | {"StreamModeDetails": {"StreamMode": "PROVISIONED"}})
+    assert aws.reshard("UpdateShardCount", **twice)
+    simulation.kernel.close()

@@ -42,7 +42,7 @@ def test_a_mutant_fits_the_product(mutant: Mutant) -> None:
 
 
 def names_looked_up(code: CodeType) -> set[str]:
-    """Tell the names that functions look up in the module, and further in."""
+    """Return the names that functions look up in the module, and further in."""
     names: set[str] = set()
     for inner in code.co_consts:
         if isinstance(inner, CodeType):

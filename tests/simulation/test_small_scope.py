@@ -17,9 +17,9 @@ from tapstack_emulator import Crash
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import Name, native_name, opaque_name
 from tapstack_simulation.checking.stored import Promises
-from tapstack_simulation.cloud import STREAM, TABLE, Cloud
-from tapstack_simulation.faults import Ledger, Swarm
+from tapstack_simulation.faults import FaultSchedule, Swarm
 from tapstack_simulation.kernel import START_US, Kernel
+from tapstack_simulation.observed_aws import STREAM, TABLE, ObservedAws
 
 DAY_S = 86_400
 NOW_S = START_US // 1_000_000
@@ -113,7 +113,7 @@ class Puppet:
     def call(self, operation: str, body: bytes) -> bytes:
         self._point()
         try:
-            return self._scope.cloud.table_api.call(operation, body)
+            return self._scope.aws.table_api.call(operation, body)
         finally:
             if not self._dying:
                 self._point()
@@ -141,11 +141,11 @@ class Scope:
         self.checker = Checker(Promises(age_max_s=AGE_MAX_S, row_ttl_s=TTL_S, retention_s=7 * DAY_S))
         self.checker.expect_poison(POISON)
         self.checker.lanes.add(2)
-        self.cloud = Cloud(kernel, Ledger(kernel, Swarm({}), None), self.checker, 1)
+        self.aws = ObservedAws(kernel, FaultSchedule(kernel, Swarm({}), None), self.checker, 1)
         for data in records:
             if data != POISON:
                 self._announce(msgspec.json.decode(data))
-            self.cloud.put_directly(user_of(data), data)
+            self.aws.put_directly(user_of(data), data)
         self.batch = [
             StreamRecord(
                 shard_id="shardId-000000000000",
@@ -153,10 +153,10 @@ class Scope:
                 data=record.data,
                 arrived_at_s=NOW_S,
             )
-            for record in self.cloud.kinesis.records(STREAM)
+            for record in self.aws.kinesis.records(STREAM)
         ]
 
-        self.cloud.batches[""] = [(record.shard_id, record.sequence_number) for record in self.batch]
+        self.aws.batches[""] = [(record.shard_id, record.sequence_number) for record in self.batch]
 
     def _announce(self, event: dict[str, Any]) -> None:
         said = {
@@ -180,7 +180,7 @@ class Scope:
         self.checker.responded(self.batch[0].shard_id, [record.sequence_number for record in self.batch])
 
     def check(self) -> None:
-        self.checker.finish(self.cloud.dynamodb.items(TABLE), {})
+        self.checker.finish(self.aws.dynamodb.items(TABLE), {})
         before = dict(self.checker.rows)
         Puppet(self).finish()
         assert self.checker.rows == before, "one more delivery changed the tables"

@@ -1,4 +1,4 @@
-"""What counted events make of a user's row, and which pairs they add to items' maps, told anew.
+"""What counted events make of a user's row, and which pairs they add to items' maps, computed anew.
 
 Written from docs/reference/table.md and the decisions, sharing no code with the product: sessions and
 pairs depend on the order in which a user's events are counted, so the order has to be known.
@@ -38,8 +38,8 @@ class Turn(NamedTuple):
     arrived_s: int
 
 
-def retell(state: Any, turns: Iterable[Turn]) -> list[Pair]:
-    """Fold events into a user's row in place, but for its memory, and tell the pairs they make.
+def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
+    """Fold events into a user's row in place, except its memory, and return the pairs they make.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _take(state: Any, turn: Turn) -> list[Pair]:
 
 
 def _company(visit: Any, kind: str, item_id: str) -> list[tuple[int, str]]:
-    """Tell what an item is seen or bought with for the first time in a visit."""
+    """Return the partners that an item meets for the first time in a visit."""
     if visit is None or kind not in {"item_view", "purchase"} or len(item_id) > PARTNER_CHARS_MAX:
         return []
     place, field = (VIEWED, SEEN) if kind == "item_view" else (BOUGHT, TAKEN)

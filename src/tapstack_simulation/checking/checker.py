@@ -1,4 +1,4 @@
-"""The checker: looks on while the pipeline runs, and knows nothing of how it works.
+"""The checker: observes the running pipeline, and knows nothing of how it works.
 
 It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
 it takes effect, every checkpoint as it moves, and the final tables; it holds `INVARIANTS` against
@@ -165,13 +165,13 @@ class Checker:
         lanes = self._lanes(users, [*items, *boards])
         ways = [check_user(change, self._unapplied.get(change.key[0], {}), turns) for change in users]
         counted: list[tuple[Fact, Part]] = []
-        told = explain(items, boards, ways, lanes)
-        for change, way in zip(users, told, strict=True):
+        explained = explain(items, boards, ways, lanes)
+        for change, way in zip(users, explained, strict=True):
             self._check_age(way.counted)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
             counted += way.counted
-        self._check_life(changes, told)
+        self._check_life(changes, explained)
         for fact, part in counted:
             self.applied[fact.pk, part.name] = None
             del self._unapplied[fact.pk][part.name]
@@ -193,12 +193,12 @@ class Checker:
         for fact, part in fresh:
             is_first = part is fact.parts[0]  # the others follow it, however old they are by then
             if is_first and min(fact.ages_s) > self.promises.age_max_s:
-                raise Violation(12, f"{fact.pk} counts {part.name}, too old to be told from a forgotten one")
+                raise Violation(12, f"{fact.pk} counts {part.name}, older than memory reaches")
 
-    def _check_life(self, changes: list[Change], told: list[Way]) -> None:
+    def _check_life(self, changes: list[Change], explained: list[Way]) -> None:
         """Check that a row outlives what it counts, and what else was on the stream then."""
         arrived_s: dict[str, int] = {}
-        for way in told:
+        for way in explained:
             for fact, part in way.counted:
                 for pk in (fact.pk, *(f"I#{item_id}" for item_id in part.items)):
                     arrived_s[pk] = max(arrived_s.get(pk, 0), min(fact.arrivals_s))
@@ -208,7 +208,7 @@ class Checker:
                 raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
 
     def _at_hand(self, batch: list[tuple[str, str]]) -> Turns:
-        """Tell which parts the sender of a commit could count: by the first copy that is not too old."""
+        """Return the parts that the sender of a commit could count, by the first copy that is not too old."""
         found: Turns = {}
         for position, key in enumerate(batch):
             record = self.records[key]
@@ -227,7 +227,7 @@ class Checker:
         return found
 
     def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:
-        """Tell in which lanes a commit counts: parallel transactions of others stay out of its way."""
+        """Return the lanes in which a commit may count: parallel transactions must not share them."""
         chosen = []
         for lanes in sorted(self.lanes):
             lane = {change.key[0]: lane_of(change.key[0], lanes) for change in users}
@@ -283,7 +283,7 @@ class Checker:
     # The mapping.
 
     def is_done(self, shard_id: str, number: str) -> bool:
-        """Tell whether a record needs no further delivery."""
+        """Return whether a record needs no further delivery."""
         record = self.records[shard_id, number]
         if record.fact is None:
             return record.quarantined

@@ -15,7 +15,7 @@ _MS = timedelta(milliseconds=1)
 
 
 def misquoted(record: dict[str, Any], said: dict[str, Any] | None, now_ms: int) -> str:
-    """Tell where a record differs from what its client said; empty if nowhere.
+    """Describe where a record differs from what its client said; empty if nowhere.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def misquoted(record: dict[str, Any], said: dict[str, Any] | None, now_ms: int) 
 
 
 def _mistimed(record: dict[str, Any], said: str | None, received: datetime) -> str:
-    """Tell what is wrong with a record's time: whole milliseconds, at most a day ahead of its receipt."""
+    """Describe what is wrong with a record's time: whole milliseconds, at most a day ahead of its receipt."""
     occurred, skew_ms = datetime.fromisoformat(record["occurred_at"]), record.get("clock_skew_ms")
     wanted, wanted_skew_ms = received, None
     if said is not None:

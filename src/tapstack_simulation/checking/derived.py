@@ -27,7 +27,7 @@ Lanes = list[dict[str, str]]  # by user, the lane of its derived rows; as often 
 
 
 def explain(items: list[Change], boards: list[Change], users: list[list[Way]], lanes: Lanes) -> list[Way]:
-    """Tell what each user's row counted, such that it explains the items' rows as well.
+    """Return what each user's row counted, such that it explains the items' rows as well.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _check_partners(items: list[Change], users: list[Way], lane: dict[str, str])
 
 
 def misfit(kind: int, before: dict[str, int], after: dict[str, int], added: Amounts) -> str:
-    """Tell what is wrong with an item's map of partners; empty if nothing is.
+    """Describe what is wrong with an item's map of partners; empty if nothing is.
 
     While there is room a map is exact. A full one is a Space-Saving summary (Metwally, Agrawal and El
     Abbadi, 2005), in which the order of pairs matters; then its laws are checked: no count is too low,

@@ -92,12 +92,12 @@ def opaque_name(text: str, part: int = 0, kind: bytes = b"") -> Name:
 
 
 def row_of(event: dict[str, Any]) -> str:
-    """Tell the partition key of the row of an event's user."""
+    """Return the partition key of the row of an event's user."""
     return f"U#{event['user_id']}" if event.get("user_id") is not None else f"A#{event['anonymous_id']}"
 
 
 def lane_of(pk: str, lanes: int) -> str:
-    """Tell the lane of a user."""
+    """Return the lane of a user."""
     return (
         f"{int(hashlib.md5(pk[2:].encode(), usedforsecurity=False).hexdigest()[:4], 16) * lanes // 65536:04d}"
     )
@@ -197,6 +197,6 @@ def merge(into: Amounts, added: Amounts) -> None:
 
 
 def difference(after: Amounts, before: Amounts) -> Amounts:
-    """Tell what was added, without zeros."""
+    """Return what was added, without zeros."""
     keys = {**before, **after}
     return {key: diff for key in keys if (diff := after.get(key, 0) - before.get(key, 0))}

@@ -34,11 +34,11 @@ class Memory:
         }
 
     def is_like(self, seen: Any) -> bool:
-        """Tell whether it has come to be what another row remembers."""
+        """Return whether it equals what another row remembers."""
         return self._ids == seen[2] and self._clients == Memory(seen)._clients
 
     def stored(self) -> list[Any]:
-        """Tell how a row stores it."""
+        """Return it as a row stores it."""
         clients = {
             client: [low, top, _intervals(missing)] for client, (low, top, missing) in self._clients.items()
         }
@@ -86,7 +86,7 @@ class Memory:
 
 
 def _intervals(missing: list[int]) -> list[list[int]]:
-    """Tell ascending numbers as intervals, none of which touches the next."""
+    """Return ascending numbers as intervals that do not touch."""
     found: list[list[int]] = []
     for n in missing:
         if found and found[-1][1] == n - 1:
@@ -105,7 +105,7 @@ def _bounded(missing: list[int], low: int) -> tuple[list[int], int]:
 
 
 def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[list[Counting]]:
-    """Tell what may have been counted of a batch: its beginnings that lead to the row afterwards.
+    """Return what may have been counted of a batch: its beginnings that lead to the row afterwards.
 
     There may be several, since an event can be remembered and forgotten without a trace.
 

@@ -75,7 +75,7 @@ class Past:
 
 
 def hold_user(past: Past, user_id: str, now_s: int, answer: Answer | None) -> None:
-    """Check what is told of a user: it is one row, so that all of it is of one version."""
+    """Check the answer about a user: it is one row, so all of it must be of one version."""
     known, visitors = (
         [state for versions in past.of(f"{kind}#{user_id}", now_s) for state in reversed(versions)] or [None]
         for kind in "UA"
@@ -92,7 +92,7 @@ def hold_user(past: Past, user_id: str, now_s: int, answer: Answer | None) -> No
 
 
 def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> None:
-    """Check what is told of an item: no count is above, and none below, what its rows had."""
+    """Check the answer about an item: no count is above or below what its rows had."""
     rows = past.of(f"I#{item_id}", now_s)
     if answer is None:
         _hold_absence(item_id, rows)
@@ -108,14 +108,14 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
     low, high = _bounds([[_parts(state, now_s) for state in versions] for versions in rows])
     for part in {**low, **shown}:
         if not low.get(part, 0) <= shown.get(part, 0) <= high.get(part, 0):
-            told, least, most = shown.get(part, 0), low.get(part, 0), high.get(part, 0)
-            raise Violation(11, f"{item_id} is shown with {told} of {part}; it had {least} to {most}")
+            count, least, most = shown.get(part, 0), low.get(part, 0), high.get(part, 0)
+            raise Violation(11, f"{item_id} is shown with {count} of {part}; it had {least} to {most}")
 
 
 def hold_partners(
     past: Past, item_id: str, now_s: int, n: int, answer: Answer | None, *, bought: bool
 ) -> None:
-    """Check what is told of an item's partners."""
+    """Check the answer about an item's partners."""
     rows = past.of(f"I#{item_id}", now_s)
     if answer is None:
         _hold_absence(item_id, rows)
@@ -127,7 +127,7 @@ def hold_partners(
 
 
 def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
-    """Check what is told of a window: the present one, or the one before if that may have been empty."""
+    """Check the answer about a window: the present one, or the one before if that may have been empty."""
     name, length_s, _ = WINDOWS[position]
     _hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max"})
     present = now_s // length_s
@@ -158,8 +158,8 @@ def _hold_ranking(
     low, high = _bounds(rows)
     for item_id, count in shown.items():
         if not max(1, low.get(item_id, 0)) <= count <= high.get(item_id, 0):
-            told = f"{count} for {item_id}, which had {low.get(item_id, 0)} to {high.get(item_id, 0)}"
-            raise Violation(11, f"{what} say {told}")
+            had = f"{low.get(item_id, 0)} to {high.get(item_id, 0)}"
+            raise Violation(11, f"{what} say {count} for {item_id}, which had {had}")
     least = ranked[-1][1] if len(ranked) == n else 0
     for item_id in low.keys() - shown.keys():
         if low[item_id] > least:
@@ -176,7 +176,7 @@ def _hold_absence(item_id: str, rows: Iterable[Versions]) -> None:
 
 def _hold_shape(what: str, fields: set[str], wanted: set[str]) -> None:
     if fields != wanted:
-        raise Violation(11, f"{what} is told with {sorted(fields)} instead of {sorted(wanted)}")
+        raise Violation(11, f"{what} is shown with {sorted(fields)} instead of {sorted(wanted)}")
 
 
 def _bounds(rows: Iterable[Sequence[Mapping[Name, int]]]) -> tuple[dict[Name, int], dict[Name, int]]:

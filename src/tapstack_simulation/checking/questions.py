@@ -149,7 +149,7 @@ def check_trends(rows: Mapping[Key, Image], now_s: int) -> None:
 
 
 def _scores(rows: Mapping[Key, Image], now_s: int) -> dict[Key, dict[str, int]]:
-    """Tell the score of each item in each window that is still kept, by the key of its board."""
+    """Return the score of each item in each window that is still kept, by the key of its board."""
     found: dict[Key, dict[str, int]] = {}
     for (pk, lane), image in rows.items():
         if pk[0] != "I":

@@ -74,7 +74,7 @@ class Change(NamedTuple):
     after: Image
 
     def states(self) -> tuple[Any, Any]:
-        """Tell the states before and after."""
+        """Return the states before and after."""
         if self.before is not None:
             return self.before.state, self.after.state
         kind = self.key[0][0]

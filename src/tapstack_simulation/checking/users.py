@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, retell
+from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge
 from tapstack_simulation.checking.memory import Memory, guess_counted
 from tapstack_simulation.checking.rows import Change, Violation, known_names
@@ -69,7 +69,7 @@ class Way(NamedTuple):
 
 
 def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) -> list[Way]:
-    """Check a user's row and tell what it counted.
+    """Check a user's row and return what it may have counted.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) ->
     ways = []
     for counted in _guesses(change, unapplied, [name for owner, name in turns if owner == pk]):
         try:
-            ways.append(_retold(change, counted, turns))
+            ways.append(_explain(change, counted, turns))
         except Violation as violation:
             wrong = violation
     if not ways:
@@ -109,7 +109,7 @@ def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) ->
 def _guesses(
     change: Change, unapplied: dict[Name, Counting], at_hand: list[Name]
 ) -> Iterable[list[Counting]]:
-    """Tell what a row may have counted, by its memory and its counters."""
+    """Return what a row may have counted, by its memory and its counters."""
     pk = change.key[0]
     before, after = change.states()
     old = known_names(before)
@@ -133,7 +133,7 @@ def _guesses(
     return ([*counted, *way, *_followers(pk, before, after, [*counted, *way], unapplied)] for way in ways)
 
 
-def _retold(change: Change, counted: list[Counting], turns: Turns) -> Way:
+def _explain(change: Change, counted: list[Counting], turns: Turns) -> Way:
     """Hold a row against what its events make of it, in the order in which they were counted."""
     pk = change.key[0]
     placed: list[tuple[AtHand, Fact, Part]] = []
@@ -151,12 +151,12 @@ def _retold(change: Change, counted: list[Counting], turns: Turns) -> Way:
     if len(ordered) < len(placed):
         return Way(pk, counted, None, None)
     before, after = change.states()
-    told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
-    _hold_memory(pk, told[0], after[0], ordered)
-    pairs = retell(told, ordered)
+    expected = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
+    _hold_memory(pk, expected[0], after[0], ordered)
+    pairs = refold(expected, ordered)
     for position, field in enumerate(FIELDS, 1):
-        if told[position] != after[position]:
-            message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
+        if expected[position] != after[position]:
+            message = f"{pk} has {field} {after[position]}; its events make {expected[position]}"
             raise Violation(2, message)
     return Way(pk, counted, ordered, pairs)
 
@@ -174,7 +174,7 @@ def _hold_memory(pk: str, before: Any, after: Any, turns: list[Turn]) -> None:
 def _followers(
     pk: str, before: Any, after: Any, counted: list[Counting], unapplied: dict[Name, Counting]
 ) -> list[Counting]:
-    """Tell the further parts of long events that were counted: those expected before and no more."""
+    """Return the further parts of long events that were counted: those expected before and no more."""
     expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in before[0][4]])
     expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
     waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in after[0][4]])

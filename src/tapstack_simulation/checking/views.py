@@ -40,7 +40,7 @@ def alive(partitions: Partitions, pk: str, now_s: int) -> list[Any]:
 
 
 def user_answer(partitions: Partitions, user_id: str, now_s: int) -> Answer | None:
-    """Tell what must be known of a user; None if nothing."""
+    """Return the expected answer about a user; None for 404."""
     for kind in "UA":
         for state in alive(partitions, f"{kind}#{user_id}", now_s):
             return described_user(user_id, state, now_s, is_known=kind == "U")
@@ -85,7 +85,7 @@ def _session(session: Any) -> Answer:
 
 
 def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | None:
-    """Tell what must be known of an item; None if nothing."""
+    """Return the expected answer about an item; None for 404."""
     lanes = alive(partitions, f"I#{item_id}", now_s)
     if not lanes:
         return None
@@ -110,7 +110,7 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
 def partners_answer(
     partitions: Partitions, item_id: str, now_s: int, *, bought: bool, n: int
 ) -> Answer | None:
-    """Tell an item's partners; None if nothing is known of it."""
+    """Return the expected partners of an item; None for 404."""
     lanes = alive(partitions, f"I#{item_id}", now_s)
     if not lanes:
         return None
@@ -119,7 +119,7 @@ def partners_answer(
 
 
 def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
-    """Tell the ranking of the window that a moment is in, or of the one before if it is empty."""
+    """Return the ranking of the window that a moment is in, or of the one before if it is empty."""
     name, length_s, _ = WINDOWS[position]
     number = now_s // length_s
     if not any(alive(partitions, f"T#{name}#{number}", now_s)):
@@ -146,7 +146,7 @@ def _ranking(maps: Iterable[Mapping[str, int]], places: int, n: int) -> Answer:
 
 
 def lowest(counts: Mapping[str, int], places: int) -> int:
-    """Tell by how much a map may be wrong: its lowest count if it is full."""
+    """Return the largest error of a map: its lowest count if it is full, else 0."""
     return min(counts.values()) if len(counts) >= places else 0
 
 

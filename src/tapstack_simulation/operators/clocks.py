@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tapstack_simulation.cloud import RETENTION_H, Cloud
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import DAY_US, Actor
+from tapstack_simulation.observed_aws import RETENTION_H, ObservedAws
 from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.plan import Shape
 
@@ -15,16 +15,16 @@ class Clocks:
 
     Parameters
     ----------
-    cloud, functions, collectors, mappings
+    aws, functions, collectors, mappings
         Whose time it is.
     shape
         The run's sizes.
     """
 
     def __init__(
-        self, cloud: Cloud, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
+        self, aws: ObservedAws, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
     ) -> None:
-        self._cloud, self._functions, self._collectors = cloud, functions, collectors
+        self._aws, self._functions, self._collectors = aws, functions, collectors
         self._mappings, self._shape = mappings, shape
 
     def skip_days(self, actor: Actor) -> None:
@@ -35,35 +35,35 @@ class Clocks:
         for _ in range(20):
             if days <= self._days_left():
                 break
-            self._cloud.kernel.sleep(actor.random.randrange(2_000_000))
+            self._aws.kernel.sleep(actor.random.randrange(2_000_000))
         else:
             days = min(days, self._days_left())
         if days > 0:
             self._pass_days(days)
-            self._cloud.ledger.count("C3")
+            self._aws.faults.count("C3")
 
     def _days_left(self) -> float:
-        """Tell how many days may pass before a record that is still needed expires."""
-        waiting = self._cloud.checker.undone()
+        """Return how many days may pass before a record that is still needed expires."""
+        waiting = self._aws.checker.undone()
         if not waiting:
             return 60.0
-        oldest_s = min(self._cloud.checker.records[key].arrived_s for key in waiting)
-        return RETENTION_H / 24 - 1 - (self._cloud.kernel.now_ms / 1000 - oldest_s) / 86_400
+        oldest_s = min(self._aws.checker.records[key].arrived_s for key in waiting)
+        return RETENTION_H / 24 - 1 - (self._aws.kernel.now_ms / 1000 - oldest_s) / 86_400
 
     def _pass_days(self, days: float) -> None:
         """Let days pass, which nothing that is running survives."""
         self._functions.end_all()
         self._collectors.end_all()
-        self._cloud.pass_time(int(days * DAY_US))
+        self._aws.pass_time(int(days * DAY_US))
 
     def stall(self, actor: Actor) -> None:
         """Stop every mapping until retention has ended for what waits (S5)."""
         for mapping in self._mappings.all:
             mapping.disable()
-        self._cloud.kernel.sleep(actor.random.randrange(4_000_000))
+        self._aws.kernel.sleep(actor.random.randrange(4_000_000))
         self._pass_days(RETENTION_H / 24 + 1)
-        if any(is_expired(self._cloud, key) for key in self._cloud.checker.undone()):
-            self._cloud.ledger.count("S5")
+        if any(is_expired(self._aws, key) for key in self._aws.checker.undone()):
+            self._aws.faults.count("S5")
         for mapping in self._mappings.all:
             mapping.enable()
 
@@ -78,14 +78,14 @@ class Clocks:
             running = self._functions.running
         for other in running.values():
             other.clock_offset_ms = offset_ms
-        self._cloud.ledger.count("O7")
+        self._aws.faults.count("O7")
 
     def heal(self) -> None:
         """Let whatever starts from now on show the true time."""
         self._collectors.clock_offset_ms = self._functions.clock_offset_ms = 0
 
 
-def is_expired(cloud: Cloud, key: tuple[str, str]) -> bool:
-    """Tell whether retention has ended for a record."""
-    arrived_s = cloud.checker.records[key].arrived_s
-    return arrived_s < cloud.kernel.now_ms // 1000 - RETENTION_H * 3600 + 1
+def is_expired(aws: ObservedAws, key: tuple[str, str]) -> bool:
+    """Return whether retention has ended for a record."""
+    arrived_s = aws.checker.records[key].arrived_s
+    return arrived_s < aws.kernel.now_ms // 1000 - RETENTION_H * 3600 + 1

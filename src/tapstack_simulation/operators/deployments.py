@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tapstack.consumer.consume import Limits
-from tapstack_simulation.cloud import Cloud
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import Actor
+from tapstack_simulation.observed_aws import ObservedAws
 from tapstack_simulation.plan import AGE_MAX_S, ROW_TTL_S
 
 
@@ -14,31 +14,31 @@ class Deployments:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     functions
         What is deployed.
     """
 
-    def __init__(self, cloud: Cloud, functions: Functions) -> None:
-        self._cloud, self._functions = cloud, functions
+    def __init__(self, aws: ObservedAws, functions: Functions) -> None:
+        self._aws, self._functions = aws, functions
 
     def deploy(self, actor: Actor) -> None:
         """Deploy the consumer with another number of lanes, a few times (O1)."""
         for _ in range(actor.random.randint(1, 3)):
             if self._functions.running:
-                self._cloud.ledger.count("O1")
+                self._aws.faults.count("O1")
             lanes = actor.random.choice([n for n in (1, 2, 3, 8, 40) if n != self._functions.limits.lanes])
             self._functions.deploy(Limits(lanes=lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S))
-            self._cloud.kernel.sleep(actor.random.randrange(5_000_000))
+            self._aws.kernel.sleep(actor.random.randrange(5_000_000))
 
     def deny(self, actor: Actor) -> None:
         """Take a role's permission away for a while (O6)."""
         role = actor.random.choice(("consumer", "bucket", "collector", "mapping"))
-        self._cloud.denied.add(role)
-        self._cloud.kernel.sleep(actor.random.randrange(10_000_000))
-        self._cloud.denied.discard(role)
+        self._aws.denied.add(role)
+        self._aws.kernel.sleep(actor.random.randrange(10_000_000))
+        self._aws.denied.discard(role)
 
     def heal(self) -> None:
         """Give every role its permission back."""
-        self._cloud.denied.clear()
+        self._aws.denied.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tapstack_emulator.event_source_mapping.config import MappingConfig
 from tapstack_emulator.event_source_mapping.model import Redeliver
-from tapstack_simulation.cloud import RETENTION_H, Cloud
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import Actor
 from tapstack_simulation.mapping import DESTINATIONS, FUNCTION_ARN, STREAM_ARN, Mapping
+from tapstack_simulation.observed_aws import RETENTION_H, ObservedAws
 from tapstack_simulation.plan import Shape
 
 
@@ -16,7 +16,7 @@ class Mappings:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     functions
         What they invoke.
@@ -31,17 +31,17 @@ class Mappings:
         Whether an operator knows that records were skipped or given up without their payload.
     """
 
-    def __init__(self, cloud: Cloud, functions: Functions, shape: Shape) -> None:
+    def __init__(self, aws: ObservedAws, functions: Functions, shape: Shape) -> None:
         self.all: list[Mapping] = []
         self.must_replay = False
-        self._cloud, self._functions, self._shape = cloud, functions, shape
+        self._aws, self._functions, self._shape = aws, functions, shape
 
     def create(self, position: str = "TRIM_HORIZON", timestamp_ms: int | None = None) -> Mapping:
         """Create a mapping with the settings the product asks for."""
         number = len(self.all) + 1
         mapping = Mapping(
             f"m{number}",
-            self._cloud,
+            self._aws,
             self._functions,
             MappingConfig(
                 event_source_arn=STREAM_ARN,
@@ -52,7 +52,7 @@ class Mappings:
                 batch_size=self._shape.batch_size,
                 batching_window_s=self._shape.batching_window_s,
                 parallelization_factor=self._shape.parallelization_factor,
-                bisect_batch_on_function_error=self._cloud.ledger.enabled("E6"),
+                bisect_batch_on_function_error=self._aws.faults.enabled("E6"),
                 report_batch_item_failures=True,
                 destination_arn=DESTINATIONS["s3"],
             ),
@@ -79,7 +79,7 @@ class Mappings:
             mapping = self._living(actor)
             if mapping is not None and mapping.state.shards:
                 shard = mapping.state.shards[actor.random.choice(list(mapping.state.shards))]
-                horizon_ms = self._cloud.kernel.now_ms - RETENTION_H * 3_600_000
+                horizon_ms = self._aws.kernel.now_ms - RETENTION_H * 3_600_000
                 lanes = [
                     lane.index
                     for lane in shard.lanes
@@ -87,17 +87,17 @@ class Mappings:
                 ]
                 if lanes and mapping.state.status == "Enabled":
                     lane = actor.random.choice(lanes)
-                    mapping.feed(Redeliver(self._cloud.kernel.now_ms, shard.shard_id, lane))
-                    self._cloud.ledger.count("E4")
-            self._cloud.kernel.sleep(actor.random.randrange(1_500_000))
+                    mapping.feed(Redeliver(self._aws.kernel.now_ms, shard.shard_id, lane))
+                    self._aws.faults.count("E4")
+            self._aws.kernel.sleep(actor.random.randrange(1_500_000))
 
     def disable(self, actor: Actor) -> None:
         """Disable a mapping for a while (E11)."""
         mapping = self._living(actor)
         if mapping is not None:
             if mapping.disable():
-                self._cloud.ledger.count("E11")
-            self._cloud.kernel.sleep(actor.random.randrange(10_000_000))
+                self._aws.faults.count("E11")
+            self._aws.kernel.sleep(actor.random.randrange(10_000_000))
             mapping.enable()
 
     def recreate(self, actor: Actor) -> None:
@@ -106,25 +106,25 @@ class Mappings:
         if mapping is None:
             return
         mapping.delete()
-        self._cloud.kernel.sleep(actor.random.randrange(2_000_000))
+        self._aws.kernel.sleep(actor.random.randrange(2_000_000))
         position = actor.random.choice(("TRIM_HORIZON", "AT_TIMESTAMP", "AT_TIMESTAMP", "LATEST"))
         timestamp_ms = None
         if position == "LATEST":
             self.must_replay = True  # what was not read yet is skipped: an operator has to notice and replay
         elif position == "AT_TIMESTAMP":
-            records = self._cloud.checker.records
-            waiting = [records[key].arrived_s for key in self._cloud.checker.undone()]
-            timestamp_ms = min([*waiting, self._cloud.kernel.now_ms // 1000]) * 1000
+            records = self._aws.checker.records
+            waiting = [records[key].arrived_s for key in self._aws.checker.undone()]
+            timestamp_ms = min([*waiting, self._aws.kernel.now_ms // 1000]) * 1000
         self.create(position, timestamp_ms)
-        self._cloud.ledger.count("E12")
+        self._aws.faults.count("E12")
 
     def add_second(self, actor: Actor) -> None:
         """Let two mappings read the stream at once, perhaps only for a while (E13)."""
         if self._living(actor) is not None:
-            self._cloud.ledger.count("E13")
+            self._aws.faults.count("E13")
         mapping = self.create()
         if actor.random.random() < 0.5:
-            self._cloud.kernel.sleep(actor.random.randrange(20_000_000))
+            self._aws.kernel.sleep(actor.random.randrange(20_000_000))
             if any(other is not mapping and other.state.status != "Deleted" for other in self.all):
                 mapping.delete()
 
@@ -135,7 +135,7 @@ class Mappings:
             before = mapping.state.config.parallelization_factor
             factor = actor.random.choice([factor for factor in range(1, 11) if factor != before])
             mapping.update(parallelization_factor=factor)
-            self._cloud.ledger.count("E14")
+            self._aws.faults.count("E14")
 
     def give_up(self, actor: Actor) -> None:
         """Let the mapping discard what fails, which the product asks never to be configured (E15)."""
@@ -149,12 +149,12 @@ class Mappings:
             record_age_max_s=age_max_s,
             destination_arn=DESTINATIONS[actor.random.choice(("s3", "s3", "sqs", "sns"))],
         )
-        self._cloud.denied.add("consumer")
-        self._cloud.kernel.sleep(actor.random.randrange(30_000_000))
-        self._cloud.denied.discard("consumer")
+        self._aws.denied.add("consumer")
+        self._aws.kernel.sleep(actor.random.randrange(30_000_000))
+        self._aws.denied.discard("consumer")
         mapping.update(retry_attempts_max=-1, record_age_max_s=-1, destination_arn=DESTINATIONS["s3"])
 
     def replay(self, actor: Actor) -> None:  # noqa: ARG002 - the shape of an action
         """Create a mapping that reads everything retained again (O4)."""
         self.create()
-        self._cloud.ledger.count("O4")
+        self._aws.faults.count("O4")

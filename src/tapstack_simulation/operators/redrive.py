@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tapstack_simulation.cloud import Cloud
 from tapstack_simulation.kernel import Actor
+from tapstack_simulation.observed_aws import ObservedAws
 from tapstack_simulation.operators.mappings import Mappings
 
 REDRIVE_MAX_S = 15 * 86_400  # see clients.RESEND_MAX_US
@@ -17,14 +17,14 @@ class Redrive:
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     mappings
         Which may be running meanwhile.
     """
 
-    def __init__(self, cloud: Cloud, mappings: Mappings) -> None:
-        self._cloud, self._mappings = cloud, mappings
+    def __init__(self, aws: ObservedAws, mappings: Mappings) -> None:
+        self._aws, self._mappings = aws, mappings
 
     def redrive(self, actor: Actor) -> None:
         """Send again what was given up or quarantined, perhaps twice, with the mapping running (O2, O3)."""
@@ -33,24 +33,24 @@ class Redrive:
             for key, data in payloads:
                 times = actor.random.choice((1, 2))
                 for _ in range(times):
-                    self._cloud.put_directly(key, data)
-                self._cloud.ledger.count("O2" if times == 2 else "O3")
+                    self._aws.put_directly(key, data)
+                self._aws.faults.count("O2" if times == 2 else "O3")
                 if any(mapping.state.status == "Enabled" for mapping in self._mappings.all):
-                    self._cloud.ledger.count("O3")
+                    self._aws.faults.count("O3")
             if payloads:
                 return
-            self._cloud.kernel.sleep(actor.random.randrange(4_000_000))
+            self._aws.kernel.sleep(actor.random.randrange(4_000_000))
 
     def _dead_letters(self) -> list[tuple[str, bytes]]:
         """List what a redrive would put on the stream."""
-        cloud = self._cloud
-        keys = [("quarantine", key) for key in cloud.quarantine.keys()]  # noqa: SIM118 - a method
-        keys += [("late", key) for key in cloud.late.keys()]  # noqa: SIM118 - a method
+        aws = self._aws
+        keys = [("quarantine", key) for key in aws.quarantine.keys()]  # noqa: SIM118 - a method
+        keys += [("late", key) for key in aws.late.keys()]  # noqa: SIM118 - a method
         found: list[tuple[str, str]] = []
         for _, key in keys:
             _, shard_id, name = key.split("/")
             found.append((shard_id, name.partition("-")[0]))
-        for body in cloud.failures.values():
+        for body in aws.failures.values():
             failure = _decode(body)
             if "payload" in failure:
                 records = _decode(failure["payload"])["Records"]
@@ -58,7 +58,7 @@ class Redrive:
                 found += [(shard_id, record["kinesis"]["sequenceNumber"]) for record in records]
         letters = []
         for place in dict.fromkeys(found):
-            record = cloud.checker.records[place]
-            if record.arrived_s >= cloud.kernel.now_ms // 1000 - REDRIVE_MAX_S:
+            record = aws.checker.records[place]
+            if record.arrived_s >= aws.kernel.now_ms // 1000 - REDRIVE_MAX_S:
                 letters.append(("redriven" if record.fact is None else record.fact.pk[2:], record.data))
         return letters[:20]

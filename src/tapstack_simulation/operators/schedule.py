@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tapstack_simulation.cloud import Cloud
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import Actor, Dice
+from tapstack_simulation.observed_aws import ObservedAws
 from tapstack_simulation.operators.clocks import Clocks
 from tapstack_simulation.operators.deployments import Deployments
 from tapstack_simulation.operators.mappings import Mappings
@@ -21,22 +21,22 @@ class Operators:
 
     Parameters
     ----------
-    cloud, functions, collectors, mappings
+    aws, functions, collectors, mappings
         What it is done to.
     shape
         The run's sizes.
     """
 
     def __init__(
-        self, cloud: Cloud, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
+        self, aws: ObservedAws, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
     ) -> None:
         self.started = 0
         self.finished = 0
-        self._cloud, self._shape = cloud, shape
-        stream = Stream(cloud, mappings, shape)
-        clocks = Clocks(cloud, functions, collectors, mappings, shape)
-        deployments = Deployments(cloud, functions)
-        redrive = Redrive(cloud, mappings)
+        self._aws, self._shape = aws, shape
+        stream = Stream(aws, mappings, shape)
+        clocks = Clocks(aws, functions, collectors, mappings, shape)
+        deployments = Deployments(aws, functions)
+        redrive = Redrive(aws, mappings)
         self._parts = (stream, clocks, deployments, mappings)
         # A seed draws from this table: another order is another run.
         self._actions: Mapping[str, Callable[[Actor], None]] = {
@@ -63,8 +63,8 @@ class Operators:
 
     def start(self) -> None:
         """Start the actors of the run."""
-        dice = Dice(self._cloud.kernel.seed, "operators")
-        names = [name for name in self._actions if self._cloud.ledger.enabled(name)]
+        dice = Dice(self._aws.kernel.seed, "operators")
+        names = [name for name in self._actions if self._aws.faults.enabled(name)]
         if self._shape.habit == "seldom" and names:
             names += ["C3"] * 2 * len(names)
         for number in range(self._shape.actions + 2):
@@ -73,12 +73,12 @@ class Operators:
             name = dice.random.choice(names)
             when_us = int(dice.random.random() * self._shape.pace_us * 8)
             self.started += 1
-            self._cloud.kernel.spawn(f"o{number}", self._act(name), when_us)
+            self._aws.kernel.spawn(f"o{number}", self._act(name), when_us)
 
     def _act(self, name: str) -> Callable[[Actor], None]:
         def run(actor: Actor) -> None:
-            if self._cloud.ledger.decide(actor, name, 1.0):
-                self._cloud.kernel.trace(f"operator {name}")
+            if self._aws.faults.decide(actor, name, 1.0):
+                self._aws.kernel.trace(f"operator {name}")
                 self._actions[name](actor)
             self.finished += 1
 

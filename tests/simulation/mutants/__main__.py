@@ -59,7 +59,7 @@ def simulate_one(name: str, seeds: int) -> dict[str, object]:
 
 
 def broken(violation: str) -> int | None:
-    """Tell the number of the invariant that broke; None if the run failed otherwise."""
+    """Return the number of the invariant that broke; None if the run failed otherwise."""
     found = re.match(r"invariant (\d+):", violation)
     return None if found is None else int(found[1])
 
@@ -75,8 +75,8 @@ def spawn(mutant: Mutant, seeds: int) -> dict[str, object]:
     return {**result, "wall_s": round(time.monotonic() - began_s, 1)}
 
 
-def told(mutant: Mutant, result: dict[str, object]) -> str:
-    """Tell a mutant's fate in a line."""
+def described(mutant: Mutant, result: dict[str, object]) -> str:
+    """Describe a mutant's fate in a line."""
     invariant = result.get("invariant")
     what = "a failure" if invariant is None else f"invariant {invariant}"
     is_killed = result["killed_by"] is not None
@@ -112,7 +112,7 @@ def main() -> int:
             if not killed:
                 surviving.append(mutant.name)
             if not options.json or not killed:
-                print(told(mutant, result), file=sys.stderr if options.json else sys.stdout, flush=True)
+                print(described(mutant, result), file=sys.stderr if options.json else sys.stdout, flush=True)
     print(  # noqa: T201 - a command
         json.dumps({"mutants": len(chosen), "killed": len(chosen) - len(surviving), "surviving": surviving})
     )

@@ -1,4 +1,4 @@
-"""AWS in memory, with somebody looking on: what takes effect is told to the checker at that moment."""
+"""AWS in memory, observed: the checker sees each effect at the moment it happens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapstack_emulator import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 from tapstack_emulator.faults.policy import NOTHING, Call, Injection
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.past import VERSIONS_MAX
-from tapstack_simulation.faults import Ledger
+from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import Dice, Kernel, Reply, TrueClock
 from tapstack_simulation.read_units import ReadUnits
 
@@ -29,13 +29,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OneShot:
-    """A `tapstack_emulator.FaultPolicy` told before each call what to do."""
+    """A `tapstack_emulator.FaultPolicy` that injects what was chosen before the call."""
 
     def __init__(self) -> None:
         self.next: Injection = NOTHING
 
     def choose(self, call: Call) -> Injection:  # noqa: ARG002 - the Protocol's shape
-        """Answer what was told."""
+        """Return what was chosen."""
         return self.next
 
 
@@ -44,14 +44,14 @@ class ObservedKinesis:
 
     Parameters
     ----------
-    cloud
+    aws
         Where it belongs.
     kinesis
         The service.
     """
 
-    def __init__(self, cloud: Cloud, kinesis: MemoryKinesis) -> None:
-        self._cloud = cloud
+    def __init__(self, aws: ObservedAws, kinesis: MemoryKinesis) -> None:
+        self._aws = aws
         self._kinesis = kinesis
         self._shards: dict[str, str] = {}  # by partition key, where its last record went
 
@@ -60,8 +60,8 @@ class ObservedKinesis:
         if operation != "PutRecords":
             return self._kinesis.call(operation, body)
         request = _decode(body)
-        if self._cloud.spreading is not None:
-            self._spread(request, self._cloud.spreading)
+        if self._aws.spreading is not None:
+            self._spread(request, self._aws.spreading)
             body = _encode(request)
         answer = self._kinesis.call(operation, body)
         self._note(request["Records"], _decode(answer)["Records"])
@@ -84,19 +84,19 @@ class ObservedKinesis:
             last[shard_id] = int(number)
             moved |= self._shards.get(entry["PartitionKey"], shard_id) != shard_id
             self._shards[entry["PartitionKey"]] = shard_id
-            self._cloud.checker.stored(
+            self._aws.checker.stored(
                 shard_id,
                 number,
                 base64.b64decode(entry["Data"]),
                 entry["PartitionKey"],
-                self._cloud.kernel.now_ms,
+                self._aws.kernel.now_ms,
             )
         if shuffled:
-            self._cloud.ledger.count("S1")
-        if moved and self._cloud.spreading is not None:
-            self._cloud.ledger.count("S4")
+            self._aws.faults.count("S1")
+        if moved and self._aws.spreading is not None:
+            self._aws.faults.count("S4")
         for shard_id in last:
-            self._cloud.news(shard_id)
+            self._aws.news(shard_id)
 
 
 class ObservedDynamoDB:
@@ -104,16 +104,16 @@ class ObservedDynamoDB:
 
     Parameters
     ----------
-    cloud
+    aws
         Where it belongs.
     dynamodb
         The service.
     """
 
-    def __init__(self, cloud: Cloud, dynamodb: MemoryDynamoDB) -> None:
-        self._cloud = cloud
+    def __init__(self, aws: ObservedAws, dynamodb: MemoryDynamoDB) -> None:
+        self._aws = aws
         self._dynamodb = dynamodb
-        self._page_rows_max: int | None = Dice(cloud.kernel.seed, "pages").random.choice(PAGES_ROWS_MAX)
+        self._page_rows_max: int | None = Dice(aws.kernel.seed, "pages").random.choice(PAGES_ROWS_MAX)
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Make a call; see `tapstack.ports.AwsApi`."""
@@ -121,12 +121,12 @@ class ObservedDynamoDB:
             answer = self._dynamodb.call(operation, self._paged(operation, body))
         except AwsError as error:
             if b'"ConditionalCheckFailed"' in error.body:
-                self._cloud.ledger.count("D5")
+                self._aws.faults.count("D5")
             raise
         if operation == "TransactWriteItems":
-            sender = self._cloud.sender or getattr(self._cloud.kernel.current, "name", "")
-            batch = self._cloud.batches.get(sender, [])
-            self._cloud.checker.committed(_decode(body)["TransactItems"], batch)
+            sender = self._aws.sender or getattr(self._aws.kernel.current, "name", "")
+            batch = self._aws.batches.get(sender, [])
+            self._aws.checker.committed(_decode(body)["TransactItems"], batch)
         return answer
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
@@ -146,17 +146,17 @@ class ObservedDynamoDB:
         return self._dynamodb.holding(TABLE, keys)
 
 
-class Cloud:
+class ObservedAws:
     """The services of a run, and what operators may do to them.
 
     Parameters
     ----------
     kernel
         True time.
-    ledger
+    faults
         The faults.
     checker
-        Who looks on.
+        The observer.
     shards
         How many the stream begins with.
 
@@ -180,10 +180,10 @@ class Cloud:
         The invocation whose belated request takes effect just now.
     """
 
-    def __init__(self, kernel: Kernel, ledger: Ledger, checker: Checker, shards: int) -> None:
-        self.kernel, self.ledger, self.checker = kernel, ledger, checker
+    def __init__(self, kernel: Kernel, faults: FaultSchedule, checker: Checker, shards: int) -> None:
+        self.kernel, self.faults, self.checker = kernel, faults, checker
         self.clock = TrueClock(kernel)
-        shuffle = Dice(kernel.seed, "shuffle").random if ledger.enabled("S1") else None
+        shuffle = Dice(kernel.seed, "shuffle").random if faults.enabled("S1") else None
         gaps: random.Random = Dice(kernel.seed, "gaps").random
         self.kinesis = MemoryKinesis(self.clock, shuffle=shuffle, gaps=gaps)
         self.kinesis.create_stream(STREAM, shards)
@@ -227,14 +227,14 @@ class Cloud:
     def limit_reads(self, invocation_s: float, running: Callable[[], int]) -> None:
         """Give the table few read units for invocations of that length (fault D13)."""
         dice = Dice(self.kernel.seed, "read units")
-        if self.ledger.decide(dice, "D13"):
+        if self.faults.decide(dice, "D13"):
             self.read_units = ReadUnits(self.kernel, dice, invocation_s, running)
 
     def _is_deleted(self, item: dict[str, Any], age_s: float) -> bool:  # noqa: ARG002 - MemoryDynamoDB's shape
         dice = self._ttl_dice
-        if not self.ledger.decide(dice, "D10"):
+        if not self.faults.decide(dice, "D10"):
             return False
-        self.ledger.count("D10")
+        self.faults.count("D10")
         self.checker.deleted(item["pk"]["S"], item["sk"]["S"])
         return True
 
@@ -242,7 +242,7 @@ class Cloud:
         return self.kinesis.call(operation, _encode({"StreamName": STREAM, **request}))
 
     def stream_mode(self) -> str:
-        """Tell the stream's capacity mode."""
+        """Return the stream's capacity mode."""
         described = _decode(self._admin("DescribeStreamSummary"))["StreamDescriptionSummary"]
         return str(described["StreamModeDetails"]["StreamMode"])
 

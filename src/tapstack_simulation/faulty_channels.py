@@ -1,4 +1,4 @@
-"""The lines between an actor and AWS: every call waits before and after its effect, and may go wrong."""
+"""Channels between an actor and AWS: every call waits before and after its effect, and may fail."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tapstack.errors import OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 from tapstack_emulator import FaultyApi, Injection, MemoryBucket
 from tapstack_emulator.faults import injection
-from tapstack_simulation.cloud import Cloud, ObservedDynamoDB, ObservedKinesis
 from tapstack_simulation.faults import CallFault
 from tapstack_simulation.kernel import Actor
+from tapstack_simulation.observed_aws import ObservedAws, ObservedDynamoDB, ObservedKinesis
 
 CALL_TIMEOUT_US = 5_000_000
 _KINDS_OF_OURS = frozenset({"delay", "late_effect", "mixed_reasons", "repeat"})
@@ -22,12 +22,12 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Line:
+class FaultyChannel:
     """`tapstack.ports.AwsApi` of one role.
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     api
         The one at the other end.
@@ -38,16 +38,16 @@ class Line:
     """
 
     def __init__(
-        self, cloud: Cloud, api: ObservedKinesis | ObservedDynamoDB, service: str, role: str
+        self, aws: ObservedAws, api: ObservedKinesis | ObservedDynamoDB, service: str, role: str
     ) -> None:
-        self._cloud = cloud
+        self._aws = aws
         self._api = api
         self._role = role
-        self._faulty = FaultyApi(api, cloud.policy, service=service, seed=cloud.kernel.seed)
+        self._faulty = FaultyApi(api, aws.policy, service=service, seed=aws.kernel.seed)
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Make one call, at the scheduler's mercy."""
-        kernel = self._cloud.kernel
+        kernel = self._aws.kernel
         actor = kernel.current
         if actor is None:
             raise AssertionError("only actors call")
@@ -64,22 +64,22 @@ class Line:
         return answer
 
     def _perform(self, actor: Actor, operation: str, body: bytes) -> bytes:
-        cloud = self._cloud
-        if self._role in cloud.denied:
-            cloud.ledger.count("O6")
+        aws = self._aws
+        if self._role in aws.denied:
+            aws.faults.count("O6")
             return self._inject(Injection("access_denied"), operation, body)
-        if self._role == "collector" and cloud.refused_key is not None:
-            refused = _entries_of(body, cloud.refused_key)
+        if self._role == "collector" and aws.refused_key is not None:
+            refused = _entries_of(body, aws.refused_key)
             if refused:
-                cloud.ledger.count("C5")
+                aws.faults.count("C5")
                 return self._inject(Injection("partial_put", refused), operation, body)
-        if operation == "BatchGetItem" and cloud.read_units is not None:
-            limited = cloud.read_units.limit(operation, body)
+        if operation == "BatchGetItem" and aws.read_units is not None:
+            limited = aws.read_units.limit(operation, body)
             if limited is not None:
-                cloud.ledger.count("D13")
+                aws.faults.count("D13")
                 return self._inject(limited, operation, body)
-        fault = cloud.ledger.of_call(actor, self._role, operation)
-        cloud.kernel.trace(f"{operation} {fault.kind if fault else ''} {len(body)}")
+        fault = aws.faults.of_call(actor, self._role, operation)
+        aws.kernel.trace(f"{operation} {fault.kind if fault else ''} {len(body)}")
         if fault is None:
             return self._api.call(operation, body)
         if fault.kind in _KINDS_OF_OURS:
@@ -89,19 +89,19 @@ class Line:
             return self._inject(Injection(fault.kind), operation, body)  # type: ignore[arg-type] # kinds are Faults
         finally:
             if self._faulty.counts.total() > before:
-                cloud.ledger.count(fault.name)
+                aws.faults.count(fault.name)
 
     def _inject(self, chosen: Injection, operation: str, body: bytes) -> bytes:
-        self._cloud.policy.next = chosen
+        self._aws.policy.next = chosen
         return self._faulty.call(operation, body)
 
     def _bend(self, actor: Actor, fault: CallFault, operation: str, body: bytes) -> bytes:
-        cloud = self._cloud
+        aws = self._aws
         if fault.kind == "delay":  # the invocation's timeout counts it, if it comes to that
-            cloud.kernel.sleep(actor.random.randrange(90_000_000))
+            aws.kernel.sleep(actor.random.randrange(90_000_000))
             return self._api.call(operation, body)
         if fault.kind == "late_effect":
-            cloud.ledger.count(fault.name)
+            aws.faults.count(fault.name)
             self._later(operation, body, actor.random.randrange(30_000_000))
             raise OutcomeUnknown(f"{operation}: no answer")
         if fault.kind == "repeat":
@@ -111,23 +111,23 @@ class Line:
         return self._mixed(actor, operation, body)
 
     def _later(self, operation: str, body: bytes, delay_us: int, counted: str | None = None) -> None:
-        cloud = self._cloud
-        sender = getattr(cloud.kernel.current, "name", "")
+        aws = self._aws
+        sender = getattr(aws.kernel.current, "name", "")
 
         def arrive() -> None:
             if counted is not None:
-                cloud.ledger.count(counted)
-            cloud.sender = sender
+                aws.faults.count(counted)
+            aws.sender = sender
             try:
                 self._api.call(operation, body)
             except AwsError as error:
-                cloud.kernel.trace(f"ghost {error.code}")
+                aws.kernel.trace(f"ghost {error.code}")
             else:
-                cloud.kernel.trace("ghost applied")
+                aws.kernel.trace("ghost applied")
             finally:
-                cloud.sender = ""
+                aws.sender = ""
 
-        cloud.ghost(arrive, delay_us)
+        aws.ghost(arrive, delay_us)
 
     def _mixed(self, actor: Actor, operation: str, body: bytes) -> bytes:
         """Cancel a transaction for what is really wrong with it and for contention, perhaps load as well."""
@@ -143,17 +143,17 @@ class Line:
             if free and actor.random.random() < 0.5:
                 reasons[actor.random.choice(free)] = {"Code": "ThrottlingError", "Message": "slow down"}
             codes = {reason["Code"] for reason in reasons} - {"None"}
-            self._cloud.ledger.count("D6" if len(codes) > 1 else "D4")
+            self._aws.faults.count("D6" if len(codes) > 1 else "D4")
             raise injection.cancelled(reasons) from None
         raise AssertionError("a held row refuses every write")
 
 
-class BucketLine:
+class FaultyBucket:
     """`tapstack.ports.ObjectStore` of the consumer.
 
     Parameters
     ----------
-    cloud
+    aws
         The services.
     bucket
         The bucket.
@@ -161,32 +161,32 @@ class BucketLine:
         ``quarantine`` or ``late``.
     """
 
-    def __init__(self, cloud: Cloud, bucket: MemoryBucket, kind: str) -> None:
-        self._cloud = cloud
+    def __init__(self, aws: ObservedAws, bucket: MemoryBucket, kind: str) -> None:
+        self._aws = aws
         self._bucket = bucket
         self._kind = kind
 
     def put(self, key: str, body: bytes) -> None:
         """Store an object; see `tapstack.ports.ObjectStore.put`."""
-        cloud = self._cloud
-        actor = cloud.kernel.current
+        aws = self._aws
+        actor = aws.kernel.current
         if actor is None:
             raise AssertionError("only actors call")
-        cloud.kernel.sleep(latency_us(actor))
-        if "bucket" in cloud.denied:
-            cloud.ledger.count("O6")
+        aws.kernel.sleep(latency_us(actor))
+        if "bucket" in aws.denied:
+            aws.faults.count("O6")
             raise Unavailable("s3: AccessDenied")
-        fault = cloud.ledger.of_call(actor, "bucket", "PutObject")
-        cloud.policy.next = Injection(fault.kind if fault else "none")  # type: ignore[arg-type] # kinds are Faults
+        fault = aws.faults.of_call(actor, "bucket", "PutObject")
+        aws.policy.next = Injection(fault.kind if fault else "none")  # type: ignore[arg-type] # kinds are Faults
         before = len(self._bucket.puts)
         try:
             self._bucket.put(key, body)
         finally:
             if fault is not None:
-                cloud.ledger.count(fault.name)
+                aws.faults.count(fault.name)
             if len(self._bucket.puts) > before:
-                cloud.checker.kept(self._kind, key, body)
-        cloud.kernel.sleep(latency_us(actor))
+                aws.checker.kept(self._kind, key, body)
+        aws.kernel.sleep(latency_us(actor))
 
 
 def latency_us(actor: Actor) -> int:

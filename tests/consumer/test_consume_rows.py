@@ -30,3 +30,13 @@ def test_write_units_are_counted_as_the_table_counts_them() -> None:
     pipeline = Pipeline()
     report = pipeline.run(VIEWS)
     assert report.write_units == 2 * report.rows_written  # all rows are below one KiB here
+
+
+def test_a_report_adds_up_all_its_transactions() -> None:
+    pipeline = Pipeline()
+    records = [view(n, user_id=f"user-{n}", items=[{"item_id": f"i-{n}"}]) for n in range(120)]
+    report = pipeline.run(records)
+    assert report.transactions == len(pipeline.watched.transactions) > 1
+    assert report.rows_written == sum(len(keys) for keys in pipeline.watched.transactions)
+    assert report.write_units == 2 * report.rows_written
+    assert report.applied == report.records == len(records)

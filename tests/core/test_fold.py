@@ -73,6 +73,17 @@ def test_every_mention_of_an_item_is_counted_once(events: list[Event]) -> None:
     assert sum(n for key, n in user.counters.items() if isinstance(key, int)) == len(events)
 
 
+@given(stream_events())
+def test_an_effect_says_when_and_whether_it_moves_leaderboards(event: Event) -> None:
+    interested = event.event_type in {
+        "item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share",
+    }  # fmt: skip
+    for effect in fold(UserState(), event):
+        assert effect.numbers == tuple(seconds(event) // length_s for length_s in (300, 3_600, 86_400))
+        assert effect.arrived_s == NOON_S
+        assert effect.interested is (interested and effect.delta is not None)
+
+
 @given(st.lists(stream_events(), max_size=12))
 def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]) -> None:
     user, effects = folded(events)
@@ -218,6 +229,74 @@ def test_newer_traits_win_and_older_ones_arriving_late_do_not() -> None:
 
     user, _ = folded([said("11", city="Bonn"), said("12", plan="pro"), said("10", city="Ulm", plan="free")])
     assert user.profile.traits == {"city": "Bonn", "plan": "pro"}
+
+
+def person(hour: int, **changes: Any) -> Event:
+    said = {"event_type": "identify", "items": None, **changes}
+    return stream_event(occurred_at=f"2026-03-10T{hour:02}:00:00Z", **said)
+
+
+LOCALES: dict[str, tuple[list[tuple[int, Any]], str | None]] = {
+    "said once": ([(9, "de-DE")], "de-DE"),
+    "the newest": ([(9, "de-DE"), (10, "en-GB")], "en-GB"),
+    "an older one that comes late": ([(10, "en-GB"), (9, "de-DE")], "en-GB"),
+    "at one time, the last that came": ([(9, "de-DE"), (9, "en-GB")], "en-GB"),
+    "nothing said later": ([(9, "de-DE"), (10, None)], "de-DE"),
+    "a long one is cut": ([(9, "x" * 99)], "x" * TRAIT_CHARS_MAX),
+}
+
+
+@pytest.mark.parametrize(("said", "kept"), LOCALES.values(), ids=LOCALES)
+def test_the_locale_is_the_one_said_last(said: list[tuple[int, Any]], kept: str | None) -> None:
+    events = [person(hour, context={} if locale is None else {"locale": locale}) for hour, locale in said]
+    assert folded(events)[0].profile.locale == kept
+
+
+SEEN: dict[str, tuple[list[int], tuple[int, int]]] = {
+    "once": ([9], (9, 9)),
+    "in order": ([9, 10, 11], (9, 11)),
+    "backwards": ([11, 10, 9], (9, 11)),
+}
+
+
+@pytest.mark.parametrize(("hours", "span"), SEEN.values(), ids=SEEN)
+def test_a_person_is_seen_from_the_first_to_the_last_event(hours: list[int], span: tuple[int, int]) -> None:
+    profile = folded([person(hour) for hour in hours])[0].profile
+    midnight_s = NOON_S - 12 * 3_600
+    assert (profile.first_seen_s, profile.last_seen_s) == tuple(midnight_s + h * 3_600 for h in span)
+
+
+def test_of_too_many_traits_those_that_were_known_stay() -> None:
+    first = {f"a{number}": number for number in range(TRAITS_MAX - 1)}
+    second = {"b": 1, "c": 2, "a0": "new"}
+    user, _ = folded([person(9, traits=first), person(10, traits=second)])
+    assert user.profile.traits == {**first, "a0": "new", "b": 1}
+    assert user.profile.traits_at_s == NOON_S - 2 * 3_600
+
+
+def test_traits_of_one_moment_both_count() -> None:
+    user, _ = folded([person(9, traits={"a": 1, "b": 1}), person(9, traits={"b": 2})])
+    assert user.profile.traits == {"a": 1, "b": 2}
+
+
+ALIASED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "a visitor alone": ([{"user_id": None, "anonymous_id": "a"}], []),
+    "a user alone": ([{"user_id": "u", "anonymous_id": None}], []),
+    "both": ([{"user_id": "u", "anonymous_id": "a"}], ["a"]),
+    "again": ([{"user_id": "u", "anonymous_id": name} for name in "aba"], ["a", "b"]),
+    "more than fit": (
+        [{"user_id": "u", "anonymous_id": f"a{n}"} for n in range(ALIASES_MAX + 1)],
+        [f"a{n}" for n in range(1, ALIASES_MAX + 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "aliases"), ALIASED.values(), ids=ALIASED)
+def test_anonymous_ids_are_those_that_were_said_with_the_user(
+    said: list[dict[str, Any]], aliases: list[str]
+) -> None:
+    events = [person(9, **ids) for ids in said]
+    assert folded(events)[0].profile.aliases == aliases
 
 
 def test_a_person_is_known_under_the_last_few_anonymous_ids() -> None:

@@ -68,6 +68,7 @@ def test_added_boards_are_too_low_by_no_more_than_they_say(lanes: list[list[str]
         boards.append(board)
         total += exact
     ranked, unseen = merge_boards(boards)
+    assert unseen == sum(min(board.values()) for board in boards if len(board) == BOARD_PLACES)
     found = dict(ranked)
     assert ranked == in_order(found)
     for item_id, count in total.items():

@@ -135,5 +135,35 @@ def test_bridged_sessions_keep_what_both_viewed_within_bounds() -> None:
     joined = session_of(sessions, 1_000 + SESSION_GAP_S, None)
     assert isinstance(joined, Session)
     assert sessions.newest == [joined]
-    assert len(joined.viewed) == VIEWED_MAX
-    assert len(joined.bought) == BOUGHT_MAX
+    assert joined.viewed == [f"b{number}" for number in range(VIEWED_MAX)]
+    assert joined.bought == [f"b{number}" for number in range(BOUGHT_MAX)]
+
+
+def test_bridged_sessions_keep_the_newest_of_what_each_saw_once() -> None:
+    sessions = Sessions()
+    for at_s, items in ((1_000, "abc"), (1_000 + 2 * SESSION_GAP_S, "cd")):
+        session = session_of(sessions, at_s, None)
+        assert session is not None
+        session.viewed, session.bought = list(items), list(items[::-1])
+    joined = session_of(sessions, 1_000 + SESSION_GAP_S, None)
+    assert isinstance(joined, Session)
+    assert (joined.viewed, joined.bought) == (["a", "b", "c", "d"], ["c", "b", "a", "d"])
+    assert (joined.start_s, joined.end_s) == (1_000, 1_000 + 2 * SESSION_GAP_S)
+
+
+@given(visits)
+def test_what_is_forgotten_is_counted_and_ends_where_the_last_of_it_did(
+    events: list[tuple[int, str | None]],
+) -> None:
+    sessions = Sessions()
+    for at_s, label in events:
+        before = {id(each): each.end_s for each in sessions.newest}
+        floor_s, forgotten_count = sessions.earlier_end_s, sessions.earlier_count
+        found = session_of(sessions, at_s, label)
+        gone = [end_s for each, end_s in before.items() if each not in {id(left) for left in sessions.newest}]
+        if sessions.earlier_count == forgotten_count:
+            assert sessions.earlier_end_s == floor_s
+        elif found is None:  # it was the oldest itself
+            assert sessions.earlier_end_s == max(floor_s, at_s)
+        else:
+            assert sessions.earlier_end_s == max(floor_s, *gone)

@@ -17,6 +17,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -174,9 +175,19 @@ def test_a_request_is_signed_and_its_answer_read(line: Callable[..., Line]) -> N
         assert name in found["authorization"]
 
 
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Far from UTC, as Lambda never is and a laptop may be."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/"), ("PUT", "/bucket/late/49-0.json")])
 def test_the_signature_is_of_what_is_sent_and_of_this_moment(
-    line: Callable[..., Line], method: str, path: str
+    line: Callable[..., Line], in_tokyo: None, method: str, path: str
 ) -> None:
     here = line()
     before = datetime.now(tz=UTC).replace(microsecond=0)
@@ -328,6 +339,8 @@ ERRORS: dict[str, tuple[str, bytes, str, str]] = {
     "of no JSON": ("503 Service Unavailable", b"<html>busy</html>", "Http503", ""),
     "of no UTF-8": ("500 Internal Server Error", b'{"message":"\xff"}', "Http500", ""),
     "of nothing": ("500 Internal Server Error", b"", "Http500", ""),
+    "a redirect": ("307 Temporary Redirect", b"{}", "Http307", ""),
+    "a success of another kind": ("206 Partial Content", b"{}", "Http206", ""),
     "of a list": ("400 Bad Request", b"[]", "Http400", ""),
 }
 

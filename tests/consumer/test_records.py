@@ -6,6 +6,7 @@ from datetime import timedelta
 from math import floor
 from typing import Any
 
+import msgspec
 import pytest
 from consumer_world import DAY_S, record
 from hypothesis import given
@@ -110,6 +111,30 @@ def test_an_event_is_too_old_to_the_millisecond(moved_ms: int, skew_ms: int, rec
     }
     (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
     assert delivery.too_old is (client < oldest or received_at < oldest)
+
+
+AROUND_S = st.integers(-2, 2)
+
+
+@given(st.lists(st.tuples(AROUND_S, AROUND_S) | st.none(), max_size=8))
+def test_records_of_a_batch_are_parsed_as_each_is_alone(times: list[tuple[int, int] | None]) -> None:
+    """Arrivals seconds apart and in any order: what is too old to one of them is not to another."""
+    records = []
+    for number, said in enumerate(times):
+        later_s, moved_s = said or (0, 0)
+        occurred_at = NOON + timedelta(seconds=moved_s - AGE_MAX_S)
+        data = b"?" if said is None else {"event_id": f"e-{number}", "occurred_at": rfc3339(occurred_at)}
+        records.append(record(number, data, NOON_S + later_s))
+    deliveries, poison = parse(records, lanes=2, age_max_s=AGE_MAX_S)
+    alone = [parse([each], lanes=2, age_max_s=AGE_MAX_S) for each in records]
+    assert deliveries == [
+        msgspec.structs.replace(each, position=position)
+        for position, (found, _) in enumerate(alone)
+        for each in found
+    ]
+    assert poison == [
+        each._replace(position=position) for position, (_, bad) in enumerate(alone) for each in bad
+    ]
 
 
 def test_only_the_first_part_of_an_event_can_be_too_old() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -165,3 +167,46 @@ def test_a_row_that_cannot_be_read_fails_the_invocation_and_the_line_says_which_
         "first": batch["Records"][0]["kinesis"]["sequenceNumber"],
         "records": 2,
     }
+
+
+DAY_S = 86_400
+# The variables of ENVIRONMENT: rows live 30 days, an event may be 29 days old, two lanes.
+
+
+@pytest.mark.parametrize(("age_s", "is_late"), [(29 * DAY_S - 60, False), (29 * DAY_S + 60, True)])
+def test_events_are_late_and_rows_expire_as_the_variables_say(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], age_s: int, is_late: bool
+) -> None:
+    occurred_at = datetime.fromtimestamp(NOW_S - age_s, tz=UTC).isoformat()
+    cloud.function("consumer").handler(mapped(event(1, occurred_at=occurred_at)), Context())
+    said = line(capsys)
+    assert (said["events_late"], said["events_applied"]) == (is_late, not is_late)
+    expiries = {item["ttl"]["N"] for item in cloud.dynamodb.items("behaviour")}
+    assert expiries == (set() if is_late else {str(NOW_S + 30 * DAY_S)})
+
+
+def test_derived_rows_are_spread_over_as_many_lanes_as_the_variable_says(cloud: Cloud) -> None:
+    users = [event(number, user_id=f"u-{number}") for number in range(20)]
+    cloud.function("consumer").handler(mapped(*users), Context())
+    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in cloud.dynamodb.items("behaviour")]
+    assert {sk for pk, sk in keys if pk[0] == "I"} == {"0000", "0001"}
+
+
+def test_the_line_counts_every_fate_by_its_own_name(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    consumer = cloud.function("consumer")
+    late = [event(number, occurred_at=LONG_AGO) for number in (91, 92)]
+    batch = [event(1), event(2), event(3), event(4), *[event(1)] * 3, *late, b"?"]
+    consumer.handler(mapped(*batch), Context())
+    *_, said = lines(capsys)
+    counted = {name: said[name] for name in [*consumer.METRICS, "records"]}
+    assert counted == {
+        "records": 10,
+        "events_applied": 4,
+        "events_duplicate": 3,
+        "events_late": 2,
+        "events_quarantined": 1,
+        "commit_conflicts": 0,
+    }
+    rows = {(item["pk"]["S"], item["sk"]["S"]) for item in cloud.dynamodb.items("behaviour")}
+    assert (said["transactions"], said["rows_written"]) == (1, len(rows))
+    assert abs(said["_aws"]["Timestamp"] / 1_000 - time.time()) < 60

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from consumer_world import LIMITS, TABLE, VIEWS, Pipeline, record, view
+from hypothesis import given
+from hypothesis import strategies as st
 
 from event_strategies import NOON_S
+from tapstack.consumer.chunk import VERSIONS_PER_S
 
 
 def test_rows_live_as_long_after_their_last_event_as_configured() -> None:
@@ -14,6 +17,31 @@ def test_rows_live_as_long_after_their_last_event_as_configured() -> None:
     pipeline.run(later)
     expiry = {item["pk"]["S"]: int(item["ttl"]["N"]) for item in pipeline.dynamodb.items(TABLE)}
     assert expiry["U#ann"] == expiry["I#item-1"] == NOON_S + 1_000 + LIMITS.row_ttl_s
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(-5_000, 5_000)), min_size=1, max_size=12
+)  # of whom, and when
+
+
+@given(ARRIVALS, st.integers(1, 4))
+def test_a_row_outlives_every_event_in_it_and_begins_above_the_versions_of_an_earlier_one(
+    arrivals: list[tuple[int, int]], batches: int
+) -> None:
+    pipeline = Pipeline()
+    records = [
+        record(number, {"event_id": f"e-{number}", "user_id": f"u-{who}"}, NOON_S + later_s)
+        for number, (who, later_s) in enumerate(arrivals)
+    ]
+    for start in range(batches):  # in turns, so that rows are changed again
+        assert pipeline.run(records[start::batches]).resume_from is None
+    last_s = NOON_S + max(later_s for _, later_s in arrivals)
+    users = [item for item in pipeline.dynamodb.items(TABLE) if item["pk"]["S"].startswith("U#")]
+    assert len(users) == len({who for who, _ in arrivals})
+    for item in users:
+        mine = [NOON_S + later_s for who, later_s in arrivals if item["pk"]["S"] == f"U#u-{who}"]
+        assert max(mine) + LIMITS.row_ttl_s <= int(item["ttl"]["N"]) <= last_s + LIMITS.row_ttl_s
+        assert int(item["v"]["N"]) >= min(mine) * VERSIONS_PER_S
 
 
 def test_a_board_lives_as_long_as_every_other_row() -> None:

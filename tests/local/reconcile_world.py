@@ -86,5 +86,10 @@ def outcome(rows, *events):
     return result.lost, result.overcounted
 
 
+def named(result, words):
+    [finding] = [each for each in result.findings if words in each.name]
+    return finding
+
+
 def hundred(**changes):
     return purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]} | changes

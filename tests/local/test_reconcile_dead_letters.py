@@ -12,11 +12,13 @@ from reconcile_world import (
     ByHand,
     accepted_of,
     hundred,
+    named,
     outcome,
     purchase,
     view,
 )
 
+from tapstack_local.reconciliation.accepted_events import digest
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import StoredEvent, Tables
 
@@ -37,6 +39,7 @@ def test_an_event_in_the_late_store_is_not_lost():
 def test_an_event_in_the_late_store_may_have_been_counted_before():
     rows = ByHand()
     rows.late = [stored(view(2))]
+    rows.user[0][0] = {RAW: [3, 2, []]}  # and forgotten since
     assert outcome(rows) == (0, 0)
 
 
@@ -95,7 +98,7 @@ def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, m
         event = tables.late[0] = stored(view(3, "b"), days=29)
     payload = msgspec.json.decode(event.data)
     accepted = accepted_of(*EVENTS, payload)
-    finding = next(each for each in reconcile(accepted, tables).findings if "dead letters" in each.name)
+    finding = named(reconcile(accepted, tables), "dead letters")
     assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
 
 
@@ -105,16 +108,51 @@ def test_dead_letters_without_a_reason_add_to_what_is_nowhere():
     tables.late = [stored(view(5), days=0)]
     result = reconcile(accepted_of(*EVENTS, view(3, "b"), view(4), view(5)), tables)
     assert (result.lost, result.overcounted) == (3, 0)
-    [finding] = [each for each in result.findings if "dead letters" in each.name]
+    finding = named(result, "dead letters")
     assert (finding.compared, finding.short) == (3, 2)
 
 
 @pytest.mark.parametrize("kind", ["late", "quarantined"])
-def test_a_dead_letter_that_is_a_copy_of_an_event_that_is_counted_is_no_loss(kind):
+@pytest.mark.parametrize("days", [0, 40])
+def test_an_event_that_is_counted_and_a_dead_letter_as_well_is_one_too_many(kind, days):
     tables = ByHand().tables()
-    setattr(tables, kind, [stored(view(2), days=0), stored(purchase(), days=0)])
+    letters = [stored(view(2), days=days), stored(purchase(), days=days), stored(view(2), days=days)]
+    setattr(tables, kind, letters)
     result = reconcile(accepted_of(*EVENTS), tables)
-    assert (result.lost, result.overcounted) == (0, 0)
+    assert (result.lost, result.overcounted) == (0, 2)
+    assert "late/shardId-000000000000/1-0.json: counted as well" in named(result, "dead letters").examples
+
+
+def test_a_long_event_may_be_late_for_want_of_room_and_counted_when_it_came_again():
+    event = hundred(event_id="e-2")
+    tables = ByHand().tables()
+    tables.users["U#u"].ids[digest("e-2")] = AT_S * 1_000
+    tables.late = [stored(event, days=0)]
+    assert named(reconcile(accepted_of(*EVENTS, event), tables), "dead letters").over == 0
+
+
+NO_EVENTS_OF_OURS = {
+    "no JSON": b"?",
+    "brackets in brackets": b"[" * 100_000,
+    "a list": b"[]",
+    "an id that is a list": view(0) | {"client_id": [1]},
+    "an id that is no UUID": view(0) | {"client_id": "z"},
+    "a number that is a list": view(0) | {"n": [1]},
+    "a time that is none": view(0) | {"occurred_at": "soon"},
+    "a time before all times": view(9) | {"occurred_at": "0001-01-01T00:00:00+23:00"},
+    "an amount beyond numbers": purchase() | {"value": 1e308},
+    "an item without an id": view(0) | {"items": [{}]},
+    "items that are none": view(0) | {"items": 7},
+}
+
+
+@pytest.mark.parametrize("data", NO_EVENTS_OF_OURS.values(), ids=NO_EVENTS_OF_OURS)
+def test_whatever_others_write_to_the_stream_the_checker_goes_on(data):
+    tables = ByHand().tables()
+    raw = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    tables.quarantined = [StoredEvent("quarantine/1", "no event", raw, AT_S)]
+    result = reconcile(accepted_of(*EVENTS), tables)
+    assert (result.lost, result.overcounted, result.quarantined) == (0, 0, 1)
 
 
 def test_whether_a_quarantined_event_that_its_row_forgot_is_lost_the_counters_say():

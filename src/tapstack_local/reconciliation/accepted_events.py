@@ -12,6 +12,9 @@ from datetime import datetime
 from math import floor
 from typing import Any, NamedTuple
 
+from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, signed
+from tapstack_local.reconciliation.intervals import Numbers
+
 TYPES = (
     "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
     "cart_view", "wishlist_add", "checkout_start", "purchase", "refund", "rate", "share", "identify",
@@ -20,7 +23,6 @@ TYPES = (
 CODES = {name: code for code, name in enumerate(TYPES)}
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
 
-Counters = dict[int | str, int]
 Identity = tuple[str, str, int | str]  # the user's row, then a client and its number, or "" and an id
 
 
@@ -38,7 +40,7 @@ class Effect(NamedTuple):
     client_ms
         Its time by the client's own clock, Unix milliseconds; 0 if the client said none.
     delta
-        What it adds to the user's counters.
+        What it adds to the user's counters; negative amounts under keys of their own (`counters.signed`).
     items
         What it adds to the counters of items, one entry for each mention.
     """
@@ -61,12 +63,12 @@ class Fold:
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
-        _add(self.users.setdefault(effect.user, {}), effect.delta)
+        add(self.users.setdefault(effect.user, {}), effect.delta)
         for item_id, delta in effect.items:
-            _add(self.items.setdefault(item_id, {}), delta)
+            add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
                 numbers = counted.setdefault(item_id, {})
-                _add(numbers.setdefault(effect.at_s // length_s, {}), delta)
+                add(numbers.setdefault(effect.at_s // length_s, {}), delta)
 
 
 class AcceptedEvents:
@@ -84,7 +86,7 @@ class AcceptedEvents:
         self.accepted_count = 0
         self.distinct_count = 0
         self.fold = Fold()
-        self.clients: dict[tuple[str, str], set[int]] = {}
+        self.clients: dict[tuple[str, str], Numbers] = {}
         self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, client_ms
         self._doubted: dict[Identity, Effect] = {}
 
@@ -98,7 +100,7 @@ class AcceptedEvents:
         user, client, n = identity
         effect = effect_of(event)
         if isinstance(n, int):
-            self.clients.setdefault((user, client), set()).add(n)
+            self.clients.setdefault((user, client), Numbers()).add(n)
         else:
             self.ids.setdefault(user, {})[digest(n)] = (n, effect.client_ms)
         self.fold.add(effect)
@@ -146,8 +148,8 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     client_ms = max(round(moment.timestamp() * 1_000) - (event.get("clock_skew_ms") or 0), 1)
     if "received_at" in event and "clock_skew_ms" not in event:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in
-    items = [(item["item_id"], _item_delta(event, item)) for item in event.get("items", ())]
-    return Effect(identity[0], identity, at_s, client_ms, _user_delta(event), items)
+    items = [(item["item_id"], signed(_item_delta(event, item))) for item in event.get("items", ())]
+    return Effect(identity[0], identity, at_s, client_ms, signed(_user_delta(event)), items)
 
 
 def _item_delta(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:
@@ -162,24 +164,19 @@ def _user_delta(event: Mapping[str, Any]) -> Counters:
     if event["event_type"] != "purchase":
         return delta
     if event.get("value") is not None:
-        delta[event.get("currency") or "XXX"] = round(event["value"] * 1_000_000)
+        delta[event.get("currency") or NO_CURRENCY] = round(event["value"] * 1_000_000)
         return delta
     for item in event.get("items", ()):
         if item.get("price") is not None:
-            _add(delta, {_currency(event, item): _cost(item)})
+            add(delta, {_currency(event, item): _cost(item)})
     return delta
 
 
 def _currency(event: Mapping[str, Any], item: Mapping[str, Any]) -> str:
-    return str(item.get("currency") or event.get("currency") or "XXX")
+    return str(item.get("currency") or event.get("currency") or NO_CURRENCY)
 
 
 def _cost(item: Mapping[str, Any]) -> int:
     quantity = item.get("quantity")
     price: float = item["price"]
     return round(price * 1_000_000) * (1 if quantity is None else int(quantity))
-
-
-def _add(into: Counters, delta: Counters) -> None:
-    for key, amount in delta.items():
-        into[key] = into.get(key, 0) + amount

@@ -8,22 +8,36 @@ counters. Events that were sent and never answered for may count or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tapstack_local.reconciliation.accepted_events import (
     CODES,
     WINDOW_LENGTHS_S,
     AcceptedEvents,
-    Counters,
     Effect,
     Fold,
     Identity,
 )
+from tapstack_local.reconciliation.counters import (
+    TAKEN,
+    Counters,
+    Names,
+    add,
+    bounds,
+    certain_names,
+    pooled,
+    total,
+)
 from tapstack_local.reconciliation.dead_letters import check_dead_letters, check_foreign, stored_effect
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.identities import check_identities
+from tapstack_local.reconciliation.limits import check_limits
 from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
+
+Row = TypeVar("Row")
+Value = TypeVar("Value")
 
 WINDOW_NAMES = ("5m", "1h", "1d")
 WINDOWS_KEPT = (12, 24, 7)
@@ -105,14 +119,16 @@ def reconcile(
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)
     identities, gaps = check_identities(accepted, tables, expected.late)
-    events = Finding("events known by the users' rows", identities.compared, *identities.totals())
-    events.examples = identities.examples[:EXAMPLES_MAX]
+    events = Finding("events known by the users' rows", identities.compared)
+    events.short, events.over = identities.missing, identities.phantom
+    events.examples = identities.examples
     against_events = [
         _check_users(expected, tables),
         events,
         _check_items(expected, tables),
         *_check_windows(expected, tables),
         _check_strange(tables),
+        check_limits(tables),
         dead_letters,
         check_foreign(tables, foreign_records),
     ]
@@ -160,19 +176,19 @@ def _expect(accepted: AcceptedEvents, tables: Tables, late: list[Effect]) -> _Ex
 def _fate(accepted: AcceptedEvents, tables: Tables, user: str, late: list[Effect]) -> str:
     """Return whether a user's late events were counted as well: if their counters say it, all or none."""
     row = tables.users.get(user)
-    actual = {} if row is None else row.counters
-    whole = accepted.fold.users.get(user, {})
-    without = dict(whole)
-    for effect in late:
-        for key, amount in effect.delta.items():
-            without[key] = without.get(key, 0) - amount
-    if _same(actual, without):
+    actual: Counters = {} if row is None else row.counters
+    maps = [actual, accepted.fold.users.get(user, {}), total(effect.delta for effect in late)]
+    names = certain_names([actual])
+    actual, whole, less = maps if names is None else [pooled(counters, names) for counters in maps]
+    if _fits(actual, whole, less):
         return "removed"
-    return "counted" if _same(actual, whole) else "optional"
+    return "counted" if _fits(actual, whole, {}) else "optional"
 
 
-def _same(one: Counters, other: Counters) -> bool:
-    return all(one.get(key, 0) == other.get(key, 0) for key in one.keys() | other.keys())
+def _fits(actual: Counters, whole: Counters, less: Counters) -> bool:
+    keys = actual.keys() | {key for key in whole if not str(key).startswith(TAKEN)}
+    limits = {key: bounds(key, whole, less, {}, {}) for key in keys}
+    return all(low <= actual.get(key, 0) <= high for key, (low, high) in limits.items())
 
 
 def _stored_effects(objects: Iterable[StoredEvent]) -> Iterator[Effect]:
@@ -185,24 +201,27 @@ def _check_users(expected: _Expected, tables: Tables) -> Finding:
     compare(
         finding,
         actual,
-        *(fold.users for fold in expected.folds()),
+        [fold.users for fold in expected.folds()],
+        _full(tables.users, lambda row: [row.counters]),
     )
     return finding
 
 
 def _check_items(expected: _Expected, tables: Tables) -> Finding:
     finding = Finding("items' lifetime counters")
-    actual = {item: _sum(row.lifetime for row in lanes.values()) for item, lanes in tables.items.items()}
+    actual = {item: total(row.lifetime for row in lanes.values()) for item, lanes in tables.items.items()}
     compare(
         finding,
-        {f"I#{item}": counters for item, counters in actual.items()},
-        *({f"I#{item}": counters for item, counters in fold.items.items()} for fold in expected.folds()),
+        _prefixed(actual),
+        [_prefixed(fold.items) for fold in expected.folds()],
+        _prefixed(_full(tables.items, _lifetimes)),
     )
     return finding
 
 
 def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
     """Compare the windows that every lane of an item still keeps."""
+    full = _full(tables.items, _lifetimes)  # a lane's lifetime decides for its windows
     for position, name in enumerate(WINDOW_NAMES):
         finding = Finding(f"items' counters in windows of {name}")
         for item, lanes in tables.items.items():
@@ -210,29 +229,40 @@ def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
             actual: dict[int, Counters] = {}
             for row in lanes.values():
                 for number, counters in row.windows[position].items():
-                    _add(actual.setdefault(number, {}), counters)
-            compare(
-                finding,
-                {f"I#{item} {name}#{n}": counters for n, counters in actual.items() if n >= oldest},
-                *(
-                    {
-                        f"I#{item} {name}#{n}": counters
-                        for n, counters in fold.windows[position].get(item, {}).items()
-                        if n >= oldest
-                    }
-                    for fold in expected.folds()
-                ),
-            )
+                    add(actual.setdefault(number, {}), counters)
+            kept: list[dict[str, Counters]] = [
+                {f"I#{item} {name}#{n}": counters for n, counters in numbered.items() if n >= oldest}
+                for numbered in (
+                    actual,
+                    *(fold.windows[position].get(item, {}) for fold in expected.folds()),
+                )
+            ]
+            names = {where: full[item] for fold in kept for where in fold} if item in full else {}
+            compare(finding, kept[0], kept[1:], names)
         yield finding
+
+
+def _lifetimes(lanes: Mapping[str, ItemRow]) -> list[Counters]:
+    return [row.lifetime for row in lanes.values()]
+
+
+def _full(rows: Mapping[str, Row], maps: Callable[[Row], list[Counters]]) -> dict[str, Names]:
+    """Return the currencies by name of those rows of which counters are full."""
+    found = ((key, certain_names(maps(row))) for key, row in rows.items())
+    return {key: names for key, names in found if names is not None}
+
+
+def _prefixed(by_item: Mapping[str, Value]) -> dict[str, Value]:
+    return {f"I#{item}": value for item, value in by_item.items()}
 
 
 def _check_sums(expected: _Expected, tables: Tables) -> Finding:
     """Compare what the items have more than the users, by type, with what the events say."""
     finding = Finding("items' sums against users' sums")
-    users = _sum(row.counters for row in tables.users.values())
-    items = _sum(row.lifetime for lanes in tables.items.values() for row in lanes.values())
+    users = total(row.counters for row in tables.users.values())
+    items = total(row.lifetime for lanes in tables.items.values() for row in lanes.values())
     fold = expected.accepted.fold
-    whole_users, whole_items = _sum(fold.users.values()), _sum(fold.items.values())
+    whole_users, whole_items = total(fold.users.values()), total(fold.items.values())
     for key in sorted(key for key in whole_users | users | items if isinstance(key, int)):
         slack = 0
         surplus = whole_items.get(key, 0) - whole_users.get(key, 0)
@@ -241,7 +271,7 @@ def _check_sums(expected: _Expected, tables: Tables) -> Finding:
             (expected.optional, False),
             (expected.doubted, False),
         ):
-            more = _sum(part.items.values()).get(key, 0) - _sum(part.users.values()).get(key, 0)
+            more = total(part.items.values()).get(key, 0) - total(part.users.values()).get(key, 0)
             surplus -= more if is_certain else 0
             slack += 0 if is_certain else abs(more)
         actual = items.get(key, 0) - users.get(key, 0)
@@ -298,18 +328,6 @@ def _check_strange(tables: Tables) -> Finding:
 
 def _oldest_kept(row: ItemRow, position: int) -> int:
     return row.arrived_s // WINDOW_LENGTHS_S[position] - WINDOWS_KEPT[position]
-
-
-def _sum(parts: Iterable[Counters]) -> Counters:
-    total: Counters = {}
-    for part in parts:
-        _add(total, part)
-    return total
-
-
-def _add(into: Counters, delta: Counters) -> None:
-    for key, amount in delta.items():
-        into[key] = into.get(key, 0) + amount
 
 
 def _events(counters: Counters) -> int:

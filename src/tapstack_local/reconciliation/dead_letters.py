@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
-from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Effect, Identity, digest, effect_of
-from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding
+from tapstack_local.reconciliation.accepted_events import (
+    AcceptedEvents,
+    Effect,
+    Identity,
+    digest,
+    effect_of,
+)
+from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
 
 PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
@@ -17,10 +24,17 @@ _NO_ROW = UserRow({}, -1, {}, -1, [], {}, 0)
 
 
 def stored_effect(stored: StoredEvent) -> Effect | None:
-    """Read a stored event; what is no event of ours has no effect."""
+    """Read a stored event; what is no event of ours, which may be anything, has no effect."""
     try:
-        return effect_of(msgspec.json.decode(stored.data))
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        event = msgspec.json.decode(stored.data)
+        if not isinstance(event.get("event_id", ""), str) or not isinstance(event.get("n", 0), int):
+            return None
+        if "client_id" in event:
+            UUID(event["client_id"])
+        return effect_of(event)
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        return None
+    except RecursionError:  # brackets in brackets
         return None
 
 
@@ -41,28 +55,34 @@ def check_dead_letters(
     Returns
     -------
     tuple
-        What was found: too low by the dead letters without a reason and that their users' rows do
-        not know as counted. And the accepted events whose being late has a reason, each once: they
-        alone need not be counted.
+        What was found: too low by the dead letters that have no reason and are not counted either, too high
+        by those that their users' rows know as counted. And the accepted events that are late for a
+        reason, each once: they alone need not be counted.
     """
     finding = Finding("accepted events among the dead letters")
     late: dict[Identity, Effect] = {}
     unexcused: set[Identity] = set()
-    for is_late, stored in [(True, each) for each in tables.late] + [
-        (False, each) for each in tables.quarantined
-    ]:
+    counted: set[Identity] = set()
+    letters = [(True, each) for each in tables.late] + [(False, each) for each in tables.quarantined]
+    for is_late, stored in letters:
         effect = stored_effect(stored)
         if effect is None or not accepted.knows(effect.identity):
             continue
         finding.compared += 1
         row = tables.users.get(effect.user, _NO_ROW)
+        # A long one may be LATE for want of room in its row, and NEW when a copy comes later.
+        is_counted = _is_known(effect, row) and not (is_late and len(effect.items) > PART_ITEMS_MAX)
+        if is_counted and effect.identity not in counted:
+            counted.add(effect.identity)
+            finding.over += 1
+            finding.give_example(f"{stored.key}: counted as well")
         if is_late and _may_be_late(effect, stored, row, age_max_s):
             late[effect.identity] = effect
         elif effect.identity not in unexcused:
             unexcused.add(effect.identity)
             if not _is_known(effect, row) and not _is_forgotten(effect, row):
                 finding.short += 1
-                finding.examples = [*finding.examples, f"{stored.key}: {stored.reason}"][:EXAMPLES_MAX]
+                finding.give_example(f"{stored.key}: {stored.reason}")
     return finding, [effect for identity, effect in late.items() if identity not in unexcused]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tapstack_local.reconciliation.accepted_events import TYPES, Counters
+from tapstack_local.reconciliation.accepted_events import TYPES
+from tapstack_local.reconciliation.counters import TAKEN, Counters, Names, bounds, pooled
 
 EXAMPLES_MAX = 5
 
@@ -56,19 +57,21 @@ class Finding:
         short, over = max(low - actual, 0), max(actual - high, 0)
         self.short += short if at_most is None else min(short, at_most)
         self.over += over if at_most is None else min(over, at_most)
-        if len(self.examples) < EXAMPLES_MAX:
-            expected = str(low) if low == high else f"{low} to {high}"
-            self.examples.append(f"{where}: {actual} instead of {expected}")
+        expected = str(low) if low == high else f"{low} to {high}"
+        self.give_example(f"{where}: {actual} instead of {expected}")
         return False
+
+    def give_example(self, text: str) -> None:
+        """Keep an example, if there are few yet."""
+        if len(self.examples) < EXAMPLES_MAX:
+            self.examples.append(text)
 
 
 def compare(
     finding: Finding,
     actual: Mapping[str, Counters],
-    whole: Mapping[str, Counters],
-    removed: Mapping[str, Counters],
-    optional: Mapping[str, Counters],
-    doubted: Mapping[str, Counters],
+    folds: Sequence[Mapping[str, Counters]],
+    names: Mapping[str, Names],
 ) -> None:
     """Compare counters by name.
 
@@ -78,29 +81,29 @@ def compare(
         Takes the outcome.
     actual
         What was read back.
-    whole
-        What was accepted.
-    removed, optional
-        What of it is not counted for sure, and perhaps.
-    doubted
-        What may be counted beside it.
+    folds
+        What was accepted; what of it is certainly not counted; what of it may not be; what may be counted
+        beside it.
+    names
+        The currencies that full counters have by name, where there are any (`counters.certain_names`).
     """
+    whole, removed, optional, doubted = folds
     nothing: Counters = {}
     for name in actual.keys() | whole.keys() | doubted.keys():
         is_, sure = actual.get(name, nothing), whole.get(name, nothing)
-        less, perhaps, more = (part.get(name, nothing) for part in (removed, optional, doubted))
-        if is_ == sure and not less and not perhaps:
+        parts = [part.get(name, nothing) for part in (removed, optional, doubted)]
+        if is_ == sure and not parts[0] and not parts[1]:
             finding.compared += len(is_)
             continue
+        if name in names:
+            is_, sure, *parts = (pooled(counters, names[name]) for counters in (is_, sure, *parts))
         counts_are_right = True
-        for key in sorted(is_.keys() | sure.keys() | more.keys(), key=lambda key: isinstance(key, str)):
-            high = sure.get(key, 0) - less.get(key, 0)
-            low = high - perhaps.get(key, 0)
+        keys = {key.removeprefix(TAKEN) if isinstance(key, str) else key for key in sure | parts[2]}
+        for key in sorted(is_.keys() | keys, key=lambda key: isinstance(key, str)):
             at_most = int(counts_are_right) if isinstance(key, str) else None
-            is_right = finding.judge(
-                f"{name} {type_name(key)}", is_.get(key, 0), low, high + more.get(key, 0), at_most=at_most
+            counts_are_right &= finding.judge(
+                f"{name} {type_name(key)}", is_.get(key, 0), *bounds(key, sure, *parts), at_most=at_most
             )
-            counts_are_right &= is_right
 
 
 def type_name(key: int | str) -> str:

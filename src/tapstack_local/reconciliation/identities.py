@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Identity
+from tapstack_local.reconciliation.finding import EXAMPLES_MAX
+from tapstack_local.reconciliation.intervals import Interval, Numbers, count, numbers, without
 from tapstack_local.reconciliation.tables import Tables, UserRow
 
 CLIENTS_MAX = 16  # clients a row remembers; a further one makes it forget the one used longest ago
@@ -20,23 +23,50 @@ class Identities:
     compared
         How many were looked up.
     missing, phantom
-        Names of both kinds.
+        How many there are of both kinds.
+    examples
+        The first few, for a person.
     """
 
     compared: int = 0
-    missing: list[str] = field(default_factory=list)
-    phantom: list[str] = field(default_factory=list)
+    missing: int = 0
+    phantom: int = 0
+    examples: list[str] = field(default_factory=list)
 
-    def totals(self) -> tuple[int, int]:
-        """Return how many are missing, and how many should not be there."""
-        return len(self.missing), len(self.phantom)
+    def miss(self, count: int, names: Iterable[str]) -> None:
+        """Note events that were accepted and never seen; of the names few are read."""
+        self.missing += count
+        self._name(names, "accepted, and never seen")
 
-    @property
-    def examples(self) -> list[str]:
-        """Say it to a person."""
-        return [f"{name}: accepted, and never seen" for name in self.missing] + [
-            f"{name}: seen, and never accepted" for name in self.phantom
-        ]
+    def invent(self, count: int, names: Iterable[str]) -> None:
+        """Note events that were seen and never accepted; of the names few are read."""
+        self.phantom += count
+        self._name(names, "seen, and never accepted")
+
+    def _name(self, names: Iterable[str], what: str) -> None:
+        self.examples += [f"{name}: {what}" for name in islice(names, EXAMPLES_MAX - len(self.examples))]
+
+
+class _Doubted:
+    """Events that may count or not, by user."""
+
+    def __init__(self, identities: Iterable[Identity]) -> None:
+        self._clients: dict[tuple[str, str], Numbers] = {}
+        self._id_counts: dict[str, int] = {}
+        for user, client, n in identities:
+            if isinstance(n, int):
+                self._clients.setdefault((user, client), Numbers()).add(n)
+            else:
+                self._id_counts[user] = self._id_counts.get(user, 0) + 1
+
+    def of_client(self, user: str, client: str) -> list[Interval]:
+        """Return the numbers of a client."""
+        found = self._clients.get((user, client))
+        return [] if found is None else found.intervals()
+
+    def id_count(self, user: str) -> int:
+        """Return how many of a user's events are known by an id."""
+        return self._id_counts.get(user, 0)
 
 
 def check_identities(
@@ -59,60 +89,65 @@ def check_identities(
         What was found, and how many numbers the rows miss in their clients' sequences.
     """
     found = Identities()
-    doubted = accepted.doubted()
+    doubted = _Doubted(accepted.doubted())
     empty = UserRow({}, -1, {}, -1, [], {}, 0)
-    for (user, client), numbers in accepted.clients.items():
-        row = tables.users.get(user, empty)
-        found.compared += len(numbers)
-        for n in sorted(_unseen(row, client, numbers)):
-            if (user, client, n) not in late:
-                found.missing.append(f"{user} client {client} n {n}")
+    excused: dict[tuple[str, str], Numbers] = {}
+    for user, client, n in late:
+        if isinstance(n, int):
+            excused.setdefault((user, client), Numbers()).add(n)
+    for (user, client), known in accepted.clients.items():
+        found.compared += count(known.intervals())
+        unseen = _unseen(tables.users.get(user, empty), client, known.intervals())
+        if unseen and (user, client) in excused:
+            unseen = without(unseen, excused[user, client].intervals())
+        found.miss(count(unseen), (f"{user} client {client} n {n}" for n in numbers(unseen)))
     for user, names in accepted.ids.items():
-        row = tables.users.get(user, empty)
-        found.compared += len(names)
-        for digest, (name, client_ms) in names.items():
-            if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in late:
-                found.missing.append(f"{user} event {name}")
+        _find_unseen_ids(found, user, names, tables.users.get(user, empty), late)
     gaps = 0
     for user, row in tables.users.items():
-        gaps += sum(last - first + 1 for _, _, missing in row.clients.values() for first, last in missing)
-        found.missing += [f"{user} part with digest {part}" for part in row.parts]
+        gaps += sum(count(missing) for _, _, missing in row.clients.values())
+        found.miss(len(row.parts), (f"{user} part with digest {part}" for part in row.parts))
         _find_phantoms(found, accepted, user, row, doubted)
     return found, gaps
 
 
-def _unseen(row: UserRow, client: str, numbers: set[int]) -> set[int]:
+def _find_unseen_ids(
+    found: Identities,
+    user: str,
+    names: Mapping[int, tuple[str, int]],
+    row: UserRow,
+    late: Collection[Identity],
+) -> None:
+    found.compared += len(names)
+    unseen = [
+        name
+        for digest, (name, client_ms) in names.items()
+        if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in late
+    ]
+    found.miss(len(unseen), (f"{user} event {name}" for name in unseen))
+
+
+def _unseen(row: UserRow, client: str, accepted: list[Interval]) -> list[Interval]:
     """Return the numbers that a row knows it has not seen."""
-    seen = row.clients.get(bytes.fromhex(client.replace("-", "")))
+    raw = bytes.fromhex(client.replace("-", ""))
+    seen = row.clients.get(raw)
     if seen is None:
-        forgotten = len(row.clients) >= CLIENTS_MAX and row.clients_floor_ms >= int(
-            client.replace("-", "")[:12], 16
-        )
-        return set() if forgotten else numbers
+        birth_ms = int.from_bytes(raw[:6], "big")
+        is_forgotten = len(row.clients) >= CLIENTS_MAX and row.clients_floor_ms >= birth_ms
+        return [] if is_forgotten else accepted
     _, top, gaps = seen
-    if not gaps and max(numbers) <= top:
-        return set()
-    return {n for n in numbers if n > top or any(first <= n <= last for first, last in gaps)}
+    return without(accepted, without([(0, top)], gaps))
 
 
 def _find_phantoms(
-    found: Identities, accepted: AcceptedEvents, user: str, row: UserRow, doubted: Collection[Identity]
+    found: Identities, accepted: AcceptedEvents, user: str, row: UserRow, doubted: _Doubted
 ) -> None:
-    doubted_ids = {identity for identity in doubted if identity[0] == user} if doubted else set()
     for raw, (low, top, gaps) in row.clients.items():
         text = raw.hex()
         client = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-        numbers = accepted.clients.get((user, client), set())
-        gap_count = sum(last - first + 1 for first, last in gaps)
-        if low == 0 and top + 1 - gap_count == len(numbers) == top + 1:
-            continue
-        missing = {n for first, last in gaps for n in range(first, last + 1)}
-        found.phantom += [
-            f"{user} client {client} n {n}"
-            for n in range(low, top + 1)
-            if n not in missing and n not in numbers and (user, client, n) not in doubted_ids
-        ]
-    known = accepted.ids.get(user, {})
-    unknown = [digest for digest in row.ids if digest not in known]
-    spare = sum(1 for identity in doubted_ids if not identity[1])
-    found.phantom += [f"{user} event with digest {digest}" for digest in unknown[spare:]]
+        known = accepted.clients.get((user, client), Numbers()).intervals()
+        phantoms = without(without(without([(low, top)], gaps), known), doubted.of_client(user, client))
+        found.invent(count(phantoms), (f"{user} client {client} n {n}" for n in numbers(phantoms)))
+    known_ids = accepted.ids.get(user, {})
+    unknown = [digest for digest in row.ids if digest not in known_ids][doubted.id_count(user) :]
+    found.invent(len(unknown), (f"{user} event with digest {digest}" for digest in unknown))

@@ -37,6 +37,10 @@ class UserRow:
     parts: list[int]
     counters: dict[int | str, int]
     pairs_count: int
+    traits: dict[str, Any] = field(default_factory=dict)
+    aliases: list[str] = field(default_factory=list)
+    recent: list[Any] = field(default_factory=list)
+    sessions: list[Any] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -88,8 +92,21 @@ class Tables:
         fields = msgspec.msgpack.decode(state)
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
-            (clients, floor_ms, ids, ids_floor_ms, parts, *_), _, counters, _, _, pairs = fields[:6]
-            self.users[pk] = UserRow(clients, floor_ms, ids, ids_floor_ms, parts, counters, pairs)
+            seen, profile, counters, recent, sessions, pairs = fields[:6]
+            clients, floor_ms, ids, ids_floor_ms, parts = seen[:5]
+            self.users[pk] = UserRow(
+                clients,
+                floor_ms,
+                ids,
+                ids_floor_ms,
+                parts,
+                counters,
+                pairs,
+                traits=profile[3] if profile else {},
+                aliases=profile[5] if profile else [],
+                recent=recent,
+                sessions=[session[:6] for session in sessions[0]] if sessions else [],
+            )
         elif kind == "I":
             (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
             row = ItemRow(lifetime, windows, arrived_s, viewed_with, bought_with)

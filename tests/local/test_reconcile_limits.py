@@ -1,0 +1,227 @@
+"""The limits of docs/reference/table.md: the checker judges by them, below, at and above each."""
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reconcile_world import (
+    AT_S,
+    CLIENT,
+    EVENTS,
+    PURCHASE,
+    RAW,
+    VIEW,
+    ByHand,
+    accepted_of,
+    named,
+    purchase,
+    view,
+)
+
+from tapstack.core import aggregates
+from tapstack_local.reconciliation.accepted_events import digest
+from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.counters import KEYS_MAX, SUM_MAX
+from tapstack_local.reconciliation.tables import Tables
+
+EURO = 1_000_000
+
+
+def bought(currency, n, value=1.0, item="a", user="u"):
+    """A purchase of one item, with the value of the whole."""
+    made = {**purchase(), "event_id": f"{user}-{n}", "user_id": user, "currency": currency, "value": value}
+    return made | {"items": [{"item_id": item, "price": value}]}
+
+
+def counted(events, lanes=1):
+    """The rows as the documented rule fills them: a map of 32 keys takes in no further currency."""
+    tables, users, items = Tables(), {}, {}
+    for event in events:
+        amount = round(event["value"] * EURO)
+        user = users.setdefault(event["user_id"], {"digests": {}, "counters": {}})
+        user["digests"][event["event_id"]] = AT_S * 1_000
+        take(user["counters"], event["currency"], amount)
+        lane = f"{int(event['user_id'][1:] or 0) % lanes:04}"
+        take(items.setdefault((event["items"][0]["item_id"], lane), {}), event["currency"], amount)
+    for name, user in users.items():
+        ids = {digest(event_id): at_ms for event_id, at_ms in user["digests"].items()}
+        newest = dict(list(ids.items())[-64:])
+        floor_ms = AT_S * 1_000 if len(ids) > 64 else -1
+        state = [[{}, -1, newest, floor_ms, []], [], user["counters"], [], [], 0]
+        tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
+    for (item, lane), counters in items.items():
+        windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
+        tables.add(f"I#{item}", lane, msgspec.msgpack.encode([[counters, windows, AT_S], {}, {}]))
+    for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400)):
+        for lane in {lane for _, lane in items}:
+            board = {item: counters[PURCHASE] for (item, its), counters in items.items() if its == lane}
+            tables.boards[name, AT_S // length, lane] = board
+    return tables
+
+
+def take(counters, currency, amount):
+    counters[PURCHASE] = counters.get(PURCHASE, 0) + 1
+    place = currency if currency in counters or len(counters) < KEYS_MAX else "XXX"
+    counters[place] = max(-SUM_MAX, min(SUM_MAX, counters.get(place, 0) + amount))
+
+
+def wrong(events, tables):
+    result = reconcile(accepted_of(*events), tables)
+    return result.lost, result.overcounted
+
+
+CURRENCIES = [a + b + "X" for a in "ABCDEFGH" for b in "ABCDE"]
+
+
+@pytest.mark.parametrize("count", [30, 31, 32, 40])
+def test_what_a_full_map_takes_as_xxx_is_exact(count):
+    events = [bought(currency, n) for n, currency in enumerate(CURRENCIES[:count])]
+    tables = counted(events)
+    assert ("XXX" in tables.users["U#u"].counters) == (count > 31)
+    assert wrong(events, tables) == (0, 0)
+
+
+@pytest.mark.parametrize("by", [1, -1])
+@pytest.mark.parametrize("key", ["XXX", "AAX"])
+def test_a_millionth_more_or_less_in_a_full_map_is_found(key, by):
+    events = [bought(currency, n) for n, currency in enumerate(CURRENCIES)]
+    tables = counted(events)
+    tables.users["U#u"].counters[key] += by
+    assert wrong(events, tables) == ((1, 0) if by < 0 else (0, 1))
+
+
+def test_a_map_that_takes_in_more_currencies_than_it_may_is_found():
+    events = [bought(currency, n) for n, currency in enumerate(CURRENCIES[:32])]
+    tables = counted(events)
+    counters = tables.users["U#u"].counters
+    counters[CURRENCIES[31]] = counters.pop("XXX")
+    assert named(reconcile(accepted_of(*events), tables), "limits").over == 1
+    assert wrong(events, tables) == (0, 1)
+
+
+def test_a_map_with_room_must_call_a_currency_by_its_name():
+    events = [bought(currency, n) for n, currency in enumerate(CURRENCIES[:20])]
+    tables = counted(events)
+    counters = tables.users["U#u"].counters
+    counters["XXX"] = counters.pop(CURRENCIES[19])
+    assert wrong(events, tables) != (0, 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(CURRENCIES), st.integers(-3, 9), st.sampled_from("ab"), st.integers(0, 3)),
+        max_size=90,
+    ),
+    st.sampled_from([1, 2]),
+    st.randoms(use_true_random=False),
+)
+def test_no_order_of_events_is_wrong_to_the_checker(purchases, lanes, chance):
+    events = [
+        bought(c, n, float(value), item, f"u{user}") for n, (c, value, item, user) in enumerate(purchases)
+    ]
+    processed = list(events)
+    chance.shuffle(processed)
+    assert wrong(events, counted(processed, lanes)) == (0, 0) if events else True
+
+
+SUMS = {
+    "below": [SUM_MAX - 1],
+    "at": [SUM_MAX - 1, 1],
+    "above": [SUM_MAX, 1],
+    "far above": [SUM_MAX] * 3,
+    "above and back": [SUM_MAX, SUM_MAX, -5],
+    "below zero": [-SUM_MAX, -7],
+    "to and fro": [SUM_MAX, -SUM_MAX, -SUM_MAX, 3],
+}
+
+
+@pytest.mark.parametrize("amounts", SUMS.values(), ids=SUMS)
+def test_a_sum_at_the_bound_of_64_bits_is_right_in_any_order(amounts):
+    events = [bought("EUR", n) for n in range(len(amounts))]
+    accepted = accepted_of(*events)
+    key = "EUR"
+    for fold in (accepted.fold.users["U#u"], accepted.fold.items["a"]):
+        fold.pop("EUR")
+    chance = random.Random(1)
+    for _ in range(6):
+        accepted.fold.users["U#u"] = {PURCHASE: len(amounts)}
+        actual = {PURCHASE: len(amounts)}
+        for amount in chance.sample(amounts, len(amounts)):
+            aggregates._add_money(actual, key, amount)
+        for amount in amounts:
+            name = key if amount >= 0 else f"-{key}"
+            fold = accepted.fold.users["U#u"]
+            fold[name] = fold.get(name, 0) + amount
+        tables = counted(events)
+        tables.users["U#u"].counters = actual
+        assert named(reconcile(accepted, tables), "users' counters").examples == []
+        if max(sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)) <= SUM_MAX:
+            actual[key] -= 1
+            assert named(reconcile(accepted, tables), "users' counters").short == 1
+
+
+def many(count):
+    return [[AT_S, VIEW, f"i-{n}"] for n in range(count)]
+
+
+def session(viewed=0, currencies=0):
+    counters = {PURCHASE: 1} | dict.fromkeys(CURRENCIES[:currencies], 1)
+    return [None, AT_S, AT_S, counters, [f"i-{n}" for n in range(viewed)], []]
+
+
+def partners(count):
+    return {f"i-{n}": 1 for n in range(count)}
+
+
+def clients(count):
+    return {bytes([n]) * 16: [0, 1, []] for n in range(count)}
+
+
+def gaps(count):
+    return [[3 * n, 3 * n] for n in range(count)]
+
+
+LIMITS = {
+    "recent": (20, lambda rows, n: rows.user.__setitem__(3, many(n))),
+    "traits": (16, lambda rows, n: rows.user[1].__setitem__(3, {f"t{i}": i for i in range(n)})),
+    "trait names": (64, lambda rows, n: rows.user[1].__setitem__(3, {"t" * n: 1})),
+    "trait values": (64, lambda rows, n: rows.user[1].__setitem__(3, {"t": "x" * n})),
+    "aliases": (4, lambda rows, n: rows.user[1].__setitem__(5, [f"a{i}" for i in range(n)])),
+    "sessions": (3, lambda rows, n: rows.user[4].__setitem__(0, [session()] * n)),
+    "items of a session": (8, lambda rows, n: rows.user[4].__setitem__(0, [session(n)])),
+    "currencies of a session": (31, lambda rows, n: rows.user[4].__setitem__(0, [session(0, n)])),
+    "partners viewed": (32, lambda rows, n: rows.items["a", "0000"].__setitem__(1, partners(n))),
+    "partners bought": (16, lambda rows, n: rows.items["a", "0000"].__setitem__(2, partners(n))),
+    "partner names": (64, lambda rows, n: rows.items["a", "0000"].__setitem__(1, {"p" * n: 1})),
+    "clients": (16, lambda rows, n: rows.user[0].__setitem__(0, clients(n))),
+    "gaps": (16, lambda rows, n: rows.user[0].__setitem__(0, {RAW: [0, 99, gaps(n)]})),
+    "ids": (64, lambda rows, n: rows.user[0].__setitem__(2, dict.fromkeys(range(n), 1))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("most", "fill"), LIMITS.values(), ids=LIMITS)
+def test_a_row_may_grow_to_its_limit_and_no_further(most, fill):
+    for count in (most - 1, most, most + 1):
+        rows = ByHand()
+        fill(rows, count)
+        finding = named(reconcile(accepted_of(*EVENTS), rows.tables()), "limits")
+        assert (finding.over, len(finding.examples)) == ((1, 1) if count > most else (0, 0))
+
+
+def test_numbers_however_large_take_neither_time_nor_memory():
+    first = 1_700_000_000_000
+    events = [view(first), view(first + 1), view(first + 3)]
+    accepted = accepted_of(*events)
+    rows = ByHand()
+    rows.user = [[{RAW: [0, first + 3, [[0, first - 1], [first + 2, first + 2]]]}, -1, {}, -1, []],
+                 [], {VIEW: 3}, [], [], 0]  # fmt: skip
+    result = reconcile(accepted, rows.tables())
+    assert named(result, "events known").short == named(result, "events known").over == 0
+    assert result.gaps == first + 1
+    rows.user[0][0][RAW] = [0, first + 3, []]
+    finding = named(reconcile(accepted, rows.tables()), "events known")
+    assert finding.over == first + 1
+    assert finding.examples[0] == f"U#u client {CLIENT} n 0: seen, and never accepted"
+    assert len(finding.examples) == 5

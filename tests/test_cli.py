@@ -27,6 +27,13 @@ RATE = "expected events a minute, at least 1, or 'max'"
         pytest.param(["--faults", "few"], "'few' is not one of 'none', 'some', 'many'", id="faults"),
         pytest.param(["--map", "user_id"], "expected canonical=column", id="map"),
         pytest.param(["--map", "user_id=who"], "--map needs --input", id="map without input"),
+        pytest.param(["--columns", "user_id,item_id"], "--columns needs --input", id="columns without input"),
+        pytest.param(["--skip-bad-rows"], "--skip-bad-rows needs --input", id="skipping without input"),
+        pytest.param(
+            ["--columns", " , "],
+            "expected names such as user_id,item_id,timestamp, got ' , '",
+            id="no columns",
+        ),
         pytest.param(["--input", "absent.csv"], "absent.csv: no such file or directory", id="missing file"),
         pytest.param(["surplus"], "unexpected extra argument (surplus)", id="surplus"),
         pytest.param(

@@ -24,15 +24,7 @@ def text_of(cell: object) -> str | None:
     TypeError
         If it holds true or false, a list or an object: what it is instead of text or a number.
     """
-    if cell is None:
-        return None
-    if isinstance(cell, bool):
-        raise TypeError("true or false")
-    if isinstance(cell, dict | list):
-        raise TypeError("a list or an object")
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
-        return str(int(cell))  # JSON does not tell 5.0 and 5 apart
-    text = str(cell).strip()
+    text = (cell if isinstance(cell, str) else _text_of_json(cell)).strip()
     return None if len(text) <= _LONGEST and text.lower() in _ABSENT else text
 
 
@@ -60,3 +52,13 @@ def without_absent(value: Any) -> Any:
 def is_null(value: object) -> bool:
     """Return whether a value of JSON is null, or NaN as Python writes it."""
     return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself
+
+
+def _text_of_json(cell: object) -> str:
+    if isinstance(cell, bool):
+        raise TypeError("true or false")
+    if isinstance(cell, dict | list):
+        raise TypeError("a list or an object")
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))  # JSON does not tell 5.0 and 5 apart
+    return str(cell)

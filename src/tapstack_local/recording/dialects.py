@@ -13,7 +13,7 @@ import msgspec
 
 from tapstack.errors import UsageError
 from tapstack_local.recording.columns import looks_like_header
-from tapstack_local.recording.problems import BadRow, BadRows
+from tapstack_local.recording.problems import NO_TEXT, BadRow, BadRows
 
 DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -100,7 +100,9 @@ def _json_rows(lines: Iterator[str], first_line: int, bad_rows: BadRows) -> Iter
 def _object(content: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError, RecursionError):
+    except UnicodeEncodeError:
+        raise BadRow(NO_TEXT) from None
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         pass
     try:
         # Python writes NaN, which is no JSON.

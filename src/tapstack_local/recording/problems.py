@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapstack.errors import UsageError
 
 EXAMPLES_MAX = 5
+NO_TEXT = ": expected text in UTF-8"
 
 
 class BadRow(Exception):  # noqa: N818 - not a failure of the program

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
+from operator import attrgetter
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 from tapstack.core.events import decode_client_event
 from tapstack.errors import InvalidEvent
 from tapstack_local.recording import times
-from tapstack_local.recording.problems import BadRow, BadRows
+from tapstack_local.recording.problems import NO_TEXT, BadRow, BadRows
 from tapstack_local.recording.rows import RecordedRow
 from tapstack_local.traffic import Request
 from tapstack_local.traffic.people import uuid7
@@ -46,22 +47,28 @@ def settle_times(rows: list[RecordedRow], bad_rows: BadRows) -> list[str]:
     """
     for clock in {row.clock for row in rows} - {None}:
         _settle_clock([row for row in rows if row.clock == clock], bad_rows)
+    known = []
+    for row in rows:
+        if isinstance(row.said, int):
+            row.at_ms = row.said
+            known.append(row)
     notes = []
-    absent = [row for row in rows if row.at is None]
-    if absent and len(absent) < len(rows):
+    if known and len(known) < len(rows):
+        first = next(row for row in rows if row.said is None)
         notes.append(
-            f"{len(absent):,} of {len(rows):,} rows have no time (first: line {absent[0].line}): "
+            f"{len(rows) - len(known):,} of {len(rows):,} rows have no time (first: line {first.line}): "
             "they happen with the row before them"
         )
-    if odd := _odd(rows):
-        first = min(odd, key=lambda row: row.line)
+    if odd := _odd(known):
+        first = odd[0]
         notes.append(
             f"{len(odd):,} of {len(rows):,} rows are more than a year away from most others (first: line "
             f"{first.line}, {times.described(first.at_ms)}): they happen with the row before them"
         )
         for row in odd:
-            row.at = None
-    _fill(rows)
+            row.said = None
+    if notes:
+        _fill(rows)
     return notes
 
 
@@ -76,14 +83,14 @@ def moved(rows: Iterable[RecordedRow], now_ms: int) -> tuple[list[RecordedRow], 
         if span_ms > VISIT_MAX_MS:
             drawn_together += 1
             for row in visit:
-                row.at = first_ms + (row.at_ms - first_ms) * VISIT_MAX_MS // span_ms
+                row.at_ms = first_ms + (row.at_ms - first_ms) * VISIT_MAX_MS // span_ms
             span_ms = VISIT_MAX_MS
         # Each for itself: a visit of weeks leaves the others where they are.
         shift_ms = min(now_ms - WITHIN_MS + WITHIN_MS * place // len(visits), now_ms - span_ms) - first_ms
         for row in visit:
-            row.at = row.at_ms + shift_ms
+            row.at_ms += shift_ms
         result += visit
-    result.sort(key=lambda row: row.at_ms)
+    result.sort(key=attrgetter("at_ms"))
     days = VISIT_MAX_MS // 86_400_000
     note = (
         f"{drawn_together:,} of {len(visits):,} visits last longer than {days} days: drawn together to that"
@@ -104,7 +111,9 @@ def requests_of(rows: Iterable[RecordedRow], bad_rows: BadRows, random: Random) 
         client = None
         if "event_id" not in event and "client_id" not in event:
             key = (event.get("user_id"), None if "user_id" in event else event.get("anonymous_id"))
-            client = clients.setdefault(key, [uuid7(random, row.at_ms), 0])
+            client = clients.get(key)
+            if client is None:
+                client = clients[key] = [uuid7(random, row.at_ms), 0]
             event["client_id"], event["n"] = client
         try:
             event_bytes = _checked_bytes(event)
@@ -131,23 +140,22 @@ def requests_of(rows: Iterable[RecordedRow], bad_rows: BadRows, random: Random) 
 
 
 def _settle_clock(rows: Sequence[RecordedRow], bad_rows: BadRows) -> None:
-    numbers = [row.at for row in rows if row.at is not None]
-    dates = [row for row in rows if row.at is not None and times.is_date_in_digits(row.at)]
-    if len(dates) * 2 > len(rows):
-        first = dates[0]
+    """Turn the numbers of one column into milliseconds."""
+    numbers = [row.said for row in rows if row.said is not None]
+    if sum(map(times.is_date_in_digits, numbers)) * 2 > len(rows):
+        first = next(row for row in rows if row.said is not None and times.is_date_in_digits(row.said))
         raise bad_rows.refuse(
             first.line,
-            f", column {first.clock!r}: expected {times.EXPECTED}; got '{first.at}', which may be a date",
+            f", column {first.clock!r}: expected {times.EXPECTED}; got '{first.said}', which may be a date",
         )
     unit = times.unit_of(numbers)
-    for row in rows:
-        if row.at is not None:
-            row.at, row.clock = times.to_ms(row.at, unit), None
+    for row, number in zip(rows, numbers, strict=True):
+        row.said = times.to_ms(number, unit)
 
 
-def _odd(rows: Iterable[RecordedRow]) -> list[RecordedRow]:
+def _odd(rows: Sequence[RecordedRow]) -> list[RecordedRow]:
     """Return the rows that are apart from most others: neither before nor after them within a year."""
-    known = sorted(row.at_ms for row in rows if row.at is not None)
+    known = sorted(row.at_ms for row in rows)
     cuts = [place for place, (one, other) in enumerate(pairwise(known), 1) if other - one > ODD_GAP_MS]
     if not cuts:
         return []
@@ -155,34 +163,33 @@ def _odd(rows: Iterable[RecordedRow]) -> list[RecordedRow]:
     if (end - start) * 2 <= len(known):
         return []
     earliest, latest = known[start], known[end - 1]
-    return [row for row in rows if row.at is not None and not earliest <= row.at_ms <= latest]
+    return [row for row in rows if not earliest <= row.at_ms <= latest]
 
 
 def _fill(rows: Iterable[RecordedRow]) -> None:
     """Give rows without a time that of the row before in their visit, or of the first one that has a time."""
     before: dict[int, int] = {}
     for row in rows:
-        if row.at is not None:
+        if row.said is not None:
             before.setdefault(row.visit, row.at_ms)
     start_ms = min(before.values(), default=0)
     for row in rows:
-        if row.at is None:
-            row.at = before.get(row.visit, start_ms)
+        if row.said is None:
+            row.at_ms = before.get(row.visit, start_ms)
         before[row.visit] = row.at_ms
 
 
 def _visits(rows: Iterable[RecordedRow]) -> list[list[RecordedRow]]:
     """Group rows into visits; one without a session ends with half an hour of silence."""
     visits: list[list[RecordedRow]] = []
-    in_order = sorted(rows, key=lambda row: (row.visit, row.at_ms))
-    for _, group in groupby(in_order, key=lambda row: row.visit):
-        previous: RecordedRow | None = None
+    for _, group in groupby(sorted(rows, key=attrgetter("visit", "at_ms")), key=attrgetter("visit")):
+        before_ms: int | None = None
         for row in group:
-            pause_ms = 0 if previous is None else row.at_ms - previous.at_ms
-            if previous is None or (pause_ms > VISIT_GAP_MS and "session_id" not in row.event):
+            pause_ms = 0 if before_ms is None else row.at_ms - before_ms
+            if before_ms is None or (pause_ms > VISIT_GAP_MS and "session_id" not in row.event):
                 visits.append([])
             visits[-1].append(row)
-            previous = row
+            before_ms = row.at_ms
     return sorted(visits, key=lambda visit: visit[0].at_ms)
 
 
@@ -195,5 +202,5 @@ def _checked_bytes(event: dict[str, Any]) -> int:
         field = f", {error.field!r} of its event" if error.field else ""
         raise BadRow(f"{field}: {error.reason}") from None
     except UnicodeEncodeError:
-        raise BadRow(": expected text in UTF-8") from None
+        raise BadRow(NO_TEXT) from None
     return len(data)

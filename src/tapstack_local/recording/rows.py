@@ -32,26 +32,22 @@ class RecordedRow:
         Of the file, from 1.
     visit
         The number of the visit it belongs to: of one person, and of one session if one is named.
-    at
+    event
+        As ``POST /v1/events`` takes it, its time and identity perhaps left out.
+    said
         When it happened: Unix milliseconds, or a number of `clock`; None if the row does not say.
     clock
         The column whose numbers are of one unit, which the whole column shows; None for milliseconds.
-    event
-        As ``POST /v1/events`` takes it, its time and identity perhaps left out.
+    at_ms
+        When it happened, in milliseconds, once that is settled.
     """
 
     line: int
     visit: int
-    at: int | float | None
-    clock: str | None
     event: dict[str, Any]
-
-    @property
-    def at_ms(self) -> int:
-        """When it happened, in milliseconds, once that is settled."""
-        if isinstance(self.at, int):
-            return self.at
-        raise AssertionError("times are settled before they are used")
+    said: int | float | None
+    clock: str | None
+    at_ms: int = 0
 
 
 class RowParser:
@@ -104,11 +100,11 @@ class RowParser:
         if "value" in known:
             event["value"] = self._number("value", known["value"])
         visit = self._visit(known.get("anonymous_id") or known.get("user_id"), session)
-        at, clock = self._at(known, visit)
+        said, clock = self._said(known, visit)
         for canonical in ("user_id", "anonymous_id", "session_id", "item_id"):
             if canonical in known:
                 self._note_id(canonical, known[canonical])
-        return RecordedRow(line, visit, at, clock, event)
+        return RecordedRow(line, visit, event, said, clock)
 
     def whole(self, cells: Mapping[str, Any], line: int) -> RecordedRow:
         """Take an event that is one already; its texts are taken as they stand."""
@@ -120,11 +116,11 @@ class RowParser:
             event["items"] = without_absent(event["items"])
         who = event.get("anonymous_id") or event.get("user_id")
         visit = self._visit(str(who), None if "session_id" not in event else str(event["session_id"]))
-        at, clock = None, None
+        said, clock = None, None
         if occurred_at := event.get("occurred_at"):
-            at, clock = self._moment("occurred_at", str(occurred_at))
+            said, clock = self._moment("occurred_at", str(occurred_at))
         self._dot_zero |= dict.fromkeys(("user_id", "anonymous_id", "session_id", "item_id"), False)
-        return RecordedRow(line, visit, at, clock, event)
+        return RecordedRow(line, visit, event, said, clock)
 
     def settle_ids(self, rows: list[RecordedRow]) -> tuple[str, ...]:
         """Take the ``.0`` off the ids of columns in which every id has one; return the columns."""
@@ -177,17 +173,18 @@ class RowParser:
         return item
 
     def _items(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
-        column = self._names.get("items", "")
-        listed = cells.get(column)
+        column = self._names.get("items")
+        listed = None if column is None else cells.get(column)
         if listed is None or (isinstance(listed, str) and text_of(listed) is None):
             return []
-        if isinstance(listed, str):
+        text = listed if isinstance(listed, str) else None
+        if text is not None:
             try:
-                listed = msgspec.json.decode(listed)
+                listed = msgspec.json.decode(text)
             except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-                raise self._problem("items", "a JSON array of items", listed) from None
+                listed = None
         if not isinstance(listed, list):
-            raise self._problem("items", "a JSON array of items")
+            raise self._problem("items", "a JSON array of items", text)
         return [self._listed(each, f"{column}[{place}]") for place, each in enumerate(without_absent(listed))]
 
     def _listed(self, item: object, where: str) -> dict[str, Any]:
@@ -210,7 +207,7 @@ class RowParser:
     def _visit(self, who: str | None, session: str | None) -> int:
         return self._visits.setdefault((who, session), len(self._visits))
 
-    def _at(self, known: Mapping[str, str], visit: int) -> tuple[int | float | None, str | None]:
+    def _said(self, known: Mapping[str, str], visit: int) -> tuple[int | float | None, str | None]:
         if "occurred_at" in known:
             return self._moment("occurred_at", known["occurred_at"])
         day_ms = clock = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,16 +25,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# With a byte that no text begins so, where the mark itself could be the name of a column.
 _OTHERS = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"ORC", "an ORC file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ\0", "an xz archive"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (rb"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (rb"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (rb"PAR1[^ -~]", "a Parquet file"),
+    (rb"ORC[^ -~]", "an ORC file"),
+    (rb"Obj\x01", "an Avro file"),
+    (rb"SQLite format 3\x00", "an SQLite database"),
+    (rb"BZh[1-9]1AY&SY", "a bzip2 archive"),
+    (rb"\xfd7zXZ\x00", "an xz archive"),
+    (rb"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (GZIP, "gzip in gzip"),
 )
 
 
@@ -82,11 +85,9 @@ def _encoding(head: bytes, name: str) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    for magic, what in _OTHERS:
-        if head.startswith(magic):
+    for pattern, what in _OTHERS:
+        if re.match(pattern, head):
             raise UsageError(f"{name}: expected CSV or JSON as text, perhaps in gzip, got {what}")
     if head.count(0) > len(head) // 10:
-        raise UsageError(
-            f"{name}: expected text in UTF-8, or in UTF-16 with a byte order mark, got bytes of 0"
-        )
+        raise UsageError(f"{name}: expected text in UTF-8, or in UTF-16 with a byte order mark")
     return "utf-8"

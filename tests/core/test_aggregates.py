@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import msgspec
@@ -14,8 +15,8 @@ from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.core.aggregates import (
     AHEAD_MAX_S,
     KEYS_MAX,
+    LARGE,
     MICROS,
-    SUM_MAX,
     WINDOWS,
     Counters,
     Delta,
@@ -24,6 +25,8 @@ from tapstack.core.aggregates import (
     count,
     count_in_windows,
     item_delta,
+    millionths,
+    sums,
     user_delta,
     window_numbers,
 )
@@ -205,18 +208,53 @@ def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
     assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)
 
 
-NEAR = (
-    st.integers(SUM_MAX - 10, SUM_MAX) | st.integers(-SUM_MAX, 10 - SUM_MAX) | st.integers(-(10**15), 10**15)
-)
+TOTALS = st.integers(-9, 9).map(lambda large: large * LARGE) | st.integers(-(10**20), 10**20)
 
 
-@given(NEAR, st.integers(-(10**15), 10**15))
-def test_a_sum_that_would_not_fit_stays_at_the_last_one_that_does(before: int, amount: int) -> None:
-    into: Counters = {"EUR": before, PURCHASE: 1}
-    count([into], Delta(PURCHASE, {"EUR": amount}))
-    assert into == {"EUR": max(-SUM_MAX, min(SUM_MAX, before + amount)), PURCHASE: 2}
+@given(st.lists(st.integers(-LARGE, LARGE) | TOTALS, max_size=6), st.randoms())
+def test_a_sum_of_any_size_is_exact_and_written_alike_in_every_order(
+    amounts: list[int], random: Random
+) -> None:
+    into, other = Counters(), Counters()
+    count([into], Delta(PURCHASE, {"EUR": 0}))
+    count([other], Delta(PURCHASE, {"EUR": 0}))
+    for amount in amounts:
+        count([into], Delta(PURCHASE, {"IRR": amount}))
+    random.shuffle(amounts)
+    for amount in amounts:
+        add_counts(other, counters_of(Delta(PURCHASE, {"IRR": amount})))
+    assert sums(into) == {"EUR": 0} | ({"IRR": sum(amounts)} if amounts else {})
+    assert into == other
+    assert all(-LARGE < value < LARGE for value in into.values())
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(into)) == into
-    assert msgspec.json.decode(msgspec.json.encode(into["EUR"])) == into["EUR"]
+
+
+def test_a_sum_written_before_large_ones_were_counted_by_themselves_is_added_to() -> None:
+    into: Counters = {"IRR": 9 * LARGE + 7, PURCHASE: 1}
+    assert sums(into) == {"IRR": 9 * LARGE + 7}
+    count([into], Delta(PURCHASE, {"IRR": LARGE}))
+    assert into == {"IRR": 7, "IRRe12": 10, PURCHASE: 2}
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        (19.99, 19_990_000),
+        (0.1 + 0.2, 300_000),
+        (2.5e-6, 2),
+        (1_590_000_000, 1_590_000_000 * MICROS),
+        (999_999_999_999.99, 999_999_999_999_990_000),
+        (-123_456_789_012.34, -123_456_789_012_340_000),
+        (1e12, LARGE),
+    ],
+)
+def test_an_amount_is_counted_as_it_was_written(amount: float, expected: int) -> None:
+    assert millionths(amount) == expected
+
+
+@given(st.integers(-(10**14), 10**14))
+def test_cents_of_every_amount_that_is_accepted_are_exact(cents: int) -> None:
+    assert millionths(float(f"{cents}e-2")) == cents * 10_000
 
 
 def test_a_counter_of_every_currency_there_is_stays_small() -> None:

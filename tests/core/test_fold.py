@@ -26,18 +26,21 @@ from tapstack.core.fold import (
 from tapstack.core.rows import (
     ALIASES_MAX,
     RECENT_MAX,
-    TRAIT_CHARS_MAX,
-    TRAITS_MAX,
     ItemState,
     UserState,
     decode_user,
     encode_state,
 )
 from tapstack.core.sessions import BOUGHT_MAX
+from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
 
 
 def seconds(event: Event) -> int:
     return int(event.occurred_at.timestamp())
+
+
+def milliseconds(event: Event) -> int:
+    return seconds(event) * 1000 + event.occurred_at.microsecond // 1000
 
 
 def fold(user: UserState, event: Event) -> list[ItemEffect]:
@@ -111,9 +114,7 @@ def test_counters_profile_and_recent_items_do_not_depend_on_the_order(
     random.shuffle(shuffled)
     one, other = folded(events)[0], folded(shuffled)[0]
     assert one.counters == other.counters
-    assert [(entry.at_s, entry.item_id) for entry in one.recent] == [
-        (entry.at_s, entry.item_id) for entry in other.recent
-    ]
+    assert one.recent == other.recent
     assert (one.profile.first_seen_s, one.profile.last_seen_s) == (
         other.profile.first_seen_s,
         other.profile.last_seen_s,
@@ -125,13 +126,25 @@ def test_recent_items_are_the_newest_and_lists_shown_are_not_among_them(events: 
     user, _ = folded(events)
     touched = sorted(
         (
-            (-seconds(event), -TYPE_CODE[event.event_type], item.item_id)
+            (-milliseconds(event), -TYPE_CODE[event.event_type], item.item_id)
             for event in events
             if event.event_type != "item_list_view"
             for item in event.items
         ),
     )
-    assert [(-e.at_s, -e.type_code, e.item_id) for e in user.recent] == touched[:RECENT_MAX]
+    found = [(-e.at_s * 1000 - e.ms, -e.type_code, e.item_id) for e in user.recent]
+    assert found == touched[:RECENT_MAX]
+
+
+@given(st.permutations([0, 1, 250, 251, 999]))
+def test_recent_items_of_one_second_are_in_the_order_of_their_milliseconds(order: list[int]) -> None:
+    user, _ = folded(
+        [
+            stream_event(items=[{"item_id": f"at {ms}"}], occurred_at=f"2026-03-10T12:00:00.{ms:03}Z")
+            for ms in order
+        ]
+    )
+    assert [entry.item_id for entry in user.recent] == ["at 999", "at 251", "at 250", "at 1", "at 0"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tapstack.core.fold import ItemEffect, fold_event, fold_item
 from tapstack.core.identity import identify, partition_key
 from tapstack.core.rows import (
     ItemState,
+    Recent,
     UserState,
     anonymous_key,
     board_partition,
@@ -85,6 +86,14 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
         0,
     ]
     assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}]
+
+
+def test_recent_items_that_were_written_without_milliseconds_are_read() -> None:
+    written = msgspec.msgpack.encode([[], [], {}, [[7, 1, "a"], [6, 1, "b"]]])
+    assert decode_user(written).recent == [Recent(7, 1, "a", 0), Recent(6, 1, "b", 0)]
+    user = decode_user(written)
+    fold_event(user, stream_event(occurred_at="1970-01-01T00:00:07.001Z"), 0, 7, 7)
+    assert [entry.item_id for entry in user.recent] == ["item-1", "a", "b"]
 
 
 @given(st.sets(NAMES, min_size=2, max_size=6))

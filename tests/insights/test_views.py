@@ -77,9 +77,9 @@ def test_a_user_is_described_whole() -> None:
         "traits": {"plan": "pro"},
         "anonymous_ids": ["anon-1"],
         "recent_items": [
-            {"item_id": "item-2", "event_type": "purchase", "at": "2026-03-10T11:45:00Z"},
-            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-10T11:30:00Z"},
-            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-09T08:00:00Z"},
+            {"item_id": "item-2", "event_type": "purchase", "at": "2026-03-10T11:45:00.000Z"},
+            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-10T11:30:00.000Z"},
+            {"item_id": "item-1", "event_type": "item_view", "at": "2026-03-09T08:00:00.000Z"},
         ],
         "sessions": {"count": 2, "open": visit, "recent": [visit, morning]},
     }

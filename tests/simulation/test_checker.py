@@ -48,7 +48,7 @@ def user_state(count: int, *, low: int = 0, top: int = 0, gaps: Any = ()) -> Any
     client = bytes.fromhex(CLIENT.replace("-", ""))
     seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1, []]
     session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
-    recent = [[NOW_S, 1, "p"]] * count
+    recent = [[NOW_S, 1, "p", 0]] * count
     return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
 
 
@@ -176,7 +176,7 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
         "remembers",
     ),
     "a floor raised for nothing": (change("2.0.3", 5), "remembers"),
-    "too many recent items": (change("2.3", [[0, 1, "p"]] * 21), "bounds"),
+    "too many recent items": (change("2.3", [[0, 1, "p", 0]] * 21), "bounds"),
     "another user's lane": (other_lane, "lane of no user"),
 }
 

@@ -36,7 +36,7 @@ USER = [
     [{}, -1, {}, -1, []],
     [NOON_S - 3_600, NOON_S, "de", {"plan": "paid"}, NOON_S, ["v1", "v2"]],
     {1: 3, 10: 1, "EUR": 19_990_000},
-    [[NOON_S, 10, "b"], [NOON_S - 1, 1, "a"]],
+    [[NOON_S, 10, "b", 7], [NOON_S - 1, 1, "a", 999]],
     [
         [
             ["s1", NOON_S - 3_600, NOON_S - 3_000, {1: 2}, ["a", "b"], []],
@@ -98,8 +98,8 @@ def test_a_user_is_shown_whole() -> None:
         "traits": {"plan": "paid"},
         "anonymous_ids": ["v1", "v2"],
         "recent_items": [
-            {"item_id": "b", "event_type": "purchase", "at": "2026-01-01T12:00:00Z"},
-            {"item_id": "a", "event_type": "item_view", "at": "2026-01-01T11:59:59Z"},
+            {"item_id": "b", "event_type": "purchase", "at": "2026-01-01T12:00:00.007Z"},
+            {"item_id": "a", "event_type": "item_view", "at": "2026-01-01T11:59:59.999Z"},
         ],
     }
     assert (sessions["count"], sessions["open"]) == (6, OPEN)

@@ -1,20 +1,27 @@
 """Counters, and counters in windows of the events' own time.
 
-Amounts are integers of millionths, so that a sum does not depend on the order of its terms.
+Amounts are integers of millionths, so that a sum does not depend on the order of its terms. A row's integers
+have 64 bits, which end at 9 * 10**12 of a currency: what a sum has of whole `LARGE` is counted by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
+from tapstack.core.currencies import NO_CURRENCY
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 
 MICROS = 1_000_000
+EXACT_MAX = 2**53  # integers up to this are floats too
+LARGE = 10**12 * MICROS
+LARGE_SUFFIX = "e12"  # of a currency's key, if what it counts is 10**12 of the currency
 
-# An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths.
+# An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths, and with
+# `LARGE_SUFFIX` in `LARGE`: {"IRR": 5 * MICROS, "IRRe12": 2} is 2,000,000,000,005 rials.
 Counters = dict[int | str, int]
 
 
@@ -74,9 +81,7 @@ class Windowed(msgspec.Struct, gc=False, array_like=True):
     arrived_s: int = 0
 
 
-NO_CURRENCY = "XXX"  # ISO 4217's code for it
 KEYS_MAX = 32  # the event types and as many currencies; what a further currency bought counts as XXX
-SUM_MAX = 2**63 - 1  # MessagePack's; 9 * 10**12 of a currency, where a sum stays rather than stop a shard
 
 
 def count(counted: Sequence[Counters], delta: Delta) -> None:
@@ -99,16 +104,39 @@ def add_counts(into: Counters, other: Counters) -> None:
     for key, amount in other.items():
         if isinstance(key, int):
             into[key] = into.get(key, 0) + amount
-        else:
-            _add_money(into, _place(into, key), amount)
+    for currency, amount in sums(other).items():
+        _add_money(into, _place(into, currency), amount)
+
+
+def sums(counters: Counters) -> dict[str, int]:
+    """Return what was bought, in millionths by currency."""
+    bought: dict[str, int] = {}
+    for key, amount in counters.items():
+        if isinstance(key, str):
+            currency, is_large = key[:3], len(key) > 3
+            bought[currency] = bought.get(currency, 0) + amount * (LARGE if is_large else 1)
+    return bought
 
 
 def _place(into: Counters, currency: str) -> str:
-    return currency if len(into) < KEYS_MAX or currency in into else NO_CURRENCY
+    if len(into) < KEYS_MAX or currency in into:
+        return currency
+    large_count = sum(isinstance(key, str) and key.endswith(LARGE_SUFFIX) for key in into)
+    return currency if len(into) - large_count < KEYS_MAX else NO_CURRENCY
 
 
 def _add_money(into: Counters, currency: str, amount: int) -> None:
-    into[currency] = max(-SUM_MAX, min(SUM_MAX, into.get(currency, 0) + amount))
+    amount += into.get(currency, 0)
+    large_key = currency + LARGE_SUFFIX
+    if -LARGE < amount < LARGE and large_key not in into:
+        into[currency] = amount  # the usual case
+        return
+    amount += into.pop(large_key, 0) * LARGE
+    large, rest = divmod(abs(amount), LARGE)
+    sign = -1 if amount < 0 else 1
+    into[currency] = rest * sign
+    if large:
+        into[large_key] = large * sign
 
 
 def window_numbers(at_s: int) -> Numbers:
@@ -174,8 +202,14 @@ def user_delta(event: Event) -> Delta:
     if event.event_type != "purchase":
         return delta
     if event.value is not None:
-        return delta._replace(bought={event.currency or NO_CURRENCY: round(event.value * MICROS)})
+        return delta._replace(bought={event.currency or NO_CURRENCY: millionths(event.value)})
     return delta._replace(bought=_bought(event, event.items))
+
+
+def millionths(amount: float) -> int:
+    """Return an amount in millionths: of a large one, which floats hold less finely, as it was written."""
+    product = amount * MICROS
+    return round(product) if -EXACT_MAX < product < EXACT_MAX else round(Decimal(repr(amount)) * MICROS)
 
 
 def _bought(event: Event, items: Sequence[CountedItem]) -> dict[str, int]:
@@ -184,5 +218,5 @@ def _bought(event: Event, items: Sequence[CountedItem]) -> dict[str, int]:
         if item.price is not None:
             quantity = 1 if item.quantity is None else item.quantity
             currency = item.currency or event.currency or NO_CURRENCY
-            bought[currency] = bought.get(currency, 0) + round(item.price * MICROS) * quantity
+            bought[currency] = bought.get(currency, 0) + millionths(item.price) * quantity
     return bought

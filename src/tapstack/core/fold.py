@@ -32,14 +32,13 @@ from tapstack.core.ranking import INTERESTED
 from tapstack.core.rows import (
     ALIASES_MAX,
     RECENT_MAX,
-    TRAIT_CHARS_MAX,
-    TRAITS_MAX,
     ItemState,
     Profile,
     Recent,
     UserState,
 )
 from tapstack.core.sessions import Session, session_of
+from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
 # Rows expect parts by their number: another cut would count items of a pending part twice, or never.
 # An event of more items is applied in parts, each a transaction's worth: 80 items, 8 partners from
@@ -116,9 +115,10 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
         return [ItemEffect([item.item_id for item in items], numbers, arrived_s, item_delta(event, items[0]))]
     code = TYPE_CODE[event.event_type]
     interested = code in INTERESTED
+    ms = event.occurred_at.microsecond // 1000
     effects: list[ItemEffect] = []
     for item in items:
-        _keep_recent(user.recent, Recent(at_s, code, item.item_id))
+        _keep_recent(user.recent, Recent(at_s, code, item.item_id, ms))
         viewed, bought = _new_partners(session, event, item)
         own = (item.item_id,)
         delta = item_delta(event, item)
@@ -157,15 +157,19 @@ def _new_partners(session: Session | None, event: Event, item: CountedItem) -> t
 
 def _keep_recent(recent: list[Recent], entry: Recent) -> None:
     """Keep the newest entries, newest first, whatever order they come in."""
-    if not recent or entry.at_s > recent[0].at_s:
+    if not recent or _moment(entry) > _moment(recent[0]):
         recent.insert(0, entry)  # the usual case
     else:
         insort(recent, entry, key=_newest_first)
     del recent[RECENT_MAX:]
 
 
+def _moment(entry: Recent) -> int:
+    return entry.at_s * 1000 + entry.ms
+
+
 def _newest_first(entry: Recent) -> tuple[int, int, str]:
-    return -entry.at_s, -entry.type_code, entry.item_id
+    return -_moment(entry), -entry.type_code, entry.item_id
 
 
 def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
@@ -177,20 +181,8 @@ def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
             profile.locale = locale[:TRAIT_CHARS_MAX]
     if event.traits and at_s >= profile.traits_at_s:
         profile.traits_at_s = at_s
-        profile.traits = {**profile.traits, **_scalars(event)}
+        profile.traits = {**profile.traits, **kept_traits(event.traits)}
         profile.traits = dict(list(profile.traits.items())[:TRAITS_MAX])
     alias = event.anonymous_id
     if alias is not None and event.user_id is not None and alias not in profile.aliases:
         profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]
-
-
-def _scalars(event: Event) -> dict[str, str | int | float | bool]:
-    return {
-        name[:TRAIT_CHARS_MAX]: value[:TRAIT_CHARS_MAX] if isinstance(value, str) else value
-        for name, value in (event.traits or {}).items()
-        if isinstance(value, str | float) or _is_stored_integer(value)
-    }
-
-
-def _is_stored_integer(value: object) -> bool:
-    return isinstance(value, int) and value.bit_length() < 64  # JSON has longer ones, MessagePack has not

@@ -23,13 +23,12 @@ from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.dedupe import Seen
 from tapstack.core.ranking import Board
 from tapstack.core.sessions import Sessions
+from tapstack.core.traits import Trait
 from tapstack.errors import UndecodableRow
 
 T = TypeVar("T")
 
 RECENT_MAX = 20
-TRAITS_MAX = 16  # traits kept of a user: scalars, the rest stays in the raw archive
-TRAIT_CHARS_MAX = 64
 ALIASES_MAX = 4
 
 USER_SORT_KEY = "-"
@@ -41,6 +40,7 @@ class Recent(msgspec.Struct, gc=False, array_like=True, frozen=True):
     at_s: int
     type_code: int
     item_id: str
+    ms: int = 0  # after `at_s`; rows written before have none
 
 
 class Profile(msgspec.Struct, gc=False, array_like=True):
@@ -49,7 +49,7 @@ class Profile(msgspec.Struct, gc=False, array_like=True):
     first_seen_s: int = 0
     last_seen_s: int = 0
     locale: str | None = None
-    traits: dict[str, str | int | float | bool] = {}
+    traits: dict[str, Trait] = {}
     traits_at_s: int = 0
     aliases: list[str] = []  # anonymous ids of the same person, as events that named both said
 

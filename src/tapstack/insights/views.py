@@ -11,7 +11,7 @@ from typing import TypedDict
 
 import msgspec
 
-from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts, sums
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import merge_boards
@@ -191,7 +191,11 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
         traits=profile.traits,
         anonymous_ids=profile.aliases,
         recent_items=[
-            RecentItem(item_id=entry.item_id, event_type=EVENT_TYPES[entry.type_code], at=_time(entry.at_s))
+            RecentItem(
+                item_id=entry.item_id,
+                event_type=EVENT_TYPES[entry.type_code],
+                at=_time(entry.at_s, entry.ms),
+            )
             for entry in user.recent
         ],
         sessions=Sessions(
@@ -219,16 +223,14 @@ class _Counted(TypedDict):
     value: dict[str, float]
 
 
-def _describe_counters(counters: Mapping[int | str, int]) -> _Counted:
-    counts: dict[str, int] = {}
-    value: dict[str, float] = {}
-    for key, amount in counters.items():
-        if isinstance(key, int):
-            counts[EVENT_TYPES[key]] = amount
-        else:
-            value[key] = amount / MICROS
+def _describe_counters(counters: Counters) -> _Counted:
+    counts = {EVENT_TYPES[key]: amount for key, amount in counters.items() if isinstance(key, int)}
+    value = {currency: amount / MICROS for currency, amount in sums(counters).items()}
     return {"events": sum(counts.values()), "counts": counts, "value": value}
 
 
-def _time(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, tz=UTC).isoformat().replace("+00:00", "Z")
+def _time(at_s: int, ms: int | None = None) -> str:
+    moment = datetime.fromtimestamp(at_s, tz=UTC)
+    if ms is None:
+        return moment.isoformat().replace("+00:00", "Z")
+    return moment.replace(microsecond=ms * 1000).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from math import floor
 from typing import Any, NamedTuple
 
@@ -164,7 +165,7 @@ def _user_delta(event: Mapping[str, Any]) -> Counters:
     if event["event_type"] != "purchase":
         return delta
     if event.get("value") is not None:
-        delta[event.get("currency") or NO_CURRENCY] = round(event["value"] * 1_000_000)
+        delta[event.get("currency") or NO_CURRENCY] = _millionths(event["value"])
         return delta
     for item in event.get("items", ()):
         if item.get("price") is not None:
@@ -179,4 +180,8 @@ def _currency(event: Mapping[str, Any], item: Mapping[str, Any]) -> str:
 def _cost(item: Mapping[str, Any]) -> int:
     quantity = item.get("quantity")
     price: float = item["price"]
-    return round(price * 1_000_000) * (1 if quantity is None else int(quantity))
+    return _millionths(price) * (1 if quantity is None else int(quantity))
+
+
+def _millionths(amount: float) -> int:
+    return round(Decimal(repr(amount)) * 1_000_000)

@@ -1,7 +1,6 @@
-"""Counters as docs/reference/table.md bounds them: 32 keys, and sums that 64 bits hold.
+"""Counters as docs/reference/table.md bounds them: 32 keys.
 
-Which currencies a full map calls by their names depends on the order of events, and so does a sum that
-met its bound. What is certain in any order is compared: `pooled` puts together what a full map may call XXX,
+Which currencies a full map calls by their names depends on the order of events. What is certain in any order is compared: `pooled` puts together what a full map may call XXX,
 and `bounds` has the least and the most that a sum may be.
 """
 
@@ -11,7 +10,6 @@ from collections.abc import Collection, Iterable
 
 KEYS_MAX = 32  # of a map: the event types and as many currencies
 CURRENCIES_MAX = KEYS_MAX - 1  # by name: the type of the first event that bought something came before
-SUM_MAX = 2**63 - 1
 NO_CURRENCY = "XXX"
 TAKEN = "-"  # before a currency, in folds: the sum of its negative amounts, which is kept apart
 
@@ -76,4 +74,4 @@ def bounds(
     lost = less.get(taken, 0) - sure.get(taken, 0)
     least_given, most_given = given - perhaps.get(key, 0), given + more.get(key, 0)
     least_lost, most_lost = lost + perhaps.get(taken, 0), lost - more.get(taken, 0)
-    return min(least_given, SUM_MAX) - most_lost, most_given - min(least_lost, SUM_MAX)
+    return least_given - most_lost, most_given - least_lost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapstack_local.reconciliation.counters import CURRENCIES_MAX, NO_CURRENCY, SUM_MAX, Counters
+from tapstack_local.reconciliation.counters import CURRENCIES_MAX, NO_CURRENCY, Counters
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import ItemRow, Tables, UserRow
 
@@ -58,10 +58,9 @@ def _of_item(row: ItemRow) -> Iterator[_Figure]:
 
 
 def _of_counters(where: str, counters: Counters) -> Iterator[_Figure]:
-    bought = [abs(amount) for key, amount in counters.items() if isinstance(key, str)]
+    bought = [key for key in counters if isinstance(key, str) and not key.endswith("e12")]
     if bought:
         yield f"currencies{where}", len(bought) - (NO_CURRENCY in counters), CURRENCIES_MAX
-        yield f"millionths{where}", max(bought), SUM_MAX
 
 
 def _texts(row: UserRow) -> list[str]:

@@ -100,7 +100,7 @@ class Tables:
                 ids,
                 ids_floor_ms,
                 parts,
-                counters,
+                whole(counters),
                 pairs,
                 traits=profile[3] if profile else {},
                 aliases=profile[5] if profile else [],
@@ -109,13 +109,24 @@ class Tables:
             )
         elif kind == "I":
             (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
-            row = ItemRow(lifetime, windows, arrived_s, viewed_with, bought_with)
+            numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]
+            row = ItemRow(whole(lifetime), numbered, arrived_s, viewed_with, bought_with)
             self.items.setdefault(name, {})[sk] = row
         elif kind == "T":
             window, _, number = name.partition("#")
             self.boards[window, int(number), sk] = fields
         else:
             self.strange.append(f"{pk} {sk}")
+
+
+def whole(counters: dict[int | str, int]) -> dict[int | str, int]:
+    """Return counters with sums in one integer each: ``IRRe12`` counts millions of millions of ``IRR``."""
+    sums: dict[int | str, int] = {}
+    for key, amount in counters.items():
+        is_large = isinstance(key, str) and key.endswith("e12")
+        currency = key.removesuffix("e12") if isinstance(key, str) else key
+        sums[currency] = sums.get(currency, 0) + amount * (10**18 if is_large else 1)
+    return sums
 
 
 class _Attribute(msgspec.Struct):

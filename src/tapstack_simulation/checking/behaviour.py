@@ -7,6 +7,7 @@ pairs depend on the order in which a user's events are counted, so the order has
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from tapstack_simulation.checking.facts import CODES, Fact, Part, merge
@@ -63,8 +64,9 @@ def _take(state: Any, turn: Turn) -> list[Pair]:
         _describe(profile, event, at_s)
     kind = event["event_type"]
     if kind != "item_list_view":
-        recent += [[at_s, CODES[kind], item_id] for item_id in part.item_ids]
-        recent.sort(key=lambda entry: (-entry[0], -entry[1], entry[2]))
+        ms = datetime.fromisoformat(event["occurred_at"]).microsecond // 1000
+        recent += [[at_s, CODES[kind], item_id, ms] for item_id in part.item_ids]
+        recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
         del recent[RECENT_MAX:]
     pairs: list[Pair] = []
     for item_id in part.item_ids:

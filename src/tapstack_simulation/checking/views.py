@@ -61,8 +61,8 @@ def described_user(user_id: str, state: Any, now_s: int, *, is_known: bool) -> A
         "traits": traits,
         "anonymous_ids": aliases,
         "recent_items": [
-            {"item_id": item_id, "event_type": NAMES[code], "at": spelled(at_s)}
-            for at_s, code, item_id, *_ in sorted(recent, key=lambda entry: -int(entry[0]))
+            {"item_id": item_id, "event_type": NAMES[code], "at": _spelled_ms(at_s, ms)}
+            for at_s, code, item_id, ms, *_ in sorted(recent, key=lambda entry: (-entry[0], -entry[3]))
         ],
         "sessions": {
             "count": earlier + len(newest),
@@ -160,3 +160,7 @@ def _amounts(amounts: Amounts) -> Answer:
 def spelled(at_s: int) -> str:
     """Write a moment as the API does."""
     return f"{datetime.fromtimestamp(at_s, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _spelled_ms(at_s: int, ms: int) -> str:
+    return f"{spelled(at_s)[:-1]}.{ms:03d}Z"

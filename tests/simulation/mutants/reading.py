@@ -95,8 +95,8 @@ AMOUNTS = (
         "value_always_zero",
         "what was bought is told in units of the currency",
         VIEWS,
-        "value[key] = amount / MICROS",
-        "value[key] = 0.0",
+        "currency: amount / MICROS for",
+        "currency: 0.0 for",
     ),
     one(
         "partners_doubled",

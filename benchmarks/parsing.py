@@ -18,6 +18,7 @@ import pydantic
 
 from benchmarks._report import finish, options, progress
 from benchmarks._traffic import stream
+from tapstack.core.currencies import Currency
 from tapstack.core.events import EventType, StreamEvent, decode_event
 
 EVENTS = 5_000
@@ -25,8 +26,7 @@ ROUNDS = 5
 
 Id = Annotated[str, pydantic.Field(min_length=1, max_length=256)]
 Short = Annotated[str, pydantic.Field(max_length=256)]
-Amount = Annotated[float, pydantic.Field(ge=-1e9, le=1e9)]
-Currency = Annotated[str, pydantic.Field(pattern="^[A-Z]{3}$")]
+Amount = Annotated[float, pydantic.Field(ge=-1e12, le=1e12)]
 
 
 class _Item(pydantic.BaseModel):

@@ -14,6 +14,7 @@ from tapstack.core.events import (
     Event,
     decode_event,
 )
+from tapstack.core.normalisation import are_plain_ids
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 NOON_S = int(NOON.timestamp())
@@ -33,6 +34,7 @@ JSON_VALUES = st.recursive(
 )
 OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "locale", "page"]), JSON_VALUES, max_size=3)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+IDS = NAMES.filter(lambda name: are_plain_ids([name]))
 CLIENT_IDS = st.integers(0, 3).map(lambda i: f"0189{i:04x}-ac96-774b-bcce-b302099a8057")
 AMOUNTS = st.floats(0, 1_000) | st.integers(0, 500)
 
@@ -66,9 +68,9 @@ def client_event_dicts(
     if draw(st.booleans()):
         event |= {"client_id": draw(CLIENT_IDS), "n": draw(st.integers(0, 30))}
         if draw(st.integers(0, 4)) == 0:
-            event["event_id"] = draw(NAMES)
+            event["event_id"] = draw(IDS)
     else:
-        event["event_id"] = draw(st.sampled_from([f"e-{i}" for i in range(40)]) | NAMES)
+        event["event_id"] = draw(st.sampled_from([f"e-{i}" for i in range(40)]) | IDS)
     user = draw(users or st.sampled_from(["ann", "bob", "cy"]))
     kind = draw(st.sampled_from(["user", "anonymous", "both"]))
     if kind != "anonymous":

@@ -17,10 +17,10 @@ from tapstack.core.events import EVENT_TYPES
 from tapstack_emulator import FaultScript, Injection
 
 POISON = {
-    "not JSON": (b"\x00\xff", "expected JSON"),
+    "not JSON": (b"\x00\xff", "expected JSON: invalid character, at byte 0"),
     "no event": (b"{}", "event_type: is required"),
     "of the future": (b'{"event_type":"teleport"}', f"event_type: expected one of {', '.join(EVENT_TYPES)}"),
-    "nothing": (b"", "expected JSON"),
+    "nothing": (b"", "expected JSON: it ends too early, at byte 0"),
 }
 
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from itertools import accumulate
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
 
+from tapstack.core import currencies
 from tapstack.core.memo import Memo
+from tapstack.core.normalisation import are_plain_ids, normalise
+from tapstack.core.traits import trait_notes
+from tapstack.core.wording import expectation, malformed, place_of
 from tapstack.errors import InvalidEvent
 
 EventType = Literal[
@@ -48,11 +53,14 @@ EVENT_BYTES_MAX = 32 * 1024
 # and what the collector added: an event that was accepted must not become poison by that. Kinesis' own
 # limit. https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html, read 2026-11-23
 RECORD_BYTES_MAX = 1024 * 1024
+NOTES_MAX = 3  # of an event's
+NAME_SHOWN_MAX = 32  # characters of an unknown field that an answer repeats
+_BMP_MAX = 0xFFFF  # a character beyond takes two escapes
 NESTING_MAX = 64  # so that whoever reads the record, at whatever depth of calls, can
 ITEMS_MAX = 100
-# In millionths it stays far below 2**53, so sums of integers stay exact in JSON. Also of all a purchase's
-# items together, prices times quantities: a row's integers have 64 bits.
-AMOUNT_MAX = 1e9
+# Rials and dong need ten digits for a phone. Also of all a purchase's items together, prices times
+# quantities: in millionths 10**18, which 64 bits hold.
+AMOUNT_MAX = 1e12
 COUNTER_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -62,8 +70,8 @@ Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Skew = Annotated[int, msgspec.Meta(ge=-COUNTER_MAX, le=COUNTER_MAX)]
 # RFC 3339 can name moments that are in year 0 or 10000 by UTC, which no reader could show.
-MOMENT_MIN = datetime(1, 1, 1, tzinfo=UTC)
-MOMENT_MAX = datetime(9999, 12, 31, tzinfo=UTC)
+MOMENT_MIN = datetime.min.replace(tzinfo=UTC)
+MOMENT_MAX = datetime.max.replace(tzinfo=UTC)
 
 
 class CountedItem(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,6 +86,7 @@ class CountedItem(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
 class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An item that the event is about."""
 
+    currency: currencies.Currency | None = None
     name: Short | None = None
     category: Short | None = None
     brand: Short | None = None
@@ -104,6 +113,7 @@ class _Counted(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_default
 class _Told(_Counted, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All that a sender may say, but for the time."""
 
+    currency: currencies.Currency | None = None
     items: Annotated[tuple[Item, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
     event_name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     query: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
@@ -168,35 +178,55 @@ class Event(_Counted, frozen=True, kw_only=True, omit_defaults=True):
 
 SERVER_SET = frozenset(StreamEvent.__struct_fields__) - frozenset(ClientEvent.__struct_fields__)
 
+
+class Said(NamedTuple):
+    """A sender's event, and notes on what of it was not taken as it was said."""
+
+    event: ClientEvent
+    notes: Sequence[str]
+
+
 _T = TypeVar("_T")
 _client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
+_json_decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 # Patterns of what seldom happens are compiled when it does: they would cost each cold start 2 ms.
-# What a sender wrote may look like the end of a message; the path after it is ours, and holds no tick.
-_PLACE = r"(?s)^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?$"
 _FIELD = (
     r"(?s)^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
     r"(?: - at `\$(?P<path>[^`]*)`)?$"
 )
 _STRINGS_OUT = rb'(?s)"(?:[^"\\]|\\.)*"?|[^][{}"]+'
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}  # by which a bracket changes the depth
 
 
-def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
-    """Parse what a sender said.
+def read_client_event(data: bytes | msgspec.Raw) -> Said:
+    """Parse what a sender said, and normalise it where it is not in our spelling.
 
     Raises
     ------
     InvalidEvent
         Naming the first field that is wrong, and what was expected there.
     """
+    _check_size(data, EVENT_BYTES_MAX)
     if _nested_too_deep(bytes(data)):
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
-    event = _decode(_client_decoder, data, EVENT_BYTES_MAX)
-    _check(event)
-    if not (_fits_partition_key(event.user_id) and _fits_partition_key(event.anonymous_id)):
-        raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
-    return event
+    notes: list[str] = []
+    try:
+        event = _read(data, notes)
+        _check(event)
+        _check_partition_key(event)
+    except InvalidEvent as error:
+        # A field that is missing may be there, and count as left out.
+        raise InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]])) from None
+    if event.traits:
+        notes += trait_notes(event.traits)
+    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX])
+
+
+def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
+    """Parse what a sender said; see `read_client_event`."""
+    return read_client_event(data).event
 
 
 def decode_event(data: bytes) -> Event:
@@ -207,9 +237,15 @@ def decode_event(data: bytes) -> Event:
     InvalidEvent
         If it is not an event: the record is poison.
     """
-    event = _decode(_event_decoder, data, RECORD_BYTES_MAX)
-    if not data.isascii():
-        _check_utf8(data)
+    _check_size(data, RECORD_BYTES_MAX)
+    try:
+        event = _event_decoder.decode(data)
+        if not data.isascii():
+            data.decode()  # msgspec does not look at the encoding of what it skips
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error, data) from None
     _check(event)
     return event
 
@@ -219,42 +255,68 @@ def encode_event(event: StreamEvent) -> bytes:
     return _encoder.encode(event)
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw, bytes_max: int) -> _T:
+def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
     if len(data) > bytes_max:
         raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}")
+
+
+def _ids(event: ClientEvent) -> list[str]:
+    ids = [event.event_id, event.user_id, event.anonymous_id, event.session_id, event.recommendation_id]
+    for item in event.items:
+        ids += item.item_id, item.list_id
+    return [*(each for each in ids if each is not None), *event.impressions]
+
+
+def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
+    """Read an event as the schema has it; if it is not written so, normalised."""
+    strict: msgspec.ValidationError | None = None
     try:
-        return decoder.decode(data)
+        event = _client_decoder.decode(data)
+        if are_plain_ids(_ids(event)):
+            return event
     except msgspec.ValidationError as error:
-        raise _explain(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("", "expected JSON") from None
-
-
-def _check_utf8(data: bytes) -> None:
-    """Check what msgspec passes over: it is JSON by then, perhaps in another encoding."""
+        strict = error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error, bytes(data)) from None
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        raise InvalidEvent("", "expected JSON") from None
+        return msgspec.convert(normalise(_json_decoder.decode(data), notes), ClientEvent)
+    except msgspec.ValidationError as error:
+        # A number that is out of range ends the reading of JSON: only the schema's reader knows its field.
+        message = strict if strict is not None and str(error).endswith("`$[...]`") else error
+        raise _explain(str(message)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_json(error, bytes(data)) from None
+
+
+def _no_json(error: Exception, data: bytes) -> InvalidEvent:
+    what, byte = malformed(error, data)
+    return InvalidEvent("", f"expected JSON: {what}" + ("" if byte is None else f", at byte {byte}"))
 
 
 def _explain(message: str) -> InvalidEvent:
     named = re.match(_FIELD, message)
-    place = named or re.match(_PLACE, message)
-    if place is None:
-        raise AssertionError("the pattern matches any text")
-    path = (place["path"] or "").lstrip(".")
     if named is None:
-        what: str = place["what"]
+        what, path = place_of(message)
         if path == "event_type" and what.startswith("Invalid enum value"):
-            what = f"expected one of {', '.join(EVENT_TYPES)}"
-        return InvalidEvent(path, what[:1].lower() + what[1:])
+            return InvalidEvent(path, f"expected one of {', '.join(EVENT_TYPES)}")
+        return InvalidEvent(path, expectation(what))
+    path = (named["path"] or "").lstrip(".")
     name = f"{path}.{named['name']}" if path else named["name"]
     if named["fault"] == "missing required":
         return InvalidEvent(name, "is required")
     if named["name"] in SERVER_SET and not path:
         return InvalidEvent(name, "is set by the collector and not accepted from senders")
-    return InvalidEvent(name, "unknown field; put what the schema does not name into properties")
+    shown = _shown(named["name"])
+    return InvalidEvent(
+        f"{path}.{shown}" if path else shown,
+        "unknown field; put what the schema does not name into properties",
+    )
+
+
+def _shown(name: str) -> str:
+    """Return of a name that the sender chose what an answer repeats: some bytes, however it is escaped."""
+    plain = "".join([c if c.isprintable() and c not in '"\\' and ord(c) <= _BMP_MAX else "?" for c in name])
+    return plain if len(plain) <= NAME_SHOWN_MAX else plain[:NAME_SHOWN_MAX] + "..."
 
 
 def _check(event: ClientEvent | Event) -> None:
@@ -277,9 +339,11 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
 
 
-def _fits_partition_key(name: str | None) -> bool:
+def _check_partition_key(event: ClientEvent) -> None:
     # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
-    return name is None or len(name) <= 128 or len(name.encode("utf-16-le", "surrogatepass")) <= 512
+    for name in (event.user_id, event.anonymous_id):
+        if name is not None and len(name) > 128 and len(name.encode("utf-16-le", "surrogatepass")) > 512:
+            raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
 
 
 def _amount(items: Sequence[CountedItem]) -> float:
@@ -289,12 +353,8 @@ def _amount(items: Sequence[CountedItem]) -> float:
 def _nested_too_deep(data: bytes) -> bool:
     if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
         return False  # the usual case, at the cost of two scans
-    depth = 0
-    for mark in re.sub(_STRINGS_OUT, b"", data):
-        depth += (mark in b"[{") - (mark in b"]}")
-        if depth > NESTING_MAX:
-            return True
-    return False
+    brackets = re.sub(_STRINGS_OUT, b"", data)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > NESTING_MAX
 
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -22,6 +22,7 @@ from event_strategies import (
     rfc3339,
 )
 from tapstack.aws.kinesis import KinesisWriter
+from tapstack.collector.bodies import split
 from tapstack.collector.collect import (
     ATTEMPTS_MAX,
     FUTURE_MAX,
@@ -32,7 +33,6 @@ from tapstack.collector.collect import (
     World,
     canonical,
     collect,
-    split,
 )
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
@@ -114,6 +114,7 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
         else:
             assert result.status in {"ok", "duplicate"}
             assert (result.field, result.reason) == (None, None)
+            assert all(note.startswith("traits: ") for note in result.notes)
     assert len(pipeline.stored()) == statuses(results).count("ok")
 
 
@@ -207,6 +208,25 @@ TWINS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         [{"client_id": "01890a5d-ac96-774b-bcce-b302099a8057", "n": n} for n in (1, 2)],
         ["ok", "ok"],
     ),
+    "another visitor": (
+        [{"user_id": None, "anonymous_id": "x"}, {"user_id": None, "anonymous_id": "y"}],
+        ["ok", "ok"],
+    ),
+    "a visitor and a user of one name": ([{}, {"user_id": None, "anonymous_id": "ann"}], ["ok", "ok"]),
+    "another client": (
+        [{"client_id": f"01890a5d-ac96-774b-bcce-b302099a805{n}", "n": 1} for n in range(2)],
+        ["ok", "ok"],
+    ),
+    "numbered twice, and called otherwise": (
+        [{"client_id": "01890a5d-ac96-774b-bcce-b302099a8057", "n": 1, "event_id": f"e-{n}"} for n in "ab"],
+        ["ok", "duplicate"],
+    ),
+    "numbered, and of the same id": (
+        [{"client_id": "01890a5d-ac96-774b-bcce-b302099a8057", "n": 1}, {}],
+        ["ok", "ok"],
+    ),
+    "spelled otherwise": ([{}, {"anonymous_id": " ", "value": "1.0"}], ["ok", "duplicate"]),
+    "an invalid one between": ([{}, {"user_id": ""}, {}], ["ok", "invalid", "duplicate"]),
     "an invalid one before": ([{"user_id": ""}, {}], ["invalid", "ok"]),
 }
 
@@ -272,6 +292,42 @@ def test_a_stream_that_is_slow_to_refuse_is_left_when_patience_is_over(call_ms: 
     assert clock.now_ms() - began_ms <= PATIENCE_MS + call_ms + max(clock.slept_ms, default=0)
 
 
+def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> None:
+    count = 2 * PUT_RECORDS_MAX + 3
+    refused = {0, PUT_RECORDS_MAX - 1, PUT_RECORDS_MAX, 2 * PUT_RECORDS_MAX + 2}
+    taken = [number not in refused for number in range(count)]
+    stream = ScriptedStream(
+        taken[:PUT_RECORDS_MAX], taken[PUT_RECORDS_MAX:-3], taken[-3:], [True, False, True, True],
+        *[[False]] * ATTEMPTS_MAX,
+    )  # fmt: skip
+    events = [msgspec.json.encode(event) for event in numbered(count)]
+    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    results = collect(events, world, event_bytes_max=EVENT_BYTES_MAX)
+    assert [n for n, result in enumerate(results) if result.status == "retry"] == [PUT_RECORDS_MAX - 1]
+    assert Counter(statuses(results)) == {"ok": count - 1, "retry": 1}
+    asked = [{decode_event(entry.data).event_id for entry in entries} for entries in stream.asked[3:]]
+    assert asked[0] == {f"e-{number}" for number in refused}
+    assert asked[1:] == [{f"e-{PUT_RECORDS_MAX - 1}"}] * (ATTEMPTS_MAX - 2)
+
+
+@pytest.mark.parametrize("answer", [[], [True], [True] * 3], ids=len)
+def test_a_stream_that_answers_for_more_or_fewer_records_acknowledges_none(answer: list[bool]) -> None:
+    world = World(stream=ScriptedStream(answer), clock=ManualClock(), jitter=lambda: 0.5)
+    with pytest.raises(ValueError, match="zip"):
+        collect([msgspec.json.encode(event) for event in numbered(2)], world, event_bytes_max=EVENT_BYTES_MAX)
+
+
+def test_what_was_not_taken_as_it_was_said_is_noted_whatever_becomes_of_the_event() -> None:
+    note = ("currency: not in ISO 4217, counted as XXX",)
+    said = msgspec.json.encode(client_event(currency="ABC"))
+    world = World(stream=ScriptedStream(), clock=ManualClock(), jitter=lambda: 0.5)
+    assert collect([said, said], world, event_bytes_max=EVENT_BYTES_MAX) == [
+        Result("ok", notes=note), Result("duplicate", notes=note),
+    ]  # fmt: skip
+    away = World(stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.5)
+    assert collect([said], away, event_bytes_max=EVENT_BYTES_MAX) == [Result("retry", notes=note)]
+
+
 def test_one_call_that_fails_does_not_fail_the_others() -> None:
     stream = ScriptedStream([True] * PUT_RECORDS_MAX, *[Unavailable("down")] * 99)
     events = [msgspec.json.encode(event) for event in numbered(PUT_RECORDS_MAX + 3)]
@@ -303,7 +359,7 @@ def test_nothing_is_put_when_nothing_is_valid() -> None:
 
 def test_an_invalid_event_is_told_its_field_and_reason() -> None:
     (result,) = Pipeline().collect(client_event(user_id=""))
-    assert result == Result("invalid", "user_id", "expected `str` of length >= 1")
+    assert result == Result("invalid", "user_id", "user_id or anonymous_id is required")
 
 
 def test_the_configured_size_is_the_limit() -> None:

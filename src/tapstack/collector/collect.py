@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Literal
 
 import msgspec
 
 from tapstack.core.backoff import backoff_ms
-from tapstack.core.events import ClientEvent, StreamEvent, decode_client_event, encode_event
+from tapstack.core.events import ClientEvent, Said, StreamEvent, encode_event, read_client_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent, Unavailable
 from tapstack.ports import Clock, StreamEntry, StreamWriter
 
-EVENTS_MAX = 2_500  # of one request
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-23
 PUT_RECORDS_MAX = 500
 PUT_BYTES_MAX = 4 * 1024 * 1024  # below the 5 MiB that regions without large records still have
@@ -24,17 +21,27 @@ ATTEMPTS_MAX = 5
 PATIENCE_MS = 8_000  # then the sender is asked to send again; the function has 30 s
 FUTURE_MAX = timedelta(hours=24)
 RETRY_AFTER_MS = 1_000
-NO_BATCH = "expected a JSON object, or an array of objects"
 
 Status = Literal["ok", "duplicate", "invalid", "retry"]
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer to one event."""
+    """The answer to one event.
+
+    Parameters
+    ----------
+    status
+        Its fate.
+    field, reason
+        Why it is invalid.
+    notes
+        What of an event that is not invalid was not taken as it was said.
+    """
 
     status: Status
     field: str | None = None
     reason: str | None = None
+    notes: Sequence[str] = ()
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,59 +50,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     stream: StreamWriter
     clock: Clock
     jitter: Callable[[], float]
-
-
-def split(body: bytes) -> list[msgspec.Raw]:
-    """Split a request's body into its events: a JSON array of them, or one object.
-
-    An event that is no JSON is split off like any other, so that it alone is refused: what
-    JavaScript makes of half an emoji, for one, is an escape that JSON readers do not take.
-
-    Raises
-    ------
-    InvalidEvent
-        If the body is neither; nothing of it was taken.
-    """
-    text = body.lstrip()
-    try:
-        if text[:1] != b"[":
-            return [msgspec.json.decode(text, type=msgspec.Raw)]
-        events = msgspec.json.decode(text, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        events = _cut(text)
-    if not events:
-        raise InvalidEvent("", "expected at least one event")
-    if len(events) > EVENTS_MAX:
-        raise InvalidEvent("", f"expected at most {EVENTS_MAX} events, got {len(events)}")
-    return events
-
-
-# A string, perhaps without its end, or what gives JSON its structure. Possessive: no backtracking.
-_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<quote>"?)|[][{},]', re.DOTALL)
-
-
-def _cut(text: bytes) -> list[msgspec.Raw]:
-    """Cut a body that does not parse: an array at its own commas, by brackets and strings alone.
-
-    The parts may be anything: each is parsed strictly by itself later, and only the bad ones are refused.
-    """
-    mark, kind, depth = None, b"", 0
-    cuts = [0]
-    for mark in _MARKS.finditer(text) if text[:1] in {b"[", b"{"} else ():
-        kind = mark[0][:1]
-        depth += (kind in b"[{") - (kind in b"]}")
-        if depth == 0 or (kind == b'"' and not mark["quote"]):
-            break
-        if depth == 1 and kind == b",":
-            cuts.append(mark.start())
-    if mark is None or depth or text[mark.end() :].strip() or text[:1] + kind not in {b"[]", b"{}"}:
-        raise InvalidEvent("", NO_BATCH)
-    if kind == b"}":
-        return [msgspec.Raw(text[: mark.end()])]
-    parts = [text[start + 1 : end].strip() for start, end in pairwise([*cuts, mark.start()])]
-    if not all(parts):  # a comma too many
-        raise InvalidEvent("", NO_BATCH)
-    return [msgspec.Raw(part) for part in parts]
 
 
 def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_max: int) -> list[Result]:
@@ -122,9 +76,10 @@ def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
+    notes: dict[int, Sequence[str]] = {}
     for position, data in enumerate(events):
         try:
-            event = _parse(data, event_bytes_max)
+            event, notes[position] = _parse(data, event_bytes_max)
         except InvalidEvent as error:
             results[position] = Result("invalid", error.field or None, error.reason)
             continue
@@ -137,9 +92,9 @@ def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_
             )
     stored = _put_all(entries, world)
     for position in entries:
-        results[position] = Result("ok") if position in stored else Result("retry")
+        results[position] = Result("ok" if position in stored else "retry", notes=notes[position])
     for position, earlier in twins.items():
-        results[position] = Result("duplicate") if earlier in stored else Result("retry")
+        results[position] = Result("duplicate" if earlier in stored else "retry", notes=notes[position])
     return [results[position] for position in range(len(events))]
 
 
@@ -159,11 +114,11 @@ def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
     return StreamEvent(**fields, received_at=received_at, clock_skew_ms=skew_ms)
 
 
-def _parse(data: bytes | msgspec.Raw, event_bytes_max: int) -> ClientEvent:
+def _parse(data: bytes | msgspec.Raw, event_bytes_max: int) -> Said:
     size = len(bytes(data))
     if size > event_bytes_max:
         raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}")
-    return decode_client_event(data)
+    return read_client_event(data)
 
 
 def _identity(event: ClientEvent) -> tuple[object, ...]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect, split
+from tapstack.collector.bodies import split
+from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (

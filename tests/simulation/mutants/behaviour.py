@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .mutant import CHUNK, COLLECT, one
+from .mutant import BODIES, CHUNK, COLLECT, one
 
 FOLD = "tapstack.core.fold"
 SESSIONS = "tapstack.core.sessions"
@@ -79,9 +79,9 @@ CONTENTS = (
     one(
         "cut_at_every_comma",
         "a body that is no JSON is cut between its events",
-        COLLECT,
-        'if depth == 1 and kind == b",":',
-        'if kind == b",":',
+        BODIES,
+        "if byte == _COMMA and depths[at] == 1",
+        "if byte == _COMMA",
     ),
     one(
         "namesakes_are_twins",

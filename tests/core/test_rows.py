@@ -89,7 +89,9 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
 
 
 def test_recent_items_that_were_written_without_milliseconds_are_read() -> None:
-    written = msgspec.msgpack.encode([[], [], {}, [[7, 1, "a"], [6, 1, "b"]]])
+    state = msgspec.msgpack.decode(encode_state(UserState()))
+    state[3] = [[7, 1, "a"], [6, 1, "b"]]
+    written = msgspec.msgpack.encode(state)
     assert decode_user(written).recent == [Recent(7, 1, "a", 0), Recent(6, 1, "b", 0)]
     user = decode_user(written)
     fold_event(user, stream_event(occurred_at="1970-01-01T00:00:07.001Z"), 0, 7, 7)

@@ -9,15 +9,14 @@ import pytest
 from insights_world import Rows
 
 from event_strategies import NOON_S
-from tapstack.core.aggregates import KEYS_MAX, MICROS, SUM_MAX, WINDOWS, Counters
+from tapstack.core.aggregates import KEYS_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
+from tapstack.core.currencies import CURRENCIES
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
     ALIASES_MAX,
     RECENT_MAX,
-    TRAIT_CHARS_MAX,
-    TRAITS_MAX,
     ItemState,
     Profile,
     Recent,
@@ -28,6 +27,7 @@ from tapstack.core.rows import (
     lane_sort_key,
 )
 from tapstack.core.sessions import BOUGHT_MAX, SESSIONS_MAX, VIEWED_MAX, Session, Sessions
+from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
 from tapstack.entrypoints.alb import write_response
 from tapstack.http import Request
 from tapstack.insights.routes import LISTED_MAX, ROUTES, Route, respond
@@ -44,7 +44,9 @@ def ids(character: str, count: int, chars: int = 256) -> list[str]:
 
 def counters() -> Counters:
     every: Counters = dict.fromkeys(range(len(EVENT_TYPES)), 2**53)
-    return every | {f"C{number:02d}": SUM_MAX - MICROS // 7 for number in range(KEYS_MAX)}
+    currencies = sorted(CURRENCIES)[:KEYS_MAX]
+    large = {currency + LARGE_SUFFIX: 2**53 for currency in currencies}
+    return every | large | dict.fromkeys(currencies, LARGE - MICROS // 7)
 
 
 def session(character: str) -> Session:

@@ -82,11 +82,10 @@ def test_the_lines_of_a_file_need_not_name_their_columns_alike(replay):
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
 def test_a_recording_is_split_at_line_feeds_only(replay, odd):
-    assert [event["items"][0]["item_id"] for event in events_of(replay(f"user,item\nu,a{odd}b\n"))] == [
-        f"a{odd}b"
-    ]
-    line = json.dumps({"user": "u", "item": f"a{odd}b"}, ensure_ascii=False)
-    assert events_of(replay(line))[0]["items"] == [{"item_id": f"a{odd}b"}]
+    found = events_of(replay(f"user,event,query\nu,search,a{odd}b\n"))
+    assert [event["query"] for event in found] == [f"a{odd}b"]
+    line = json.dumps({"user": "u", "event": "search", "query": f"a{odd}b"}, ensure_ascii=False)
+    assert [event["query"] for event in events_of(replay(line))] == [f"a{odd}b"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

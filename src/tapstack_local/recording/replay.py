@@ -194,13 +194,20 @@ def _visits(rows: Iterable[RecordedRow]) -> list[list[RecordedRow]]:
 
 
 def _checked_bytes(event: dict[str, Any]) -> int:
-    """Return how long an event is; refuse what the collector would refuse, while the line is known."""
+    """Write an event as the collector will, in place, and return how long it is.
+
+    What the collector would refuse is refused while the line is known. The checker compares with what was
+    sent, and knows nothing of what counts as left out.
+    """
     try:
-        data = msgspec.json.encode(event)
-        decode_client_event(data)
+        meant = decode_client_event(msgspec.json.encode(event))
     except InvalidEvent as error:
         field = f", {error.field!r} of its event" if error.field else ""
         raise BadRow(f"{field}: {error.reason}") from None
     except UnicodeEncodeError:
         raise BadRow(NO_TEXT) from None
+    data = msgspec.json.encode(meant)
+    at = event["occurred_at"]
+    event.clear()
+    event.update(msgspec.json.decode(data), occurred_at=at)
     return len(data)

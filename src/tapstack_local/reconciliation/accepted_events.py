@@ -22,6 +22,7 @@ TYPES = (
     "custom",
 )  # fmt: skip
 CODES = {name: code for code, name in enumerate(TYPES)}
+AMOUNT_MAX = 1e12
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
 
 Identity = tuple[str, str, int | str]  # the user's row, then a client and its number, or "" and an id
@@ -184,4 +185,6 @@ def _cost(item: Mapping[str, Any]) -> int:
 
 
 def _millionths(amount: float) -> int:
+    if abs(amount) > AMOUNT_MAX:
+        raise OverflowError("the collector accepts no such amount")
     return round(Decimal(repr(amount)) * 1_000_000)

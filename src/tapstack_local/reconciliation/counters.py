@@ -1,7 +1,8 @@
 """Counters as docs/reference/table.md bounds them: 32 keys.
 
-Which currencies a full map calls by their names depends on the order of events. What is certain in any order is compared: `pooled` puts together what a full map may call XXX,
-and `bounds` has the least and the most that a sum may be.
+Which currencies a full map calls by their names depends on the order of events. What is certain in any
+order is compared: `pooled` puts together what a full map may call XXX, and `bounds` has the least and the
+most that a sum may be.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import NOW_MS, events_of, gaps_ms, items, ms, read
 
-from tapstack.collector.collect import EVENTS_MAX
+from tapstack.collector.bodies import EVENTS_MAX
 from tapstack.errors import UsageError
 from tapstack_local.recording.replay import (
     REQUEST_BYTES_MAX,

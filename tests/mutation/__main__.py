@@ -91,7 +91,7 @@ def prepare(part: str) -> Path:
         "pytest_add_cli_args": ["-p", "no:xdist", "-k", f"not ({LONG})"],
         "pytest_add_cli_args_test_selection": [f"tests/{part}"],
         "process_isolation": "forkserver",  # or a mutant meets what tests of the original have left in memos
-        "timeout_multiplier": 3.0,
+        "timeout_multiplier": 2.0,
         "timeout_constant": 4.0,
     }
     # Lists, strings and numbers are the same in JSON and TOML.

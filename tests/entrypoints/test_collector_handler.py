@@ -14,7 +14,7 @@ from functions_world import LONG_AGO, Cloud, line, lines, request
 from event_strategies import client_event
 from tapstack.collector.bodies import NO_BATCH
 from tapstack.collector.collect import Result
-from tapstack.entrypoints.collector_request import respond
+from tapstack.collector.formats.native import reply
 
 
 def test_events_are_taken_over_http(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +185,7 @@ STATUSES: dict[str, tuple[list[Result], int, str | None]] = {
 def test_the_answers_status_says_what_the_sender_should_do(
     results: list[Result], status: int, message: str | None
 ) -> None:
-    answer = respond(results)
+    answer = reply(results)
     body = json.loads(answer.body)
     assert answer.status == status
     assert len(body["results"]) == len(results)

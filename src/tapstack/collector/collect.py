@@ -52,13 +52,15 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     jitter: Callable[[], float]
 
 
-def collect(events: Sequence[bytes | msgspec.Raw], world: World, *, event_bytes_max: int) -> list[Result]:
+def collect(
+    events: Sequence[bytes | msgspec.Raw | InvalidEvent], world: World, *, event_bytes_max: int
+) -> list[Result]:
     """Take events.
 
     Parameters
     ----------
     events
-        Each as JSON.
+        Each as JSON, or the error of one that its wire format could not translate.
     world
         The stream and time.
     event_bytes_max
@@ -114,7 +116,9 @@ def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
     return StreamEvent(**fields, received_at=received_at, clock_skew_ms=skew_ms)
 
 
-def _parse(data: bytes | msgspec.Raw, event_bytes_max: int) -> Said:
+def _parse(data: bytes | msgspec.Raw | InvalidEvent, event_bytes_max: int) -> Said:
+    if isinstance(data, InvalidEvent):
+        raise data
     size = len(bytes(data))
     if size > event_bytes_max:
         raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.collector.bodies import split
-from tapstack.collector.collect import RETRY_AFTER_MS, Result, World, collect
+from tapstack.collector.collect import Result, World, collect
+from tapstack.collector.formats import FORMATS, Format, format_at
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
@@ -16,14 +16,9 @@ from tapstack.http import (
     NotFound,
     Request,
     RequestError,
-    Response,
     error_response,
-    json_response,
     options_response,
 )
-
-PATH = ("v1", "events")
-METHODS = ("POST", "OPTIONS")
 
 
 class Taken(NamedTuple):
@@ -33,7 +28,14 @@ class Taken(NamedTuple):
     answer: dict[str, Any]
 
 
-def take(event: dict[str, Any], world: World, *, request_bytes_max: int, event_bytes_max: int) -> Taken:
+def take(
+    event: dict[str, Any],
+    world: World,
+    *,
+    request_bytes_max: int,
+    event_bytes_max: int,
+    formats: Sequence[Format] = FORMATS,
+) -> Taken:
     """Take the events of a request.
 
     Parameters
@@ -46,49 +48,36 @@ def take(event: dict[str, Any], world: World, *, request_bytes_max: int, event_b
         What a body may have after decompression.
     event_bytes_max
         What an event may have.
+    formats
+        The wire formats that are understood.
     """
     method = ""
-    events: Sequence[bytes | msgspec.Raw] = ()
-    response: Response | None = None
     try:
         request = read_request(event)
         method = request.method
-        if method == "OPTIONS" and request.path == PATH:
-            response = options_response(METHODS)
-        else:
-            events = _events(request, request_bytes_max)
+        spoken = _format(request, formats)
+        if method == "OPTIONS":
+            return Taken((), write_response(options_response((*spoken.METHODS, "OPTIONS")), method))
+        events = _events(request, spoken, request_bytes_max)
     except RequestError as error:
-        response = error.response()
+        return Taken((), write_response(error.response(), method))
     except InvalidEvent as error:
-        response = error_response(400, "invalid_request", str(error))
+        return Taken((), write_response(error_response(400, "invalid_request", str(error)), method))
     # Outside: what goes wrong from here on is no fault of the request.
-    results = [] if response else collect(events, world, event_bytes_max=event_bytes_max)
-    return Taken(results, write_response(response or respond(results), method))
+    results = collect(events, world, event_bytes_max=event_bytes_max)
+    return Taken(results, write_response(spoken.reply(results), method))
 
 
-def _events(request: Request, request_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
-    if request.path != PATH:
+def _format(request: Request, formats: Sequence[Format]) -> Format:
+    found = format_at(request.path, formats)
+    if found is None:
         raise NotFound("no such path; POST /v1/events")
-    if request.method != "POST":
-        raise MethodNotAllowed(*METHODS)
-    return split(request.body(request_bytes_max))
+    return found
 
 
-def respond(results: Sequence[Result]) -> Response:
-    """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
-    statuses = {result.status for result in results}
-    body = {"results": results}
-    if "retry" in statuses:
-        return json_response(
-            503,
-            {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
-            {"retry-after": str(RETRY_AFTER_MS // 1000)},
-        )
-    if statuses == {"invalid"}:
-        return json_response(400, {"code": "invalid_events", "message": _first_reason(results), **body})
-    return json_response(200, body)
-
-
-def _first_reason(results: Sequence[Result]) -> str:
-    first = results[0]
-    return f"{first.field}: {first.reason}" if first.field else str(first.reason)
+def _events(
+    request: Request, spoken: Format, request_bytes_max: int
+) -> Sequence[bytes | msgspec.Raw | InvalidEvent]:
+    if request.method not in spoken.METHODS:
+        raise MethodNotAllowed(*spoken.METHODS, "OPTIONS")
+    return spoken.parse(request, request_bytes_max)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .mutant import one
 
 BATCH = "tapstack.entrypoints.consumer_batch"
-REQUEST = "tapstack.entrypoints.collector_request"
+NATIVE = "tapstack.collector.formats.native"
 
 EDGES = (
     one(
@@ -39,7 +39,7 @@ EDGES = (
     one(
         "answers_200_for_a_retry",
         "2xx only if every event is stored",
-        REQUEST,
+        NATIVE,
         "            503,\n",
         "            200,\n",
     ),

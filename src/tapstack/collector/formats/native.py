@@ -1,0 +1,39 @@
+"""Events as docs/reference/events.md has them: JSON in, the fate of each event out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tapstack.collector.bodies import split
+from tapstack.collector.collect import RETRY_AFTER_MS, Result
+from tapstack.http import Request, Response, json_response
+
+PATHS = (("v1", "events"),)
+METHODS = ("POST",)
+
+
+def parse(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
+    """Split the body into its events; see `tapstack.collector.formats.Format`."""
+    return split(request.body(body_bytes_max))
+
+
+def reply(results: Sequence[Result]) -> Response:
+    """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
+    statuses = {result.status for result in results}
+    body = {"results": results}
+    if "retry" in statuses:
+        return json_response(
+            503,
+            {"code": "unavailable", "message": "send the events marked retry again, unchanged", **body},
+            {"retry-after": str(RETRY_AFTER_MS // 1000)},
+        )
+    if statuses == {"invalid"}:
+        return json_response(400, {"code": "invalid_events", "message": _first_reason(results), **body})
+    return json_response(200, body)
+
+
+def _first_reason(results: Sequence[Result]) -> str:
+    first = results[0]
+    return f"{first.field}: {first.reason}" if first.field else str(first.reason)

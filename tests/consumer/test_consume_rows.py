@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import msgspec
+import pytest
 from consumer_world import LIMITS, TABLE, VIEWS, Pipeline, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import NOON_S
+from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.chunk import VERSIONS_PER_S
+from tapstack.core.ranking import BOARD_PLACES
 
 
 def test_rows_live_as_long_after_their_last_event_as_configured() -> None:
@@ -68,3 +73,42 @@ def test_a_report_adds_up_all_its_transactions() -> None:
     assert report.rows_written == sum(len(keys) for keys in pipeline.watched.transactions)
     assert report.write_units == 2 * report.rows_written
     assert report.applied == report.records == len(records)
+
+
+HOUR_S, DAY_S = 3_600, 86_400
+BOARDS: dict[str, tuple[int, set[str]]] = {
+    # how old an event is, and which leaderboards it still moves
+    "now": (0, {"T#5m", "T#1h", "T#1d"}),
+    "as old as the shortest window is kept": (12 * 300, {"T#5m", "T#1h", "T#1d"}),
+    "five minutes older": (13 * 300, {"T#1h", "T#1d"}),
+    "a day": (24 * HOUR_S, {"T#1h", "T#1d"}),
+    "an hour older": (25 * HOUR_S, {"T#1d"}),
+    "a week": (7 * DAY_S, {"T#1d"}),
+    "eight days": (8 * DAY_S, set()),
+}
+
+
+@pytest.mark.parametrize(("age_s", "boards"), BOARDS.values(), ids=BOARDS)
+def test_only_leaderboards_of_windows_still_kept_are_written(age_s: int, boards: set[str]) -> None:
+    pipeline = Pipeline()
+    pipeline.run([view(1, occurred_at=rfc3339(NOON - timedelta(seconds=age_s)))])
+    keys = {item["pk"]["S"] for item in pipeline.dynamodb.items(TABLE)}
+    assert {key.rpartition("#")[0] for key in keys if key.startswith("T#")} == boards
+    assert {"U#ann", "I#item-1"} <= keys
+
+
+def test_a_leaderboard_keeps_its_places_and_no_more() -> None:
+    pipeline = Pipeline(limits=msgspec.structs.replace(LIMITS, lanes=1))
+    names = [f"i{number:03}" for number in range(BOARD_PLACES + 6)]
+    for batch in (names, names[-1:]):  # who came last is the first in the end
+        pipeline.run(
+            [
+                view(n, user_id=f"u-{n}-{len(batch)}", items=[{"item_id": name}])
+                for n, name in enumerate(batch)
+            ]
+        )
+    boards = [state for (pk, _), state in pipeline.rows().items() if pk.startswith("T#")]
+    assert len(boards) == 3
+    for board in boards:  # which of the equal ones stay depends on their transactions
+        assert sorted(board.values()) == [*[1] * (BOARD_PLACES - 1), 2]
+        assert board[names[-1]] == 2

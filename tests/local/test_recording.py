@@ -173,7 +173,8 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
         pytest.param('{"user_id": "u"', "line 1: expected a JSON object on one line", id="broken JSON"),
         pytest.param(
             '{"event_type": "item_view", "user_id": "u", "event_id": "e", "items": [], "foo": 1}',
-            "line 1: 'foo' is no field of an event, and 'event_id' is no column of a row",
+            "line 1: 'foo' is no field of an event, and 'event_id' is no column of a row "
+            "(but for --map event_id=event_id)",
             id="a whole event and more",
         ),
         pytest.param(
@@ -198,7 +199,7 @@ HEAD = "session_id;user_id;item_id;timeframe;eventdate\n"
         ),
         pytest.param(
             "user_id,item_id,User_id\nu,i,v\n",
-            "line 1: expected one column 'user_id', got 2",
+            "line 1: expected one column 'user_id' and 'User_id', got 2; see --map",
             id="two columns of one name",
         ),
         pytest.param(

@@ -308,6 +308,36 @@ def test_columns_are_recognised_in_every_spelling(header):
     assert items(read(f"{header[0]},{header[1]}\nu,i\n")) == [["i"]]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("event_id,user_id,item_id,x\ne1,u,a,0\ne1,u,a,0\ne2,u,b,0\n", id="CSV"),
+        pytest.param(
+            lines(
+                {"event_id": name, "user_id": "u", "item_id": item, "x": 0}
+                for name, item in ["1a", "1a", "2b"]
+            ),
+            id="JSON lines",
+        ),
+    ],
+)
+def test_a_column_of_identities_is_one_when_it_is_mapped(content):
+    events = events_of(read(content, names={"event_id": "event_id"}))
+    assert len(events) == 3
+    assert len({event["event_id"] for event in events}) == 2
+    assert not any("client_id" in event for event in events)
+
+
+def test_what_is_nested_does_not_hide_what_stands_outside():
+    nested = {
+        "userId": "u",
+        "item_id": "i",
+        "properties": {"user_id": "other", "ITEM_ID": "other", "price": 2},
+    }
+    [event] = events_of(read(json.dumps(nested)))
+    assert (event["user_id"], event["items"]) == ("u", [{"item_id": "i", "price": 2.0}])
+
+
 GOOD = st.just("u,i,view,2")
 BAD = st.sampled_from(
     ["u,i,view", ",i,view,1", "u,,,1", "u,,purchase,1", "u,i,view,many", f"{'u' * 257},i,view,1"]

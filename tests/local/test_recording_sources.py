@@ -10,11 +10,13 @@ import subprocess
 import sys
 import zipfile
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import events_of, items, read
 
+from tapstack.core.events import decode_client_event
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT
 from tapstack_local.recording.dialects import DELIMITERS
@@ -188,7 +190,7 @@ def test_columns_with_names_of_ones_own_can_be_mapped_and_unnamed_ones_are_not_r
         pytest.param(
             YOOCHOOSE,
             ("session_id", "item_id", "item_id", "x"),
-            "line 1: expected one column 'item_id', got 2",
+            "line 1: expected one column 'item_id', got 2; see --map",
             id="a name twice",
         ),
     ],
@@ -223,6 +225,31 @@ def test_json_that_cannot_be_read_is_one_clear_line(content, message):
     with pytest.raises(UsageError) as caught:
         read(content)
     assert str(caught.value).removeprefix("standard input: ").startswith(message)
+
+
+WORDS = rb"""
+    user_id item_id, timestamp , ; " { } [ ] : sep=; "items":[ "events":[ "event_params":[{"key": "properties":{
+    {"user_id":"u","item_id":"i","timestamp": 1709251200 1e308 NaN 2024-02-30 0001-01-01 9999-12-31 -14:00
+    null true - \ "\ud800" 1.0 u,i, u,i,1709251200 user_id,item_id,timestamp
+    user_id,item_id,price,quantity,timeframe
+"""
+FRAGMENTS = st.sampled_from(
+    [*WORDS.split(), b"\n", b"\r", b"\xff", b"\xef\xbb\xbf", b"\x00", b"9" * 400, b'"a\n"']
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=30).map(b"".join), st.booleans())
+def test_whatever_the_bytes_are_they_are_read_or_refused_in_one_line(content, skip_bad_rows):
+    for packed in (content, gzip.compress(content)):
+        message, events = "", []
+        try:
+            events = events_of(read(packed, skip_bad_rows=skip_bad_rows))
+        except UsageError as error:
+            message = str(error)
+        assert events or message
+        assert "\n" not in message
+        for event in events:
+            decode_client_event(msgspec.json.encode(event))
 
 
 def test_a_pipe_is_read_as_a_file_is():

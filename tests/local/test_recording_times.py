@@ -149,6 +149,7 @@ SESSIONS = st.lists(
     unique_by=lambda session: session[0] + min(session[1]),  # the order of the others is in their times
 )
 ODD = [
+    "0000-00-00 00:00:00",
     "1970-01-01T01:30:27Z",
     "0001-01-01T00:00:00Z",
     "2038-01-19T03:14:07Z",
@@ -253,6 +254,21 @@ def test_rows_without_a_time_happen_with_the_row_before_them():
     assert recording.notes == (
         "2 of 4 rows have no time (first: line 2): they happen with the row before them",
     )
+
+
+@pytest.mark.parametrize("per_second", UNITS.values(), ids=UNITS)
+def test_a_clock_at_zero_beside_times_of_today_says_no_time(per_second):
+    times = [0, 0, 0, 1_709_251_200, 1_709_251_260]
+    rows = "".join(f"u,s,{place},{time * per_second}\n" for place, time in enumerate(times))
+    recording = read("user,session,item,timestamp\n" + rows)
+    assert gaps_ms(recording) == [0, 0, 0, 0, 60_000]
+    assert recording.notes[0].startswith("3 of 5 rows have no time (first: line 2)")
+
+
+def test_a_clock_of_its_own_begins_at_zero():
+    rows = "".join(f"u,s,{time},{time}\n" for time in (0, 5, 10))
+    recording = read("user,session,item,timestamp\n" + rows)
+    assert (gaps_ms(recording), recording.notes) == ([0, 5_000, 10_000], ())
 
 
 def test_offsets_count_from_the_first_day_of_their_visit_even_if_a_row_names_none():

@@ -83,8 +83,8 @@ Examples:
 Recordings: CSV with , ; | or tabs, JSON lines or a JSON array, in UTF-8 or UTF-16, perhaps in gzip.
 Columns are recognised by usual names (user_id, visitorid, session_id, itemid, product_id, event, timestamp,
 eventdate, timeframe, ...) in any case; --map names others, for user_id, anonymous_id, session_id, item_id,
-items, event_type, occurred_at, date, offset_ms, price, quantity, value, currency, query. So are names of
-events (view_item, Product Added, AddToCart, ...). All about them: docs/reference/commands.md.
+items, event_type, occurred_at, date, offset_ms, price, quantity, value, currency, query, event_id. So are
+names of events (view_item, Product Added, AddToCart, ...). More: docs/reference/commands.md.
 
 \b
 Exit codes: 0 every event was counted exactly once, 1 not so or never answered for, 2 a mistake in the

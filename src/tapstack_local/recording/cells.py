@@ -6,9 +6,12 @@ import math
 import re
 from typing import Any
 
-# How exports write that there is no value, compared without case. MySQL and Hive write \N, pandas and R write
-# NaN, NA and NaT, Google Analytics (not set).
-ABSENT = ("", r"\N", "NULL", "None", "NA", "N/A", "<NA>", "NaN", "NaT", "(not set)")
+# How exports write that there is no value, compared without case: MySQL and Hive \N, MySQL a time of zeros,
+# pandas and R NaN, NA and NaT, Google Analytics (not set).
+ABSENT = (
+    "", r"\N", "NULL", "None", "NA", "N/A", "<NA>", "NaN", "NaT", "(not set)", "0000-00-00",
+    "0000-00-00 00:00:00",
+)  # fmt: skip
 _ABSENT = frozenset(marker.lower() for marker in ABSENT)
 _LONGEST = max(map(len, ABSENT))
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)

@@ -54,6 +54,7 @@ COLUMNS: Mapping[str, Column] = {
     "value": Column(("value", "event_value"), "of the event"),
     "currency": Column(("currency",), "three letters"),
     "query": Column(("query", "search_term"), "what was searched"),
+    "event_id": Column((), "its identity, only by `--map`: copies count once; otherwise rows are numbered"),
 }
 ITEM_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "item_id": (*COLUMNS["item_id"].names, "id"),
@@ -90,13 +91,14 @@ def recognise(columns: Sequence[str], overrides: Names) -> Names:
         by_name.setdefault(squashed(column), []).append(column)
     for canonical, column in overrides.items():
         if column not in columns:
-            raise BadRow(f": no column {column!r} for {canonical}; there are {', '.join(columns)}")
+            there = ", ".join(name if name.isprintable() else repr(name) for name in columns)
+            raise BadRow(f": no column {column!r} for {canonical}; there are {there}")
         names[canonical] = _only([found for found in columns if found == column])
     for canonical, (aliases, _) in COLUMNS.items():
         if canonical in names:
             continue
         if found := _first(by_name, aliases):
-            names[canonical] = _only(found)
+            names[canonical] = _only(found, "; see --map")
     if not _WHO & names.keys():
         raise BadRow(": expected a user_id, anonymous_id or session_id column; see --map")
     if not _WHAT & names.keys():
@@ -113,9 +115,10 @@ def _first(by_name: Mapping[str, list[str]], aliases: Iterable[str]) -> list[str
     return next((by_name[squashed(alias)] for alias in aliases if squashed(alias) in by_name), [])
 
 
-def _only(found: list[str]) -> str:
+def _only(found: list[str], advice: str = "") -> str:
     if len(found) > 1:
-        raise BadRow(f": expected one column {found[0]!r}, got {len(found)}")
+        shown = " and ".join(map(repr, dict.fromkeys(found)))
+        raise BadRow(f": expected one column {shown}, got {len(found)}{advice}")
     return found[0]
 
 

@@ -122,12 +122,13 @@ def _parsed(
 ) -> Iterator[RecordedRow]:
     """Make events of rows, of no more than asked for."""
     count = 0
+    mapped = frozenset(parser.overrides.values())
     for row in split:
-        for cells in unnested(row.cells) if row.is_json else (row.cells,):
+        for cells in unnested(row.cells, mapped) if row.is_json else (row.cells,):
             if events is not None and count >= events:
                 return
             try:
-                if row.is_json and is_whole_event(cells):
+                if row.is_json and is_whole_event(cells, mapped):
                     parsed = parser.whole(dict(cells), row.line)
                 else:
                     if row.is_json:

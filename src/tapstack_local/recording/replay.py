@@ -141,16 +141,19 @@ def requests_of(rows: Iterable[RecordedRow], bad_rows: BadRows, random: Random) 
 
 def _settle_clock(rows: Sequence[RecordedRow], bad_rows: BadRows) -> None:
     """Turn the numbers of one column into milliseconds."""
-    numbers = [row.said for row in rows if row.said is not None]
+    numbers = [row.said or 0 for row in rows]
     if sum(map(times.is_date_in_digits, numbers)) * 2 > len(rows):
-        first = next(row for row in rows if row.said is not None and times.is_date_in_digits(row.said))
+        first = next(row for row in rows if times.is_date_in_digits(row.said or 0))
         raise bad_rows.refuse(
             first.line,
             f", column {first.clock!r}: expected {times.EXPECTED}; got '{first.said}', which may be a date",
         )
-    unit = times.unit_of(numbers)
+    middle = times.middle_of(numbers)
+    unit = times.unit_of(middle)
+    is_unix_time = times.to_ms(middle, unit) > times.YEAR_1973_MS
     for row, number in zip(rows, numbers, strict=True):
-        row.said = times.to_ms(number, unit)
+        # Beside times of today 0 says that there is none; a clock with a start of its own begins so.
+        row.said = None if number == 0 and is_unix_time else times.to_ms(number, unit)
 
 
 def _odd(rows: Sequence[RecordedRow]) -> list[RecordedRow]:

@@ -61,7 +61,7 @@ class RowParser:
 
     def __init__(self, overrides: Names) -> None:
         self.custom_names: Counter[str] = Counter()
-        self._overrides = overrides
+        self.overrides = overrides
         self._columns: list[str] = []
         self._names: Names = {}
         self._visits: dict[tuple[str | None, str | None], int] = {}
@@ -71,7 +71,7 @@ class RowParser:
     def recognise(self, columns: list[str]) -> None:
         """Find out which column holds what; the lines of JSON need not agree."""
         if columns != self._columns or not columns:
-            self._names = recognise(columns, self._overrides)
+            self._names = recognise(columns, self.overrides)
             self._columns = columns
 
     def row(self, cells: Mapping[str, Any], line: int) -> RecordedRow:
@@ -93,8 +93,7 @@ class RowParser:
             raise self._problem("user_id", "a user, an anonymous visitor or a session")
         if session is not None:
             event["session_id"] = session
-        if "query" in known:
-            event["query"] = known["query"]
+        event |= {name: known[name] for name in ("query", "event_id") if name in known}
         if "currency" in known:
             event["currency"] = known["currency"].upper()
         if "value" in known:
@@ -110,7 +109,10 @@ class RowParser:
         """Take an event that is one already; its texts are taken as they stand."""
         beside = min(cells.keys() & WHOLE_ONLY, default="items" if "items" in cells else "event_type")
         if unknown := sorted(cells.keys() - WHOLE):
-            raise BadRow(f": {unknown[0]!r} is no field of an event, and {beside!r} is no column of a row")
+            advice = " (but for --map event_id=event_id)" if beside == "event_id" else ""
+            raise BadRow(
+                f": {unknown[0]!r} is no field of an event, and {beside!r} is no column of a row{advice}"
+            )
         event = {name: value for name, value in cells.items() if value != "" or name not in _IDS}
         if "items" in event:
             event["items"] = without_absent(event["items"])

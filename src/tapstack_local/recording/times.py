@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 EXPECTED = "a time such as 2026-01-31T12:00:00Z, or Unix time (in seconds, milliseconds or finer)"
 EXPECTED_YEAR_FIRST = "a date with the year first, then month and day, such as 2026-01-31"
+YEAR_1973_MS = 10**11
 CLOCK_MAX = 10**20  # 1e11 s, 1e14 ms, 1e17 microseconds and 1e20 ns lie in the year 5138
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,9 +69,13 @@ def is_date_in_digits(number: float) -> bool:
     return isinstance(number, int) and _DIGITS_DATE.fullmatch(str(number)) is not None
 
 
-def unit_of(numbers: Iterable[float]) -> int | float:
+def middle_of(numbers: Iterable[float]) -> float:
+    """Return the middle one of the numbers of a clock that are not 0."""
+    return median_low([number for number in numbers if number] or [0])
+
+
+def unit_of(middle: float) -> int | float:
     """Return by what the numbers of a clock have to be multiplied to be milliseconds."""
-    middle = median_low([number for number in numbers if number] or [0])
     if middle < 1e11:
         return 1_000
     if middle < 1e14:

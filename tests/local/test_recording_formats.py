@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recorded import events_of, gaps_ms, items, read
 
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT
 from tapstack_local.recording.event_types import NAMES, event_type_of
@@ -175,7 +176,7 @@ def test_many_other_names_are_told_in_one_line():
     assert len(note) < 250
 
 
-@pytest.mark.parametrize("marker", [*ABSENT, "null", "NONE", "nan", " NULL ", "na"])
+@pytest.mark.parametrize("marker", [*ABSENT, *sorted(PLACEHOLDERS), "null", "NONE", "nan", " NULL ", "na"])
 @pytest.mark.parametrize(
     "column", ["user_id", "session_id", "price", "quantity", "currency", "value", "event"]
 )
@@ -213,6 +214,25 @@ def test_nothing_is_nothing_in_a_whole_event(nothing):
     assert events_of(read(json.dumps(whole | empty))) == plain
     nested = whole | {"items": [{"item_id": "i", "price": None, "quantity": None}]}
     assert events_of(read(json.dumps(nested))) == plain
+
+
+@pytest.mark.parametrize("nobody", ["undefined", "null", "", " ", None])
+def test_visitors_who_share_a_placeholder_are_still_visitors_of_their_own(nobody):
+    said = [
+        {"event_type": "page_view", "user_id": nobody, "anonymous_id": f"a{number % 3}"}
+        for number in range(9)
+    ]
+    plain = [{name: value for name, value in event.items() if name != "user_id"} for event in said]
+    assert events_of(read(lines(said))) == events_of(read(lines(plain)))
+
+
+def test_what_the_collector_would_note_is_told():
+    rows = "u,purchase,a,1,AAX\nu,purchase,a,1,EUR\nu,purchase,a,1,ABX\n"
+    recording = read("user_id,event,item_id,price,currency\n" + rows)
+    assert recording.notes == ("currency: not in ISO 4217, counted as XXX; rows: 2",)
+    assert read('{"event_type":"page_view","anonymous_id":"a","user_id":"undefined"}').notes == (
+        "user_id: a placeholder is no id and counts as left out; rows: 1",
+    )
 
 
 @pytest.mark.parametrize("name", ["NA", "N/A", "none"])

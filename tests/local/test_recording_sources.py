@@ -228,9 +228,10 @@ def test_json_that_cannot_be_read_is_one_clear_line(content, message):
 
 
 WORDS = rb"""
-    user_id item_id, timestamp , ; " { } [ ] : sep=; "items":[ "events":[ "event_params":[{"key": "properties":{
-    {"user_id":"u","item_id":"i","timestamp": 1709251200 1e308 NaN 2024-02-30 0001-01-01 9999-12-31 -14:00
-    null true - \ "\ud800" 1.0 u,i, u,i,1709251200 user_id,item_id,timestamp
+    user_id item_id, timestamp , ; " { } [ ] : sep=; "items":[ "events":[ "event_params":[{"key":
+    "properties":{
+    {"user_id":"u","item_id":"i","timestamp": 1709251200 1e308 NaN 2024-02-30 0001-01-01 9999-12-31
+    -14:00 null true - \ "\ud800" 1.0 u,i, u,i,1709251200 user_id,item_id,timestamp
     user_id,item_id,price,quantity,timeframe
 """
 FRAGMENTS = st.sampled_from(

@@ -6,14 +6,16 @@ import math
 import re
 from typing import Any
 
+from tapstack.core.normalisation import PLACEHOLDERS
+
 # How exports write that there is no value, compared without case: MySQL and Hive \N, MySQL a time of zeros,
 # pandas and R NaN, NA and NaT, Google Analytics (not set).
 ABSENT = (
     "", r"\N", "NULL", "None", "NA", "N/A", "<NA>", "NaN", "NaT", "(not set)", "0000-00-00",
     "0000-00-00 00:00:00",
 )  # fmt: skip
-_ABSENT = frozenset(marker.lower() for marker in ABSENT)
-_LONGEST = max(map(len, ABSENT))
+_ABSENT = frozenset(marker.lower() for marker in (*ABSENT, *PLACEHOLDERS))
+_LONGEST = max(map(len, _ABSENT))
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _WHOLE = re.compile(r"([+-]?\d{1,300})(?:\.0*)?", re.ASCII)
 DOT_ZERO = re.compile(r"-?\d+\.0", re.ASCII)  # how pandas writes the whole numbers of a column with holes

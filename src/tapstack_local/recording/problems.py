@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapstack.errors import UsageError
+from tapstack.errors import InvalidEvent, UsageError
 
 EXAMPLES_MAX = 5
 NO_TEXT = ": expected text in UTF-8"
@@ -21,6 +21,12 @@ class BadRow(Exception):  # noqa: N818 - not a failure of the program
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def refused(error: InvalidEvent) -> BadRow:
+    """Return the problem of a row whose event the collector would refuse."""
+    field = f", {error.field!r} of its event" if error.field else ""
+    return BadRow(f"{field}: {error.reason}")
 
 
 class BadRows:

@@ -105,7 +105,7 @@ def read_recording(
         rows = list(_parsed(split, parser, bad_rows, events))
     notes = [*_custom(parser), *_settled_ids(parser, rows), *settle_times(rows, bad_rows)]
     rows, more = moved(rows, now_ms)
-    requests = requests_of(rows, bad_rows, Random(seed))  # noqa: S311 - reproducible on purpose
+    requests = requests_of(rows, bad_rows, parser.meanings, Random(seed))  # noqa: S311 - reproducible on purpose
     if not requests:
         skipped = f"; {bad_rows.count:,} were skipped: {bad_rows.examples[0]}" if bad_rows.count else ""
         raise UsageError(f"{bad_rows.source}: expected at least one row of events{skipped}")
@@ -113,7 +113,7 @@ def read_recording(
         requests=requests,
         skipped_count=bad_rows.count,
         skipped_examples=bad_rows.examples,
-        notes=(*notes, *more),
+        notes=(*notes, *more, *(f"{what}; rows: {count:,}" for what, count in parser.meanings.items())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
@@ -11,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from tapstack.core.events import decode_client_event
+from tapstack.core.events import read_client_event
 from tapstack.errors import InvalidEvent
 from tapstack_local.recording import times
-from tapstack_local.recording.problems import NO_TEXT, BadRow, BadRows
+from tapstack_local.recording.problems import NO_TEXT, BadRow, BadRows, refused
 from tapstack_local.recording.rows import RecordedRow
 from tapstack_local.traffic import Request
 from tapstack_local.traffic.people import uuid7
@@ -98,7 +99,9 @@ def moved(rows: Iterable[RecordedRow], now_ms: int) -> tuple[list[RecordedRow], 
     return result, [note] if drawn_together else []
 
 
-def requests_of(rows: Iterable[RecordedRow], bad_rows: BadRows, random: Random) -> list[Request]:
+def requests_of(
+    rows: Iterable[RecordedRow], bad_rows: BadRows, notes: Counter[str], random: Random
+) -> list[Request]:
     """Group rows in the order of their times into requests, every event valid and with an identity."""
     clients: dict[tuple[str | None, str | None], list[Any]] = {}
     last: dict[int, tuple[Request, int]] = {}
@@ -116,7 +119,7 @@ def requests_of(rows: Iterable[RecordedRow], bad_rows: BadRows, random: Random) 
                 client = clients[key] = [uuid7(random, row.at_ms), 0]
             event["client_id"], event["n"] = client
         try:
-            event_bytes = _checked_bytes(event)
+            event_bytes = _checked_bytes(event, notes)
         except BadRow as error:
             bad_rows.add(row.line, error)
             continue
@@ -196,20 +199,20 @@ def _visits(rows: Iterable[RecordedRow]) -> list[list[RecordedRow]]:
     return sorted(visits, key=lambda visit: visit[0].at_ms)
 
 
-def _checked_bytes(event: dict[str, Any]) -> int:
+def _checked_bytes(event: dict[str, Any], notes: Counter[str]) -> int:
     """Write an event as the collector will, in place, and return how long it is.
 
     What the collector would refuse is refused while the line is known. The checker compares with what was
     sent, and knows nothing of what counts as left out.
     """
     try:
-        meant = decode_client_event(msgspec.json.encode(event))
+        read = read_client_event(msgspec.json.encode(event))
     except InvalidEvent as error:
-        field = f", {error.field!r} of its event" if error.field else ""
-        raise BadRow(f"{field}: {error.reason}") from None
+        raise refused(error) from None
     except UnicodeEncodeError:
         raise BadRow(NO_TEXT) from None
-    data = msgspec.json.encode(meant)
+    notes.update(read.notes)
+    data = msgspec.json.encode(read.event)
     at = event["occurred_at"]
     event.clear()
     event.update(msgspec.json.decode(data), occurred_at=at)

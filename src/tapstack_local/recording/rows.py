@@ -9,16 +9,17 @@ from typing import Any
 
 import msgspec
 
+from tapstack.core.normalisation import normalise
+from tapstack.errors import InvalidEvent
 from tapstack_local.recording import times
 from tapstack_local.recording.cells import DOT_ZERO, number_of, text_of, whole_number_of, without_absent
 from tapstack_local.recording.columns import ITEM_COLUMNS, Names, recognise
 from tapstack_local.recording.event_types import event_type_of, squashed
 from tapstack_local.recording.nested import WHOLE, WHOLE_ONLY
-from tapstack_local.recording.problems import BadRow
+from tapstack_local.recording.problems import BadRow, refused
 
 OFFSET_MAX_MS = 10**14
 CUSTOM_NAMES_MAX = 100  # different ones that are counted
-_IDS = ("user_id", "anonymous_id", "session_id", "event_id", "client_id")
 _ITEM_NAMES = {squashed(alias): name for name, aliases in ITEM_COLUMNS.items() for alias in aliases}
 
 
@@ -61,6 +62,7 @@ class RowParser:
 
     def __init__(self, overrides: Names) -> None:
         self.custom_names: Counter[str] = Counter()
+        self.meanings: Counter[str] = Counter()  # what the collector would note on whole events
         self.overrides = overrides
         self._columns: list[str] = []
         self._names: Names = {}
@@ -113,9 +115,12 @@ class RowParser:
             raise BadRow(
                 f": {unknown[0]!r} is no field of an event, and {beside!r} is no column of a row{advice}"
             )
-        event = {name: value for name, value in cells.items() if value != "" or name not in _IDS}
-        if "items" in event:
-            event["items"] = without_absent(event["items"])
+        notes: list[str] = []
+        try:
+            event = normalise(cells, notes)  # before it is known whose it is: a placeholder is nobody
+        except InvalidEvent as error:
+            raise refused(error) from None
+        self.meanings.update(notes)
         who = event.get("anonymous_id") or event.get("user_id")
         visit = self._visit(str(who), None if "session_id" not in event else str(event["session_id"]))
         said, clock = None, None

@@ -193,5 +193,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if parameters is None or "ministack" not in parameters.params.values():
             continue
         whole = item.name.replace("ministack-", "").replace("[ministack]", "")
-        if reason := MINISTACK_DIFFERS.get(whole):
+        if reason := MINISTACK_DIFFERS.get(whole) or MINISTACK_DIFFERS.get(whole.partition("[")[0]):
             item.add_marker(pytest.mark.xfail(reason=f"ministack: {reason}", strict=True))

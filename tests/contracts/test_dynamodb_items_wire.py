@@ -79,18 +79,6 @@ def test_an_item_may_have_400_kib_and_not_a_byte_more(dynamodb, table) -> None:
     assert "Item size" in error.message
 
 
-def test_an_update_cannot_grow_an_item_beyond_400_kib(dynamodb, table) -> None:
-    dynamodb("PutItem", TableName=table, Item=item(a={"S": "x" * 300 * KiB}))
-    error = dynamodb.error(
-        "UpdateItem",
-        TableName=table,
-        Key=key(),
-        UpdateExpression="SET b = :b",
-        ExpressionAttributeValues={":b": {"S": "x" * 200 * KiB}},
-    )
-    assert error.code == "ValidationException"
-
-
 def test_a_transaction_costs_two_units_for_each_kib_begun(dynamodb, table) -> None:
     answer = dynamodb(
         "TransactWriteItems",

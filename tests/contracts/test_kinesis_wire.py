@@ -109,16 +109,18 @@ def test_a_request_takes_500_records_and_no_more(kinesis, stream) -> None:
     assert len(read_all(kinesis, stream)) == 500
 
 
-def test_a_record_may_have_1_mib_and_not_a_byte_more(kinesis, stream) -> None:
-    full = {"PartitionKey": "k", "Data": data("x" * (1024 * 1024))}
+@pytest.mark.parametrize("key", ["k", "k" * 256, "\u00e4"], ids=["short-key", "long-key", "key-of-two-bytes"])
+def test_a_record_may_have_1_mib_with_its_key_and_not_a_byte_more(kinesis, stream, key) -> None:
+    room = 1024 * 1024 - len(key.encode())
+    full = {"PartitionKey": key, "Data": data("x" * room)}
     assert kinesis("PutRecords", StreamName=stream, Records=[full])["FailedRecordCount"] == 0
-    over = {"PartitionKey": "k", "Data": data("x" * (1024 * 1024 + 1))}
+    over = {"PartitionKey": key, "Data": data("x" * (room + 1))}
     error = kinesis.error("PutRecords", StreamName=stream, Records=[over])
     assert error.code in {"ValidationException", "InvalidArgumentException"}
 
 
 def test_a_request_above_10_mib_is_refused(kinesis, stream) -> None:
-    records = [{"PartitionKey": f"k{index}", "Data": data("x" * 1024 * 1024)} for index in range(11)]
+    records = [{"PartitionKey": f"k{index}", "Data": data("x" * 1000 * 1024)} for index in range(11)]
     error = kinesis.error("PutRecords", StreamName=stream, Records=records)
     assert error.code in {"ValidationException", "InvalidArgumentException"}
 
@@ -356,12 +358,84 @@ def test_a_stream_is_described_by_name_and_by_arn(kinesis, stream) -> None:
     assert again["StreamName"] == stream
 
 
+@pytest.mark.parametrize("hours", [-1, 0, 1, 23, 8761, 100_000])
+@pytest.mark.parametrize("operation", ["IncreaseStreamRetentionPeriod", "DecreaseStreamRetentionPeriod"])
+def test_retention_is_24_to_8760_hours(kinesis, stream, operation, hours) -> None:
+    error = kinesis.error(operation, StreamName=stream, RetentionPeriodHours=hours)
+    assert error.code == "InvalidArgumentException"
+    assert f"({hours} hours) is too {'short' if hours < 24 else 'long'}." in error.message
+
+
 def test_retention_can_be_increased_but_not_below_what_it_is(kinesis, stream) -> None:
     kinesis("IncreaseStreamRetentionPeriod", StreamName=stream, RetentionPeriodHours=168)
     summary = kinesis("DescribeStreamSummary", StreamName=stream)["StreamDescriptionSummary"]
     assert summary["RetentionPeriodHours"] == 168
     error = kinesis.error("IncreaseStreamRetentionPeriod", StreamName=stream, RetentionPeriodHours=48)
     assert error.code == "InvalidArgumentException"
+
+
+def test_a_stream_without_a_number_of_shards_has_four_on_demand(kinesis, stream) -> None:
+    name = f"{stream}-on-demand"
+    kinesis("CreateStream", StreamName=name)
+    described = kinesis("DescribeStream", StreamName=name)["StreamDescription"]
+    assert described["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    assert len(described["Shards"]) == 4
+
+
+def test_pages_of_list_streams_hold_each_stream_once(kinesis, stream) -> None:
+    names = [f"{stream}-{index}" for index in range(5)]
+    for name in names:
+        kinesis("CreateStream", StreamName=name, ShardCount=1)
+    for going_on in ("NextToken", "ExclusiveStartStreamName"):
+        found: list[str] = []
+        more: dict[str, Any] = {"ExclusiveStartStreamName": stream}
+        for _ in range(20):
+            answer = kinesis("ListStreams", Limit=2, **more)
+            assert [row["StreamName"] for row in answer["StreamSummaries"]] == answer["StreamNames"]
+            found += answer["StreamNames"]
+            token = {"NextToken": answer.get("NextToken"), "ExclusiveStartStreamName": found[-1]}
+            more = {going_on: token[going_on]}
+            if not answer["HasMoreStreams"]:
+                break
+        assert [name for name in found if name in names] == names
+
+
+def test_shards_are_merged_in_their_order_only(kinesis, stream) -> None:
+    inverted = {"ShardToMerge": "shardId-000000000001", "AdjacentShardToMerge": "shardId-000000000000"}
+    error = kinesis.error("MergeShards", StreamName=stream, **inverted)
+    assert error.code == "InvalidArgumentException"
+    assert "not an adjacent pair of shards eligible for merging" in error.message
+    assert len(shards(kinesis, stream)) == 2
+
+
+def test_an_iterator_may_be_in_quotes(kinesis, stream) -> None:
+    put(kinesis, stream, 20)
+    start = iterator(kinesis, stream, "shardId-000000000000")
+    quoted = kinesis("GetRecords", ShardIterator=f'"{start}"')["Records"]
+    assert quoted == kinesis("GetRecords", ShardIterator=start)["Records"] != []
+
+
+def test_no_two_iterators_are_alike(kinesis, stream) -> None:
+    start = iterator(kinesis, stream, "shardId-000000000000", "LATEST")
+    found = [start, iterator(kinesis, stream, "shardId-000000000000", "LATEST")]
+    for _ in range(3):
+        found.append(kinesis("GetRecords", ShardIterator=found[-1])["NextShardIterator"])
+    assert len(set(found)) == len(found)
+
+
+def test_an_order_after_a_record_that_was_never_put_is_refused(kinesis, stream) -> None:
+    first = kinesis("PutRecord", StreamName=stream, **entry(0))["SequenceNumber"]
+    second = kinesis("PutRecord", StreamName=stream, **entry(0), SequenceNumberForOrdering=first)
+    assert int(second["SequenceNumber"]) > int(first)
+    error = kinesis.error("PutRecord", StreamName=stream, **entry(0), SequenceNumberForOrdering="1")
+    assert error.code == "InvalidArgumentException"
+
+
+def test_an_arn_of_another_account_names_no_stream(kinesis, stream) -> None:
+    arn = kinesis("DescribeStreamSummary", StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    parts = arn.split(":")
+    other = ":".join([*parts[:4], "999999999999", *parts[5:]])
+    assert kinesis.error("DescribeStreamSummary", StreamARN=other).status == 400
 
 
 def test_a_deleted_stream_is_gone(kinesis, stream) -> None:

@@ -1,47 +1,45 @@
-"""DynamoDB's expressions: conditions, key conditions, filters, projections.
+"""DynamoDB's expressions as far as conditional writes need them: operands, tokens, conditions.
 
-Update expressions, which share the operands, are in `tapstack_emulator.dynamodb.updates`. Grammar
-(read 2026-11-23):
+Key conditions, which share them, are in `tapstack_emulator.dynamodb.key_conditions`. What is left out of the
+grammar, and why: docs/decisions/0011. Grammar (read 2026-11-23):
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
+from tapstack_emulator.aws_request import not_implemented
 from tapstack_emulator.dynamodb.reserved import RESERVED_WORDS
-from tapstack_emulator.dynamodb.sizes import value_bytes
 from tapstack_emulator.dynamodb.values import Item, Value, canonical, invalid, kind_of, order
+from tapstack_emulator.dynamodb.wire import Expressions
 
-Path = tuple[str | int, ...]
 Condition = Callable[[Item], bool]
 Operand = Callable[[Item], Value | None]
 
-_TOKEN = re.compile(r"\s*(?:(?P<token>[#:]?\w+|<>|<=|>=|[=<>(),.\[\]+\-])|(?P<end>$)|(?P<bad>.))")
+_TOKEN = re.compile(r"\s*(?:(?P<token>[#:]?\w+|<>|<=|>=|[=<>(),.\[\]+\-])|(?P<end>$)|(?P<bad>.))", re.DOTALL)
 _COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
-_TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 
 
 class Operands:
-    """The names and values a request gives to its expressions; every one must be used.
+    """The names and values that a request gives to its expressions; every one must be used.
 
     Parameters
     ----------
     request
-        With ``ExpressionAttributeNames`` and ``ExpressionAttributeValues``, if there are any.
+        The request.
     """
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        self._names: Mapping[str, str] = request.get("ExpressionAttributeNames") or {}
-        given: Mapping[str, Any] = request.get("ExpressionAttributeValues") or {}
-        self._values = {name: canonical(value) for name, value in given.items()}
+    def __init__(self, request: Expressions) -> None:
+        given = request.expression_attribute_names, request.expression_attribute_values
+        for member, content in zip(("Names", "Values"), given, strict=True):
+            if content == {}:
+                raise invalid(f"ExpressionAttribute{member} must not be empty")
+        self._names = given[0] or {}
+        self._values = {name: canonical(value) for name, value in (given[1] or {}).items()}
         self._used: set[str] = set()
-        for member in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
-            if request.get(member) == {}:
-                raise invalid(f"{member} must not be empty")
 
     def name(self, token: str, kind: str) -> str:
         """Resolve an attribute's name, spelled out or as ``#placeholder``."""
@@ -72,8 +70,8 @@ class Operands:
         AwsError
             ``ValidationException``.
         """
-        for member, given in (("Names", self._names), ("Values", self._values)):
-            unused = sorted(given.keys() - self._used)
+        for member, given in (("Names", self._names.keys()), ("Values", self._values.keys())):
+            unused = sorted(given - self._used)
             if unused:
                 keys = ", ".join(unused)
                 raise invalid(
@@ -109,9 +107,10 @@ class Reader:
         if not self.tokens:
             raise invalid(f"Invalid {kind}: The expression can not be empty;")
 
-    def peek(self) -> str:
-        """Return the next token; empty at the end."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+    def peek(self, ahead: int = 0) -> str:
+        """Return the next token, or one after it; empty at the end."""
+        at = self.at + ahead
+        return self.tokens[at] if at < len(self.tokens) else ""
 
     def keyword(self, word: str) -> bool:
         """Consume `word` if it comes next, in any case."""
@@ -130,7 +129,7 @@ class Reader:
             raise self.unexpected()
 
     def unexpected(self) -> Exception:
-        """Make the error for the next token."""
+        """Return the error for the next token."""
         near = " ".join(self.tokens[max(0, self.at - 1) : self.at + 2])
         return invalid(
             f'Invalid {self.kind}: Syntax error; token: "{self.peek() or "<EOF>"}", near: "{near}"'
@@ -141,37 +140,20 @@ class Reader:
         if self.at < len(self.tokens):
             raise self.unexpected()
 
-    def path(self) -> Path:
-        """Read a document path: ``a.#b[0].c``."""
+    def attribute(self) -> str:
+        """Read the name of an attribute."""
         if not re.fullmatch(r"#\w+|[A-Za-z_]\w*", self.peek()):
             raise self.unexpected()
-        parts: list[str | int] = [self.operands.name(self.take(), self.kind)]
-        while self.peek() in {".", "["}:
-            if self.take() == ".":
-                parts.append(self.operands.name(self.take(), self.kind))
-            elif self.peek().isdecimal():
-                parts.append(int(self.take()))
-                self.expect("]")
-            else:
-                raise self.unexpected()
-        return tuple(parts)
+        if self.peek(1) in {".", "["}:
+            raise not_implemented(f"A document path in {self.kind}")
+        return self.operands.name(self.take(), self.kind)
+
+    def value(self) -> Value:
+        """Read a ``:placeholder``."""
+        return self.operands.value(self.take(), self.kind)
 
 
-def lookup(item: Item, path: Path) -> Value | None:
-    """Find the value at a path; None if there is none."""
-    value: Value | None = item.get(str(path[0]))
-    for part in path[1:]:
-        if value is None:
-            return None
-        if isinstance(part, int):
-            elements = value.get("L", ())
-            value = elements[part] if part < len(elements) else None
-        else:
-            value = value.get("M", {}).get(part)
-    return value
-
-
-def parse_condition(text: str, operands: Operands, kind: str = "ConditionExpression") -> Condition:
+def parse_condition(text: str, operands: Operands) -> Condition:
     """Compile a condition.
 
     Raises
@@ -179,37 +161,10 @@ def parse_condition(text: str, operands: Operands, kind: str = "ConditionExpress
     AwsError
         ``ValidationException``, worded as AWS does.
     """
-    reader = Reader(text, operands, kind)
+    reader = Reader(text, operands, "ConditionExpression")
     condition = _either(reader)
     reader.end()
     return condition
-
-
-def parse_projection(text: str, operands: Operands) -> list[Path]:
-    """Read the paths of a projection; overlapping ones are refused."""
-    reader = Reader(text, operands, "ProjectionExpression")
-    paths = [reader.path()]
-    while reader.keyword(","):
-        paths.append(reader.path())
-    reader.end()
-    refuse_overlaps(paths, "ProjectionExpression")
-    return paths
-
-
-def refuse_overlaps(paths: list[Path], kind: str) -> None:
-    """Refuse two paths of which one leads through the other."""
-    for index, one in enumerate(paths):
-        for two in paths[index + 1 :]:
-            length = min(len(one), len(two))
-            if one[:length] == two[:length]:
-                raise invalid(
-                    f"Invalid {kind}: Two document paths overlap with each other; must remove or rewrite"
-                    f" one of these paths; path one: {_shown(one)}, path two: {_shown(two)}"
-                )
-
-
-def _shown(path: Path) -> str:
-    return "[" + ", ".join(f"[{part}]" if isinstance(part, int) else part for part in path) + "]"
 
 
 def _either(reader: Reader) -> Condition:
@@ -242,98 +197,25 @@ def _negation(reader: Reader) -> Condition:
         inner = _either(reader)
         reader.expect(")")
         return inner
-    return _function(reader) or _comparison(reader)
+    return _function(reader) if reader.peek(1) == "(" else _comparison(reader)
 
 
-def _function(reader: Reader) -> Condition | None:
-    name = reader.peek()
-    make = _FUNCTIONS.get(name)
-    if make is None or reader.tokens[reader.at + 1 : reader.at + 2] != ("(",):
-        return None
-    reader.at += 2
-    condition = make(reader)
+def _function(reader: Reader) -> Condition:
+    name = reader.take()
+    if name not in {"attribute_exists", "attribute_not_exists"}:
+        raise not_implemented(f"The function {name} in {reader.kind}")
+    reader.expect("(")
+    attribute = reader.attribute()
     reader.expect(")")
-    return condition
-
-
-def _exists(reader: Reader) -> Condition:
-    path = reader.path()
-    return lambda item: lookup(item, path) is not None
-
-
-def _not_exists(reader: Reader) -> Condition:
-    path = reader.path()
-    return lambda item: lookup(item, path) is None
-
-
-def _attribute_type(reader: Reader) -> Condition:
-    path = reader.path()
-    reader.expect(",")
-    wanted = reader.operands.value(reader.take(), reader.kind).get("S")
-    if wanted not in _TYPES:
-        raise invalid(f"Invalid {reader.kind}: Invalid attribute type name found; type: {wanted}")
-    return lambda item: wanted in (lookup(item, path) or {})
-
-
-def _begins_with(reader: Reader) -> Condition:
-    operand, prefix = _pair(reader)
-    return lambda item: _starts(operand(item), prefix(item))
-
-
-def _starts(value: Value | None, prefix: Value | None) -> bool:
-    if value is None or prefix is None or kind_of(value) != kind_of(prefix) or kind_of(value) not in "SB":
-        return False
-    return bool(order(value).startswith(order(prefix)))
-
-
-def _contains(reader: Reader) -> Condition:
-    operand, wanted = _pair(reader)
-    return lambda item: _holds(operand(item), wanted(item))
-
-
-def _holds(value: Value | None, wanted: Value | None) -> bool:
-    if value is None or wanted is None:
-        return False
-    kind = kind_of(value)
-    if kind == "L":
-        return wanted in value["L"]
-    if kind in {"SS", "NS", "BS"}:
-        return wanted.get(kind[0]) in value[kind]
-    return kind in "SB" and kind == kind_of(wanted) and order(wanted) in order(value)
-
-
-def _pair(reader: Reader) -> tuple[Operand, Operand]:
-    first = _operand(reader)
-    reader.expect(",")
-    return first, _operand(reader)
-
-
-_FUNCTIONS: Mapping[str, Callable[[Reader], Condition]] = {
-    "attribute_exists": _exists,
-    "attribute_not_exists": _not_exists,
-    "attribute_type": _attribute_type,
-    "begins_with": _begins_with,
-    "contains": _contains,
-}
+    if name == "attribute_exists":
+        return lambda item: attribute in item
+    return lambda item: attribute not in item
 
 
 def _comparison(reader: Reader) -> Condition:
     left = _operand(reader)
-    if reader.keyword("BETWEEN"):
-        first = reader.peek()
-        low = _operand(reader)
-        reader.expect("AND")
-        if first.startswith(":") and reader.peek().startswith(":"):
-            check_bounds(reader, first, reader.peek())
-        high = _operand(reader)
-        return lambda item: compare(left(item), ">=", low(item)) and compare(left(item), "<=", high(item))
-    if reader.keyword("IN"):
-        reader.expect("(")
-        options = [_operand(reader)]
-        while reader.keyword(","):
-            options.append(_operand(reader))
-        reader.expect(")")
-        return lambda item: any(compare(left(item), "=", option(item)) for option in options)
+    if reader.peek().upper() in {"BETWEEN", "IN"}:
+        raise not_implemented(f"{reader.peek()} in {reader.kind}")
     if reader.peek() not in _COMPARATORS:
         raise reader.unexpected()
     comparator = reader.take()
@@ -341,19 +223,12 @@ def _comparison(reader: Reader) -> Condition:
     return lambda item: compare(left(item), comparator, right(item))
 
 
-def check_bounds(reader: Reader, low: str, high: str) -> None:
-    """Refuse BETWEEN two placeholders whose values are of two types or in the wrong order."""
-    lower, upper = (reader.operands.value(name, reader.kind) for name in (low, high))
-    must = "upper bound to be greater than or equal to lower bound"
-    if kind_of(lower) != kind_of(upper):
-        must = "same data type for lower and upper bounds"
-    elif compare(lower, "<=", upper):
-        return
-    shown = [f"{{{kind}:{content}}}" for value in (lower, upper) for kind, content in value.items()]
-    raise invalid(
-        f"Invalid {reader.kind}: The BETWEEN operator requires {must}; lower bound operand: AttributeValue:"
-        f" {shown[0]}, upper bound operand: AttributeValue: {shown[1]}"
-    )
+def _operand(reader: Reader) -> Operand:
+    if reader.peek().startswith(":"):
+        value = reader.value()
+        return lambda _: value
+    attribute = reader.attribute()
+    return lambda item: item.get(attribute)
 
 
 def compare(left: Value | None, comparator: str, right: Value | None) -> bool:
@@ -368,27 +243,3 @@ def compare(left: Value | None, comparator: str, right: Value | None) -> bool:
     if one is None:
         return False
     return bool({"<": one < two, "<=": one <= two, ">": one > two, ">=": one >= two}[comparator])
-
-
-def _operand(reader: Reader) -> Operand:
-    following = reader.peek()
-    if following.startswith(":"):
-        value = reader.operands.value(reader.take(), reader.kind)
-        return lambda _: value
-    if following == "size" and reader.tokens[reader.at + 1 : reader.at + 2] == ("(",):
-        reader.at += 2
-        path = reader.path()
-        reader.expect(")")
-        return lambda item: _size(lookup(item, path))
-    path = reader.path()
-    return lambda item: lookup(item, path)
-
-
-def _size(value: Value | None) -> Value | None:
-    if value is None:
-        return None
-    kind, content = next(iter(value.items()))
-    if kind in {"N", "BOOL", "NULL"}:
-        return None
-    size = value_bytes(value) if kind == "B" else len(content.encode() if kind == "S" else content)
-    return {"N": str(size)}

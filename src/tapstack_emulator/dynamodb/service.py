@@ -11,26 +11,22 @@ from typing import Any
 import msgspec
 
 from tapstack.ports import Clock
-from tapstack_emulator.aws_json import constraint, decode, failure
+from tapstack_emulator.aws_json import failure
+from tapstack_emulator.aws_request import DYNAMODB, Wire, decode
 from tapstack_emulator.clock import ManualClock
-from tapstack_emulator.dynamodb.expressions import Operands
-from tapstack_emulator.dynamodb.queries import Querying, Read, projection
-from tapstack_emulator.dynamodb.sizes import item_bytes, read_units, write_units
+from tapstack_emulator.dynamodb import wire
+from tapstack_emulator.dynamodb.reads import Reading, Staleness
+from tapstack_emulator.dynamodb.sizes import item_bytes
 from tapstack_emulator.dynamodb.tables import KeyAttribute, RowKey, Table
 from tapstack_emulator.dynamodb.values import PREFIX, Item, invalid
-from tapstack_emulator.dynamodb.writes import Done, Writing, applied
+from tapstack_emulator.dynamodb.writes import Done, Writing
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/, read 2026-11-23.
-BATCH_GET_COUNT_MAX = 100
-BATCH_GET_BYTES_MAX = 16 * 1024 * 1024
-BATCH_WRITE_COUNT_MAX = 25
-
-Staleness = Callable[[int], int]
-"""How many versions back to answer, given how many older ones are kept: ``0..older``."""
+__all__ = ["MemoryDynamoDB", "Staleness", "random_staleness"]
 
 _ENCODE = msgspec.json.Encoder().encode
-_DECODER = msgspec.json.Decoder[Mapping[str, Any]](dict[str, Any])
-_Request = Mapping[str, Any]
+_NO_THROUGHPUT = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+TABLES_COUNT_MAX = 100  # of one page: API_ListTables, read 2026-11-29
+_Operation = tuple[msgspec.json.Decoder[Any], Callable[[Any], object]]
 
 
 def random_staleness(seed: int, rate: float = 1.0) -> Staleness:
@@ -51,11 +47,12 @@ def random_staleness(seed: int, rate: float = 1.0) -> Staleness:
     return choose
 
 
-class MemoryDynamoDB(Writing, Querying):
+class MemoryDynamoDB(Writing, Reading):
     """DynamoDB behind `tapstack.ports.AwsApi`: real shapes in, real shapes out.
 
-    Every call is atomic; calls from several threads take turns. There are no indexes, streams or
-    PartiQL, and no throttling of its own (`tapstack_emulator.FaultyApi` throttles).
+    Every call is atomic; calls from several threads take turns. What is left out of the API is refused,
+    never ignored (docs/emulator.md lists what there is); nothing is throttled (`tapstack_emulator.FaultyApi`
+    throttles).
 
     Parameters
     ----------
@@ -70,6 +67,8 @@ class MemoryDynamoDB(Writing, Querying):
         How many versions of a row are kept for stale reads, the present one included; 1 to keep none.
     seed
         Of the versions that `call_stale` answers with.
+    region, account
+        Appear in ARNs.
     """
 
     def __init__(
@@ -80,6 +79,8 @@ class MemoryDynamoDB(Writing, Querying):
         ttl: Callable[[Item, float], bool] | None = None,
         versions_max: int = 8,
         seed: int = 0,
+        region: str = "us-east-1",
+        account: str = "123456789012",
     ) -> None:
         self.clock: Clock = clock or ManualClock()
         self.calls: dict[str, int] = {}
@@ -92,23 +93,8 @@ class MemoryDynamoDB(Writing, Querying):
         self._held: set[tuple[str, RowKey]] = set()
         self._tokens: dict[str, Done] = {}
         self._lock = threading.RLock()
-        self._operations: Mapping[str, Callable[[_Request], object]] = {
-            "GetItem": self._get_item,
-            "PutItem": self._put_item,
-            "UpdateItem": self._update_item,
-            "DeleteItem": self._delete_item,
-            "Query": self._query,
-            "Scan": self._scan,
-            "BatchGetItem": self._batch_get_item,
-            "BatchWriteItem": self._batch_write_item,
-            "TransactWriteItems": self._transact_write_items,
-            "CreateTable": self._create_table,
-            "DescribeTable": self._describe_table,
-            "DeleteTable": self._delete_table,
-            "ListTables": self._list_tables,
-            "UpdateTimeToLive": self._update_time_to_live,
-            "DescribeTimeToLive": self._describe_time_to_live,
-        }
+        self._prefix = f"arn:aws:dynamodb:{region}:{account}:table/"
+        self._operations = self._table()
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Answer one operation of the API.
@@ -120,12 +106,14 @@ class MemoryDynamoDB(Writing, Querying):
         """
         with self._lock:
             self.calls[operation] = self.calls.get(operation, 0) + 1
-            perform = self._operations.get(operation)
-            if perform is None:
-                raise failure("UnknownOperationException", operation)
+            known = self._operations.get(operation)
+            if known is None:
+                message = f"The operation {operation} is not implemented by tapstack_emulator"
+                raise failure("UnknownOperationException", message, prefix="com.amazon.coral.service#")
             if self._ttl is not None:
                 self._expire(self._ttl)
-            return _ENCODE(perform(decode(_DECODER, body)))
+            decoder, perform = known
+            return _ENCODE(perform(decode(decoder, body, DYNAMODB)))
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
         """Answer a read with older versions of its rows.
@@ -195,127 +183,77 @@ class MemoryDynamoDB(Writing, Querying):
         finally:
             self._held -= held
 
-    # The operations.
+    # The operations on tables; those on items are mixed in.
 
-    def _get_item(self, request: _Request) -> dict[str, object]:
-        table, operands = self._table(request), Operands(request)
-        key, _ = table.key_from(request.get("Key") or {})
-        project = projection(request, operands)
-        operands.finish()
-        item = self._reader(request)(table, key)
-        answer: dict[str, object] = {} if item is None else {"Item": project(item)}
-        if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
-            units = read_units(item_bytes(item or {}), consistent=request.get("ConsistentRead", False))
-            answer["ConsumedCapacity"] = {"TableName": table.name, "CapacityUnits": units}
-        return answer
-
-    def _batch_get_item(self, request: _Request) -> dict[str, object]:
-        asked = request.get("RequestItems") or {}
-        count = sum(len(part["Keys"]) for part in asked.values())
-        if not count:
-            raise constraint("{}", "requestItems", "Member must have length greater than or equal to 1")
-        if count > BATCH_GET_COUNT_MAX:
-            raise invalid("Too many items requested for the BatchGetItem call")
-        responses: dict[str, list[Item]] = {}
-        left: dict[str, Any] = {}
-        room, units = BATCH_GET_BYTES_MAX, dict.fromkeys(asked, 0.0)
-        for name, part in asked.items():
-            project, rows = self._rows(name, part)
-            found = responses.setdefault(name, [])
-            for index, item in enumerate(rows):
-                size = item_bytes(item or {})
-                room -= size
-                if room < 0:
-                    left[name] = {**part, "Keys": part["Keys"][index:]}
-                    break
-                units[name] += read_units(size, consistent=part.get("ConsistentRead", False))
-                if item is not None:
-                    found.append(project(item))
-        answer: dict[str, object] = {"Responses": responses, "UnprocessedKeys": left}
-        if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
-            answer["ConsumedCapacity"] = [{"TableName": name, "CapacityUnits": units[name]} for name in units]
-        return answer
-
-    def _rows(self, name: str, part: _Request) -> tuple[Callable[[Item], Item], Iterator[Item | None]]:
-        """Check one table's part of a BatchGetItem; return its projection and its rows, key by key."""
-        table, operands = self._named(name), Operands(part)
-        project, read = projection(part, operands), self._reader(part)
-        operands.finish()
-        keys = [table.key_from(key)[0] for key in part["Keys"]]
-        if len(set(keys)) < len(keys):
-            raise invalid("Provided list of item keys contains duplicates")
-        return project, (read(table, key) for key in keys)
-
-    def _batch_write_item(self, request: _Request) -> dict[str, object]:
-        asked = request.get("RequestItems") or {}
-        flat = [(name, entry) for name, entries in asked.items() for entry in entries]
-        if not 1 <= len(flat) <= BATCH_WRITE_COUNT_MAX:
-            bound = "greater than or equal to 1" if not flat else "less than or equal to 25"
-            raise constraint("{...}", "requestItems", f"Member must have length {bound}")
-        writes = []
-        for name, entry in flat:
-            kind = "Put" if "PutRequest" in entry else "Delete"
-            writes.append(self._prepared(kind, {"TableName": name, **entry[f"{kind}Request"]}))
-        if len({(write.table.name, write.key) for write in writes}) < len(writes):
-            raise invalid("Provided list of item keys contains duplicates")
-        units = dict.fromkeys(asked, 0)
-        for write in writes:
-            new = applied(write, write.table.get(write.key))
-            units[write.table.name] += write_units(item_bytes(new or {}))
-        for write in writes:
-            write.table.store(write.key, write.apply(None))
-        answer: dict[str, object] = {"UnprocessedItems": {}}
-        if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
-            answer["ConsumedCapacity"] = [
-                {"TableName": name, "CapacityUnits": float(count)} for name, count in units.items()
-            ]
-        return answer
-
-    def _create_table(self, request: _Request) -> dict[str, object]:
-        name = request.get("TableName") or ""
-        kinds = {
-            part["AttributeName"]: part["AttributeType"] for part in request.get("AttributeDefinitions", ())
+    def _table(self) -> Mapping[str, _Operation]:
+        operations: dict[str, tuple[type[Wire], Callable[[Any], object]]] = {
+            "GetItem": (wire.GetItem, self._get_item),
+            "PutItem": (wire.PutItem, self._put_item),
+            "DeleteItem": (wire.DeleteItem, self._delete_item),
+            "Query": (wire.Query, self._query),
+            "BatchGetItem": (wire.BatchGetItem, self._batch_get_item),
+            "BatchWriteItem": (wire.BatchWriteItem, self._batch_write_item),
+            "TransactWriteItems": (wire.TransactWriteItems, self._transact_write_items),
+            "CreateTable": (wire.CreateTable, self._create_table),
+            "DescribeTable": (wire.OfTable, self._describe_table),
+            "DeleteTable": (wire.OfTable, self._delete_table),
+            "ListTables": (wire.ListTables, self._list_tables),
+            "UpdateTimeToLive": (wire.UpdateTimeToLive, self._update_time_to_live),
+            "DescribeTimeToLive": (wire.OfTable, self._describe_time_to_live),
         }
-        schema = {part["KeyType"]: part["AttributeName"] for part in request.get("KeySchema", ())}
-        if "HASH" not in schema or not set(schema.values()) <= kinds.keys():
-            raise invalid(
-                "One or more parameter values were invalid: Some index key attributes are not defined in"
-                f" AttributeDefinitions. Keys: {sorted(schema.values())},"
-                f" AttributeDefinitions: {sorted(kinds)}"
-            )
-        hash_key = KeyAttribute(schema["HASH"], kinds[schema["HASH"]])
-        range_key = KeyAttribute(schema["RANGE"], kinds[schema["RANGE"]]) if "RANGE" in schema else None
-        self._add_table(name, hash_key, range_key)
-        return {"TableDescription": self._description(self._tables[name])}
+        return {name: (msgspec.json.Decoder(kind), perform) for name, (kind, perform) in operations.items()}
 
-    def _add_table(self, name: str, hash_key: KeyAttribute, range_key: KeyAttribute | None) -> None:
+    def _create_table(self, request: wire.CreateTable) -> dict[str, object]:
+        kinds = {part.attribute_name: part.attribute_type for part in request.attribute_definitions}
+        names = [part.attribute_name for part in request.key_schema]
+        if [part.key_type for part in request.key_schema] not in (["HASH"], ["HASH", "RANGE"]):
+            raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+        if kinds.keys() != set(names) or len(set(names)) < len(names):
+            raise invalid(
+                "One or more parameter values were invalid: Number of attributes in KeySchema does not"
+                " exactly match number of attributes defined in AttributeDefinitions"
+            )
+        table = self._add_table(request.table_name, *(KeyAttribute(name, kinds[name]) for name in names))
+        table.throughput = _throughput(request)
+        return {"TableDescription": self._description(table)}
+
+    def _add_table(self, name: str, hash_key: KeyAttribute, range_key: KeyAttribute | None = None) -> Table:
         if name in self._tables:
             raise failure("ResourceInUseException", f"Table already exists: {name}", prefix=PREFIX)
-        table = Table(name, hash_key, range_key, self._versions_max)
+        table = self._tables[name] = Table(name, hash_key, range_key, self._versions_max)
         table.created_s = self.clock.now_ms() / 1000
-        self._tables[name] = table
+        return table
 
-    def _describe_table(self, request: _Request) -> dict[str, object]:
-        return {"Table": self._description(self._table(request))}
+    def _describe_table(self, request: wire.OfTable) -> dict[str, object]:
+        return {"Table": self._description(self._named(request.table_name))}
 
-    def _delete_table(self, request: _Request) -> dict[str, object]:
-        table = self._table(request)
+    def _delete_table(self, request: wire.OfTable) -> dict[str, object]:
+        table = self._named(request.table_name)
+        described = {**self._description(table), "TableStatus": "DELETING"}
         del self._tables[table.name]
-        return {"TableDescription": {**self._description(table), "TableStatus": "DELETING"}}
+        return {"TableDescription": described}
 
-    def _list_tables(self, _: _Request) -> dict[str, object]:
-        return {"TableNames": sorted(self._tables)}
+    def _list_tables(self, request: wire.ListTables) -> dict[str, object]:
+        limit = request.limit or TABLES_COUNT_MAX
+        names = sorted(name for name in self._tables if name > (request.exclusive_start_table_name or ""))
+        answer: dict[str, object] = {"TableNames": names[:limit]}
+        if len(names) > limit:
+            answer["LastEvaluatedTableName"] = names[limit - 1]
+        return answer
 
     def _description(self, table: Table) -> dict[str, object]:
         keys = [part for part in (table.hash_key, table.range_key) if part is not None]
-        items = self.items(table.name) if table.name in self._tables else []
+        items = self.items(table.name)
+        on_demand = table.throughput is None
         return {
             "TableName": table.name,
             "TableStatus": "ACTIVE",
-            "TableArn": f"arn:aws:dynamodb:us-east-1:123456789012:table/{table.name}",
+            "TableArn": self._prefix + table.name,
             "CreationDateTime": table.created_s,
             "ItemCount": len(items),
             "TableSizeBytes": sum(map(item_bytes, items)),
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST" if on_demand else "PROVISIONED"},
+            "ProvisionedThroughput": table.throughput or _NO_THROUGHPUT,
             "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in keys],
             "KeySchema": [
                 {"AttributeName": part.name, "KeyType": kind}
@@ -323,43 +261,24 @@ class MemoryDynamoDB(Writing, Querying):
             ],
         }
 
-    def _update_time_to_live(self, request: _Request) -> dict[str, object]:
-        given = request["TimeToLiveSpecification"]
-        self._table(request).set_ttl(given["AttributeName"] if given["Enabled"] else None)
+    def _update_time_to_live(self, request: wire.UpdateTimeToLive) -> dict[str, object]:
+        given = request.time_to_live_specification
+        self._named(request.table_name).set_ttl(given.attribute_name if given.enabled else None)
         return {"TimeToLiveSpecification": given}
 
-    def _describe_time_to_live(self, request: _Request) -> dict[str, object]:
-        attribute = self._table(request).ttl_attribute
+    def _describe_time_to_live(self, request: wire.OfTable) -> dict[str, object]:
+        attribute = self._named(request.table_name).ttl_attribute
         if attribute is None:
             return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
         return {"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}}
 
-    # Finding tables and rows.
-
-    def _table(self, request: _Request) -> Table:
-        name = request.get("TableName")
-        if name is None:
-            raise constraint(None, "tableName", "Member must not be null")
-        return self._named(name)
-
     def _named(self, name: str) -> Table:
-        table = self._tables.get(name.rpartition("/")[2])
+        """Find a table by its name or its ARN."""
+        table = self._tables.get(name.removeprefix(self._prefix))
         if table is None:
             message = "Requested resource not found"
             raise failure("ResourceNotFoundException", message, prefix=PREFIX)
         return table
-
-    def _reader(self, request: _Request) -> Read:
-        staleness = self._staleness
-        if staleness is None or request.get("ConsistentRead", False):
-            return lambda table, key: table.get(key)
-
-        def read(table: Table, key: RowKey) -> Item | None:
-            back = staleness(table.ages(key))
-            self._stale_rows += back > 0
-            return table.past(key, back)
-
-        return read
 
     def _expire(self, choose: Callable[[Item, float], bool]) -> int:
         now_s = self.clock.now_ms() / 1000
@@ -371,3 +290,24 @@ class MemoryDynamoDB(Writing, Querying):
                     table.store(key, None)
                     deleted += 1
         return deleted
+
+
+def _throughput(request: wire.CreateTable) -> dict[str, int] | None:
+    """Return the units a table is described with; None for one that is paid for by request."""
+    given = request.provisioned_throughput
+    if request.billing_mode == "PAY_PER_REQUEST":
+        if given is not None:
+            raise invalid(
+                "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits"
+                " can be specified when BillingMode is PAY_PER_REQUEST"
+            )
+        return None
+    if given is None:
+        raise invalid(
+            "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be"
+            " specified when BillingMode is PROVISIONED"
+        )
+    return {
+        "ReadCapacityUnits": given.read_capacity_units,
+        "WriteCapacityUnits": given.write_capacity_units,
+    }

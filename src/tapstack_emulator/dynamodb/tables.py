@@ -46,6 +46,7 @@ class Table:
         self.range_key = range_key
         self.ttl_attribute: str | None = None
         self.created_s = 0.0
+        self.throughput: dict[str, int] | None = None
         self._versions_max = versions_max
         self._rows: dict[RowKey, list[Item | None]] = {}
         self._partitions: dict[str, list[tuple[Any, str]]] = {}

@@ -115,12 +115,6 @@ def spelled(number: Decimal) -> str:
     return format(number, "f")
 
 
-def add_numbers(left: str, right: str, *, minus: bool = False) -> str:
-    """Add or subtract canonical numbers exactly, or refuse what has more than 38 digits."""
-    operand = Decimal(right)
-    return spelled(_EXACT.add(Decimal(left), operand.copy_negate() if minus else operand))
-
-
 def _canonical_null(content: bool) -> Value:  # noqa: FBT001 - the value itself
     if not content:
         must = "Null attribute value types must have the value of true"

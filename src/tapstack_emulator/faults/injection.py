@@ -21,7 +21,7 @@ _ERRORS = {
     "throttle_api": ("ThrottlingException", "Rate of requests exceeds the allowed throughput.", _CORAL),
     "expired_iterator": ("ExpiredIteratorException", "Iterator expired.", ""),
 }
-_ITEM_OPERATIONS = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
+_ITEM_OPERATIONS = frozenset({"GetItem", "PutItem", "DeleteItem", "Query"})
 _TABLE_OPERATIONS = frozenset({"CreateTable", "DescribeTable", "DeleteTable", "UpdateTimeToLive"})
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -57,9 +57,7 @@ def cancelled(reasons: Sequence[Mapping[str, object]]) -> AwsError:
     codes = ", ".join(str(reason["Code"]) for reason in reasons)
     message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
     code = "TransactionCanceledException"
-    # The one DynamoDB error whose text is spelled "Message".
-    body = {"__type": _DYNAMODB + code, "CancellationReasons": reasons, "Message": message}
-    return AwsError(code, message, status=400, body=msgspec.json.encode(body))
+    return failure(code, message, prefix=_DYNAMODB, members={"CancellationReasons": reasons})
 
 
 def conflict(operation: str, body: bytes, picked: Sequence[int]) -> AwsError:

@@ -40,10 +40,10 @@ NONE: Literal["none"] = "none"
 
 _ONLY: Mapping[Fault, frozenset[str]] = {
     "throttle_transaction": frozenset({"TransactWriteItems"}),
-    "transaction_conflict": frozenset({"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"}),
+    "transaction_conflict": frozenset({"TransactWriteItems", "PutItem", "DeleteItem"}),
     "partial_put": frozenset({"PutRecords"}),
     "unprocessed": frozenset({"BatchGetItem", "BatchWriteItem"}),
-    "stale_read": frozenset({"GetItem", "BatchGetItem", "Query", "Scan"}),
+    "stale_read": frozenset({"GetItem", "BatchGetItem", "Query"}),
     "expired_iterator": frozenset({"GetRecords"}),
     "empty_page": frozenset({"GetRecords"}),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import random
-import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,23 +11,26 @@ from typing import Any
 import msgspec
 
 from tapstack.ports import Clock
-from tapstack_emulator.aws_json import constraint, decode, failure
+from tapstack_emulator.aws_json import constraint, failure
+from tapstack_emulator.aws_request import KINESIS, Wire, decode
 from tapstack_emulator.clock import ManualClock
 from tapstack_emulator.kinesis import wire
 from tapstack_emulator.kinesis.reading import ShardReading
 from tapstack_emulator.kinesis.resharding import Resharding
 from tapstack_emulator.kinesis.shards import HASH_KEYS, Shard, hash_key
-from tapstack_emulator.kinesis.stream import Stream
+from tapstack_emulator.kinesis.stream import RETENTION_HOURS_MIN, Stream
 from tapstack_emulator.kinesis.wire import KinesisRecord
 
 # Limits: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-23.
-PUT_RECORDS_COUNT_MAX = 500
 PUT_RECORDS_BYTES_MAX = 10 * 1024 * 1024  # keys included
-RECORD_BYTES_MAX = 1024 * 1024  # data before base64; a stream's MaxRecordSize unless it was raised
+# Data before base64 and key: a stream's MaxRecordSize unless it was raised, API_PutRecord, read 2026-11-29.
+RECORD_BYTES_MAX = 1024 * 1024
 PARTITION_KEY_CHARS_MAX = 256  # as Java counts them: UTF-16 units
 RETENTION_HOURS_MAX = 8760
+# Recorded on AWS: localstack/localstack, test_create_stream_without_shard_count, 2022-08-26.
+ON_DEMAND_SHARD_COUNT = 4
+LIST_STREAMS_COUNT = 100  # API_ListStreams, read 2026-11-29
 
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -74,6 +77,7 @@ class MemoryKinesis(ShardReading, Resharding):
         self._prefix = f"arn:aws:kinesis:{region}:{account}:stream/"
         self._account = account
         self._streams: dict[str, Stream] = {}
+        self._iterators = 0
         self._lock = threading.RLock()
         self._operations = self._table()
 
@@ -89,9 +93,10 @@ class MemoryKinesis(ShardReading, Resharding):
             self.calls[operation] = self.calls.get(operation, 0) + 1
             known = self._operations.get(operation)
             if known is None:
-                raise failure("UnknownOperationException", operation)
+                message = f"The operation {operation} is not implemented by tapstack_emulator"
+                raise failure("UnknownOperationException", message)
             decoder, perform = known
-            answer = perform(decode(decoder, body))
+            answer = perform(decode(decoder, body, KINESIS))
             return b"{}" if answer is None else _ENCODE(answer)
 
     # What checkers and set-ups use instead of the wire.
@@ -165,7 +170,7 @@ class MemoryKinesis(ShardReading, Resharding):
     # The operations.
 
     def _table(self) -> Mapping[str, tuple[msgspec.json.Decoder[Any], Callable[[Any], object]]]:
-        operations: dict[str, tuple[type[wire.Wire], Callable[[Any], object]]] = {
+        operations: dict[str, tuple[type[Wire], Callable[[Any], object]]] = {
             "PutRecord": (wire.PutRecord, self._put_record),
             "PutRecords": (wire.PutRecords, self._put_records),
             "GetShardIterator": (wire.GetShardIterator, self._get_shard_iterator),
@@ -176,7 +181,7 @@ class MemoryKinesis(ShardReading, Resharding):
             "UpdateShardCount": (wire.UpdateShardCount, self._update_shard_count),
             "UpdateStreamMode": (wire.UpdateStreamMode, self._update_stream_mode),
             "CreateStream": (wire.CreateStream, self._create_stream),
-            "DeleteStream": (wire.OfStream, self._delete_stream),
+            "DeleteStream": (wire.DeleteStream, self._delete_stream),
             "DescribeStream": (wire.DescribeStream, self._describe_stream),
             "DescribeStreamSummary": (wire.OfStream, self._describe_stream_summary),
             "ListStreams": (wire.ListStreams, self._list_streams),
@@ -186,28 +191,33 @@ class MemoryKinesis(ShardReading, Resharding):
         return {name: (msgspec.json.Decoder(kind), perform) for name, (kind, perform) in operations.items()}
 
     def _put_record(self, request: wire.PutRecord) -> dict[str, str]:
-        stream = self._writable(request)
         entry = wire.PutEntry(
             data=request.data,
             partition_key=request.partition_key,
             explicit_hash_key=request.explicit_hash_key,
         )
         self._check_entry(entry, "")
+        stream = self._writable(request)
+        self._check_ordering(stream, request)
         answer = self._store(stream, entry, self.clock.now_ms())
         if answer.sequence_number is None or answer.shard_id is None:
             raise failure("ProvisionedThroughputExceededException", answer.error_message or "")
         return {"ShardId": answer.shard_id, "SequenceNumber": answer.sequence_number}
 
+    def _check_ordering(self, stream: Stream, request: wire.PutRecord) -> None:
+        """Refuse to order a record after one that was never put; each comes after all others anyway."""
+        after = request.sequence_number_for_ordering
+        if after is not None and not any(shard.gave(int(after)) for shard in stream.shards.values()):
+            message = (
+                f"ExclusiveMinimumSequenceNumber {after} used in PutRecord on stream {stream.name} under"
+                f" account {self._account} is invalid."
+            )
+            raise failure("InvalidArgumentException", message)
+
     def _put_records(self, request: wire.PutRecords) -> wire.PutRecordsAnswer:
         entries = request.records
-        if not entries:
-            raise constraint("[]", "records", "Member must have length greater than or equal to 1")
-        if len(entries) > PUT_RECORDS_COUNT_MAX:
-            raise constraint("[...]", "records", "Member must have length less than or equal to 500")
-        total = 0
-        for index, entry in enumerate(entries):
-            total += self._check_entry(entry, index)
-        if total > PUT_RECORDS_BYTES_MAX:
+        sizes = [self._check_entry(entry, index) for index, entry in enumerate(entries)]
+        if sum(sizes) > PUT_RECORDS_BYTES_MAX:
             raise failure("InvalidArgumentException", "Records size exceeds 10 MB limit")
         stream = self._writable(request)
         now_ms = self.clock.now_ms()
@@ -225,23 +235,22 @@ class MemoryKinesis(ShardReading, Resharding):
         """Raise what AWS raises for an entry out of bounds; else count its bytes."""
         at = f"records.{index + 1}.member." if isinstance(index, int) else ""
         key = entry.partition_key
-        if not key:
-            must = "Member must have length greater than or equal to 1"
-            raise constraint("", f"{at}partitionKey", must)
-        if len(key.encode("utf-16-le", "surrogatepass")) > 2 * PARTITION_KEY_CHARS_MAX:
+        if len(key) > PARTITION_KEY_CHARS_MAX // 2 and _utf_16_units(key) > PARTITION_KEY_CHARS_MAX:
             must = "Member must have length less than or equal to 256"
             raise constraint(key, f"{at}partitionKey", must)
+        size = entry_bytes(entry)
         if len(entry.data) > RECORD_BYTES_MAX:
-            must = "Member must have length less than or equal to 1048576"
-            raise constraint("java.nio.HeapByteBuffer[...]", f"{at}data", must)
+            must = f"Member must have length less than or equal to {RECORD_BYTES_MAX}"
+            shown = f"java.nio.HeapByteBuffer[pos=0 lim={len(entry.data)} cap={len(entry.data)}]"
+            raise constraint(shown, f"{at}data", must)
+        if size > RECORD_BYTES_MAX:
+            message = f"The data and the partition key have {size} bytes, more than {RECORD_BYTES_MAX}"
+            raise failure("InvalidArgumentException", message)
         if entry.explicit_hash_key is not None:
-            self._hash_key(entry.explicit_hash_key, f"{at}explicitHashKey", "ExplicitHashKey")
-        return len(entry.data) + len(key.encode())
+            self._hash_key(entry.explicit_hash_key, "ExplicitHashKey")
+        return size
 
-    def _hash_key(self, text: str, field: str, name: str) -> int:
-        if not re.fullmatch(r"0|([1-9]\d{0,38})", text):
-            must = r"Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})"
-            raise constraint(text, field, must)
+    def _hash_key(self, text: str, name: str) -> int:
         if int(text) >= HASH_KEYS:
             message = f"Invalid {name}. {name} must be in the range: [0, 2^128-1]. Specified value was {text}"
             raise failure("InvalidArgumentException", message)
@@ -250,8 +259,7 @@ class MemoryKinesis(ShardReading, Resharding):
     def _store(self, stream: Stream, entry: wire.PutEntry, now_ms: int) -> wire.PutAnswer:
         explicit = entry.explicit_hash_key
         shard = stream.shard_for(hash_key(entry.partition_key) if explicit is None else int(explicit))
-        size = len(entry.data) + len(entry.partition_key.encode())
-        if self._limited and not shard.admit_write(size, now_ms):
+        if self._limited and not shard.admit_write(entry_bytes(entry), now_ms):
             return wire.PutAnswer(
                 error_code="ProvisionedThroughputExceededException",
                 error_message=self._rate_exceeded(shard, stream),
@@ -262,21 +270,17 @@ class MemoryKinesis(ShardReading, Resharding):
 
     def _create_stream(self, request: wire.CreateStream) -> None:
         name = request.stream_name
-        if not _NAME.fullmatch(name):
-            must = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
-            raise constraint(name, "streamName", must)
         if name in self._streams:
             message = f"Stream {name} under account {self._account} already exists."
             raise failure("ResourceInUseException", message)
-        details = request.stream_mode_details
-        mode = details.stream_mode if details else "PROVISIONED"
-        count = 4 if mode == "ON_DEMAND" else request.shard_count
-        if count is None:
+        count, details = request.shard_count, request.stream_mode_details
+        mode = details.stream_mode if details else "ON_DEMAND" if count is None else "PROVISIONED"
+        if mode == "ON_DEMAND" and count is not None:
+            raise failure("ValidationException", "ShardCount must not be specified in ON_DEMAND mode")
+        if mode == "PROVISIONED" and count is None:
             raise failure("ValidationException", "ShardCount must be specified in PROVISIONED mode")
-        if count < 1:
-            raise constraint(count, "shardCount", "Member must have value greater than or equal to 1")
         now_ms = self.clock.now_ms()
-        stream = Stream(name, self._prefix + name, count, now_ms, mode)
+        stream = Stream(name, self._prefix + name, count or ON_DEMAND_SHARD_COUNT, now_ms, mode)
         stream.change(now_ms, self._transition_ms)
         self._streams[name] = stream
 
@@ -285,8 +289,25 @@ class MemoryKinesis(ShardReading, Resharding):
 
     def _list_streams(self, request: wire.ListStreams) -> dict[str, object]:
         after = request.exclusive_start_stream_name or ""
-        names = sorted(name for name in self._streams if name > after)
-        return {"StreamNames": names[: request.limit], "HasMoreStreams": len(names) > request.limit}
+        if request.next_token is not None:
+            after = self._list_streams_token(request.next_token)
+        limit = request.limit or LIST_STREAMS_COUNT
+        found = [self._streams[name] for name in sorted(self._streams) if name > after]
+        page, now_ms = found[:limit], self.clock.now_ms()
+        answer: dict[str, object] = {
+            "StreamNames": [stream.name for stream in page],
+            "HasMoreStreams": len(found) > limit,
+            "StreamSummaries": [stream.summary(now_ms) for stream in page],
+        }
+        if len(found) > limit:
+            answer["NextToken"] = base64.b64encode(page[-1].name.encode()).decode()
+        return answer
+
+    def _list_streams_token(self, token: str) -> str:
+        try:
+            return base64.b64decode(token, validate=True).decode()
+        except ValueError:
+            raise failure("InvalidArgumentException", "Invalid NextToken.") from None
 
     def _increase_retention(self, request: wire.RetentionPeriod) -> None:
         self._set_retention(request, larger=True)
@@ -295,16 +316,26 @@ class MemoryKinesis(ShardReading, Resharding):
         self._set_retention(request, larger=False)
 
     def _set_retention(self, request: wire.RetentionPeriod, *, larger: bool) -> None:
-        stream, hours = self._active(request), request.retention_period_hours
-        if not 24 <= hours <= RETENTION_HOURS_MAX:
-            bound = (
-                "less than or equal to 8760" if hours > RETENTION_HOURS_MAX else "greater than or equal to 24"
+        """Change the retention period; the sentences are AWS's but for the number of hours that are most.
+
+        Recorded by mhart/kinesalite, actions/increaseStreamRetentionPeriod.js and its test (2013 to 2020,
+        when 168 hours were most), read 2026-11-29.
+        """
+        hours = request.retention_period_hours
+        asked = f"Requested retention period ({hours} hours)"
+        if hours < RETENTION_HOURS_MIN:
+            message = (
+                f"Minimum allowed retention period is {RETENTION_HOURS_MIN} hours. {asked} is too short."
             )
-            raise constraint(hours, "retentionPeriodHours", f"Member must have value {bound}")
+            raise failure("InvalidArgumentException", message)
+        if hours > RETENTION_HOURS_MAX:
+            message = f"Maximum allowed retention period is {RETENTION_HOURS_MAX} hours. {asked} is too long."
+            raise failure("InvalidArgumentException", message)
+        stream = self._active(request)
         if hours != stream.retention_hours and (hours < stream.retention_hours) == larger:
             side = "shorter" if larger else "longer"
             message = (
-                f"Requested retention period ({hours} hours) for stream {stream.name} can not be {side} than"
+                f"{asked} for stream {stream.name} can not be {side} than"
                 f" existing retention period ({stream.retention_hours} hours)."
             )
             raise failure("InvalidArgumentException", message)
@@ -321,11 +352,16 @@ class MemoryKinesis(ShardReading, Resharding):
 
     def _of(self, request: wire.OfStream) -> Stream:
         name, arn = request.stream_name, request.stream_arn
-        if name is None and arn is None:
-            raise failure("InvalidArgumentException", "Either StreamName or StreamARN must be provided.")
-        if name is None and arn is not None:
-            name = arn.rpartition("/")[2]
-        return self._stream(name or "")
+        if arn is None:
+            if name is None:
+                message = "Either StreamName or StreamARN must be provided."
+                raise failure("InvalidArgumentException", message)
+            return self._stream(name)
+        stream = self._stream(arn.rpartition("/")[2])
+        if arn != stream.arn or name not in (None, stream.name):
+            message = f"StreamARN {arn} does not name the stream {name or stream.arn}."
+            raise failure("InvalidArgumentException", message)
+        return stream
 
     def _writable(self, request: wire.OfStream) -> Stream:
         stream = self._of(request)
@@ -348,3 +384,12 @@ class MemoryKinesis(ShardReading, Resharding):
         return (
             f"Rate exceeded for shard {shard.shard_id} in stream {stream.name} under account {self._account}."
         )
+
+
+def entry_bytes(entry: wire.PutEntry) -> int:
+    """Count the bytes of a record to be put: its data and its partition key."""
+    return len(entry.data) + len(entry.partition_key.encode())
+
+
+def _utf_16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -103,6 +103,10 @@ class Shard:
         """A lower bound of every sequence number still to come, above every one given."""
         return self._head | (self._next_index << 80)
 
+    def gave(self, number: int) -> bool:
+        """Return whether a sequence number may be one that this shard has given."""
+        return self.starting_number <= number < self.next_number
+
     def append(self, data: bytes, partition_key: str, now_ms: int, gap: int = 0) -> str:
         """Store a record and return its sequence number, having skipped `gap` of them."""
         self._next_index += gap

@@ -50,6 +50,16 @@ class Stream:
             return "ACTIVE"
         return "UPDATING" if self._active_once else "CREATING"
 
+    def summary(self, now_ms: int) -> dict[str, object]:
+        """Return what ListStreams and the descriptions of a stream have in common."""
+        return {
+            "StreamName": self.name,
+            "StreamARN": self.arn,
+            "StreamStatus": self.status(now_ms),
+            "StreamModeDetails": {"StreamMode": self.mode},
+            "StreamCreationTimestamp": self.created_ms / 1000,
+        }
+
     def change(self, now_ms: int, duration_ms: int) -> None:
         """Be CREATING or UPDATING for this long."""
         self._ready_ms = now_ms + duration_ms

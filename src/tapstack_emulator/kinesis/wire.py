@@ -5,18 +5,37 @@ Read from https://docs.aws.amazon.com/kinesis/latest/APIReference/ on 2026-11-23
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
+from msgspec import Meta
 
+from tapstack_emulator.aws_request import Wire, matching
 
-class Wire(msgspec.Struct, rename="pascal", kw_only=True, omit_defaults=True):
-    """A structure whose members are spelled ``LikeThis``."""
+_NAME = "[a-zA-Z0-9_.-]+"
+StreamName = Annotated[str, matching(_NAME, min_length=1, max_length=128)]
+ShardId = Annotated[str, matching(_NAME, min_length=1, max_length=128)]
+StreamArn = Annotated[str, matching(r"arn:aws.*:kinesis:.*:\d{12}:stream/\S+", min_length=1, max_length=2048)]
+HashKey = Annotated[str, matching(r"0|([1-9]\d{0,38})")]
+SequenceNumber = Annotated[str, matching(r"0|([1-9]\d{0,128})")]
+PartitionKey = Annotated[str, Meta(min_length=1, max_length=256)]
+Token = Annotated[str, Meta(min_length=1, max_length=1_048_576)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+ShardCount = Annotated[int, Meta(ge=1)]
+StreamMode = Literal["PROVISIONED", "ON_DEMAND"]
+IteratorType = Literal[
+    "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER", "TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"
+]
+FilterType = Literal[
+    "AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"
+]
 
 
 class OfStream(Wire, kw_only=True):
     """A request that names its stream by name or by ARN."""
 
-    stream_name: str | None = None
-    stream_arn: str | None = msgspec.field(default=None, name="StreamARN")
+    stream_name: StreamName | None = None
+    stream_arn: StreamArn | None = msgspec.field(default=None, name="StreamARN")
 
 
 class KinesisRecord(msgspec.Struct, rename="pascal", kw_only=True, frozen=True):
@@ -43,38 +62,44 @@ class KinesisRecord(msgspec.Struct, rename="pascal", kw_only=True, frozen=True):
 class StreamModeDetails(Wire, kw_only=True):
     """PROVISIONED or ON_DEMAND."""
 
-    stream_mode: str
+    stream_mode: StreamMode
 
 
 class CreateStream(Wire, kw_only=True):
     """A request."""
 
-    stream_name: str
-    shard_count: int | None = None
+    stream_name: StreamName
+    shard_count: ShardCount | None = None
     stream_mode_details: StreamModeDetails | None = None
+
+
+class DeleteStream(OfStream, kw_only=True):
+    """A request; without enhanced fan-out there are no consumers to enforce anything on."""
+
+    enforce_consumer_deletion: bool | None = None
 
 
 class DescribeStream(OfStream, kw_only=True):
     """A request."""
 
-    limit: int = 100
-    exclusive_start_shard_id: str | None = None
+    limit: Count | None = None
+    exclusive_start_shard_id: ShardId | None = None
 
 
 class Filter(Wire, kw_only=True):
     """Which shards ListShards answers."""
 
-    type: str
-    shard_id: str | None = None
+    type: FilterType
+    shard_id: ShardId | None = None
     timestamp: float | None = None
 
 
 class ListShards(OfStream, kw_only=True):
     """A request."""
 
-    next_token: str | None = None
-    exclusive_start_shard_id: str | None = None
-    max_results: int = 1000
+    next_token: Token | None = None
+    exclusive_start_shard_id: ShardId | None = None
+    max_results: Count | None = None
     shard_filter: Filter | None = None
     stream_creation_timestamp: float | None = None
 
@@ -83,67 +108,67 @@ class PutEntry(Wire, kw_only=True):
     """One entry of PutRecords."""
 
     data: bytes
-    partition_key: str
-    explicit_hash_key: str | None = None
+    partition_key: PartitionKey
+    explicit_hash_key: HashKey | None = None
 
 
 class PutRecord(OfStream, kw_only=True):
     """A request."""
 
     data: bytes
-    partition_key: str
-    explicit_hash_key: str | None = None
-    sequence_number_for_ordering: str | None = None
+    partition_key: PartitionKey
+    explicit_hash_key: HashKey | None = None
+    sequence_number_for_ordering: SequenceNumber | None = None
 
 
 class PutRecords(OfStream, kw_only=True):
     """A request."""
 
-    records: list[PutEntry]
+    records: Annotated[list[PutEntry], Meta(min_length=1, max_length=500)]
 
 
 class GetShardIterator(OfStream, kw_only=True):
     """A request."""
 
-    shard_id: str
-    shard_iterator_type: str
-    starting_sequence_number: str | None = None
+    shard_id: ShardId
+    shard_iterator_type: IteratorType
+    starting_sequence_number: SequenceNumber | None = None
     timestamp: float | None = None
 
 
 class GetRecords(Wire, kw_only=True):
     """A request."""
 
-    shard_iterator: str
-    limit: int = 10_000
-    stream_arn: str | None = msgspec.field(default=None, name="StreamARN")
+    shard_iterator: Annotated[str, Meta(min_length=1, max_length=512)]
+    limit: Count | None = None
+    stream_arn: StreamArn | None = msgspec.field(default=None, name="StreamARN")
 
 
 class SplitShard(OfStream, kw_only=True):
     """A request."""
 
-    shard_to_split: str
-    new_starting_hash_key: str
+    shard_to_split: ShardId
+    new_starting_hash_key: HashKey
 
 
 class MergeShards(OfStream, kw_only=True):
     """A request."""
 
-    shard_to_merge: str
-    adjacent_shard_to_merge: str
+    shard_to_merge: ShardId
+    adjacent_shard_to_merge: ShardId
 
 
 class UpdateShardCount(OfStream, kw_only=True):
     """A request."""
 
-    target_shard_count: int
-    scaling_type: str
+    target_shard_count: ShardCount
+    scaling_type: Literal["UNIFORM_SCALING"]
 
 
 class UpdateStreamMode(Wire, kw_only=True):
     """A request."""
 
-    stream_arn: str = msgspec.field(name="StreamARN")
+    stream_arn: StreamArn = msgspec.field(name="StreamARN")
     stream_mode_details: StreamModeDetails
 
 
@@ -156,8 +181,9 @@ class RetentionPeriod(OfStream, kw_only=True):
 class ListStreams(Wire, kw_only=True):
     """A request."""
 
-    limit: int = 100
-    exclusive_start_stream_name: str | None = None
+    limit: Count | None = None
+    exclusive_start_stream_name: StreamName | None = None
+    next_token: Token | None = None
 
 
 class PutAnswer(Wire, kw_only=True):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from recorded import events_of, items, read
 
 from tapstack.core.events import decode_client_event
+from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT
 from tapstack_local.recording.dialects import DELIMITERS
@@ -84,7 +85,7 @@ def test_a_text_comes_through_any_delimiter_unchanged_but_for_the_space_around(d
     recording = read(
         csv_text(delimiter, rows=[["user", "event", "query"], *(["u", "search", q] for q in texts)])
     )
-    absent = {marker.lower() for marker in ABSENT}
+    absent = {marker.lower() for marker in (*ABSENT, *PLACEHOLDERS)}
     expected = [None if text.strip().lower() in absent else text.strip() for text in texts]
     assert [event.get("query") for event in events_of(recording)] == expected
 

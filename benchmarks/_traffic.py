@@ -8,7 +8,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tapstack.collector.collect import World, collect
+from tapstack.collector.intake import (
+    collect,
+)
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.ports import StreamEntry
 from tapstack_emulator import ManualClock
 from tapstack_local.traffic import generate
@@ -33,10 +38,10 @@ def stream(events: int, seed: int = 1, start_ms: int = START_MS) -> list[tuple[i
     """Tell the records that the default traffic leaves on the stream, with their arrival in ms."""
     clock = ManualClock(start_ms)
     tape = _Tape(clock)
-    world = World(stream=tape, clock=clock, jitter=lambda: 0.0)
+    dependencies = Dependencies(stream=tape, clock=clock, jitter=lambda: 0.0)
     for request in generate(seed, events, base_ms=start_ms):
         clock.advance_ms(max(0, start_ms + request.at_ms - clock.now_ms()))
-        collect([_bytes(event) for event in request.events], world, event_bytes_max=32 * 1024)
+        collect([_bytes(event) for event in request.events], dependencies, event_bytes_max=32 * 1024)
     return tape.records
 
 

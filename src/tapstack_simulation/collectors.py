@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.collect import World
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable
 from tapstack.ports import StreamEntry, StreamWriter
@@ -94,7 +96,7 @@ class Collectors:
         aws = self._aws
         actor.clock_offset_ms = self.clock_offset_ms
         self.running[actor.name] = actor
-        world = World(
+        dependencies = Dependencies(
             stream=_Watched(self._writer, aws.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
             clock=ActorClock(aws.kernel, actor),
             jitter=actor.random.random,
@@ -102,7 +104,7 @@ class Collectors:
         try:
             taken = take(
                 _decode(request),
-                world,
+                dependencies,
                 request_bytes_max=REQUEST_BYTES_MAX,
                 event_bytes_max=EVENT_BYTES_MAX,
             )

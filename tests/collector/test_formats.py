@@ -9,8 +9,13 @@ import msgspec
 import pytest
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.collect import Result, World
 from tapstack.collector.formats import FORMATS, native
+from tapstack.collector.intake import (
+    Result,
+)
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import InvalidEvent
 from tapstack.http import Request, Response
@@ -49,12 +54,14 @@ class Pipeline:
         self.clock = ManualClock()
         self.kinesis = MemoryKinesis(self.clock)
         self.kinesis.create_stream("events", 1)
-        self.world = World(stream=KinesisWriter(self.kinesis, "events"), clock=self.clock, jitter=lambda: 0.5)
+        self.dependencies = Dependencies(
+            stream=KinesisWriter(self.kinesis, "events"), clock=self.clock, jitter=lambda: 0.5
+        )
 
     def ask(self, method: str, path: str, body: str) -> dict[str, Any]:
         event = {"httpMethod": method, "path": path, "headers": {}, "body": body, "isBase64Encoded": False}
         limits = {"request_bytes_max": 1_000, "event_bytes_max": 1_000}
-        return take(event, self.world, **limits, formats=[*FORMATS, Csv()]).answer
+        return take(event, self.dependencies, **limits, formats=[*FORMATS, Csv()]).answer
 
 
 @pytest.mark.parametrize("path", ["/csv", "/v2/csv"])

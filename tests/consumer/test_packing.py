@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import stream_events
-from tapstack.collector.collect import canonical
+from tapstack.collector.intake import (
+    canonical,
+)
 from tapstack.consumer import packing
 from tapstack.consumer.packing import CANDIDATES_MAX, ROWS_PLANNED, pack
 from tapstack.consumer.records import Delivery, parse

@@ -20,7 +20,9 @@ from event_strategies import (
     stream_event_dict,
     stream_events,
 )
-from tapstack.collector.collect import canonical
+from tapstack.collector.intake import (
+    canonical,
+)
 from tapstack.core.events import (
     CountedContext,
     CountedItem,

@@ -12,7 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, client_event, client_event_dicts, rfc3339, stream_event
-from tapstack.collector.collect import canonical
+from tapstack.collector.intake import (
+    canonical,
+)
 from tapstack.core.dedupe import Seen, expect_parts, judge, remember
 from tapstack.core.events import ClientEvent, Event, decode_client_event
 from tapstack.core.identity import (

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
-from tapstack.collector.collect import canonical
+from tapstack.collector.intake import (
+    canonical,
+)
 from tapstack.core.aggregates import WINDOWS, Delta
 from tapstack.core.capacity import row_bytes
 from tapstack.core.dedupe import Verdict, judge, remember

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.collector.bodies import EVENTS_MAX
-from tapstack.collector.collect import World
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.entrypoints.collector_request import Taken, take
 from tapstack.ports import StreamEntry
 from tapstack_emulator import ManualClock
@@ -32,7 +34,7 @@ class Stream:
         return [True] * len(entries)
 
 
-WORLD = World(stream=Stream(), clock=ManualClock(), jitter=lambda: 0.5)
+WORLD = Dependencies(stream=Stream(), clock=ManualClock(), jitter=lambda: 0.5)
 
 
 def taken(body: bytes) -> Taken:

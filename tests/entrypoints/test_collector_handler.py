@@ -13,8 +13,10 @@ from functions_world import LONG_AGO, Cloud, line, lines, request
 
 from event_strategies import client_event
 from tapstack.collector.bodies import NO_BATCH
-from tapstack.collector.collect import Result
 from tapstack.collector.formats.native import reply
+from tapstack.collector.intake import (
+    Result,
+)
 
 
 def test_events_are_taken_over_http(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,9 @@ import pytest
 from functions_world import NOW_S, Cloud, Context, event, mapped, request
 
 from event_strategies import client_event
-from tapstack.collector.collect import World as CollectorWorld
+from tapstack.collector.intake import (
+    Dependencies as CollectorDependencies,
+)
 from tapstack.consumer.consume import Limits
 from tapstack.consumer.consume import World as ConsumerWorld
 from tapstack.entrypoints.collector_request import take
@@ -124,9 +126,9 @@ def test_what_passes_is_reported_at_or_before_the_first_record_that_is_not_done(
     assert failure["itemIdentifier"] == numbers[1 if poison_is_last else 0]
 
 
-def collector_world(error: BaseException) -> CollectorWorld:
+def collector_world(error: BaseException) -> CollectorDependencies:
     stream: Any = Broken(error)
-    return CollectorWorld(stream=stream, clock=ManualClock(NOW_S * 1_000), jitter=lambda: 0.5)
+    return CollectorDependencies(stream=stream, clock=ManualClock(NOW_S * 1_000), jitter=lambda: 0.5)
 
 
 @EACH_FATAL

@@ -9,7 +9,9 @@ import pytest
 from every_pair import recall, viewed_pairs
 from reconcile_world import AT_S, hundred, view
 
-from tapstack.collector.collect import canonical
+from tapstack.collector.intake import (
+    canonical,
+)
 from tapstack.consumer.consume import Limits, World, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event

@@ -9,7 +9,12 @@ from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.collect import Result, World
+from tapstack.collector.intake import (
+    Result,
+)
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import take
@@ -24,22 +29,22 @@ _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct
 METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 
 
-def build_world(settings: CollectorSettings, aws: AwsSettings) -> World:
-    """Put the collector's world together on AWS."""
+def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Dependencies:
+    """Return what the collector depends on, on AWS."""
     kinesis = JsonApi(Endpoint("kinesis", aws.region, aws.kinesis_url), "Kinesis_20131202", "1.1")
-    return World(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=jitter)
+    return Dependencies(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=jitter)
 
 
 _settings = collector_settings()
-_world = build_world(_settings, aws_settings())
+_dependencies = build_dependencies(_settings, aws_settings())
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Take events; the answer names each event's fate."""
-    began_ms = _world.clock.now_ms()
+    began_ms = _dependencies.clock.now_ms()
     taken = take(
         event,
-        _world,
+        _dependencies,
         request_bytes_max=_settings.request_bytes_max,
         event_bytes_max=_settings.event_bytes_max,
     )
@@ -54,7 +59,7 @@ def _loggable(field: str | None) -> str:
 
 
 def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
-    now_ms = _world.clock.now_ms()
+    now_ms = _dependencies.clock.now_ms()
     rejected = [result for result in results if result.status == "invalid"]
     for result in rejected[:REJECTED_LOGGED_MAX]:
         said = {"rejected": _loggable(result.field), "reason": result.reason}

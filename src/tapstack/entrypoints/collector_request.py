@@ -1,4 +1,4 @@
-"""A request of the load balancer, its events collected, and the answer; the world is the caller's."""
+"""A request of the load balancer, its events collected, and the answer; dependencies are the caller's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.collector.collect import Result, World, collect
 from tapstack.collector.formats import FORMATS, Format, format_at
+from tapstack.collector.intake import (
+    Result,
+    collect,
+)
+from tapstack.collector.publish import (
+    Dependencies,
+)
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
@@ -30,7 +36,7 @@ class Taken(NamedTuple):
 
 def take(
     event: dict[str, Any],
-    world: World,
+    dependencies: Dependencies,
     *,
     request_bytes_max: int,
     event_bytes_max: int,
@@ -42,7 +48,7 @@ def take(
     ----------
     event
         The request, as the load balancer spells it.
-    world
+    dependencies
         The stream, time.
     request_bytes_max
         What a body may have after decompression.
@@ -64,7 +70,7 @@ def take(
     except InvalidEvent as error:
         return Taken((), write_response(error_response(400, "invalid_request", str(error)), method))
     # Outside: what goes wrong from here on is no fault of the request.
-    results = collect(events, world, event_bytes_max=event_bytes_max)
+    results = collect(events, dependencies, event_bytes_max=event_bytes_max)
     return Taken(results, write_response(spoken.reply(results), method))
 
 

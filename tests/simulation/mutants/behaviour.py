@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .mutant import BODIES, CHUNK, COLLECT, one
+from .mutant import BODIES, CHUNK, INTAKE, one
 
 FOLD = "tapstack.core.fold"
 SESSIONS = "tapstack.core.sessions"
@@ -16,63 +16,63 @@ CONTENTS = (
     one(
         "everything_a_page_view",
         "what a client said stands on the stream",
-        COLLECT,
+        INTAKE,
         _FIELDS,
         _FIELDS + '    fields |= {"event_type": "page_view", "items": ()}\n',
     ),
     one(
         "first_item_only",
         "all items of an event stand on the stream",
-        COLLECT,
+        INTAKE,
         _FIELDS,
         _FIELDS + '    fields["items"] = fields["items"][:1]\n',
     ),
     one(
         "value_dropped",
         "an event's value stands on the stream",
-        COLLECT,
+        INTAKE,
         _FIELDS,
         _FIELDS + '    fields["value"] = None\n',
     ),
     one(
         "properties_dropped",
         "what the schema does not name is kept as well",
-        COLLECT,
+        INTAKE,
         _FIELDS,
         _FIELDS + '    fields["properties"] = None\n',
     ),
     one(
         "time_of_receipt",
         "an event has its own time",
-        COLLECT,
+        INTAKE,
         'fields["occurred_at"] = occurred_at or received_at',
         'fields["occurred_at"] = received_at',
     ),
     one(
         "wild_clock_believed",
         "a time more than a day ahead is moved back",
-        COLLECT,
+        INTAKE,
         "        occurred_at = min(occurred_at, latest)\n",
         "",
     ),
     one(
         "skew_forgotten",
         "a moved time says by how much",
-        COLLECT,
+        INTAKE,
         "skew_ms = min(0, (latest - occurred_at) // timedelta(milliseconds=1))",
         "skew_ms = 0",
     ),
     one(
         "bad_event_spoils_the_request",
         "a bad event harms no other",
-        COLLECT,
+        INTAKE,
         '            results[position] = Result("invalid", error.field or None, error.reason)\n            continue\n',
         "            raise\n",
     ),
     one(
         "bad_event_is_called_ok",
         "a bad event is called so",
-        COLLECT,
+        INTAKE,
         'Result("invalid", error.field or None, error.reason)',
         'Result("ok")',
     ),
@@ -86,14 +86,14 @@ CONTENTS = (
     one(
         "namesakes_are_twins",
         "an id of another user is another event",
-        COLLECT,
+        INTAKE,
         "    return event.user_id, event.anonymous_id, *name\n",
         "    return name\n",
     ),
     one(
         "keyed_by_event",
         "a user's records are in one shard",
-        COLLECT,
+        INTAKE,
         "partition_key=partition_key(event), data",
         "partition_key=event.event_id or str(event.n), data",
     ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS
-from .mutant import ASIDE, CHUNK, COLLECT, CONSUME, DEDUPE, RECORDS, STREAM, TABLE, Mutant, one
+from .mutant import ASIDE, CHUNK, CONSUME, DEDUPE, INTAKE, PUBLISH, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
 from .progress import PROGRESS
 from .reading import READERS
@@ -339,28 +339,28 @@ COLLECTOR = (
     one(
         "acknowledges_before_kinesis",
         "2xx only after Kinesis confirmed",
-        COLLECT,
+        INTAKE,
         'Result("ok" if position in stored else "retry"',
         'Result("ok"',
     ),
     one(
         "twins_always_safe",
         "a duplicate fares as the event it repeats",
-        COLLECT,
+        INTAKE,
         'Result("duplicate" if earlier in stored else "retry"',
         'Result("duplicate"',
     ),
     one(
         "retries_accepted_entries",
         "only refused entries are put again",
-        COLLECT,
+        PUBLISH,
         "        pending = refused\n",
         "        pending = list(entries) if refused else []\n",
     ),
     one(
         "unknown_put_is_stored",
         "an unanswered PutRecords is not taken for done",
-        COLLECT,
+        PUBLISH,
         "        return [False] * len(entries)\n",
         "        return [True] * len(entries)\n",
     ),

@@ -7,8 +7,10 @@ from typing import Protocol
 
 import msgspec
 
-from tapstack.collector.collect import Result
 from tapstack.collector.formats import native
+from tapstack.collector.intake import (
+    Result,
+)
 from tapstack.errors import InvalidEvent
 from tapstack.http import Request, Response
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tapstack.collector.bodies import split
-from tapstack.collector.collect import RETRY_AFTER_MS, Result
+from tapstack.collector.intake import (
+    RETRY_AFTER_MS,
+    Result,
+)
 from tapstack.http import Request, Response, json_response
 
 PATHS = (("v1", "events"),)

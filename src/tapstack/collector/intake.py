@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from tapstack.core.backoff import backoff_ms
+from tapstack.collector.publish import Dependencies, publish
 from tapstack.core.events import ClientEvent, Said, StreamEvent, encode_event, read_client_event
 from tapstack.core.identity import partition_key
-from tapstack.errors import InvalidEvent, Unavailable
-from tapstack.ports import Clock, StreamEntry, StreamWriter
+from tapstack.errors import InvalidEvent
+from tapstack.ports import StreamEntry
 
-# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-23
-PUT_RECORDS_MAX = 500
-PUT_BYTES_MAX = 4 * 1024 * 1024  # below the 5 MiB that regions without large records still have
-ATTEMPTS_MAX = 5
-PATIENCE_MS = 8_000  # then the sender is asked to send again; the function has 30 s
 FUTURE_MAX = timedelta(hours=24)
 RETRY_AFTER_MS = 1_000
 
@@ -44,16 +39,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: Sequence[str] = ()
 
 
-class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What the collector works with."""
-
-    stream: StreamWriter
-    clock: Clock
-    jitter: Callable[[], float]
-
-
 def collect(
-    events: Sequence[bytes | msgspec.Raw | InvalidEvent], world: World, *, event_bytes_max: int
+    events: Sequence[bytes | msgspec.Raw | InvalidEvent], dependencies: Dependencies, *, event_bytes_max: int
 ) -> list[Result]:
     """Take events.
 
@@ -61,7 +48,7 @@ def collect(
     ----------
     events
         Each as JSON, or the error of one that its wire format could not translate.
-    world
+    dependencies
         The stream and time.
     event_bytes_max
         How large one may be.
@@ -73,7 +60,7 @@ def collect(
         event stands earlier in this request, and fares as that one; ``retry`` that it has to be
         sent again, unchanged.
     """
-    received_at = _moment(world.clock.now_ms())
+    received_at = _moment(dependencies.clock.now_ms())
     results: dict[int, Result] = {}
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
@@ -92,7 +79,7 @@ def collect(
             entries[position] = StreamEntry(
                 partition_key=partition_key(event), data=encode_event(canonical(event, received_at))
             )
-    stored = _put_all(entries, world)
+    stored = publish(entries, dependencies)
     for position in entries:
         results[position] = Result("ok" if position in stored else "retry", notes=notes[position])
     for position, earlier in twins.items():
@@ -128,49 +115,6 @@ def _parse(data: bytes | msgspec.Raw | InvalidEvent, event_bytes_max: int) -> Sa
 def _identity(event: ClientEvent) -> tuple[object, ...]:
     name = (event.event_id,) if event.client_id is None else (event.client_id, event.n)
     return event.user_id, event.anonymous_id, *name
-
-
-def _put_all(entries: dict[int, StreamEntry], world: World) -> set[int]:
-    """Put entries, the refused ones again, and tell which ones the stream confirmed."""
-    stored: set[int] = set()
-    pending = list(entries)
-    until_ms = world.clock.now_ms() + PATIENCE_MS
-    for attempt in range(ATTEMPTS_MAX):
-        if attempt and world.clock.now_ms() > until_ms:
-            break
-        if attempt:
-            world.clock.sleep_ms(backoff_ms(attempt - 1, world.jitter()))
-        refused: list[int] = []
-        for positions in _calls(pending, entries):
-            confirmed = _put([entries[position] for position in positions], world.stream)
-            for position, is_stored in zip(positions, confirmed, strict=True):
-                (stored.add if is_stored else refused.append)(position)
-        pending = refused
-        if not pending:
-            break
-    return stored
-
-
-def _put(entries: Sequence[StreamEntry], stream: StreamWriter) -> Sequence[bool]:
-    try:
-        return stream.put(entries)
-    except Unavailable:
-        # If they were stored after all, the consumer recognises the second copies.
-        return [False] * len(entries)
-
-
-def _calls(positions: Sequence[int], entries: dict[int, StreamEntry]) -> list[list[int]]:
-    """Cut entries into calls that PutRecords admits."""
-    calls: list[list[int]] = []
-    size = 0
-    for position in positions:
-        entry_bytes = len(entries[position].data) + len(entries[position].partition_key.encode())
-        if not calls or len(calls[-1]) == PUT_RECORDS_MAX or size + entry_bytes > PUT_BYTES_MAX:
-            calls.append([])
-            size = 0
-        calls[-1].append(position)
-        size += entry_bytes
-    return calls
 
 
 def _moment(now_ms: int) -> datetime:

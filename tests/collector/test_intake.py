@@ -23,16 +23,18 @@ from event_strategies import (
 )
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.bodies import split
-from tapstack.collector.collect import (
-    ATTEMPTS_MAX,
+from tapstack.collector.intake import (
     FUTURE_MAX,
-    PATIENCE_MS,
-    PUT_BYTES_MAX,
-    PUT_RECORDS_MAX,
     Result,
-    World,
     canonical,
     collect,
+)
+from tapstack.collector.publish import (
+    ATTEMPTS_MAX,
+    PUT_BYTES_MAX,
+    PUT_RECORDS_MAX,
+    RETRY_BUDGET_MS,
+    Dependencies,
 )
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
@@ -64,11 +66,13 @@ class Pipeline:
         self.kinesis = MemoryKinesis(self.clock)
         self.kinesis.create_stream("events", shard_count)
         api: AwsApi = self.kinesis if faults is None else FaultyApi(self.kinesis, faults)
-        self.world = World(stream=KinesisWriter(api, "events"), clock=self.clock, jitter=lambda: 0.5)
+        self.dependencies = Dependencies(
+            stream=KinesisWriter(api, "events"), clock=self.clock, jitter=lambda: 0.5
+        )
 
     def collect(self, *events: dict[str, Any] | bytes, bytes_max: int = EVENT_BYTES_MAX) -> list[Result]:
         encoded = [event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events]
-        return collect(encoded, self.world, event_bytes_max=bytes_max)
+        return collect(encoded, self.dependencies, event_bytes_max=bytes_max)
 
     def stored(self) -> list[StreamEvent]:
         return [
@@ -239,9 +243,14 @@ def test_twins_in_one_request_are_stored_once(changes: list[dict[str, Any]], fat
 
 
 def test_a_twin_fares_as_the_first() -> None:
-    world = World(stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.0)
+    dependencies = Dependencies(
+        stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.0
+    )
     event = msgspec.json.encode(client_event())
-    assert statuses(collect([event, event], world, event_bytes_max=EVENT_BYTES_MAX)) == ["retry", "retry"]
+    assert statuses(collect([event, event], dependencies, event_bytes_max=EVENT_BYTES_MAX)) == [
+        "retry",
+        "retry",
+    ]
 
 
 def test_only_the_refused_entries_are_put_again() -> None:
@@ -249,7 +258,7 @@ def test_only_the_refused_entries_are_put_again() -> None:
     clock = ManualClock()
     events = [msgspec.json.encode(event) for event in numbered(4)]
     results = collect(
-        events, World(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
+        events, Dependencies(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
     )
     assert statuses(results) == ["ok"] * 4
     asked = [[decode_event(entry.data).event_id for entry in entries] for entries in stream.asked]
@@ -263,7 +272,7 @@ def test_a_stream_that_stays_away_is_asked_a_few_times_and_then_the_sender_is(ki
     stream, clock = ScriptedStream(*[kind("away")] * 99), ManualClock()
     events = [msgspec.json.encode(event) for event in numbered(2)]
     results = collect(
-        events, World(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
+        events, Dependencies(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
     )
     assert statuses(results) == ["retry", "retry"]
     assert len(stream.asked) == ATTEMPTS_MAX
@@ -272,9 +281,11 @@ def test_a_stream_that_stays_away_is_asked_a_few_times_and_then_the_sender_is(ki
 
 @pytest.mark.parametrize(
     ("call_ms", "calls"),
-    [(0, ATTEMPTS_MAX), (1_000, ATTEMPTS_MAX), (3_000, 3), (PATIENCE_MS + 1, 1)],
+    [(0, ATTEMPTS_MAX), (1_000, ATTEMPTS_MAX), (3_000, 3), (RETRY_BUDGET_MS + 1, 1)],
 )
-def test_a_stream_that_is_slow_to_refuse_is_left_when_patience_is_over(call_ms: int, calls: int) -> None:
+def test_a_stream_that_is_slow_to_refuse_is_left_when_the_retry_budget_is_spent(
+    call_ms: int, calls: int
+) -> None:
     clock = ManualClock()
 
     class Slow(ScriptedStream):
@@ -283,13 +294,13 @@ def test_a_stream_that_is_slow_to_refuse_is_left_when_patience_is_over(call_ms: 
             return super().put(entries)
 
     stream = Slow(*[OutcomeUnknown("no answer")] * 99)
-    world = World(stream=stream, clock=clock, jitter=lambda: 1.0)
+    dependencies = Dependencies(stream=stream, clock=clock, jitter=lambda: 1.0)
     began_ms = clock.now_ms()
-    results = collect([msgspec.json.encode(client_event())], world, event_bytes_max=EVENT_BYTES_MAX)
+    results = collect([msgspec.json.encode(client_event())], dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert statuses(results) == ["retry"]
     assert len(stream.asked) == calls
     assert len(clock.slept_ms) == calls - 1
-    assert clock.now_ms() - began_ms <= PATIENCE_MS + call_ms + max(clock.slept_ms, default=0)
+    assert clock.now_ms() - began_ms <= RETRY_BUDGET_MS + call_ms + max(clock.slept_ms, default=0)
 
 
 def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> None:
@@ -301,8 +312,8 @@ def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> No
         *[[False]] * ATTEMPTS_MAX,
     )  # fmt: skip
     events = [msgspec.json.encode(event) for event in numbered(count)]
-    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
-    results = collect(events, world, event_bytes_max=EVENT_BYTES_MAX)
+    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    results = collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert [n for n, result in enumerate(results) if result.status == "retry"] == [PUT_RECORDS_MAX - 1]
     assert Counter(statuses(results)) == {"ok": count - 1, "retry": 1}
     asked = [{decode_event(entry.data).event_id for entry in entries} for entries in stream.asked[3:]]
@@ -312,27 +323,33 @@ def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> No
 
 @pytest.mark.parametrize("answer", [[], [True], [True] * 3], ids=len)
 def test_a_stream_that_answers_for_more_or_fewer_records_acknowledges_none(answer: list[bool]) -> None:
-    world = World(stream=ScriptedStream(answer), clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = Dependencies(stream=ScriptedStream(answer), clock=ManualClock(), jitter=lambda: 0.5)
     with pytest.raises(ValueError, match="zip"):
-        collect([msgspec.json.encode(event) for event in numbered(2)], world, event_bytes_max=EVENT_BYTES_MAX)
+        collect(
+            [msgspec.json.encode(event) for event in numbered(2)],
+            dependencies,
+            event_bytes_max=EVENT_BYTES_MAX,
+        )
 
 
 def test_what_was_not_taken_as_it_was_said_is_noted_whatever_becomes_of_the_event() -> None:
     note = ("currency: not in ISO 4217, counted as XXX",)
     said = msgspec.json.encode(client_event(currency="ABC"))
-    world = World(stream=ScriptedStream(), clock=ManualClock(), jitter=lambda: 0.5)
-    assert collect([said, said], world, event_bytes_max=EVENT_BYTES_MAX) == [
+    dependencies = Dependencies(stream=ScriptedStream(), clock=ManualClock(), jitter=lambda: 0.5)
+    assert collect([said, said], dependencies, event_bytes_max=EVENT_BYTES_MAX) == [
         Result("ok", notes=note), Result("duplicate", notes=note),
     ]  # fmt: skip
-    away = World(stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.5)
+    away = Dependencies(
+        stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.5
+    )
     assert collect([said], away, event_bytes_max=EVENT_BYTES_MAX) == [Result("retry", notes=note)]
 
 
 def test_one_call_that_fails_does_not_fail_the_others() -> None:
     stream = ScriptedStream([True] * PUT_RECORDS_MAX, *[Unavailable("down")] * 99)
     events = [msgspec.json.encode(event) for event in numbered(PUT_RECORDS_MAX + 3)]
-    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
-    results = collect(events, world, event_bytes_max=EVENT_BYTES_MAX)
+    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    results = collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert Counter(statuses(results)) == {"ok": PUT_RECORDS_MAX, "retry": 3}
 
 
@@ -343,8 +360,8 @@ def test_calls_stay_within_the_limits_of_put_records(paddings: list[int], times:
         msgspec.json.encode(client_event(event_id=f"e-{number}", properties={"pad": "x" * padding}))
         for number, padding in enumerate(paddings * times)
     ]
-    world = World(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
-    assert set(statuses(collect(events, world, event_bytes_max=EVENT_BYTES_MAX))) == {"ok"}
+    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    assert set(statuses(collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX))) == {"ok"}
     assert sum(map(len, stream.asked)) == len(events)
     for entries in stream.asked:
         assert 1 <= len(entries) <= PUT_RECORDS_MAX

@@ -1,0 +1,68 @@
+"""PutRecords, again for what it refuses, within a budget of time and attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from tapstack.core.backoff import backoff_ms
+from tapstack.errors import Unavailable
+from tapstack.ports import Clock, StreamEntry, StreamWriter
+
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-23
+PUT_RECORDS_MAX = 500
+PUT_BYTES_MAX = 4 * 1024 * 1024  # below the 5 MiB that regions without large records still have
+ATTEMPTS_MAX = 5
+RETRY_BUDGET_MS = 8_000  # then the sender is asked to send again; the function has 30 s
+
+
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """What the collector depends on."""
+
+    stream: StreamWriter
+    clock: Clock
+    jitter: Callable[[], float]
+
+
+def publish(entries: Mapping[int, StreamEntry], dependencies: Dependencies) -> set[int]:
+    """Put entries, the refused ones again, and return the keys of those that the stream confirmed."""
+    stored: set[int] = set()
+    pending = list(entries)
+    until_ms = dependencies.clock.now_ms() + RETRY_BUDGET_MS
+    for attempt in range(ATTEMPTS_MAX):
+        if attempt and dependencies.clock.now_ms() > until_ms:
+            break
+        if attempt:
+            dependencies.clock.sleep_ms(backoff_ms(attempt - 1, dependencies.jitter()))
+        refused: list[int] = []
+        for positions in _calls(pending, entries):
+            confirmed = _put([entries[position] for position in positions], dependencies.stream)
+            for position, is_stored in zip(positions, confirmed, strict=True):
+                (stored.add if is_stored else refused.append)(position)
+        pending = refused
+        if not pending:
+            break
+    return stored
+
+
+def _put(entries: Sequence[StreamEntry], stream: StreamWriter) -> Sequence[bool]:
+    try:
+        return stream.put(entries)
+    except Unavailable:
+        # If they were stored after all, the consumer recognises the second copies.
+        return [False] * len(entries)
+
+
+def _calls(positions: Sequence[int], entries: Mapping[int, StreamEntry]) -> list[list[int]]:
+    """Cut entries into calls that PutRecords admits."""
+    calls: list[list[int]] = []
+    size = 0
+    for position in positions:
+        entry_bytes = len(entries[position].data) + len(entries[position].partition_key.encode())
+        if not calls or len(calls[-1]) == PUT_RECORDS_MAX or size + entry_bytes > PUT_BYTES_MAX:
+            calls.append([])
+            size = 0
+        calls[-1].append(position)
+        size += entry_bytes
+    return calls

@@ -14,18 +14,18 @@
 #    8 Functions        consumer, collector, insights: roles, logs, code
 #    9 Event source     how Kinesis drives the consumer without losing an event
 #   10 API              load balancer, listeners, target groups
-#   11 Operations       alarms, dashboard, optional operations host
+#   11 Operations       alarms, dashboard, optional operations host, what every plan says
 #   12 Outputs
 #
 # How to read it: rules and settings are data (maps in the locals), and one resource with for_each turns each map
 # into AWS objects. docs/reference/network.md shows the network rules as tables, and a test keeps both the same.
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 1  Variables
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
-# ── Identity ─────────────────────────────────────────────────────────────────
+# -- Identity -----------------------------------------------------------------
 
 variable "aws_region" {
   description = "The one AWS region that holds everything."
@@ -45,7 +45,14 @@ variable "name_prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.name_prefix))
-    error_message = "name_prefix must be 2-10 lower-case letters and digits and start with a letter: target group names hold 32 characters."
+    error_message = "name_prefix must be 2-10 lower-case letters and digits and start with a letter: target group names hold 32."
+  }
+
+  # Names made from it begin with "<name_prefix>-". AWS keeps sg- for security groups' identifiers, internal- for load
+  # balancers, and sthree- and amzn-s3-demo- for buckets.
+  validation {
+    condition     = !contains(["sg", "internal", "sthree", "amzn", "aws"], var.name_prefix)
+    error_message = "name_prefix must not be sg, internal, sthree, amzn or aws: AWS keeps names that begin so."
   }
 }
 
@@ -69,6 +76,12 @@ variable "unique_suffix" {
     condition     = can(regex("^([a-z0-9][a-z0-9-]{0,28}[a-z0-9])?$", var.unique_suffix))
     error_message = "unique_suffix must be empty or 2-30 lower-case letters, digits and hyphens, with no hyphen at either end."
   }
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (from knowledge, 2026-11-29)
+  validation {
+    condition     = !can(regex("(^|-)s3alias$|-(ol|x)-s3$|-table-s3$|--", var.unique_suffix))
+    error_message = "unique_suffix must not hold -- nor end like a name that S3 keeps: -s3alias, --ol-s3, --x-s3, --table-s3."
+  }
 }
 
 variable "tags" {
@@ -84,8 +97,30 @@ variable "tags" {
   # The least that all services take, which is what S3 takes: letters, digits, spaces and _ . : / = + - @
   # https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_S3Tag.html (as public issues quote it; not read there)
   validation {
-    condition     = alltrue([for key, value in var.tags : can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))])
+    condition = alltrue([
+      for key, value in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value))
+    ])
     error_message = "Tags may hold letters, digits, spaces and _ . : / = + - @ only: keys 1-128 characters, values at most 256."
+  }
+
+  # IAM takes Owner and owner for the same key, and every service at most 50; the stack adds six of its own.
+  validation {
+    condition = length(var.tags) <= 44 && alltrue([
+      for names in values({ for key in setunion(keys(var.tags), local.tag_keys) : lower(key) => key... }) : length(names) == 1
+    ])
+    error_message = "tags may hold 44 keys that differ in more than capitals, also from ${join(", ", local.tag_keys)}."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of every role, where the account demands one. Empty: none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:aws[a-z-]*:iam::[0-9a-z]+:policy/.+)?$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be empty or the ARN of an IAM policy."
   }
 }
 
@@ -101,7 +136,7 @@ variable "force_destroy_buckets" {
   default     = false
 }
 
-# ── Network ──────────────────────────────────────────────────────────────────
+# -- Network ------------------------------------------------------------------
 
 variable "vpc_cidr" {
   description = "Addresses of the VPC: a private range from /16 to /20."
@@ -109,13 +144,13 @@ variable "vpc_cidr" {
   default     = "10.42.0.0/16"
 
   validation {
-    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
-    error_message = "vpc_cidr must be an IPv4 range from /16 to /20: sixteen /24 subnets are cut from it."
+    condition     = can(regex("/(1[6-9]|20)$", var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0) == var.vpc_cidr, false)
+    error_message = "vpc_cidr must be an IPv4 range such as 10.42.0.0/16, from /16 to /20: sixteen /24 subnets are cut from it."
   }
 
   validation {
     condition     = can(regex(local.private_range, var.vpc_cidr))
-    error_message = "vpc_cidr must be a private range (10/8, 172.16/12, 192.168/16 or 100.64/10)."
+    error_message = "vpc_cidr must be a private range: ${local.private_ranges}."
   }
 }
 
@@ -131,7 +166,7 @@ variable "az_count" {
 }
 
 variable "availability_zones" {
-  description = "Names of the zones to use, to pin them. Empty: the first az_count zones of the region."
+  description = "Names of the zones to use, to pin them. Empty: the first az_count zones that have the interface endpoints' services."
   type        = list(string)
   default     = []
 
@@ -157,14 +192,25 @@ variable "subnet_cidrs" {
   }
 
   validation {
-    condition     = alltrue([for cidr in flatten(values(var.subnet_cidrs)) : can(cidrhost(cidr, 0))])
+    condition     = alltrue([for cidr in flatten(values(var.subnet_cidrs)) : try(cidrsubnet(cidr, 0, 0) == cidr, false)])
     error_message = "subnet_cidrs must hold IPv4 ranges such as 10.42.0.0/24."
+  }
+
+  # AWS's least: /28 for a subnet, /27 for one of a load balancer.
+  # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html (from knowledge, 2026-11-29)
+  validation {
+    condition = alltrue(flatten([
+      for tier, cidrs in var.subnet_cidrs : [for cidr in cidrs : try(split("/", cidr)[1] <= (tier == "alb" ? 27 : 28), false)]
+    ]))
+    error_message = "Subnets must be /28 or larger, those of the load balancer (alb) /27 or larger."
   }
 
   validation {
     condition = alltrue([
-      for cidr in flatten(values(var.subnet_cidrs)) :
-      try(tonumber(split("/", cidr)[1]) >= tonumber(split("/", var.vpc_cidr)[1]) && cidrhost("${split("/", cidr)[0]}/${split("/", var.vpc_cidr)[1]}", 0) == cidrhost(var.vpc_cidr, 0), false)
+      for cidr in flatten(values(var.subnet_cidrs)) : try(
+        split("/", cidr)[1] >= local.vpc_bits && cidrhost("${split("/", cidr)[0]}/${local.vpc_bits}", 0) == cidrhost(var.vpc_cidr, 0),
+        false,
+      )
     ])
     error_message = "Every range in subnet_cidrs must lie inside vpc_cidr."
   }
@@ -176,18 +222,62 @@ variable "subnet_cidrs" {
 }
 
 variable "allowed_client_cidrs" {
-  description = "Who may call the load balancer: private ranges, at most four. Empty: the VPC."
+  description = "Who may call the load balancer beside the security group clients: private ranges, at most four."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for cidr in var.allowed_client_cidrs : can(regex(local.private_range, cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)]) && length(var.allowed_client_cidrs) <= 4
-    error_message = "allowed_client_cidrs must hold at most four ranges such as 10.1.0.0/16, all private (in 10/8, 172.16/12, 192.168/16 or 100.64/10): nothing here is public."
+    condition = length(var.allowed_client_cidrs) <= 4 && alltrue([
+      for cidr in var.allowed_client_cidrs : can(regex(local.private_range, cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)
+    ])
+    error_message = "allowed_client_cidrs must hold at most four ranges such as 10.1.0.0/16, all private: ${local.private_ranges}."
+  }
+
+  validation {
+    condition     = length(distinct(var.allowed_client_cidrs)) == length(var.allowed_client_cidrs)
+    error_message = "No range may stand in allowed_client_cidrs twice."
+  }
+}
+
+variable "client_routes" {
+  description = "Ways back to clients outside the VPC: a range of allowed_client_cidrs to a peering (pcx-...) or transit gateway (tgw-...)."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for target in values(var.client_routes) : can(regex("^(pcx|tgw)-[0-9a-f]+$", target))])
+    error_message = "client_routes must lead to peering connections (pcx-...) or transit gateways (tgw-...)."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in keys(var.client_routes) : contains(var.allowed_client_cidrs, cidr)])
+    error_message = "Every range in client_routes must stand in allowed_client_cidrs too: the answers go where requests may come from."
+  }
+
+  validation {
+    condition = !anytrue([
+      for cidr in keys(var.client_routes) : try(
+        split("/", cidr)[1] >= local.vpc_bits && cidrhost("${split("/", cidr)[0]}/${local.vpc_bits}", 0) == cidrhost(var.vpc_cidr, 0),
+        false,
+      )
+    ])
+    error_message = "client_routes must not hold ranges of the VPC itself: they need no route."
+  }
+}
+
+variable "api_hostname" {
+  description = "Name of the API inside the VPC, such as tapstack.example.internal: makes a private zone and an alias. Empty: none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+)?$", var.api_hostname))
+    error_message = "api_hostname must be empty or a name of two parts at least, in lower case, such as tapstack.example.internal."
   }
 }
 
 variable "nat_gateway_mode" {
-  description = "regional: one NAT gateway for the VPC and no public subnet. zonal: one NAT gateway a zone in a subnet of its own, for partitions without the regional kind; those subnets are public in the letter of the word."
+  description = "regional: one NAT gateway and no public subnet. zonal: one a zone, in subnets that are public in the letter of the word."
   type        = string
   default     = "regional"
 
@@ -203,24 +293,13 @@ variable "enable_function_internet_egress" {
   default     = true
 }
 
-variable "interface_endpoints" {
-  description = "Interface endpoints to make, each billed by the hour and zone. kinesis-streams is needed; the others serve containers and the operations host, or code to come."
-  type        = set(string)
-  default     = ["kinesis-streams"]
-
-  validation {
-    condition     = contains(var.interface_endpoints, "kinesis-streams") && alltrue([for name in var.interface_endpoints : contains(["kinesis-streams", "logs", "sqs", "kms", "monitoring", "xray"], name)])
-    error_message = "interface_endpoints must hold kinesis-streams and may add logs, sqs, kms, monitoring and xray."
-  }
-}
-
 variable "enable_vpc_block_public_access" {
   description = "Turn on VPC Block Public Access (block-ingress). It rules every VPC of the account in this region, hence the default."
   type        = bool
   default     = false
 }
 
-# ── Stream ───────────────────────────────────────────────────────────────────
+# -- Stream -------------------------------------------------------------------
 
 variable "stream_mode" {
   description = "PROVISIONED: shards counted from the peak rate. ON_DEMAND: AWS scales them."
@@ -294,10 +373,10 @@ variable "archive_retention_days" {
   }
 }
 
-# ── Functions ────────────────────────────────────────────────────────────────
+# -- Functions ----------------------------------------------------------------
 
 variable "package_dir" {
-  description = "Folder of consumer.zip, collector.zip and insights.zip, which `make package` builds. A plan works before they exist; an apply needs them."
+  description = "Folder of the functions' zips, which `make package` builds. A plan works before they exist; an apply needs them."
   type        = string
   default     = "../dist"
 
@@ -308,7 +387,7 @@ variable "package_dir" {
 }
 
 variable "lambda_runtime" {
-  description = "Lambda runtime that the zips were built for. No list of allowed values: AWS adds runtimes more often than this file changes."
+  description = "Lambda runtime that the zips were built for; any python3.N, as AWS adds some more often than this file changes."
   type        = string
   default     = "python3.13"
 
@@ -387,10 +466,12 @@ variable "reserved_concurrency" {
     error_message = "reserved_concurrency must be -1 or at least 1: 0 would stop the function."
   }
 
-  # An on-demand stream starts with four shards.
   validation {
-    condition     = var.reserved_concurrency.consumer == -1 || var.reserved_concurrency.consumer >= (local.on_demand ? 4 : local.shard_count) * var.parallelization_factor
-    error_message = "reserved_concurrency.consumer must be at least shards * parallelization_factor, or batches of some shards would wait for others."
+    condition = (
+      var.reserved_concurrency.consumer == -1 ||
+      var.reserved_concurrency.consumer >= local.shards_expected * var.parallelization_factor
+    )
+    error_message = "reserved_concurrency.consumer must be at least shards * parallelization_factor, or some shards would wait."
   }
 }
 
@@ -428,13 +509,16 @@ variable "parallelization_factor" {
 }
 
 variable "row_ttl_days" {
-  description = "Days that a row outlives its last change. Must exceed the stream's retention plus the oldest event that is taken."
+  description = "Days that a row outlives its last change: more than retention and oldest event together, or a redelivery counts twice."
   type        = number
   default     = 400
 
   validation {
-    condition     = floor(var.row_ttl_days) == var.row_ttl_days && var.row_ttl_days <= 3650 && var.row_ttl_days > var.stream_retention_hours / 24 + var.event_age_max_days
-    error_message = "row_ttl_days must be a whole number up to 3650 and exceed stream_retention_hours / 24 + event_age_max_days, or a redelivered event could meet a forgotten row and count twice."
+    condition = (
+      floor(var.row_ttl_days) == var.row_ttl_days && var.row_ttl_days <= 3650 &&
+      var.row_ttl_days > var.stream_retention_hours / 24 + var.event_age_max_days
+    )
+    error_message = "row_ttl_days must be whole, at most 3650 and more than stream_retention_hours / 24 + event_age_max_days: see above."
   }
 }
 
@@ -466,8 +550,11 @@ variable "request_bytes_max" {
   default     = 1000000
 
   validation {
-    condition     = floor(var.request_bytes_max) == var.request_bytes_max && var.request_bytes_max >= var.event_bytes_max && var.request_bytes_max <= 1000000
-    error_message = "request_bytes_max must be a whole number, at least event_bytes_max and at most 1,000,000: the load balancer hands a function no more than 1 MB."
+    condition = (
+      floor(var.request_bytes_max) == var.request_bytes_max &&
+      var.request_bytes_max >= var.event_bytes_max && var.request_bytes_max <= 1000000
+    )
+    error_message = "request_bytes_max must be whole, from event_bytes_max to 1,000,000: the load balancer hands a function no more."
   }
 }
 
@@ -482,77 +569,82 @@ variable "log_level" {
   }
 }
 
+variable "enable_tracing" {
+  description = "Trace the functions with X-Ray: one request a second and 5 % of the rest, at $5 a million. No alarm needs it."
+  type        = bool
+  default     = false
+}
+
 variable "log_retention_days" {
-  description = "Days that log groups keep their lines. They hold no payload and no user identifier."
+  description = "Days that logs are kept. They hold no payload and no user identifier. 0: a year in production, 30 days elsewhere."
   type        = number
-  default     = 365
+  default     = 0
 
   validation {
-    condition     = contains([365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be 365 or a longer period that CloudWatch Logs offers."
+    condition = contains(
+      [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days,
+    )
+    error_message = "log_retention_days must be 0 or a period that CloudWatch Logs offers: 1, 3, 5, 7, 14, 30, 60, 90, ... 365, ..."
   }
 }
 
-# ── Table ────────────────────────────────────────────────────────────────────
+# -- Table --------------------------------------------------------------------
 
 variable "table_read_capacity" {
-  description = "Read units between which the table scales by itself."
-  type        = object({ min = number, max = number })
-  default     = { min = 25, max = 1000 }
+  description = "Read units between which the table scales by itself, and how many an event costs, readers of the API among them."
+  type = object({
+    min             = optional(number) # a quarter of what the peak needs
+    max             = optional(number) # twice what the peak needs
+    units_per_event = optional(number, 2)
+  })
+  default = {}
 
   validation {
-    condition     = var.table_read_capacity.min >= 1 && var.table_read_capacity.max >= var.table_read_capacity.min && var.table_read_capacity.max <= 40000
-    error_message = "table_read_capacity needs 1 <= min <= max <= 40,000 (the default quota of a table)."
+    condition     = try(var.table_read_capacity.min >= 1, true) && try(var.table_read_capacity.max >= var.table_read_capacity.min, true)
+    error_message = "table_read_capacity needs 1 <= min <= max."
   }
 
   validation {
-    condition     = var.table_read_capacity.max >= ceil(var.peak_events_per_minute / 60 * var.read_units_per_event)
-    error_message = "table_read_capacity.max is below peak_events_per_minute / 60 * read_units_per_event: the consumer would fall behind at the peak."
+    condition     = var.table_read_capacity.units_per_event > 0 && var.table_read_capacity.units_per_event <= 100
+    error_message = "table_read_capacity.units_per_event must be above 0 and at most 100."
   }
-}
-
-variable "read_units_per_event" {
-  description = "Read units that one event costs, with what readers of the API need beside it; only checks table_read_capacity.max against the peak."
-  type        = number
-  default     = 2
 
   validation {
-    condition     = var.read_units_per_event > 0 && var.read_units_per_event <= 100
-    error_message = "read_units_per_event must be above 0 and at most 100."
+    condition     = try(var.table_read_capacity.max >= local.peak_events_per_s * var.table_read_capacity.units_per_event, true)
+    error_message = "table_read_capacity.max is below peak_events_per_minute / 60 * units_per_event: the consumer would fall behind."
   }
 }
 
 variable "table_write_capacity" {
-  description = "Write units between which the table scales by itself. While it catches up, events wait in the stream."
-  type        = object({ min = number, max = number })
-  default     = { min = 100, max = 2000 }
+  description = "Write units between which the table scales by itself, and how many an event costs. Meanwhile events wait in the stream."
+  type = object({
+    min             = optional(number) # a quarter of what the peak needs
+    max             = optional(number) # twice what the peak needs
+    units_per_event = optional(number, 4)
+  })
+  default = {}
 
   validation {
-    condition     = var.table_write_capacity.min >= 1 && var.table_write_capacity.max >= var.table_write_capacity.min && var.table_write_capacity.max <= 40000
-    error_message = "table_write_capacity needs 1 <= min <= max <= 40,000 (the default quota of a table)."
+    condition     = try(var.table_write_capacity.min >= 1, true) && try(var.table_write_capacity.max >= var.table_write_capacity.min, true)
+    error_message = "table_write_capacity needs 1 <= min <= max."
   }
 
   validation {
-    condition     = var.table_write_capacity.max >= ceil(var.peak_events_per_minute / 60 * var.write_units_per_event)
-    error_message = "table_write_capacity.max is below peak_events_per_minute / 60 * write_units_per_event: the consumer would fall behind at the peak."
+    condition     = var.table_write_capacity.units_per_event > 0 && var.table_write_capacity.units_per_event <= 100
+    error_message = "table_write_capacity.units_per_event must be above 0 and at most 100."
   }
-}
-
-variable "write_units_per_event" {
-  description = "Write units that one event costs; only checks table_write_capacity.max against the peak."
-  type        = number
-  default     = 4
 
   validation {
-    condition     = var.write_units_per_event > 0 && var.write_units_per_event <= 100
-    error_message = "write_units_per_event must be above 0 and at most 100."
+    condition     = try(var.table_write_capacity.max >= local.peak_events_per_s * var.table_write_capacity.units_per_event, true)
+    error_message = "table_write_capacity.max is below peak_events_per_minute / 60 * units_per_event: the consumer would fall behind."
   }
 }
 
 variable "table_target_utilization_percent" {
-  description = "Use of the table's capacity that auto scaling steers to."
+  description = "Use of the table's capacity that auto scaling steers to. Above it events wait in the stream; nothing is lost."
   type        = number
-  default     = 60
+  default     = 80
 
   validation {
     condition     = var.table_target_utilization_percent >= 20 && var.table_target_utilization_percent <= 90
@@ -561,12 +653,12 @@ variable "table_target_utilization_percent" {
 }
 
 variable "restrict_table_to_vpc" {
-  description = "Deny reads and writes of the table's items that do not come through the VPC's own endpoint. Console and laptops then see no items; use the operations host."
+  description = "Deny reads and writes of items that do not come through the VPC's own endpoint: console and laptops see no items."
   type        = bool
   default     = true
 }
 
-# ── API ──────────────────────────────────────────────────────────────────────
+# -- API ----------------------------------------------------------------------
 
 variable "certificate_arn" {
   description = "ACM certificate of the load balancer. Empty: plain HTTP, if allow_plain_http is true."
@@ -574,8 +666,8 @@ variable "certificate_arn" {
   default     = ""
 
   validation {
-    condition     = can(regex("^(arn:aws[a-z-]*:(acm|iam):.+)?$", var.certificate_arn))
-    error_message = "certificate_arn must be empty or the ARN of a certificate."
+    condition     = can(regex("^(arn:aws[a-z-]*:(acm:${var.aws_region}|iam:):.+)?$", var.certificate_arn))
+    error_message = "certificate_arn must be empty or the ARN of a certificate, of ACM in aws_region or of IAM."
   }
 
   validation {
@@ -590,19 +682,8 @@ variable "allow_plain_http" {
   default     = true
 }
 
-variable "ssl_policy" {
-  description = "TLS versions and ciphers of the HTTPS listener."
-  type        = string
-  default     = "ELBSecurityPolicy-TLS13-1-2-2021-06"
-
-  validation {
-    condition     = startswith(var.ssl_policy, "ELBSecurityPolicy-TLS13-")
-    error_message = "ssl_policy must be one of the ELBSecurityPolicy-TLS13- policies."
-  }
-}
-
 variable "api_services" {
-  description = "Services behind the load balancer. target_type lambda names one of the functions of this stack by the service's own name; ip makes a target group that containers register with."
+  description = "Services behind the load balancer: lambda is the function of that name, ip a target group that containers register with."
   type = map(object({
     priority          = number
     target_type       = optional(string, "lambda")
@@ -630,13 +711,38 @@ variable "api_services" {
   }
 
   validation {
-    condition     = alltrue([for name, service in var.api_services : service.target_type == "ip" || (service.target_type == "lambda" && contains(["collector", "insights"], name))])
+    condition = alltrue([
+      for name, service in var.api_services :
+      service.target_type == "ip" || (service.target_type == "lambda" && contains(["collector", "insights"], name))
+    ])
     error_message = "target_type must be ip, or lambda for the services collector and insights."
   }
 
   validation {
-    condition     = alltrue([for service in values(var.api_services) : length(service.paths) > 0 && length(service.methods) > 0 && length(service.paths) + length(service.methods) <= 5])
+    condition = alltrue([
+      for service in values(var.api_services) :
+      length(service.paths) > 0 && length(service.methods) > 0 && length(service.paths) + length(service.methods) <= 5
+    ])
     error_message = "A listener rule holds at least one path and one method, and at most five of both together."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for service in values(var.api_services) : [
+        [for path in service.paths : can(regex("^/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}$", path))],
+        [for method in service.methods : can(regex("^[A-Z_-]{1,40}$", method))],
+        can(regex("^(/[!-~]*)?$", service.health_check_path)),
+      ]
+    ]))
+    error_message = "Paths start with / and hold what a listener rule takes: 128 characters, * and ? as wildcards; methods are capitals."
+  }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.api_services) :
+      floor(service.priority) == service.priority && service.priority >= 1 && service.priority <= 50000
+    ])
+    error_message = "A priority in api_services must be a whole number, 1-50,000."
   }
 
   validation {
@@ -645,7 +751,9 @@ variable "api_services" {
   }
 
   validation {
-    condition     = alltrue([for service in values(var.api_services) : service.target_type == "lambda" || service.health_check_path != ""])
+    condition = alltrue([
+      for service in values(var.api_services) : service.target_type == "lambda" || service.health_check_path != ""
+    ])
     error_message = "A service with ip targets needs a health_check_path."
   }
 }
@@ -656,12 +764,15 @@ variable "ip_target_port" {
   default     = 8443
 
   validation {
-    condition     = var.ip_target_port >= 1024 && var.ip_target_port <= 65535 && var.ip_target_port != 3389
-    error_message = "ip_target_port must be 1024-65535 and not 3389."
+    condition = (
+      floor(var.ip_target_port) == var.ip_target_port &&
+      var.ip_target_port >= 1024 && var.ip_target_port <= 65535 && var.ip_target_port != 3389
+    )
+    error_message = "ip_target_port must be a whole number, 1024-65535 and not 3389."
   }
 }
 
-# ── Operations ───────────────────────────────────────────────────────────────
+# -- Operations ---------------------------------------------------------------
 
 variable "alarm_email" {
   description = "Address that hears about alarms; AWS asks it to confirm. Empty: no subscription."
@@ -675,13 +786,13 @@ variable "alarm_email" {
 }
 
 variable "alarm_thresholds" {
-  description = "Where alarms begin: minutes that the consumer lags, percent of records in quarantine, late events in 15 minutes, 5xx answers in 5 minutes, latency of the API in seconds (p99)."
+  description = "Where alarms begin."
   type = object({
-    iterator_age_minutes = optional(number, 15)
-    quarantine_percent   = optional(number, 1)
-    late_events          = optional(number, 1000)
-    api_5xx              = optional(number, 5)
-    api_latency_s        = optional(number, 2)
+    iterator_age_minutes = optional(number, 15)   # that the consumer lags
+    quarantine_percent   = optional(number, 1)    # of records
+    late_events          = optional(number, 1000) # in 15 minutes
+    api_5xx              = optional(number, 5)    # answers in 5 minutes
+    api_latency_s        = optional(number, 2)    # one request in a hundred is slower
   })
   default = {}
 
@@ -698,38 +809,30 @@ variable "enable_operations_host" {
 }
 
 variable "ssh_allowed_cidr" {
-  description = "Range that may open SSH to the operations host. Empty: the VPC. Nothing else listens on port 22, and without the host no rule for it exists."
+  description = "Range that may open SSH to the operations host. Empty: the VPC. Without the host no rule for port 22 exists."
   type        = string
   default     = ""
 
   validation {
-    condition     = var.ssh_allowed_cidr == "" || (can(regex(local.private_range, var.ssh_allowed_cidr)) && try(cidrsubnet(var.ssh_allowed_cidr, 0, 0) == var.ssh_allowed_cidr, false))
-    error_message = "ssh_allowed_cidr must be empty or a private range (in 10/8, 172.16/12, 192.168/16 or 100.64/10) such as 10.1.0.0/16."
-  }
-}
-
-variable "operations_instance_type" {
-  description = "Instance type of the operations host (arm64)."
-  type        = string
-  default     = "t4g.nano"
-
-  validation {
-    condition     = can(regex("^[a-z0-9]+g[a-z]*\\.[a-z0-9]+$", var.operations_instance_type))
-    error_message = "operations_instance_type must be a Graviton type such as t4g.nano."
+    condition = var.ssh_allowed_cidr == "" || (
+      can(regex(local.private_range, var.ssh_allowed_cidr)) &&
+      try(cidrsubnet(var.ssh_allowed_cidr, 0, 0) == var.ssh_allowed_cidr, false)
+    )
+    error_message = "ssh_allowed_cidr must be empty or a private range such as 10.1.0.0/16: ${local.private_ranges}."
   }
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 2  Locals
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
 data "aws_availability_zones" "available" {
-  #checkov:skip=CKV_AWS_394: filtering by name would hard-code the zones of one region; var.availability_zones pins them where that is wanted
+  #checkov:skip=CKV_AWS_394: filtering by name would hard-code the zones of one region; var.availability_zones pins them
   state = "available"
 
   # Local and Wavelength zones have neither NAT gateways nor load balancers of the kind used here.
@@ -739,7 +842,15 @@ data "aws_availability_zones" "available" {
   }
 }
 
-# ── Names, tags, toggles ─────────────────────────────────────────────────────
+# Not every zone has every service. https://github.com/terraform-aws-modules/terraform-aws-vpc/issues/462
+data "aws_vpc_endpoint_service" "interface" {
+  for_each = toset(keys(local.interface_endpoints))
+
+  service      = each.key
+  service_type = "Interface"
+}
+
+# -- Names, tags, toggles -----------------------------------------------------
 
 locals {
   account_id = data.aws_caller_identity.current.account_id
@@ -755,6 +866,9 @@ locals {
     Environment = var.environment
     ManagedBy   = "terraform"
   }, var.tags)
+  tag_keys = ["Project", "Environment", "ManagedBy", "Name", "Purpose", "Tier"]
+
+  log_retention_days = var.log_retention_days > 0 ? var.log_retention_days : var.environment == "production" ? 365 : 30
 
   on_demand    = var.stream_mode == "ON_DEMAND"
   regional_nat = var.nat_gateway_mode == "regional"
@@ -764,7 +878,7 @@ locals {
   ip_services     = { for name, service in var.api_services : name => service if service.target_type == "ip" }
 }
 
-# ── Sizes ────────────────────────────────────────────────────────────────────
+# -- Sizes --------------------------------------------------------------------
 
 locals {
   # A shard takes 1,000 records and 1 MB a second: the scarcer of both decides. Two shards at least, so that one hot
@@ -776,29 +890,61 @@ locals {
     local.peak_events_per_s * var.event_bytes_average / 1000000,
   )))
 
+  # An on-demand stream starts with four shards, and AWS adds some as the traffic grows: as many as these for the peak.
+  shards_expected = local.on_demand ? max(4, local.shard_count) : local.shard_count
+
   # Counters are kept in lanes so that batches of different shards do not write the same row. Fewer lanes than four
-  # would save nothing; an on-demand stream starts with four shards.
-  lane_count = local.on_demand ? 4 : min(1000, max(4, local.shard_count))
+  # would save nothing.
+  lane_count = min(1000, max(4, local.shards_expected))
+
+  # Auto scaling keeps capacity where the use is target_utilization of it. It starts at a quarter of what the peak needs,
+  # so that nights are cheap, and may go to twice that, to catch up. Each step grows it at most by 1/target_utilization
+  # and takes about three minutes: two of use above the target, one for the change.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html, read 2026-11-29
+  target_utilization = var.table_target_utilization_percent / 100
+  table_wanted       = { read = var.table_read_capacity, write = var.table_write_capacity }
+  table_peak = {
+    for kind, wanted in local.table_wanted :
+    kind => ceil(local.peak_events_per_s * wanted.units_per_event / local.target_utilization)
+  }
+  table_capacity = {
+    for kind, wanted in local.table_wanted : kind => {
+      min = coalesce(wanted.min, min(max(25, ceil(local.table_peak[kind] / 4)), coalesce(wanted.max, 2 * local.table_peak[kind] + 100)))
+      max = coalesce(wanted.max, max(100, 2 * local.table_peak[kind], coalesce(wanted.min, 1)))
+    }
+  }
+  table_ramp_steps = ceil(log(local.table_peak["write"] / local.table_capacity["write"].min, 1 / local.target_utilization))
 }
 
-# ── Addresses ────────────────────────────────────────────────────────────────
+# -- Addresses ----------------------------------------------------------------
 
 locals {
   # 10/8, 172.16/12, 192.168/16 and 100.64/10, and nothing wider. (RFC 1918, and RFC 6598 for the last)
-  private_range = "^(10(\\.[0-9]+){3}/([89]|[12][0-9]|3[0-2])|172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]+){2}/(1[2-9]|2[0-9]|3[0-2])|192\\.168(\\.[0-9]+){2}/(1[6-9]|2[0-9]|3[0-2])|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])(\\.[0-9]+){2}/([12][0-9]|3[0-2]))$"
+  private_ranges = "in 10/8, 172.16/12, 192.168/16 or 100.64/10"
+  private_range = join("", [
+    "^(10(\\.[0-9]+){3}/([89]|[12][0-9]|3[0-2])|",
+    "172\\.(1[6-9]|2[0-9]|3[01])(\\.[0-9]+){2}/(1[2-9]|2[0-9]|3[0-2])|",
+    "192\\.168(\\.[0-9]+){2}/(1[6-9]|2[0-9]|3[0-2])|",
+    "100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])(\\.[0-9]+){2}/([12][0-9]|3[0-2]))$",
+  ])
 
-  azs = length(var.availability_zones) > 0 ? var.availability_zones : slice(data.aws_availability_zones.available.names, 0, var.az_count)
+  azs_served = [
+    for az in data.aws_availability_zones.available.names : az
+    if alltrue([for service in data.aws_vpc_endpoint_service.interface : contains(service.availability_zones, az)])
+  ]
+  azs_first = slice(local.azs_served, 0, min(var.az_count, length(local.azs_served)))
+  azs       = length(var.availability_zones) > 0 ? var.availability_zones : local.azs_first
 
   # Every tier gets four consecutive /24 of the VPC, one a zone and the rest spare. egress exists with zonal NAT only
   # and takes a /28 of its block, which is too small for anything but the gateway.
   tiers     = concat(["app", "alb", "endpoint"], local.regional_nat ? [] : ["egress"])
   tier_slot = { app = 0, alb = 4, endpoint = 8, egress = 12 }
-  newbits   = 24 - tonumber(split("/", var.vpc_cidr)[1])
+  vpc_bits  = tonumber(split("/", var.vpc_cidr)[1])
 
   computed_cidrs = {
     for tier, slot in local.tier_slot : tier => [
       for index in range(var.az_count) :
-      tier == "egress" ? cidrsubnet(cidrsubnet(var.vpc_cidr, local.newbits, slot + index), 4, 0) : cidrsubnet(var.vpc_cidr, local.newbits, slot + index)
+      cidrsubnet(cidrsubnet(var.vpc_cidr, 24 - local.vpc_bits, slot + index), tier == "egress" ? 4 : 0, 0)
     ]
   }
 
@@ -808,18 +954,16 @@ locals {
       for index, az in local.azs : "${tier}-${az}" => {
         tier = tier
         az   = az
-        cidr = length(var.subnet_cidrs[tier]) > 0 ? var.subnet_cidrs[tier][index] : local.computed_cidrs[tier][index]
+        cidr = try(var.subnet_cidrs[tier][index], local.computed_cidrs[tier][index])
       }
     }
   ]...)
 
   tier_cidrs      = { for tier in local.tiers : tier => [for az in local.azs : local.subnets["${tier}-${az}"].cidr] }
   tier_subnet_ids = { for tier in local.tiers : tier => [for az in local.azs : aws_subnet.private["${tier}-${az}"].id] }
-
-  client_cidrs = length(var.allowed_client_cidrs) > 0 ? var.allowed_client_cidrs : [var.vpc_cidr]
 }
 
-# ── Network rules, as data (docs/reference/network.md shows the same tables) ──
+# -- Network rules, as data (docs/reference/network.md shows the same tables) --
 
 locals {
   # Names used by the rules below.
@@ -834,156 +978,204 @@ locals {
     ephemeral_high = { from = 3390, to = 65535, protocol = "tcp" } # internet, not even for replies
   }
 
-  # When a rule exists.
+  # When a rule exists; one that names none exists always.
   conditions = {
     always          = true
     https           = local.https
     ip_targets      = length(local.ip_services) > 0
     operations_host = var.enable_operations_host
-    host_https      = var.enable_operations_host && local.https
     internet_egress = var.enable_function_internet_egress
-    zonal_nat       = !local.regional_nat
-    more_endpoints  = length(var.interface_endpoints) > 1 # private DNS leads every caller of their services to them
   }
 
-  # Whom a network ACL rule is about.
+  # Whom a rule is about, by addresses.
   peer_cidrs = {
     alb      = local.tier_cidrs["alb"]
     app      = local.tier_cidrs["app"]
     endpoint = local.tier_cidrs["endpoint"]
-    clients  = local.client_cidrs
+    clients  = var.allowed_client_cidrs
     ssh      = [var.ssh_allowed_cidr != "" ? var.ssh_allowed_cidr : var.vpc_cidr]
     vpc      = [var.vpc_cidr]
     internet = ["0.0.0.0/0"]
   }
 
-  # Network ACLs keep no connection state, so each direction is listed. Order matters: named neighbours first (1xx),
-  # then a denial of the rest of the VPC (300), then the internet (4xx), which in the app tier means NAT and the
+  # Network ACLs keep no connection state, so each direction is listed, by tier. Order matters: named neighbours first
+  # (1xx), then a denial of the rest of the VPC (300), then the internet (4xx), which in the app tier means NAT and the
   # gateway endpoints for DynamoDB and S3, whose addresses are public ranges. AWS's resolver, DHCP, time and metadata
   # addresses are never filtered by network ACLs, so no rule names them.
-  # A rule with several peer ranges takes consecutive numbers.
-  network_acl_rules = [
-    { tier = "alb", direction = "in", number = 100, action = "allow", ports = "http", peer = "clients", when = "always", why = "Clients; with a certificate this port only redirects to 443" },
-    { tier = "alb", direction = "in", number = 110, action = "allow", ports = "https", peer = "clients", when = "https", why = "Clients" },
-    { tier = "alb", direction = "in", number = 120, action = "allow", ports = "ephemeral", peer = "app", when = "ip_targets", why = "Replies of ip targets" },
-    { tier = "alb", direction = "in", number = 130, action = "allow", ports = "http", peer = "app", when = "operations_host", why = "Operations host; the groups keep the functions out" },
-    { tier = "alb", direction = "in", number = 140, action = "allow", ports = "https", peer = "app", when = "host_https", why = "Operations host; the groups keep the functions out" },
-    { tier = "alb", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "clients", when = "always", why = "Replies to clients" },
-    { tier = "alb", direction = "out", number = 120, action = "allow", ports = "ip_target", peer = "app", when = "ip_targets", why = "Requests and health checks to ip targets; Lambda targets need no network path" },
-    { tier = "alb", direction = "out", number = 130, action = "allow", ports = "ephemeral", peer = "app", when = "operations_host", why = "Replies to the operations host" },
+  # A rule with several peer ranges takes consecutive numbers. AWS's quota is 20 rules a direction; with everything on,
+  # four client ranges and three zones, the load balancer's tier has 17.
+  network_acl_rules = {
+    alb-in = [
+      { number = 100, ports = "http", peer = "clients", why = "Clients elsewhere; with a certificate this port only redirects to 443" },
+      { number = 110, ports = "https", peer = "clients", when = "https", why = "Clients elsewhere" },
+      { number = 120, ports = "ephemeral", peer = "app", when = "ip_targets", why = "Replies of ip targets" },
+      { number = 130, ports = "http", peer = "app", why = "Clients in the app tier; the groups keep everything else there out" },
+      { number = 140, ports = "https", peer = "app", when = "https", why = "Clients in the app tier" },
+    ]
+    alb-out = [
+      { number = 100, ports = "ephemeral", peer = "clients", why = "Replies to clients elsewhere" },
+      { number = 120, ports = "ip_target", peer = "app", when = "ip_targets", why = "Requests and health checks to ip targets" },
+      { number = 130, ports = "ephemeral", peer = "app", why = "Replies to clients in the app tier" },
+    ]
 
-    { tier = "app", direction = "in", number = 100, action = "allow", ports = "ip_target", peer = "alb", when = "ip_targets", why = "Requests and health checks to ip targets" },
-    { tier = "app", direction = "in", number = 120, action = "allow", ports = "ephemeral", peer = "endpoint", when = "always", why = "Replies of interface endpoints" },
-    { tier = "app", direction = "in", number = 140, action = "allow", ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH to the operations host" },
-    { tier = "app", direction = "in", number = 150, action = "allow", ports = "ephemeral", peer = "alb", when = "operations_host", why = "Replies of the load balancer to the operations host" },
-    { tier = "app", direction = "in", number = 300, action = "deny", ports = "all", peer = "vpc", when = "always", why = "The rest of the VPC, before the wide rules" },
-    { tier = "app", direction = "in", number = 400, action = "allow", ports = "ephemeral_low", peer = "internet", when = "always", why = "Replies through NAT and gateway endpoints" },
-    { tier = "app", direction = "in", number = 410, action = "allow", ports = "ephemeral_high", peer = "internet", when = "always", why = "Replies through NAT and gateway endpoints" },
-    { tier = "app", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "alb", when = "ip_targets", why = "Replies of ip targets" },
-    { tier = "app", direction = "out", number = 120, action = "allow", ports = "https", peer = "endpoint", when = "always", why = "Kinesis and the other interface endpoints" },
-    { tier = "app", direction = "out", number = 140, action = "allow", ports = "ephemeral", peer = "ssh", when = "operations_host", why = "Replies of the operations host" },
-    { tier = "app", direction = "out", number = 150, action = "allow", ports = "http", peer = "alb", when = "operations_host", why = "Operations host to the API" },
-    { tier = "app", direction = "out", number = 160, action = "allow", ports = "https", peer = "alb", when = "host_https", why = "Operations host to the API" },
-    { tier = "app", direction = "out", number = 300, action = "deny", ports = "all", peer = "vpc", when = "always", why = "The rest of the VPC, before the wide rules" },
-    { tier = "app", direction = "out", number = 400, action = "allow", ports = "https", peer = "internet", when = "always", why = "DynamoDB and S3 through gateway endpoints, the internet through NAT" },
+    app-in = [
+      { number = 100, ports = "ip_target", peer = "alb", when = "ip_targets", why = "Requests and health checks to ip targets" },
+      { number = 120, ports = "ephemeral", peer = "endpoint", why = "Replies of interface endpoints" },
+      { number = 140, ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH to the operations host" },
+      { number = 150, ports = "ephemeral", peer = "alb", why = "Replies of the load balancer to clients" },
+      { number = 300, action = "deny", ports = "all", peer = "vpc", why = "The rest of the VPC, before the wide rules" },
+      { number = 400, ports = "ephemeral_low", peer = "internet", why = "Replies through NAT and gateway endpoints" },
+      { number = 410, ports = "ephemeral_high", peer = "internet", why = "Replies through NAT and gateway endpoints" },
+    ]
+    app-out = [
+      { number = 100, ports = "ephemeral", peer = "alb", when = "ip_targets", why = "Replies of ip targets" },
+      { number = 120, ports = "https", peer = "endpoint", why = "Kinesis, and other interface endpoints" },
+      { number = 140, ports = "ephemeral", peer = "ssh", when = "operations_host", why = "Replies of the operations host" },
+      { number = 150, ports = "http", peer = "alb", why = "Clients to the API" },
+      { number = 160, ports = "https", peer = "alb", when = "https", why = "Clients to the API" },
+      { number = 300, action = "deny", ports = "all", peer = "vpc", why = "The rest of the VPC, before the wide rules" },
+      { number = 400, ports = "https", peer = "internet", why = "DynamoDB and S3 through gateway endpoints, the internet through NAT" },
+    ]
 
-    { tier = "endpoint", direction = "in", number = 100, action = "allow", ports = "https", peer = "app", when = "always", why = "Callers of interface endpoints" },
-    { tier = "endpoint", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "app", when = "always", why = "Replies of interface endpoints" },
+    endpoint-in = [
+      { number = 100, ports = "https", peer = "app", why = "Callers of interface endpoints" },
+    ]
+    endpoint-out = [
+      { number = 100, ports = "ephemeral", peer = "app", why = "Replies of interface endpoints" },
+    ]
 
-    { tier = "egress", direction = "in", number = 100, action = "allow", ports = "https", peer = "app", when = "zonal_nat", why = "Traffic to be translated" },
-    { tier = "egress", direction = "in", number = 300, action = "deny", ports = "all", peer = "vpc", when = "zonal_nat", why = "The rest of the VPC, before the wide rules" },
-    { tier = "egress", direction = "in", number = 400, action = "allow", ports = "ephemeral_low", peer = "internet", when = "zonal_nat", why = "Replies from the internet" },
-    { tier = "egress", direction = "in", number = 410, action = "allow", ports = "ephemeral_high", peer = "internet", when = "zonal_nat", why = "Replies from the internet" },
-    { tier = "egress", direction = "out", number = 100, action = "allow", ports = "ephemeral", peer = "app", when = "zonal_nat", why = "Translated replies" },
-    { tier = "egress", direction = "out", number = 300, action = "deny", ports = "all", peer = "vpc", when = "zonal_nat", why = "The rest of the VPC, before the wide rules" },
-    { tier = "egress", direction = "out", number = 400, action = "allow", ports = "https", peer = "internet", when = "zonal_nat", why = "Translated traffic" },
-  ]
-
-  network_acl_entries = merge([
-    for rule in local.network_acl_rules : {
-      for index, cidr in local.peer_cidrs[rule.peer] : "${rule.tier}-${rule.direction}-${rule.number + index}" => merge(rule, {
-        number = rule.number + index
-        cidr   = cidr
-      })
-    } if local.conditions[rule.when]
-  ]...)
-
-  # One group for each role. Peers are another group, a gateway endpoint's prefix list, or ranges from peer_cidrs.
-  security_groups = {
-    alb        = { when = "always", why = "Internal load balancer" }
-    consumer   = { when = "always", why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
-    collector  = { when = "always", why = "Collector function: writes to the stream" }
-    insights   = { when = "always", why = "Insights function: reads DynamoDB" }
-    endpoints  = { when = "always", why = "Interface endpoints" }
-    services   = { when = "ip_targets", why = "API services with ip targets" }
-    operations = { when = "operations_host", why = "Operations host" }
+    # The tier exists with zonal NAT only.
+    egress-in = [
+      { number = 100, ports = "https", peer = "app", why = "Traffic to be translated" },
+      { number = 300, action = "deny", ports = "all", peer = "vpc", why = "The rest of the VPC, before the wide rules" },
+      { number = 400, ports = "ephemeral_low", peer = "internet", why = "Replies from the internet" },
+      { number = 410, ports = "ephemeral_high", peer = "internet", why = "Replies from the internet" },
+    ]
+    egress-out = [
+      { number = 100, ports = "ephemeral", peer = "app", why = "Translated replies" },
+      { number = 300, action = "deny", ports = "all", peer = "vpc", why = "The rest of the VPC, before the wide rules" },
+      { number = 400, ports = "https", peer = "internet", why = "Translated traffic" },
+    ]
   }
 
-  # Security groups keep connection state, so only the side that opens a connection is listed, once where it leaves
-  # and once where it arrives.
-  security_group_rules = [
-    { group = "alb", direction = "in", ports = "http", peer = "clients", when = "always", why = "Clients; with a certificate this port only redirects to 443" },
-    { group = "alb", direction = "in", ports = "https", peer = "clients", when = "https", why = "Clients" },
-    { group = "alb", direction = "in", ports = "http", peer = "group:operations", when = "operations_host", why = "Operations host to the API" },
-    { group = "alb", direction = "in", ports = "https", peer = "group:operations", when = "host_https", why = "Operations host to the API" },
-    { group = "alb", direction = "out", ports = "ip_target", peer = "group:services", when = "ip_targets", why = "Requests and health checks to ip targets" },
+  network_acl_entries = merge(flatten([
+    for place, rules in local.network_acl_rules : [
+      for rule in rules : {
+        for index, cidr in local.peer_cidrs[rule.peer] : "${place}-${rule.number + index}" => {
+          tier   = split("-", place)[0]
+          egress = endswith(place, "-out")
+          number = rule.number + index
+          action = try(rule.action, "allow")
+          ports  = local.ports[rule.ports]
+          cidr   = cidr
+        }
+      } if local.conditions[try(rule.when, "always")] && contains(local.tiers, split("-", place)[0])
+    ]
+  ])...)
 
-    { group = "consumer", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "always", why = "Read and write the table" },
-    { group = "consumer", direction = "out", ports = "https", peer = "prefix-list:s3", when = "always", why = "Store quarantined and late events" },
-    { group = "consumer", direction = "out", ports = "https", peer = "group:endpoints", when = "more_endpoints", why = "AWS through interface endpoints" },
-    { group = "consumer", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+  # One group for each role.
+  security_groups = {
+    alb        = { why = "Internal load balancer" }
+    clients    = { why = "Attach it, and you may call the API: opens connections to the load balancer and nothing else" }
+    consumer   = { why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
+    collector  = { why = "Collector function: writes to the stream" }
+    insights   = { why = "Insights function: reads DynamoDB" }
+    endpoints  = { why = "Interface endpoints" }
+    services   = { when = "ip_targets", why = "API services with ip targets" }
+    operations = { when = "operations_host", why = "Operations host; it has the group clients as well" }
+  }
 
-    { group = "collector", direction = "out", ports = "https", peer = "group:endpoints", when = "always", why = "Write to Kinesis" },
-    { group = "collector", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+  # Peers are another group, a gateway endpoint's prefix list, or ranges from peer_cidrs. Security groups keep
+  # connection state, so only the side that opens a connection is listed, once where it leaves and once where it
+  # arrives.
+  security_group_rules = {
+    alb-in = [
+      { ports = "http", peer = "group:clients", why = "Clients; with a certificate this port only redirects to 443" },
+      { ports = "https", peer = "group:clients", when = "https", why = "Clients" },
+      { ports = "http", peer = "clients", why = "Clients elsewhere; with a certificate this port only redirects to 443" },
+      { ports = "https", peer = "clients", when = "https", why = "Clients elsewhere" },
+    ]
+    alb-out = [
+      { ports = "ip_target", peer = "group:services", when = "ip_targets", why = "Requests and health checks to ip targets" },
+    ]
 
-    { group = "insights", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "always", why = "Read the table" },
-    { group = "insights", direction = "out", ports = "https", peer = "group:endpoints", when = "more_endpoints", why = "AWS through interface endpoints" },
-    { group = "insights", direction = "out", ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    clients-out = [
+      { ports = "http", peer = "group:alb", why = "The API" },
+      { ports = "https", peer = "group:alb", when = "https", why = "The API" },
+    ]
 
-    { group = "endpoints", direction = "in", ports = "https", peer = "group:collector", when = "always", why = "Collector to Kinesis" },
-    { group = "endpoints", direction = "in", ports = "https", peer = "group:consumer", when = "more_endpoints", why = "Consumer to AWS" },
-    { group = "endpoints", direction = "in", ports = "https", peer = "group:insights", when = "more_endpoints", why = "Insights to AWS" },
-    { group = "endpoints", direction = "in", ports = "https", peer = "group:services", when = "ip_targets", why = "API services to AWS" },
-    { group = "endpoints", direction = "in", ports = "https", peer = "group:operations", when = "operations_host", why = "Operations host to AWS" },
+    consumer-out = [
+      { ports = "https", peer = "prefix-list:dynamodb", why = "Read and write the table" },
+      { ports = "https", peer = "prefix-list:s3", why = "Store quarantined and late events" },
+      { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    ]
 
-    { group = "services", direction = "in", ports = "ip_target", peer = "group:alb", when = "ip_targets", why = "Requests and health checks" },
-    { group = "services", direction = "out", ports = "https", peer = "group:endpoints", when = "ip_targets", why = "AWS through interface endpoints" },
-    { group = "services", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "ip_targets", why = "Read the table" },
-    { group = "services", direction = "out", ports = "https", peer = "prefix-list:s3", when = "ip_targets", why = "Layers of container images" },
-    { group = "services", direction = "out", ports = "https", peer = "internet", when = "ip_targets", why = "Container registry, through NAT" },
+    collector-out = [
+      { ports = "https", peer = "group:endpoints", why = "Write to Kinesis" },
+      { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    ]
 
-    { group = "operations", direction = "in", ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH" },
-    { group = "operations", direction = "out", ports = "http", peer = "group:alb", when = "operations_host", why = "Operations host to the API" },
-    { group = "operations", direction = "out", ports = "https", peer = "group:alb", when = "host_https", why = "Operations host to the API" },
-    { group = "operations", direction = "out", ports = "https", peer = "group:endpoints", when = "operations_host", why = "AWS through interface endpoints" },
-    { group = "operations", direction = "out", ports = "https", peer = "prefix-list:dynamodb", when = "operations_host", why = "Read and write the table" },
-    { group = "operations", direction = "out", ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read what was set aside" },
-    { group = "operations", direction = "out", ports = "https", peer = "internet", when = "operations_host", why = "Session Manager, through NAT" },
-  ]
+    insights-out = [
+      { ports = "https", peer = "prefix-list:dynamodb", why = "Read the table" },
+      { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    ]
 
-  # One entry a peer range; a group or prefix list is a single entry.
-  security_group_entries = merge([
-    for rule in local.security_group_rules : {
-      for index, cidr in lookup(local.peer_cidrs, rule.peer, [null]) :
-      "${rule.group}-${rule.direction}-${rule.ports}-${replace(rule.peer, "/^.*:/", "")}${index == 0 ? "" : "-${index}"}" => {
-        group       = rule.group
-        direction   = rule.direction
-        ports       = local.ports[rule.ports]
-        why         = rule.why
-        cidr        = cidr
-        peer_group  = startswith(rule.peer, "group:") ? trimprefix(rule.peer, "group:") : null
-        prefix_list = startswith(rule.peer, "prefix-list:") ? trimprefix(rule.peer, "prefix-list:") : null
-      }
-    } if local.conditions[rule.when]
-  ]...)
+    # Private DNS leads everybody in the VPC to an interface endpoint: one more endpoint needs a rule for each caller.
+    endpoints-in = [
+      { ports = "https", peer = "group:collector", why = "Collector to Kinesis" },
+      { ports = "https", peer = "group:services", when = "ip_targets", why = "API services to Kinesis" },
+      { ports = "https", peer = "group:operations", when = "operations_host", why = "Operations host to Kinesis" },
+    ]
+
+    services-in = [
+      { ports = "ip_target", peer = "group:alb", when = "ip_targets", why = "Requests and health checks" },
+    ]
+    services-out = [
+      { ports = "https", peer = "group:endpoints", when = "ip_targets", why = "Kinesis through its interface endpoint" },
+      { ports = "https", peer = "prefix-list:dynamodb", when = "ip_targets", why = "Read the table" },
+      { ports = "https", peer = "prefix-list:s3", when = "ip_targets", why = "Layers of container images" },
+      { ports = "https", peer = "internet", when = "ip_targets", why = "Container registry, through NAT" },
+    ]
+
+    operations-in = [
+      { ports = "ssh", peer = "ssh", when = "operations_host", why = "SSH" },
+    ]
+    operations-out = [
+      { ports = "https", peer = "group:endpoints", when = "operations_host", why = "Kinesis through its interface endpoint" },
+      { ports = "https", peer = "prefix-list:dynamodb", when = "operations_host", why = "Read and write the table" },
+      { ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read what was set aside" },
+      { ports = "https", peer = "internet", when = "operations_host", why = "Session Manager, through NAT" },
+    ]
+  }
+
+  # One entry a peer range, with the range in its key: a range that goes leaves the rules of the others alone. A group
+  # or prefix list is a single entry.
+  security_group_entries = merge(flatten([
+    for place, rules in local.security_group_rules : [
+      for rule in rules : {
+        for cidr in lookup(local.peer_cidrs, rule.peer, [null]) :
+        join("-", compact([place, rule.ports, replace(rule.peer, "/^.*:/", ""), cidr])) => {
+          group       = split("-", place)[0]
+          ingress     = endswith(place, "-in")
+          ports       = local.ports[rule.ports]
+          why         = rule.why
+          cidr        = cidr
+          peer_group  = startswith(rule.peer, "group:") ? trimprefix(rule.peer, "group:") : null
+          prefix_list = startswith(rule.peer, "prefix-list:") ? trimprefix(rule.peer, "prefix-list:") : null
+        }
+      } if local.conditions[try(rule.when, "always")]
+    ]
+  ])...)
 
   # What each endpoint lets through: these actions on these resources, for callers of this account. Item actions are
   # also what authorises a transaction.
-  endpoint_policies = {
+  gateway_endpoints = {
     dynamodb = {
       actions = concat(
         ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"],
-        var.enable_operations_host ? ["dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"] : [],
+        var.enable_operations_host
+        ? ["dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
+        : [],
       )
       resources = [aws_dynamodb_table.behaviour.arn]
     }
@@ -992,31 +1184,21 @@ locals {
         ["s3:PutObject"],
         var.enable_operations_host ? ["s3:GetObject", "s3:ListBucket"] : [],
       )
-      resources = flatten([for bucket in values(aws_s3_bucket.data) : [bucket.arn, "${bucket.arn}/*"]])
+      resources = flatten([for name in keys(local.data_buckets) : [aws_s3_bucket.this[name].arn, "${aws_s3_bucket.this[name].arn}/*"]])
     }
+  }
+
+  # Each is billed by the hour and zone, so there is the one that a function calls. Another is an entry here, by its name
+  # as AWS has it (logs, sqs, kms, monitoring), and a rule in security_group_rules for each of its callers.
+  interface_endpoints = {
     kinesis-streams = {
-      actions   = concat(["kinesis:PutRecords"], var.enable_operations_host ? ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"] : [])
+      actions = concat(
+        ["kinesis:PutRecords"],
+        var.enable_operations_host
+        ? ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+        : [],
+      )
       resources = [aws_kinesis_stream.events.arn]
-    }
-    logs = {
-      actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-      resources = [for group in values(aws_cloudwatch_log_group.this) : "${group.arn}:*"]
-    }
-    sqs = {
-      actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
-      resources = ["${local.arn_prefix}:sqs:${var.aws_region}:${local.account_id}:${local.name}-*"]
-    }
-    kms = {
-      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
-      resources = [for key in values(aws_kms_key.this) : key.arn]
-    }
-    monitoring = {
-      actions   = ["cloudwatch:PutMetricData"]
-      resources = ["*"] # the action knows no resources
-    }
-    xray = {
-      actions   = ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-      resources = ["*"] # the actions know no resources
     }
   }
 
@@ -1031,9 +1213,9 @@ locals {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 3  Keys
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 locals {
   # One key for each class of data. A key works only through the services named here, for callers of this account
@@ -1045,7 +1227,8 @@ locals {
     operations = { via = ["lambda", "sns"], grants = true, why = "Logs, alarms and settings of functions" }
   }
 
-  alarm_arns = "${local.arn_prefix}:cloudwatch:${var.aws_region}:${local.account_id}:alarm:${local.name}-*"
+  log_arn_prefix = "${local.arn_prefix}:logs:${var.aws_region}:${local.account_id}:log-group"
+  alarm_arns     = "${local.arn_prefix}:cloudwatch:${var.aws_region}:${local.account_id}:alarm:${local.name}-*"
 }
 
 data "aws_iam_policy_document" "kms" {
@@ -1073,8 +1256,11 @@ data "aws_iam_policy_document" "kms" {
   }
 
   statement {
-    sid       = "AccountUsesKeyThroughService"
-    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+    sid = "AccountUsesKeyThroughService"
+    actions = [
+      "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+      "kms:ReEncryptFrom", "kms:ReEncryptTo",
+    ]
     resources = ["*"]
 
     principals {
@@ -1120,8 +1306,10 @@ data "aws_iam_policy_document" "kms" {
     for_each = each.key == "operations" ? ["logs"] : []
 
     content {
+      # As in AWS's sample, wildcards included.
+      # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html (awsdocs/amazon-cloudwatch-logs-user-guide#53)
       sid       = "LogsEncryptsGroups"
-      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+      actions   = ["kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       resources = ["*"]
 
       principals {
@@ -1132,7 +1320,7 @@ data "aws_iam_policy_document" "kms" {
       condition {
         test     = "ArnEquals"
         variable = "kms:EncryptionContext:aws:logs:arn"
-        values   = [for name in values(local.log_groups) : "${local.arn_prefix}:logs:${var.aws_region}:${local.account_id}:log-group:${name}"]
+        values   = [for name in values(local.log_groups) : "${local.log_arn_prefix}:${name}"]
       }
     }
   }
@@ -1185,11 +1373,11 @@ resource "aws_kms_alias" "this" {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 4  Network
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
-# ── VPC; its default objects are emptied so that nothing works by accident ────
+# -- VPC; its default objects are emptied so that nothing works by accident ----
 
 resource "aws_vpc" "main" {
   cidr_block           = var.vpc_cidr
@@ -1197,6 +1385,13 @@ resource "aws_vpc" "main" {
   enable_dns_hostnames = true # private DNS names of interface endpoints
 
   tags = { Name = local.name }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.azs) == var.az_count && alltrue([for az in local.azs : contains(local.azs_served, az)])
+      error_message = "${var.az_count} zones that serve all interface endpoints are needed; these do: ${join(", ", local.azs_served)}."
+    }
+  }
 }
 
 resource "aws_default_security_group" "none" {
@@ -1222,7 +1417,7 @@ resource "aws_default_route_table" "none" {
   tags = { Name = "${local.name}-default-unused" }
 }
 
-# ── Subnets: one of each tier in each zone ───────────────────────────────────
+# -- Subnets: one of each tier in each zone -----------------------------------
 
 resource "aws_subnet" "private" {
   for_each = local.subnets
@@ -1252,7 +1447,7 @@ resource "aws_subnet" "private" {
   }
 }
 
-# ── NAT: the only way out ────────────────────────────────────────────────────
+# -- NAT: the only way out ----------------------------------------------------
 #
 # A regional NAT gateway belongs to the VPC, not to a subnet. AWS keeps a route table of its own for it, and that table
 # holds the only route to the internet gateway: no subnet of ours has one, so no subnet is public.
@@ -1264,9 +1459,12 @@ resource "aws_internet_gateway" "nat_only" {
   tags = { Name = "${local.name}-nat-only" }
 }
 
+# Each kind of gateway has addresses of its own: an address that one still holds cannot be given to the other, and a
+# change of kind makes the new gateway before the old one is gone. CreateNatGateway, read 2026-11-29:
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html
 resource "aws_eip" "nat" {
   #checkov:skip=CKV2_AWS_19: the addresses belong to the NAT gateway; with the regional kind CloudFormation attaches them
-  for_each = toset(local.azs)
+  for_each = toset(values(local.nat_addresses))
 
   domain     = "vpc"
   depends_on = [aws_internet_gateway.nat_only]
@@ -1281,11 +1479,11 @@ resource "aws_eip" "nat" {
 # Provider 5.100 cannot make a regional gateway (6.24 can), CloudFormation can. Addresses are listed by zone (manual
 # mode): every zone works from the first minute and the egress addresses are known. A change of zones is made in place.
 resource "aws_cloudformation_stack" "nat" {
+  #checkov:skip=CKV_AWS_124: Terraform waits for the stack and says what failed; a notice of each event would only bury alarms
   count = local.regional_nat ? 1 : 0
 
-  name              = "${local.name}-nat"
-  notification_arns = [aws_sns_topic.alarms.arn]
-  on_failure        = "DELETE"
+  name       = "${local.name}-nat"
+  on_failure = "DELETE"
 
   template_body = jsonencode({
     AWSTemplateFormatVersion = "2010-09-09"
@@ -1298,7 +1496,7 @@ resource "aws_cloudformation_stack" "nat" {
           ConnectivityType = "public"
           VpcId            = aws_vpc.main.id
           AvailabilityZoneAddresses = [
-            for az in local.azs : { AvailabilityZone = az, AllocationIds = [aws_eip.nat[az].allocation_id] }
+            for az, key in local.nat_addresses : { AvailabilityZone = az, AllocationIds = [aws_eip.nat[key].allocation_id] }
           ]
           Tags = [{ Key = "Name", Value = local.name }]
         }
@@ -1306,6 +1504,7 @@ resource "aws_cloudformation_stack" "nat" {
     }
     Outputs = {
       NatGatewayId = { Value = { Ref = "NatGateway" } }
+      RouteTableId = { Value = { "Fn::GetAtt" = ["NatGateway", "RouteTableId"] } }
     }
   })
 
@@ -1316,9 +1515,9 @@ resource "aws_cloudformation_stack" "nat" {
 
 # The other kind, for partitions without regional gateways: one gateway a zone, in a subnet that holds nothing else.
 resource "aws_nat_gateway" "zonal" {
-  for_each = local.regional_nat ? toset([]) : toset(local.azs)
+  for_each = local.regional_nat ? {} : local.nat_addresses
 
-  allocation_id = aws_eip.nat[each.key].allocation_id
+  allocation_id = aws_eip.nat[each.value].allocation_id
   subnet_id     = aws_subnet.private["egress-${each.key}"].id
 
   depends_on = [aws_internet_gateway.nat_only]
@@ -1327,66 +1526,60 @@ resource "aws_nat_gateway" "zonal" {
 }
 
 locals {
+  nat_addresses = { for az in local.azs : az => local.regional_nat ? az : "zonal-${az}" }
+
   nat_gateway_ids = {
     for az in local.azs : az => local.regional_nat ? aws_cloudformation_stack.nat[0].outputs["NatGatewayId"] : aws_nat_gateway.zonal[az].id
   }
 }
 
-# ── Routes ───────────────────────────────────────────────────────────────────
+# -- Routes -------------------------------------------------------------------
 
-# Subnets that run code reach the internet through NAT, and DynamoDB and S3 through gateway endpoints.
-resource "aws_route_table" "app" {
-  for_each = toset(local.azs)
+# Subnets that run code reach the internet through NAT, and DynamoDB and S3 through gateway endpoints: one table a zone.
+# Load balancer and interface endpoints start no connections to the internet. egress, with zonal NAT only, is the one
+# table with a route to the internet gateway.
+resource "aws_route_table" "this" {
+  for_each = toset(concat([for az in local.azs : "app-${az}"], [for tier in local.tiers : tier if tier != "app"]))
 
   vpc_id = aws_vpc.main.id
 
-  tags = { Name = "${local.name}-app-${each.key}" }
+  tags = { Name = "${local.name}-${each.key}" }
 }
 
 resource "aws_route" "app_to_nat" {
   for_each = toset(local.azs)
 
-  route_table_id         = aws_route_table.app[each.key].id
+  route_table_id         = aws_route_table.this["app-${each.key}"].id
   destination_cidr_block = "0.0.0.0/0"
   nat_gateway_id         = local.nat_gateway_ids[each.key]
-}
-
-# Load balancer and interface endpoints start no connections to the internet: their subnets reach the VPC alone.
-resource "aws_route_table" "isolated" {
-  vpc_id = aws_vpc.main.id
-
-  tags = { Name = "${local.name}-isolated" }
-}
-
-# With zonal NAT only: the one route table with a route to the internet gateway.
-resource "aws_route_table" "egress" {
-  count = local.regional_nat ? 0 : 1
-
-  vpc_id = aws_vpc.main.id
-
-  tags = { Name = "${local.name}-egress" }
 }
 
 resource "aws_route" "egress_to_internet" {
   count = local.regional_nat ? 0 : 1
 
-  route_table_id         = aws_route_table.egress[0].id
+  route_table_id         = aws_route_table.this["egress"].id
   destination_cidr_block = "0.0.0.0/0"
   gateway_id             = aws_internet_gateway.nat_only.id
+}
+
+# The load balancer's answers to clients outside the VPC.
+resource "aws_route" "alb_to_clients" {
+  for_each = var.client_routes
+
+  route_table_id            = aws_route_table.this["alb"].id
+  destination_cidr_block    = each.key
+  vpc_peering_connection_id = startswith(each.value, "pcx-") ? each.value : null
+  transit_gateway_id        = startswith(each.value, "tgw-") ? each.value : null
 }
 
 resource "aws_route_table_association" "this" {
   for_each = local.subnets
 
-  subnet_id = aws_subnet.private[each.key].id
-  route_table_id = (
-    each.value.tier == "app" ? aws_route_table.app[each.value.az].id :
-    each.value.tier == "egress" ? aws_route_table.egress[0].id :
-    aws_route_table.isolated.id
-  )
+  subnet_id      = aws_subnet.private[each.key].id
+  route_table_id = aws_route_table.this[each.value.tier == "app" ? each.key : each.value.tier].id
 }
 
-# ── Network ACLs: one a tier ─────────────────────────────────────────────────
+# -- Network ACLs: one a tier -------------------------------------------------
 
 resource "aws_network_acl" "tier" {
   for_each = toset(local.tiers)
@@ -1401,20 +1594,20 @@ resource "aws_network_acl_rule" "this" {
   for_each = local.network_acl_entries
 
   network_acl_id = aws_network_acl.tier[each.value.tier].id
-  egress         = each.value.direction == "out"
+  egress         = each.value.egress
   rule_number    = each.value.number
   rule_action    = each.value.action
-  protocol       = local.ports[each.value.ports].protocol
-  from_port      = local.ports[each.value.ports].from
-  to_port        = local.ports[each.value.ports].to
+  protocol       = each.value.ports.protocol
+  from_port      = each.value.ports.from
+  to_port        = each.value.ports.to
   cidr_block     = each.value.cidr
 }
 
-# ── Security groups: one a role ──────────────────────────────────────────────
+# -- Security groups: one a role ----------------------------------------------
 
 resource "aws_security_group" "role" {
-  #checkov:skip=CKV2_AWS_5: attached through this map by the load balancer, the functions, the endpoints and the operations host
-  for_each = { for role, group in local.security_groups : role => group if local.conditions[group.when] }
+  #checkov:skip=CKV2_AWS_5: attached through this map by the load balancer, functions, endpoints and host; clients by the caller
+  for_each = { for role, group in local.security_groups : role => group if local.conditions[try(group.when, "always")] }
 
   name                   = "${local.name}-${each.key}"
   description            = each.value.why
@@ -1429,7 +1622,7 @@ resource "aws_security_group" "role" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "this" {
-  for_each = { for key, rule in local.security_group_entries : key => rule if rule.direction == "in" }
+  for_each = { for key, rule in local.security_group_entries : key => rule if rule.ingress }
 
   security_group_id            = aws_security_group.role[each.value.group].id
   description                  = each.value.why
@@ -1443,7 +1636,7 @@ resource "aws_vpc_security_group_ingress_rule" "this" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "this" {
-  for_each = { for key, rule in local.security_group_entries : key => rule if rule.direction == "out" }
+  for_each = { for key, rule in local.security_group_entries : key => rule if !rule.ingress }
 
   security_group_id            = aws_security_group.role[each.value.group].id
   description                  = each.value.why
@@ -1452,22 +1645,16 @@ resource "aws_vpc_security_group_egress_rule" "this" {
   to_port                      = each.value.ports.to
   cidr_ipv4                    = each.value.cidr
   referenced_security_group_id = each.value.peer_group == null ? null : aws_security_group.role[each.value.peer_group].id
-  prefix_list_id = (
-    each.value.prefix_list == "dynamodb" ? aws_vpc_endpoint.dynamodb.prefix_list_id :
-    each.value.prefix_list == "s3" ? aws_vpc_endpoint.s3.prefix_list_id :
-    null
-  )
+  prefix_list_id               = each.value.prefix_list == null ? null : aws_vpc_endpoint.gateway[each.value.prefix_list].prefix_list_id
 
   tags = { Name = each.key }
 }
 
-# ── Endpoints: AWS services without leaving the VPC ──────────────────────────
+# -- Endpoints: AWS services without leaving the VPC --------------------------
 
 data "aws_iam_policy_document" "endpoint" {
-  #checkov:skip=CKV_AWS_111: the two "*" resources belong to actions that know no resources (PutMetricData, X-Ray); an endpoint policy grants nothing by itself
-  #checkov:skip=CKV_AWS_356: the same two resources, for the same reason
-  #checkov:skip=CKV_AWS_283: an endpoint policy that names principals admits the account's root user only; the condition names the account instead
-  for_each = local.endpoint_policies
+  #checkov:skip=CKV_AWS_283: an endpoint policy that names principals admits the root user only; the condition names the account
+  for_each = merge(local.gateway_endpoints, local.interface_endpoints)
 
   statement {
     sid       = "OurResourcesForOurAccount"
@@ -1503,28 +1690,20 @@ data "aws_iam_policy_document" "endpoint" {
   }
 }
 
-resource "aws_vpc_endpoint" "dynamodb" {
+resource "aws_vpc_endpoint" "gateway" {
+  for_each = local.gateway_endpoints
+
   vpc_id            = aws_vpc.main.id
   vpc_endpoint_type = "Gateway"
-  service_name      = "com.amazonaws.${var.aws_region}.dynamodb"
-  route_table_ids   = [for az in local.azs : aws_route_table.app[az].id]
-  policy            = data.aws_iam_policy_document.endpoint["dynamodb"].json
+  service_name      = "com.amazonaws.${var.aws_region}.${each.key}"
+  route_table_ids   = [for az in local.azs : aws_route_table.this["app-${az}"].id]
+  policy            = data.aws_iam_policy_document.endpoint[each.key].json
 
-  tags = { Name = "${local.name}-dynamodb" }
-}
-
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.main.id
-  vpc_endpoint_type = "Gateway"
-  service_name      = "com.amazonaws.${var.aws_region}.s3"
-  route_table_ids   = [for az in local.azs : aws_route_table.app[az].id]
-  policy            = data.aws_iam_policy_document.endpoint["s3"].json
-
-  tags = { Name = "${local.name}-s3" }
+  tags = { Name = "${local.name}-${each.key}" }
 }
 
 resource "aws_vpc_endpoint" "interface" {
-  for_each = var.interface_endpoints
+  for_each = local.interface_endpoints
 
   vpc_id              = aws_vpc.main.id
   vpc_endpoint_type   = "Interface"
@@ -1537,31 +1716,7 @@ resource "aws_vpc_endpoint" "interface" {
   tags = { Name = "${local.name}-${each.key}" }
 }
 
-# ── Flow logs ────────────────────────────────────────────────────────────────
-
-data "aws_iam_policy_document" "assume_flow_logs" {
-  statement {
-    sid     = "FlowLogsOfThisVpc"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["vpc-flow-logs.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account_id]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["${local.arn_prefix}:ec2:${var.aws_region}:${local.account_id}:vpc-flow-log/*"]
-    }
-  }
-}
+# -- Flow logs ----------------------------------------------------------------
 
 data "aws_iam_policy_document" "flow_logs" {
   statement {
@@ -1577,27 +1732,15 @@ data "aws_iam_policy_document" "flow_logs" {
   }
 }
 
-resource "aws_iam_role" "flow_logs" {
-  name               = "${local.name}-flow-logs"
-  description        = "VPC flow logs to CloudWatch Logs"
-  assume_role_policy = data.aws_iam_policy_document.assume_flow_logs.json
-}
-
-resource "aws_iam_role_policy" "flow_logs" {
-  name   = "flow-logs"
-  role   = aws_iam_role.flow_logs.id
-  policy = data.aws_iam_policy_document.flow_logs.json
-}
-
 resource "aws_flow_log" "vpc" {
   vpc_id                   = aws_vpc.main.id
   traffic_type             = "ALL"
   log_destination_type     = "cloud-watch-logs"
   log_destination          = aws_cloudwatch_log_group.this["flow-logs"].arn
-  iam_role_arn             = aws_iam_role.flow_logs.arn
+  iam_role_arn             = aws_iam_role.this["flow-logs"].arn
   max_aggregation_interval = 600
 
-  depends_on = [aws_iam_role_policy.flow_logs] # or its first deliveries are refused
+  depends_on = [aws_iam_role_policy.this] # or its first deliveries are refused
 
   tags = { Name = local.name }
 }
@@ -1610,9 +1753,9 @@ resource "aws_vpc_block_public_access_options" "region" {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 5  Buckets
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 locals {
   # days: how long objects stay. quarantine, late and failure hold events that are not counted (yet); nothing may
@@ -1625,12 +1768,16 @@ locals {
     },
     var.enable_raw_archive ? { archive = { days = var.archive_retention_days, why = "Every accepted event" } } : {},
   )
+
+  buckets = merge(local.data_buckets, { logs = { days = local.log_retention_days, why = "Access logs" } })
 }
 
-resource "aws_s3_bucket" "data" {
+resource "aws_s3_bucket" "this" {
+  #checkov:skip=CKV_AWS_18: logs holds the access logs of the others; logging its own accesses into itself would never end
   #checkov:skip=CKV_AWS_144: one region is a requirement
-  #checkov:skip=CKV2_AWS_62: metrics with alarms (section 11) say what arrives here; nothing waits for single objects
-  for_each = local.data_buckets
+  #checkov:skip=CKV_AWS_145: load balancers and S3 write logs to buckets with S3-managed keys only; the others have the key objects
+  #checkov:skip=CKV2_AWS_62: metrics with alarms (section 11) say what arrives; nothing waits for single objects
+  for_each = local.buckets
 
   bucket        = "${local.name}-${each.key}-${local.bucket_suffix}"
   force_destroy = var.force_destroy_buckets
@@ -1638,55 +1785,55 @@ resource "aws_s3_bucket" "data" {
   tags = { Name = "${local.name}-${each.key}", Purpose = each.value.why }
 }
 
-resource "aws_s3_bucket_public_access_block" "data" {
-  for_each = local.data_buckets
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each = local.buckets
 
-  bucket                  = aws_s3_bucket.data[each.key].id
+  bucket                  = aws_s3_bucket.this[each.key].id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
 }
 
-resource "aws_s3_bucket_ownership_controls" "data" {
-  for_each = local.data_buckets
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = local.buckets
 
-  bucket = aws_s3_bucket.data[each.key].id
+  bucket = aws_s3_bucket.this[each.key].id
 
   rule {
     object_ownership = "BucketOwnerEnforced"
   }
 }
 
-resource "aws_s3_bucket_versioning" "data" {
-  for_each = local.data_buckets
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = local.buckets
 
-  bucket = aws_s3_bucket.data[each.key].id
+  bucket = aws_s3_bucket.this[each.key].id
 
   versioning_configuration {
     status = "Enabled"
   }
 }
 
-resource "aws_s3_bucket_server_side_encryption_configuration" "data" {
-  for_each = local.data_buckets
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = local.buckets
 
-  bucket = aws_s3_bucket.data[each.key].id
+  bucket = aws_s3_bucket.this[each.key].id
 
   rule {
-    bucket_key_enabled = true
+    bucket_key_enabled = each.key != "logs"
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = "aws:kms"
-      kms_master_key_id = aws_kms_key.this["objects"].arn
+      sse_algorithm     = each.key == "logs" ? "AES256" : "aws:kms"
+      kms_master_key_id = each.key == "logs" ? null : aws_kms_key.this["objects"].arn
     }
   }
 }
 
-resource "aws_s3_bucket_lifecycle_configuration" "data" {
-  for_each = local.data_buckets
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = local.buckets
 
-  bucket = aws_s3_bucket.data[each.key].id
+  bucket = aws_s3_bucket.this[each.key].id
 
   rule {
     id     = "expire"
@@ -1723,128 +1870,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     }
   }
 
-  depends_on = [aws_s3_bucket_versioning.data]
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
 resource "aws_s3_bucket_logging" "data" {
   for_each = local.data_buckets
 
-  bucket        = aws_s3_bucket.data[each.key].id
-  target_bucket = aws_s3_bucket.logs.id
+  bucket        = aws_s3_bucket.this[each.key].id
+  target_bucket = aws_s3_bucket.this["logs"].id
   target_prefix = "s3/${each.key}/"
 
-  depends_on = [aws_s3_bucket_policy.logs] # S3 checks at once that it may write there
+  depends_on = [aws_s3_bucket_policy.this] # S3 checks at once that it may write there
 }
 
-data "aws_iam_policy_document" "data_bucket" {
-  for_each = local.data_buckets
+data "aws_iam_policy_document" "bucket" {
+  for_each = local.buckets
 
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["s3:*"] # a denial may be wide
-    resources = [aws_s3_bucket.data[each.key].arn, "${aws_s3_bucket.data[each.key].arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "data" {
-  for_each = local.data_buckets
-
-  bucket = aws_s3_bucket.data[each.key].id
-  policy = data.aws_iam_policy_document.data_bucket[each.key].json
-
-  depends_on = [aws_s3_bucket_public_access_block.data]
-}
-
-# ── Access logs of the load balancer and of the buckets above ────────────────
-
-resource "aws_s3_bucket" "logs" {
-  #checkov:skip=CKV_AWS_144: one region is a requirement
-  #checkov:skip=CKV_AWS_18: this bucket holds the access logs; logging its own accesses into itself would never end
-  #checkov:skip=CKV_AWS_145: load balancers and S3 write logs to buckets with S3-managed keys only
-  #checkov:skip=CKV2_AWS_62: nothing waits for access logs
-  bucket        = "${local.name}-logs-${local.bucket_suffix}"
-  force_destroy = var.force_destroy_buckets
-
-  tags = { Name = "${local.name}-logs", Purpose = "Access logs" }
-}
-
-resource "aws_s3_bucket_public_access_block" "logs" {
-  bucket                  = aws_s3_bucket.logs.id
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-resource "aws_s3_bucket_versioning" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_server_side_encryption_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    id     = "expire"
-    status = "Enabled"
-
-    filter {}
-
-    expiration {
-      days = var.log_retention_days
-    }
-
-    noncurrent_version_expiration {
-      noncurrent_days = 30
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
-
-  depends_on = [aws_s3_bucket_versioning.logs]
-}
-
-data "aws_iam_policy_document" "logs_bucket" {
-  statement {
-    sid       = "TlsOnly"
-    effect    = "Deny"
-    actions   = ["s3:*"] # a denial may be wide
-    resources = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
+    resources = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
 
     principals {
       type        = "*"
@@ -1858,62 +1904,66 @@ data "aws_iam_policy_document" "logs_bucket" {
     }
   }
 
-  # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html, read 2026-11-23
-  statement {
-    sid     = "LoadBalancerWritesLogs"
-    actions = ["s3:PutObject"]
-    resources = [
-      "${aws_s3_bucket.logs.arn}/alb-access/AWSLogs/${local.account_id}/*",
-      "${aws_s3_bucket.logs.arn}/alb-connection/AWSLogs/${local.account_id}/*",
-    ]
+  # The path holds the account. A condition on aws:SourceArn is reported to fail the creation of the load balancer with
+  # "Access Denied for bucket". https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+  dynamic "statement" {
+    for_each = each.key == "logs" ? ["load-balancer"] : []
 
-    principals {
-      type        = "Service"
-      identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
-    }
+    content {
+      sid     = "LoadBalancerWritesLogs"
+      actions = ["s3:PutObject"]
+      resources = [
+        for log in ["alb-access", "alb-connection"] : "${aws_s3_bucket.this["logs"].arn}/${log}/AWSLogs/${local.account_id}/*"
+      ]
 
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = ["${local.arn_prefix}:elasticloadbalancing:${var.aws_region}:${local.account_id}:loadbalancer/*"]
+      principals {
+        type        = "Service"
+        identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
+      }
     }
   }
 
-  statement {
-    sid       = "S3WritesLogs"
-    actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.logs.arn}/s3/*"]
+  dynamic "statement" {
+    for_each = each.key == "logs" ? ["s3"] : []
 
-    principals {
-      type        = "Service"
-      identifiers = ["logging.s3.amazonaws.com"]
-    }
+    content {
+      sid       = "S3WritesLogs"
+      actions   = ["s3:PutObject"]
+      resources = ["${aws_s3_bucket.this["logs"].arn}/s3/*"]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account_id]
-    }
+      principals {
+        type        = "Service"
+        identifiers = ["logging.s3.amazonaws.com"]
+      }
 
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [for bucket in values(aws_s3_bucket.data) : bucket.arn]
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [local.account_id]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = [for name in keys(local.data_buckets) : aws_s3_bucket.this[name].arn]
+      }
     }
   }
 }
 
-resource "aws_s3_bucket_policy" "logs" {
-  bucket = aws_s3_bucket.logs.id
-  policy = data.aws_iam_policy_document.logs_bucket.json
+resource "aws_s3_bucket_policy" "this" {
+  for_each = local.buckets
 
-  depends_on = [aws_s3_bucket_public_access_block.logs]
+  bucket = aws_s3_bucket.this[each.key].id
+  policy = data.aws_iam_policy_document.bucket[each.key].json
+
+  depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 6  Stream
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 resource "aws_kinesis_stream" "events" {
   name             = "${local.name}-events"
@@ -1939,25 +1989,7 @@ resource "aws_kinesis_stream" "events" {
   tags = { Name = "${local.name}-events" }
 }
 
-# ── Raw archive: a second, independent reader of the stream ──────────────────
-
-data "aws_iam_policy_document" "assume_firehose" {
-  statement {
-    sid     = "FirehoseOfThisAccount"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["firehose.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account_id]
-    }
-  }
-}
+# -- Raw archive: a second, independent reader of the stream ------------------
 
 data "aws_iam_policy_document" "firehose" {
   count = var.enable_raw_archive ? 1 : 0
@@ -1983,13 +2015,13 @@ data "aws_iam_policy_document" "firehose" {
   statement {
     sid       = "FindArchive"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
-    resources = [aws_s3_bucket.data["archive"].arn]
+    resources = [aws_s3_bucket.this["archive"].arn]
   }
 
   statement {
     sid       = "WriteArchive"
     actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-    resources = ["${aws_s3_bucket.data["archive"].arn}/*"]
+    resources = ["${aws_s3_bucket.this["archive"].arn}/*"]
   }
 
   statement {
@@ -2011,22 +2043,6 @@ data "aws_iam_policy_document" "firehose" {
   }
 }
 
-resource "aws_iam_role" "firehose" {
-  count = var.enable_raw_archive ? 1 : 0
-
-  name               = "${local.name}-firehose"
-  description        = "Stream to raw archive"
-  assume_role_policy = data.aws_iam_policy_document.assume_firehose.json
-}
-
-resource "aws_iam_role_policy" "firehose" {
-  count = var.enable_raw_archive ? 1 : 0
-
-  name   = "firehose"
-  role   = aws_iam_role.firehose[0].id
-  policy = data.aws_iam_policy_document.firehose[0].json
-}
-
 resource "aws_cloudwatch_log_stream" "firehose" {
   count = var.enable_raw_archive ? 1 : 0
 
@@ -2044,12 +2060,12 @@ resource "aws_kinesis_firehose_delivery_stream" "archive" {
 
   kinesis_source_configuration {
     kinesis_stream_arn = aws_kinesis_stream.events.arn
-    role_arn           = aws_iam_role.firehose[0].arn
+    role_arn           = aws_iam_role.this["firehose"].arn
   }
 
   extended_s3_configuration {
-    bucket_arn          = aws_s3_bucket.data["archive"].arn
-    role_arn            = aws_iam_role.firehose[0].arn
+    bucket_arn          = aws_s3_bucket.this["archive"].arn
+    role_arn            = aws_iam_role.this["firehose"].arn
     kms_key_arn         = aws_kms_key.this["objects"].arn
     prefix              = "events/!{timestamp:yyyy/MM/dd/HH}/"
     error_output_prefix = "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/"
@@ -2078,21 +2094,21 @@ resource "aws_kinesis_firehose_delivery_stream" "archive" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.firehose]
+  depends_on = [aws_iam_role_policy.this]
 
   tags = { Name = "${local.name}-archive" }
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 7  Table
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 resource "aws_dynamodb_table" "behaviour" {
   name                        = "${local.name}-behaviour"
   billing_mode                = "PROVISIONED"
-  read_capacity               = var.table_read_capacity.min
-  write_capacity              = var.table_write_capacity.min
+  read_capacity               = local.table_capacity["read"].min
+  write_capacity              = local.table_capacity["write"].min
   hash_key                    = "pk"
   range_key                   = "sk"
   deletion_protection_enabled = var.deletion_protection
@@ -2131,12 +2147,12 @@ resource "aws_dynamodb_table" "behaviour" {
 locals {
   table_scaling = {
     read = {
-      capacity  = var.table_read_capacity
+      capacity  = local.table_capacity["read"]
       dimension = "dynamodb:table:ReadCapacityUnits"
       metric    = "DynamoDBReadCapacityUtilization"
     }
     write = {
-      capacity  = var.table_write_capacity
+      capacity  = local.table_capacity["write"]
       dimension = "dynamodb:table:WriteCapacityUnits"
       metric    = "DynamoDBWriteCapacityUtilization"
     }
@@ -2192,7 +2208,7 @@ data "aws_iam_policy_document" "table" {
     condition {
       test     = "StringNotEqualsIfExists"
       variable = "aws:SourceVpce"
-      values   = [aws_vpc_endpoint.dynamodb.id]
+      values   = [aws_vpc_endpoint.gateway["dynamodb"].id]
     }
 
     condition {
@@ -2211,9 +2227,9 @@ resource "aws_dynamodb_resource_policy" "table" {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 8  Functions
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 locals {
   functions = {
@@ -2244,8 +2260,8 @@ locals {
   function_environment = {
     consumer = {
       TAPSTACK_TABLE              = aws_dynamodb_table.behaviour.name
-      TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.data["quarantine"].bucket
-      TAPSTACK_LATE_BUCKET        = aws_s3_bucket.data["late"].bucket
+      TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
+      TAPSTACK_LATE_BUCKET        = aws_s3_bucket.this["late"].bucket
       TAPSTACK_LANES              = tostring(local.lane_count)
       TAPSTACK_ROW_TTL_DAYS       = tostring(var.row_ttl_days)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
@@ -2272,27 +2288,101 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338: var.log_retention_days decides; by default a year in production and 30 days elsewhere
   for_each = local.log_groups
 
   name              = each.value
-  retention_in_days = var.log_retention_days
+  retention_in_days = local.log_retention_days
   kms_key_id        = aws_kms_key.this["operations"].arn
 
   tags = { Name = "${local.name}-${each.key}" }
 }
 
-# ── Roles: one a function ────────────────────────────────────────────────────
+# -- Roles: one a function, and those of flow logs, archive and operations host --
 
-data "aws_iam_policy_document" "assume_lambda" {
+locals {
+  # Who assumes a role, and under which conditions: those that AWS documents for the service.
+  roles = merge(
+    { for name, function in local.functions : name => { service = "lambda", conditions = {}, why = function.why } },
+    {
+      flow-logs = {
+        service = "vpc-flow-logs"
+        conditions = {
+          "aws:SourceAccount" = local.account_id
+          "aws:SourceArn"     = "${local.arn_prefix}:ec2:${var.aws_region}:${local.account_id}:vpc-flow-log/*"
+        }
+        why = "VPC flow logs to CloudWatch Logs"
+      }
+    },
+    {
+      for name in(var.enable_raw_archive ? ["firehose"] : []) :
+      name => { service = "firehose", conditions = { "aws:SourceAccount" = local.account_id }, why = "Stream to raw archive" }
+    },
+    {
+      for name in(var.enable_operations_host ? ["operations"] : []) :
+      name => { service = "ec2", conditions = {}, why = "Operations host: Session Manager only" }
+    },
+  )
+
+  role_policies = merge(
+    {
+      consumer   = data.aws_iam_policy_document.consumer.json
+      collector  = data.aws_iam_policy_document.collector.json
+      insights   = data.aws_iam_policy_document.insights.json
+      flow-logs  = data.aws_iam_policy_document.flow_logs.json
+      operations = data.aws_iam_policy_document.operations.json
+    },
+    { for document in data.aws_iam_policy_document.firehose : "firehose" => document.json },
+  )
+}
+
+data "aws_iam_policy_document" "assume" {
+  for_each = local.roles
+
   statement {
-    sid     = "Lambda"
+    sid     = "ServiceAssumesRole"
     actions = ["sts:AssumeRole"]
 
     principals {
       type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
+      identifiers = ["${each.value.service}.amazonaws.com"]
+    }
+
+    dynamic "condition" {
+      for_each = each.value.conditions
+
+      content {
+        test     = condition.key == "aws:SourceArn" ? "ArnLike" : "StringEquals"
+        variable = condition.key
+        values   = [condition.value]
+      }
     }
   }
+}
+
+resource "aws_iam_role" "this" {
+  for_each = local.roles
+
+  name                 = "${local.name}-${each.key}"
+  description          = each.value.why
+  assume_role_policy   = data.aws_iam_policy_document.assume[each.key].json
+  permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
+}
+
+resource "aws_iam_role_policy" "this" {
+  for_each = local.roles
+
+  name   = each.key
+  role   = aws_iam_role.this[each.key].id
+  policy = local.role_policies[each.key]
+}
+
+resource "aws_iam_role_policy" "function_common" {
+  for_each = local.functions
+
+  name   = "common"
+  role   = aws_iam_role.this[each.key].id
+  policy = data.aws_iam_policy_document.function_common[each.key].json
 }
 
 # What every function needs to run in a VPC, log and trace.
@@ -2307,10 +2397,29 @@ data "aws_iam_policy_document" "function_common" {
     resources = ["${aws_cloudwatch_log_group.this[each.key].arn}:*"]
   }
 
+  # Lambda decrypts a function's settings as its role. The grant that it makes for that ends with the role that it was made
+  # for, so a role made anew under the same name could not start its function.
+  # https://github.com/hashicorp/terraform-provider-aws/issues/9703, cattle-ops/terraform-aws-gitlab-runner#1253
   statement {
-    sid       = "WriteTraces"
-    actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-    resources = ["*"]
+    sid       = "DecryptSettings"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.this["operations"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["lambda.${var.aws_region}.${local.dns_suffix}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_tracing ? ["traces"] : []
+
+    content {
+      sid       = "WriteTraces"
+      actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+      resources = ["*"]
+    }
   }
 
   statement {
@@ -2394,8 +2503,8 @@ data "aws_iam_policy_document" "consumer" {
     sid     = "SetEventsAside"
     actions = ["s3:PutObject"]
     resources = [
-      "${aws_s3_bucket.data["quarantine"].arn}/quarantine/*",
-      "${aws_s3_bucket.data["late"].arn}/late/*",
+      "${aws_s3_bucket.this["quarantine"].arn}/quarantine/*",
+      "${aws_s3_bucket.this["late"].arn}/late/*",
     ]
   }
 
@@ -2403,7 +2512,7 @@ data "aws_iam_policy_document" "consumer" {
   statement {
     sid       = "StoreFailedBatches"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.data["failure"].arn}/aws/lambda/*"]
+    resources = ["${aws_s3_bucket.this["failure"].arn}/aws/lambda/*"]
 
     condition {
       test     = "StringEquals"
@@ -2415,7 +2524,7 @@ data "aws_iam_policy_document" "consumer" {
   statement {
     sid       = "FindFailureBucket"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.data["failure"].arn]
+    resources = [aws_s3_bucket.this["failure"].arn]
 
     condition {
       test     = "StringEquals"
@@ -2477,52 +2586,20 @@ data "aws_iam_policy_document" "insights" {
   }
 }
 
-locals {
-  function_policies = {
-    consumer  = data.aws_iam_policy_document.consumer.json
-    collector = data.aws_iam_policy_document.collector.json
-    insights  = data.aws_iam_policy_document.insights.json
-  }
-}
-
-resource "aws_iam_role" "function" {
-  for_each = local.functions
-
-  name               = "${local.name}-${each.key}"
-  description        = each.value.why
-  assume_role_policy = data.aws_iam_policy_document.assume_lambda.json
-}
-
-resource "aws_iam_role_policy" "function_common" {
-  for_each = local.functions
-
-  name   = "common"
-  role   = aws_iam_role.function[each.key].id
-  policy = data.aws_iam_policy_document.function_common[each.key].json
-}
-
-resource "aws_iam_role_policy" "function" {
-  for_each = local.functions
-
-  name   = each.key
-  role   = aws_iam_role.function[each.key].id
-  policy = local.function_policies[each.key]
-}
-
-# ── Code ─────────────────────────────────────────────────────────────────────
+# -- Code ---------------------------------------------------------------------
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115: var.reserved_concurrency sets it; a new account has too little concurrency to reserve any
   #checkov:skip=CKV_AWS_116: a dead-letter queue serves asynchronous calls, of which there are none; see section 9 for failed batches
-  #checkov:skip=CKV_AWS_272: the zips are built from this repository, byte for byte the same each time; signing needs a profile that not every account has
+  #checkov:skip=CKV_AWS_272: the zips are built from this repository, byte for byte the same; signing needs a profile of the account
   for_each = local.functions
 
   function_name                  = "${local.name}-${each.key}"
   description                    = each.value.why
-  role                           = aws_iam_role.function[each.key].arn
+  role                           = aws_iam_role.this[each.key].arn
   package_type                   = "Zip"
   filename                       = "${var.package_dir}/${each.key}.zip"
-  source_code_hash               = fileexists("${var.package_dir}/${each.key}.zip") ? filebase64sha256("${var.package_dir}/${each.key}.zip") : null
+  source_code_hash               = try(filebase64sha256("${var.package_dir}/${each.key}.zip"), null)
   handler                        = each.value.handler
   runtime                        = var.lambda_runtime
   architectures                  = [var.lambda_architecture]
@@ -2541,24 +2618,30 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    mode = "Active"
+    mode = var.enable_tracing ? "Active" : "PassThrough"
   }
 
   logging_config {
-    log_format = "Text" # the functions write their own JSON lines
+    log_format = "JSON" # the functions' own lines are JSON already, and stay as they are
     log_group  = aws_cloudwatch_log_group.this[each.key].name
+
+    # START, END and REPORT of each invocation are INFO. TAPSTACK_LOG_LEVEL filters the functions' lines; Lambda takes a
+    # line without a timestamp for INFO, and at a higher level would drop those that carry metrics.
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html, read 2026-11-29
+    system_log_level      = "WARN"
+    application_log_level = "INFO"
   }
 
   # Lambda checks at creation that the role may attach to the network.
-  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.function_common]
+  depends_on = [aws_iam_role_policy.this, aws_iam_role_policy.function_common]
 
   tags = { Name = "${local.name}-${each.key}" }
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 9  Event source
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 #
 # Nothing is ever skipped: retries and age are unlimited, no filter, and the consumer itself sets unreadable records
 # aside. docs/decisions/ and the consumer's documentation say why the counts stay exact whatever is redelivered.
@@ -2584,7 +2667,7 @@ resource "aws_lambda_event_source_mapping" "consumer" {
   # records themselves. https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html, read 2026-11-23
   destination_config {
     on_failure {
-      destination_arn = aws_s3_bucket.data["failure"].arn
+      destination_arn = aws_s3_bucket.this["failure"].arn
     }
   }
 
@@ -2592,15 +2675,15 @@ resource "aws_lambda_event_source_mapping" "consumer" {
     metrics = ["EventCount"]
   }
 
-  depends_on = [aws_iam_role_policy.function]
+  depends_on = [aws_iam_role_policy.this]
 
   tags = { Name = "${local.name}-consumer" }
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 10  API
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
 resource "aws_lb" "api" {
   #checkov:skip=CKV2_AWS_20: with a certificate the port 80 listener redirects; without one there is nothing to redirect to
@@ -2619,17 +2702,17 @@ resource "aws_lb" "api" {
 
   access_logs {
     enabled = true
-    bucket  = aws_s3_bucket.logs.id
+    bucket  = aws_s3_bucket.this["logs"].id
     prefix  = "alb-access"
   }
 
   connection_logs {
     enabled = true
-    bucket  = aws_s3_bucket.logs.id
+    bucket  = aws_s3_bucket.this["logs"].id
     prefix  = "alb-connection"
   }
 
-  depends_on = [aws_s3_bucket_policy.logs] # the load balancer writes a test object at once
+  depends_on = [aws_s3_bucket_policy.this] # the load balancer writes a test object at once
 
   tags = { Name = "${local.name}-api" }
 }
@@ -2675,7 +2758,7 @@ resource "aws_lb_listener" "https" {
   port              = 443
   protocol          = "HTTPS"
   certificate_arn   = var.certificate_arn
-  ssl_policy        = var.ssl_policy
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
   routing_http_response_strict_transport_security_header_value = "max-age=31536000"
   routing_http_response_x_content_type_options_header_value    = "nosniff"
@@ -2731,6 +2814,10 @@ resource "aws_lb_target_group" "function" {
   target_type = "lambda"
 
   tags = { Name = "${local.name}-${each.key}" }
+
+  lifecycle {
+    create_before_destroy = true # a service that moves to ip targets: its rule lets go of this group first
+  }
 }
 
 resource "aws_lambda_permission" "load_balancer" {
@@ -2752,11 +2839,13 @@ resource "aws_lb_target_group_attachment" "function" {
   depends_on = [aws_lambda_permission.load_balancer]
 }
 
-# Services in containers register here; they run in the app subnets with the group "services".
+# Services in containers register here; they run in the app subnets with the group "services". A port cannot be changed:
+# another group is made, takes over the rule, and the old one goes. So AWS completes the name, which may begin with six
+# characters. https://github.com/hashicorp/terraform-provider-aws/issues/636, /1315
 resource "aws_lb_target_group" "ip" {
   for_each = local.ip_services
 
-  name        = "${local.name}-${each.key}"
+  name_prefix = "${substr(each.key, 0, 5)}-"
   target_type = "ip"
   vpc_id      = aws_vpc.main.id
   port        = var.ip_target_port
@@ -2777,6 +2866,46 @@ resource "aws_lb_target_group" "ip" {
   }
 
   tags = { Name = "${local.name}-${each.key}" }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# -- Name: optional, for the VPC alone ----------------------------------------
+
+resource "aws_route53_zone" "api" {
+  #checkov:skip=CKV2_AWS_38: DNSSEC is for public zones; this one answers inside VPCs only
+  #checkov:skip=CKV2_AWS_39: query logging is for public zones
+  count = var.api_hostname != "" ? 1 : 0
+
+  name    = var.api_hostname
+  comment = "The API of ${local.name}, inside its VPC"
+
+  vpc {
+    vpc_id = aws_vpc.main.id
+  }
+
+  tags = { Name = "${local.name}-api" }
+
+  lifecycle {
+    ignore_changes       = [vpc] # VPCs of clients may be associated by whoever owns them
+    replace_triggered_by = [aws_vpc.main.id]
+  }
+}
+
+resource "aws_route53_record" "api" {
+  count = var.api_hostname != "" ? 1 : 0
+
+  zone_id = aws_route53_zone.api[0].zone_id
+  name    = var.api_hostname
+  type    = "A"
+
+  alias {
+    name                   = aws_lb.api.dns_name
+    zone_id                = aws_lb.api.zone_id
+    evaluate_target_health = false # Lambda targets have no health
+  }
 }
 
 locals {
@@ -2787,11 +2916,11 @@ locals {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 # 11  Operations
-# ═════════════════════════════════════════════════════════════════════════════
+# =============================================================================
 
-# ── Who hears about it ───────────────────────────────────────────────────────
+# -- Who hears about it -------------------------------------------------------
 
 resource "aws_sns_topic" "alarms" {
   name              = "${local.name}-alarms"
@@ -2801,18 +2930,6 @@ resource "aws_sns_topic" "alarms" {
 }
 
 data "aws_iam_policy_document" "alarms" {
-  # People and CloudFormation (which publishes as its caller) still need sns:Publish in their own policies.
-  statement {
-    sid       = "AccountPublishes"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.alarms.arn]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["${local.arn_prefix}:iam::${local.account_id}:root"]
-    }
-  }
-
   statement {
     sid       = "AlarmsPublish"
     actions   = ["sns:Publish"]
@@ -2850,42 +2967,190 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.alarm_email
 }
 
-# ── Alarms ───────────────────────────────────────────────────────────────────
+# -- Alarms ----------------------------------------------------------------------
 
 locals {
-  # The consumer counts with one dimension, in the line that it logs for each batch.
-  consumer_metric_dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }
-
-  # Each line: what is measured, above which value for how many periods it is wrong, and what it means. The first
-  # group is about losing events, the second about being late, the third about being slow or unwell.
-  alarms = merge(
+  # Which metrics are ours. A regional NAT gateway counts by zone, a zonal one knows its zone.
+  # https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html, read 2026-11-29
+  dimensions = merge(
     {
-      dropped-records          = { namespace = "AWS/Lambda", metric = "DroppedEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping dropped records: only the raw archive holds them now" }
-      failed-batches           = { namespace = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "The mapping gave up a batch: its records lie in the failure bucket and can be put back into the stream by hand" }
-      failed-batches-lost      = { namespace = "AWS/Lambda", metric = "DestinationDeliveryFailures", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Sum", above = 0, period_s = 60, periods = 1, why = "A given-up batch could not be stored: only the raw archive holds its events now" }
-      late-events              = { namespace = "Tapstack", metric = "events_late", dimensions = local.consumer_metric_dimensions, statistic = "Sum", above = var.alarm_thresholds.late_events, period_s = 900, periods = 1, why = "Many events came too late to be counted: they are in the late bucket" }
-      consumer-iterator-age-ms = { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, statistic = "Maximum", above = var.alarm_thresholds.iterator_age_minutes * 60000, period_s = 60, periods = 5, why = "The consumer lags behind the stream; at the end of its retention events would be lost" }
-      stream-iterator-age-ms   = { namespace = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = aws_kinesis_stream.events.name }, statistic = "Maximum", above = var.stream_retention_hours * 3600000 / 4, period_s = 300, periods = 1, why = "A reader lags by a quarter of the retention: events will be lost unless somebody acts" }
-      stream-write-throttles   = { namespace = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", dimensions = { StreamName = aws_kinesis_stream.events.name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "The stream is full: senders are told to try again; add shards" }
-      table-read-throttles     = { namespace = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = aws_dynamodb_table.behaviour.name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "Reads of the table are throttled: raise table_read_capacity" }
-      table-write-throttles    = { namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = aws_dynamodb_table.behaviour.name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "Writes of the table are throttled: events wait in the stream; raise table_write_capacity" }
-      api-lb-5xx               = { namespace = "AWS/ApplicationELB", metric = "HTTPCode_ELB_5XX_Count", dimensions = { LoadBalancer = aws_lb.api.arn_suffix }, statistic = "Sum", above = var.alarm_thresholds.api_5xx, period_s = 300, periods = 1, why = "The load balancer answers 5xx by itself: a function fails, is throttled or answers nonsense" }
-      api-target-5xx           = { namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = { LoadBalancer = aws_lb.api.arn_suffix }, statistic = "Sum", above = var.alarm_thresholds.api_5xx, period_s = 300, periods = 1, why = "Functions answer 5xx: stream or table do not answer them" }
-      api-latency-s            = { namespace = "AWS/ApplicationELB", metric = "TargetResponseTime", dimensions = { LoadBalancer = aws_lb.api.arn_suffix }, statistic = "p99", above = var.alarm_thresholds.api_latency_s, period_s = 300, periods = 3, why = "One request in a hundred is slow" }
+      api     = { LoadBalancer = aws_lb.api.arn_suffix }
+      mapping = { EventSourceMappingUUID = aws_lambda_event_source_mapping.consumer.uuid }
+      stream  = { StreamName = aws_kinesis_stream.events.name }
+      table   = { TableName = aws_dynamodb_table.behaviour.name }
     },
+    { for name, function in aws_lambda_function.this : name => { FunctionName = function.function_name } },
+    { for archive in aws_kinesis_firehose_delivery_stream.archive : "archive" => { DeliveryStreamName = archive.name } },
     {
-      for name in keys(local.functions) : "${name}-errors" => { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = aws_lambda_function.this[name].function_name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "The ${name} function fails; its log says why" }
-    },
-    {
-      for name in keys(local.functions) : "${name}-throttles" => { namespace = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = aws_lambda_function.this[name].function_name }, statistic = "Sum", above = 0, period_s = 300, periods = 3, why = "The account has no concurrency left for the ${name} function" }
-    },
-    {
-      for az in(local.regional_nat ? ["regional"] : local.azs) : "nat-${az}-ports" => { namespace = "AWS/NATGateway", metric = "ErrorPortAllocation", dimensions = { NatGatewayId = local.regional_nat ? local.nat_gateway_ids[local.azs[0]] : local.nat_gateway_ids[az] }, statistic = "Sum", above = 0, period_s = 300, periods = 1, why = "NAT has no port left for new connections: add addresses" }
-    },
-    {
-      for name in(var.enable_raw_archive ? ["archive"] : []) : "${name}-age-s" => { namespace = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", dimensions = { DeliveryStreamName = aws_kinesis_firehose_delivery_stream.archive[0].name }, statistic = "Maximum", above = 3600, period_s = 300, periods = 3, why = "The raw archive lags by an hour" }
+      for az in local.azs :
+      "nat-${az}" => merge({ NatGatewayId = local.nat_gateway_ids[az] }, local.regional_nat ? { AvailabilityZone = az } : {})
     },
   )
+
+  # Each entry: what is measured, above which value (0) for how many periods (1) of how many seconds (300) it is wrong,
+  # and what it means. The first group is about losing events, the second about being late, the third about being slow
+  # or unwell. Counters are silent while there is nothing to count, so no data means well, except where silent_is says
+  # otherwise.
+  alarms = merge(
+    {
+      dropped-records = {
+        metric   = "AWS/Lambda DroppedEventCount"
+        of       = "mapping"
+        period_s = 60
+        why      = "The mapping dropped records: only the raw archive holds them now"
+      }
+      failed-batches = {
+        metric   = "AWS/Lambda OnFailureDestinationDeliveredEventCount"
+        of       = "mapping"
+        period_s = 60
+        why      = "The mapping gave up a batch: its records lie in the failure bucket and can be put back into the stream by hand"
+      }
+      failed-batches-lost = {
+        metric   = "AWS/Lambda DestinationDeliveryFailures"
+        of       = "consumer"
+        period_s = 60
+        why      = "A given-up batch could not be stored: only the raw archive holds its events now"
+      }
+
+      late-events = {
+        metric   = "Tapstack events_late"
+        of       = "consumer"
+        above    = var.alarm_thresholds.late_events
+        period_s = 900
+        why      = "Many events came too late to be counted: they are in the late bucket"
+      }
+      consumer-iterator-age-ms = {
+        metric    = "AWS/Lambda IteratorAge"
+        of        = "consumer"
+        statistic = "Maximum"
+        above     = var.alarm_thresholds.iterator_age_minutes * 60000
+        period_s  = 60
+        periods   = 5
+        why       = "The consumer lags behind the stream; at the end of its retention events would be lost"
+      }
+      stream-iterator-age-ms = {
+        metric    = "AWS/Kinesis GetRecords.IteratorAgeMilliseconds"
+        of        = "stream"
+        statistic = "Maximum"
+        above     = var.stream_retention_hours * 3600000 / 4
+        why       = "A reader lags by a quarter of the retention: events will be lost unless somebody acts"
+      }
+
+      stream-write-throttles = {
+        metric  = "AWS/Kinesis WriteProvisionedThroughputExceeded"
+        of      = "stream"
+        periods = 3
+        why     = "The stream is full: senders are told to try again; add shards"
+      }
+      table-read-throttles = {
+        metric  = "AWS/DynamoDB ReadThrottleEvents"
+        of      = "table"
+        periods = 3
+        why     = "Reads of the table are throttled: raise table_read_capacity"
+      }
+      table-write-throttles = {
+        metric  = "AWS/DynamoDB WriteThrottleEvents"
+        of      = "table"
+        periods = 3
+        why     = "Writes of the table are throttled: events wait in the stream; raise table_write_capacity"
+      }
+      api-lb-5xx = {
+        metric = "AWS/ApplicationELB HTTPCode_ELB_5XX_Count"
+        of     = "api"
+        above  = var.alarm_thresholds.api_5xx
+        why    = "The load balancer answers 5xx by itself: a function fails, is throttled or answers nonsense"
+      }
+      api-target-5xx = {
+        metric = "AWS/ApplicationELB HTTPCode_Target_5XX_Count"
+        of     = "api"
+        above  = var.alarm_thresholds.api_5xx
+        why    = "Functions answer 5xx: stream or table do not answer them"
+      }
+      api-latency-s = {
+        metric    = "AWS/ApplicationELB TargetResponseTime"
+        of        = "api"
+        statistic = "p99"
+        above     = var.alarm_thresholds.api_latency_s
+        periods   = 3
+        why       = "One request in a hundred is slow"
+      }
+    },
+    {
+      for name in keys(local.functions) : "${name}-errors" => {
+        metric  = "AWS/Lambda Errors"
+        of      = name
+        periods = 3
+        why     = "The ${name} function fails; its log says why"
+      }
+    },
+    {
+      for name in keys(local.functions) : "${name}-throttles" => {
+        metric  = "AWS/Lambda Throttles"
+        of      = name
+        periods = 3
+        why     = "The account has no concurrency left for the ${name} function"
+      }
+    },
+    {
+      # A gateway counts all the time: without data nobody watches it, and that is said too.
+      for az in local.azs : "nat-${az}-ports" => {
+        metric    = "AWS/NATGateway ErrorPortAllocation"
+        of        = "nat-${az}"
+        silent_is = "missing"
+        why       = "NAT has no port left for new connections: add addresses"
+      }
+    },
+    {
+      for name in(var.enable_raw_archive ? ["archive"] : []) : "${name}-age-s" => {
+        metric    = "AWS/Firehose DeliveryToS3.DataFreshness"
+        of        = name
+        statistic = "Maximum"
+        above     = 3600
+        periods   = 3
+        why       = "The raw archive lags by an hour"
+      }
+    },
+  )
+
+  # Two metrics together: what came into the stream, and what became of it. The names in the expressions are these.
+  # A reader that does not run at all (mapping disabled, role or key lost) counts nothing: no error, no age, no drop. So
+  # the two idle alarms compare. A reader that works may be silent for one invocation and one window; longer is wrong. One
+  # period more than must be wrong: the newest one has no figures yet.
+  ratio_alarms = merge(
+    {
+      quarantine-percent = {
+        metric     = "Tapstack events_quarantined"
+        of         = "consumer"
+        label      = "Quarantined events in percent of records"
+        expression = "100 * taken / incoming"
+        above      = var.alarm_thresholds.quarantine_percent
+        why        = "Events are unreadable: a sender changed its format, or the consumer has a fault; see the quarantine bucket"
+      }
+      consumer-idle = {
+        metric     = "AWS/Lambda Invocations"
+        of         = "consumer"
+        label      = "1 while events come in and none is taken"
+        expression = local.idle
+        period_s   = 60
+        periods    = max(5, 2 + ceil((var.consumer_timeout_s + var.batch_window_s) / 60))
+        spare      = 1
+        why        = "Events come in and the consumer is not invoked: look at the mapping's state, then at its role and the stream's key"
+      }
+    },
+    {
+      for name in(var.enable_raw_archive ? ["archive"] : []) : "${name}-idle" => {
+        metric     = "AWS/Firehose DeliveryToS3.Records"
+        of         = name
+        label      = "1 while events come in and none is taken"
+        expression = local.idle
+        period_s   = 900
+        periods    = 3
+        spare      = 1
+        why        = "Events come in and none reaches the raw archive: look at the delivery stream's log, then at its role and keys"
+      }
+    },
+  )
+  idle = "IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0)"
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
@@ -2893,141 +3158,100 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = each.value.why
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = each.value.dimensions
-  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
-  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  period              = each.value.period_s
-  evaluation_periods  = each.value.periods
+  namespace           = split(" ", each.value.metric)[0]
+  metric_name         = split(" ", each.value.metric)[1]
+  dimensions          = local.dimensions[each.value.of]
+  statistic           = try(each.value.statistic, "Sum") == "p99" ? null : try(each.value.statistic, "Sum")
+  extended_statistic  = try(each.value.statistic, "Sum") == "p99" ? "p99" : null
+  period              = try(each.value.period_s, 300)
+  evaluation_periods  = try(each.value.periods, 1)
   comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.above
-  treat_missing_data  = "notBreaching" # counters are silent while there is nothing to count
+  threshold           = try(each.value.above, 0)
+  treat_missing_data  = try(each.value.silent_is, "notBreaching")
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
+
+  insufficient_data_actions = try(each.value.silent_is, "notBreaching") == "missing" ? [aws_sns_topic.alarms.arn] : []
 
   tags = { Name = "${local.name}-${each.key}" }
 }
 
-# A rate, so it needs two metrics: quarantined events against records that came in.
-resource "aws_cloudwatch_metric_alarm" "quarantine_rate" {
-  alarm_name          = "${local.name}-quarantine-percent"
-  alarm_description   = "Events are unreadable: a sender changed its format, or the consumer has a fault. They wait in the quarantine bucket"
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.alarm_thresholds.quarantine_percent
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
+resource "aws_cloudwatch_metric_alarm" "ratio" {
+  for_each = local.ratio_alarms
 
-  metric_query {
-    id          = "percent"
-    label       = "Quarantined events in percent of records"
-    expression  = "100 * quarantined / incoming"
-    return_data = true
-  }
-
-  metric_query {
-    id = "quarantined"
-
-    metric {
-      namespace   = "Tapstack"
-      metric_name = "events_quarantined"
-      dimensions  = local.consumer_metric_dimensions
-      period      = 300
-      stat        = "Sum"
-    }
-  }
-
-  metric_query {
-    id = "incoming"
-
-    metric {
-      namespace   = "AWS/Kinesis"
-      metric_name = "IncomingRecords"
-      dimensions  = { StreamName = aws_kinesis_stream.events.name }
-      period      = 300
-      stat        = "Sum"
-    }
-  }
-
-  tags = { Name = "${local.name}-quarantine-percent" }
-}
-
-# A reader that does not run at all (mapping disabled, role or key lost) counts nothing: no error, no age, no drop. So
-# these compare what came in with what was taken out. A reader that works may be silent for one invocation and one
-# window; longer is wrong. One period more than must be wrong: the newest one has no figures yet.
-locals {
-  idle_alarms = merge(
-    {
-      consumer = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = aws_lambda_function.this["consumer"].function_name }, period_s = 60, periods = max(5, 2 + ceil((var.consumer_timeout_s + var.batch_window_s) / 60)), why = "Events come in and the consumer is not invoked: look at the mapping's state, then at its role and the stream's key" }
-    },
-    {
-      for name in(var.enable_raw_archive ? ["archive"] : []) : name => { namespace = "AWS/Firehose", metric = "DeliveryToS3.Records", dimensions = { DeliveryStreamName = aws_kinesis_firehose_delivery_stream.archive[0].name }, period_s = 900, periods = 3, why = "Events come in and none reaches the raw archive: look at the delivery stream's log, then at its role and keys" }
-    },
-  )
-}
-
-resource "aws_cloudwatch_metric_alarm" "idle" {
-  for_each = local.idle_alarms
-
-  alarm_name          = "${local.name}-${each.key}-idle"
+  alarm_name          = "${local.name}-${each.key}"
   alarm_description   = each.value.why
-  evaluation_periods  = each.value.periods + 1
-  datapoints_to_alarm = each.value.periods
+  evaluation_periods  = try(each.value.periods, 1) + try(each.value.spare, 0)
+  datapoints_to_alarm = try(each.value.periods, 1)
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
+  threshold           = try(each.value.above, 0)
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
 
   metric_query {
-    id          = "idle"
-    label       = "1 while events come in and none is taken"
-    expression  = "IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0)"
+    id          = "ratio"
+    label       = each.value.label
+    expression  = each.value.expression
     return_data = true
   }
 
-  metric_query {
-    id = "incoming"
+  dynamic "metric_query" {
+    for_each = {
+      incoming = { metric = "AWS/Kinesis IncomingRecords", of = "stream" }
+      taken    = { metric = each.value.metric, of = each.value.of }
+    }
 
-    metric {
-      namespace   = "AWS/Kinesis"
-      metric_name = "IncomingRecords"
-      dimensions  = { StreamName = aws_kinesis_stream.events.name }
-      period      = each.value.period_s
-      stat        = "Sum"
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = split(" ", metric_query.value.metric)[0]
+        metric_name = split(" ", metric_query.value.metric)[1]
+        dimensions  = local.dimensions[metric_query.value.of]
+        period      = try(each.value.period_s, 300)
+        stat        = "Sum"
+      }
     }
   }
 
-  metric_query {
-    id = "taken"
-
-    metric {
-      namespace   = each.value.namespace
-      metric_name = each.value.metric
-      dimensions  = each.value.dimensions
-      period      = each.value.period_s
-      stat        = "Sum"
-    }
-  }
-
-  tags = { Name = "${local.name}-${each.key}-idle" }
+  tags = { Name = "${local.name}-${each.key}" }
 }
 
-# ── Dashboard: the flow from left to right ───────────────────────────────────
+# -- Dashboard: the flow from left to right --------------------------------------
 
 locals {
+  # Each widget: metrics, each of which things.
   dashboard_widgets = [
-    { title = "Requests", stat = "Sum", metrics = [["AWS/ApplicationELB", "RequestCount", "LoadBalancer", aws_lb.api.arn_suffix], ["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "LoadBalancer", aws_lb.api.arn_suffix], ["AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", "LoadBalancer", aws_lb.api.arn_suffix]] },
-    { title = "Latency of the API, p99 (s)", stat = "p99", metrics = [["AWS/ApplicationELB", "TargetResponseTime", "LoadBalancer", aws_lb.api.arn_suffix]] },
-    { title = "Stream", stat = "Sum", metrics = [["AWS/Kinesis", "IncomingRecords", "StreamName", aws_kinesis_stream.events.name], ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", aws_kinesis_stream.events.name]] },
-    { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda", "IteratorAge", "FunctionName", aws_lambda_function.this["consumer"].function_name]] },
-    { title = "Set aside or dropped", stat = "Sum", metrics = [["Tapstack", "events_quarantined", "FunctionName", aws_lambda_function.this["consumer"].function_name], ["Tapstack", "events_late", "FunctionName", aws_lambda_function.this["consumer"].function_name], ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid], ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", aws_lambda_event_source_mapping.consumer.uuid]] },
-    { title = "Function errors", stat = "Sum", metrics = [for name in keys(local.functions) : ["AWS/Lambda", "Errors", "FunctionName", aws_lambda_function.this[name].function_name]] },
-    { title = "Table: units used", stat = "Sum", metrics = [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ConsumedReadCapacityUnits", "TableName", aws_dynamodb_table.behaviour.name]] },
-    { title = "Table: throttled", stat = "Sum", metrics = [["AWS/DynamoDB", "WriteThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name], ["AWS/DynamoDB", "ReadThrottleEvents", "TableName", aws_dynamodb_table.behaviour.name]] },
-    { title = "NAT: bytes out", stat = "Sum", metrics = [for id in distinct(values(local.nat_gateway_ids)) : ["AWS/NATGateway", "BytesOutToDestination", "NatGatewayId", id]] },
+    {
+      title = "Requests"
+      metrics = [
+        for name in ["RequestCount", "HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"] : ["AWS/ApplicationELB ${name}", "api"]
+      ]
+    },
+    { title = "Latency of the API, p99 (s)", stat = "p99", metrics = [["AWS/ApplicationELB TargetResponseTime", "api"]] },
+    {
+      title   = "Stream"
+      metrics = [for name in ["IncomingRecords", "WriteProvisionedThroughputExceeded"] : ["AWS/Kinesis ${name}", "stream"]]
+    },
+    { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda IteratorAge", "consumer"]] },
+    {
+      title = "Set aside or dropped"
+      metrics = [
+        ["Tapstack events_quarantined", "consumer"], ["Tapstack events_late", "consumer"],
+        ["AWS/Lambda DroppedEventCount", "mapping"], ["AWS/Lambda OnFailureDestinationDeliveredEventCount", "mapping"],
+      ]
+    },
+    { title = "Function errors", metrics = [for name in keys(local.functions) : ["AWS/Lambda Errors", name]] },
+    {
+      title   = "Table: units used"
+      metrics = [for name in ["ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"] : ["AWS/DynamoDB ${name}", "table"]]
+    },
+    {
+      title   = "Table: throttled"
+      metrics = [for name in ["WriteThrottleEvents", "ReadThrottleEvents"] : ["AWS/DynamoDB ${name}", "table"]]
+    },
+    { title = "NAT: bytes out", metrics = [for az in local.azs : ["AWS/NATGateway BytesOutToDestination", "nat-${az}"]] },
   ]
 }
 
@@ -3043,18 +3267,21 @@ resource "aws_cloudwatch_dashboard" "main" {
         width  = 8
         height = 6
         properties = {
-          title   = widget.title
-          region  = var.aws_region
-          stat    = widget.stat
-          period  = 60
-          metrics = widget.metrics
+          title  = widget.title
+          region = var.aws_region
+          stat   = try(widget.stat, "Sum")
+          period = 60
+          metrics = [
+            for metric in widget.metrics :
+            concat(split(" ", metric[0]), flatten([for name, value in local.dimensions[metric[1]] : [name, value]]))
+          ]
         }
       }
     ]
   })
 }
 
-# ── Operations host (off by default) ─────────────────────────────────────────
+# -- Operations host (off by default) -----------------------------------------
 
 data "aws_ssm_parameter" "operations_image" {
   count = var.enable_operations_host ? 1 : 0
@@ -3062,27 +3289,7 @@ data "aws_ssm_parameter" "operations_image" {
   name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 }
 
-data "aws_iam_policy_document" "assume_ec2" {
-  statement {
-    sid     = "Instances"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["ec2.amazonaws.com"]
-    }
-  }
-}
-
 # Session Manager and no more: people bring their own credentials for anything else.
-resource "aws_iam_role" "operations" {
-  count = var.enable_operations_host ? 1 : 0
-
-  name               = "${local.name}-operations"
-  description        = "Operations host: Session Manager only"
-  assume_role_policy = data.aws_iam_policy_document.assume_ec2.json
-}
-
 # The managed policy AmazonSSMManagedInstanceCore would also read every parameter and run every document of the account.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html (from knowledge, 2026-11-26)
 data "aws_iam_policy_document" "operations" {
@@ -3098,28 +3305,20 @@ data "aws_iam_policy_document" "operations" {
   }
 }
 
-resource "aws_iam_role_policy" "operations" {
-  count = var.enable_operations_host ? 1 : 0
-
-  name   = "session-manager"
-  role   = aws_iam_role.operations[0].id
-  policy = data.aws_iam_policy_document.operations.json
-}
-
 resource "aws_iam_instance_profile" "operations" {
   count = var.enable_operations_host ? 1 : 0
 
   name = "${local.name}-operations"
-  role = aws_iam_role.operations[0].name
+  role = aws_iam_role.this["operations"].name
 }
 
 resource "aws_instance" "operations" {
   count = var.enable_operations_host ? 1 : 0
 
   ami                         = data.aws_ssm_parameter.operations_image[0].insecure_value
-  instance_type               = var.operations_instance_type
+  instance_type               = "t4g.nano"
   subnet_id                   = local.tier_subnet_ids["app"][0]
-  vpc_security_group_ids      = [aws_security_group.role["operations"].id]
+  vpc_security_group_ids      = [aws_security_group.role["operations"].id, aws_security_group.role["clients"].id]
   iam_instance_profile        = aws_iam_instance_profile.operations[0].name
   associate_public_ip_address = false
   monitoring                  = true
@@ -3143,11 +3342,31 @@ resource "aws_instance" "operations" {
 }
 
 
-# ═════════════════════════════════════════════════════════════════════════════
-# 12  Outputs
-# ═════════════════════════════════════════════════════════════════════════════
+# -- What every plan says ----------------------------------------------------------
 
-# ── Network ──────────────────────────────────────────────────────────────────
+check "traffic_is_encrypted" {
+  assert {
+    condition     = local.https
+    error_message = <<-SAID
+      Traffic to the API is not encrypted inside the VPC until certificate_arn is given. The API asks nobody who they are:
+      whoever the security group of the load balancer lets in may write events and read every user's behaviour.
+    SAID
+  }
+}
+
+check "table_fits_the_default_quota" {
+  assert {
+    condition     = max([for limits in values(local.table_capacity) : limits.max]...) <= 40000
+    error_message = "A table may have 40,000 read and 40,000 write units by default: have the quotas of table and account raised first."
+  }
+}
+
+
+# =============================================================================
+# 12  Outputs
+# =============================================================================
+
+# -- Network ------------------------------------------------------------------
 
 output "vpc_id" {
   description = "VPC."
@@ -3175,12 +3394,13 @@ output "egress_subnet_ids" {
 }
 
 output "route_table_ids" {
-  description = "Route tables: one a zone for the app tier, one without routes for the others; with zonal NAT also egress."
-  value = merge(
-    { for az, table in aws_route_table.app : "app-${az}" => table.id },
-    { isolated = aws_route_table.isolated.id },
-    { for table in aws_route_table.egress : "egress" => table.id },
-  )
+  description = "Route tables: one a zone for the app tier, one each for alb and endpoint; with zonal NAT also egress."
+  value       = { for name, table in aws_route_table.this : name => table.id }
+}
+
+output "nat_route_table_id" {
+  description = "Route table that AWS keeps for the regional NAT gateway; null with zonal ones."
+  value       = one(aws_cloudformation_stack.nat[*].outputs["RouteTableId"])
 }
 
 output "internet_gateway_id" {
@@ -3195,16 +3415,16 @@ output "nat_gateway_ids" {
 
 output "nat_public_ips" {
   description = "Addresses under which the stack appears on the internet, by zone."
-  value       = { for az, address in aws_eip.nat : az => address.public_ip }
+  value       = { for az, key in local.nat_addresses : az => aws_eip.nat[key].public_ip }
 }
 
 output "nat_allocation_ids" {
   description = "Allocations of these addresses, by zone."
-  value       = { for az, address in aws_eip.nat : az => address.allocation_id }
+  value       = { for az, key in local.nat_addresses : az => aws_eip.nat[key].allocation_id }
 }
 
 output "security_group_ids" {
-  description = "Security groups by role."
+  description = "Security groups by role; attach clients to whatever calls the API, in the app subnets."
   value       = { for role, group in aws_security_group.role : role => group.id }
 }
 
@@ -3215,10 +3435,7 @@ output "network_acl_ids" {
 
 output "vpc_endpoint_ids" {
   description = "Endpoints by service."
-  value = merge(
-    { dynamodb = aws_vpc_endpoint.dynamodb.id, s3 = aws_vpc_endpoint.s3.id },
-    { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id },
-  )
+  value       = { for name, endpoint in merge(aws_vpc_endpoint.gateway, aws_vpc_endpoint.interface) : name => endpoint.id }
 }
 
 output "kinesis_endpoint_dns_names" {
@@ -3231,7 +3448,7 @@ output "flow_log_id" {
   value       = aws_flow_log.vpc.id
 }
 
-# ── Stream ───────────────────────────────────────────────────────────────────
+# -- Stream -------------------------------------------------------------------
 
 output "stream_name" {
   description = "Kinesis stream."
@@ -3253,7 +3470,7 @@ output "archive_delivery_stream_arn" {
   value       = one(aws_kinesis_firehose_delivery_stream.archive[*].arn)
 }
 
-# ── Processing ───────────────────────────────────────────────────────────────
+# -- Processing ---------------------------------------------------------------
 
 output "function_names" {
   description = "Lambda functions by stage."
@@ -3267,7 +3484,7 @@ output "function_arns" {
 
 output "function_role_arns" {
   description = "Roles of the Lambda functions by stage."
-  value       = { for name, role in aws_iam_role.function : name => role.arn }
+  value       = { for name in keys(local.functions) : name => aws_iam_role.this[name].arn }
 }
 
 output "event_source_mapping_uuid" {
@@ -3275,7 +3492,7 @@ output "event_source_mapping_uuid" {
   value       = aws_lambda_event_source_mapping.consumer.uuid
 }
 
-# ── Storage ──────────────────────────────────────────────────────────────────
+# -- Storage ------------------------------------------------------------------
 
 output "table_name" {
   description = "DynamoDB table."
@@ -3287,14 +3504,24 @@ output "table_arn" {
   value       = aws_dynamodb_table.behaviour.arn
 }
 
+output "table_capacity" {
+  description = "Read and write units: what the peak needs, and between which limits the table scales."
+  value       = { for kind, limits in local.table_capacity : kind => merge(limits, { peak = local.table_peak[kind] }) }
+}
+
+output "table_ramp_minutes" {
+  description = "About how long auto scaling takes from the least write capacity to the peak's; events wait in the stream meanwhile."
+  value       = max(0, 3 * local.table_ramp_steps)
+}
+
 output "bucket_names" {
   description = "Buckets by purpose: quarantine, late, failure, archive, logs."
-  value       = merge({ for name, bucket in aws_s3_bucket.data : name => bucket.bucket }, { logs = aws_s3_bucket.logs.bucket })
+  value       = { for name, bucket in aws_s3_bucket.this : name => bucket.bucket }
 }
 
 output "bucket_arns" {
   description = "ARNs of the buckets by purpose."
-  value       = merge({ for name, bucket in aws_s3_bucket.data : name => bucket.arn }, { logs = aws_s3_bucket.logs.arn })
+  value       = { for name, bucket in aws_s3_bucket.this : name => bucket.arn }
 }
 
 output "kms_key_arns" {
@@ -3307,11 +3534,11 @@ output "kms_key_aliases" {
   value       = { for name, alias in aws_kms_alias.this : name => alias.name }
 }
 
-# ── API ──────────────────────────────────────────────────────────────────────
+# -- API ----------------------------------------------------------------------
 
 output "api_url" {
   description = "Where clients inside the VPC reach the API."
-  value       = "${local.https ? "https" : "http"}://${aws_lb.api.dns_name}"
+  value       = "${local.https ? "https" : "http"}://${var.api_hostname != "" ? var.api_hostname : aws_lb.api.dns_name}"
 }
 
 output "api_dns_name" {
@@ -3322,6 +3549,11 @@ output "api_dns_name" {
 output "api_zone_id" {
   description = "Hosted zone of the load balancer, for an alias record."
   value       = aws_lb.api.zone_id
+}
+
+output "private_zone_id" {
+  description = "Private hosted zone of api_hostname, to associate with VPCs of clients; null without it."
+  value       = one(aws_route53_zone.api[*].zone_id)
 }
 
 output "load_balancer_arn" {
@@ -3339,7 +3571,7 @@ output "target_group_arns" {
   value       = local.target_group_arns
 }
 
-# ── Operations ───────────────────────────────────────────────────────────────
+# -- Operations ---------------------------------------------------------------
 
 output "alarm_topic_arn" {
   description = "SNS topic that alarms go to."

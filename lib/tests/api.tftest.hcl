@@ -5,8 +5,19 @@ mock_provider "aws" {
   override_during = plan
 }
 
-run "plain_http_inside_the_vpc_for_a_first_try" {
+# With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
+variables {
+  certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+}
+
+run "plain_http_inside_the_vpc_for_a_first_try_and_every_plan_says_so" {
   command = plan
+
+  variables {
+    certificate_arn = ""
+  }
+
+  expect_failures = [check.traffic_is_encrypted]
 
   assert {
     condition     = aws_lb_listener.http.default_action[0].type == "fixed-response" && aws_lb_listener.http.default_action[0].fixed_response[0].status_code == "404" && length(aws_lb_listener.https) == 0
@@ -48,13 +59,45 @@ run "https_as_soon_as_there_is_a_certificate" {
   }
 
   assert {
-    condition     = contains(keys(aws_vpc_security_group_ingress_rule.this), "alb-in-https-clients") && contains(keys(aws_network_acl_rule.this), "alb-in-110")
+    condition     = contains(keys(aws_vpc_security_group_ingress_rule.this), "alb-in-https-clients") && contains(keys(aws_network_acl_rule.this), "alb-in-140")
     error_message = "Port 443 must be open to clients."
   }
 
   assert {
     condition     = output.api_url == "https://internal-mock.us-east-1.elb.amazonaws.com"
     error_message = "The output must say https."
+  }
+}
+
+run "a_name_inside_the_vpc_leads_to_the_load_balancer" {
+  command = plan
+
+  variables {
+    api_hostname = "tapstack.example.internal"
+  }
+
+  assert {
+    condition     = aws_route53_zone.api[0].name == "tapstack.example.internal" && [for vpc in aws_route53_zone.api[0].vpc : vpc.vpc_id] == [aws_vpc.main.id]
+    error_message = "The zone answers inside the VPC alone."
+  }
+
+  assert {
+    condition     = [for alias in aws_route53_record.api[0].alias : "${alias.name} ${alias.zone_id}"] == ["internal-mock.us-east-1.elb.amazonaws.com ${aws_lb.api.zone_id}"] && aws_route53_record.api[0].type == "A"
+    error_message = "The name leads to the load balancer."
+  }
+
+  assert {
+    condition     = output.api_url == "https://tapstack.example.internal"
+    error_message = "The outputs say the name."
+  }
+}
+
+run "without_a_name_there_is_no_zone" {
+  command = plan
+
+  assert {
+    condition     = length(aws_route53_zone.api) == 0 && length(aws_route53_record.api) == 0 && output.private_zone_id == null
+    error_message = "A zone must be asked for."
   }
 }
 
@@ -103,8 +146,13 @@ run "functions_are_what_the_zips_hold" {
   }
 
   assert {
-    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active" && function.kms_key_arn != null])
-    error_message = "Every function is traced and its settings are encrypted."
+    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "PassThrough" && function.kms_key_arn != null])
+    error_message = "No function is traced unasked, and the settings of each are encrypted."
+  }
+
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : [for logging in function.logging_config : "${logging.log_format} ${logging.system_log_level} ${logging.application_log_level}"] == ["JSON WARN INFO"]])
+    error_message = "No START, END and REPORT lines; lines that carry metrics are INFO for Lambda and must pass."
   }
 
   assert {
@@ -133,6 +181,82 @@ run "functions_are_what_the_zips_hold" {
   }
 }
 
+run "tracing_can_be_turned_on" {
+  command = plan
+
+  variables {
+    enable_tracing = true
+  }
+
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active"]) && alltrue([for document in data.aws_iam_policy_document.function_common : contains([for statement in document.statement : statement.sid], "WriteTraces")])
+    error_message = "Every function is traced, and may write its traces."
+  }
+}
+
+run "fewer_lines_do_not_blind_an_alarm" {
+  command = plan
+
+  variables {
+    log_level = "ERROR"
+  }
+
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.logging_config[0].application_log_level == "INFO"])
+    error_message = "Whatever the functions' own level, Lambda must not drop lines that carry metrics."
+  }
+}
+
+run "logs_are_kept_a_year_in_production_and_a_month_elsewhere" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 30]) && aws_s3_bucket_lifecycle_configuration.this["logs"].rule[0].expiration[0].days == 30
+    error_message = "30 days outside production."
+  }
+}
+
+run "logs_are_kept_a_year_in_production" {
+  command = plan
+
+  variables {
+    environment = "production"
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 365]) && aws_s3_bucket_lifecycle_configuration.this["logs"].rule[0].expiration[0].days == 365
+    error_message = "A year in production."
+  }
+}
+
+run "logs_are_kept_as_long_as_asked" {
+  command = plan
+
+  variables {
+    environment        = "production"
+    log_retention_days = 7
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 7])
+    error_message = "Who asks for a week gets a week."
+  }
+}
+
+run "every_role_has_the_boundary_that_the_account_demands" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    enable_operations_host   = true
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
+    error_message = "A role is missing, or has no boundary."
+  }
+}
+
 run "alarms_reach_a_person" {
   command = plan
 
@@ -146,13 +270,48 @@ run "alarms_reach_a_person" {
   }
 
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.idle), [aws_cloudwatch_metric_alarm.quarantine_rate]) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.treat_missing_data == "notBreaching"])
-    error_message = "Every alarm goes to the topic and stays quiet without data."
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.ratio)) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
+    error_message = "Every alarm goes to the topic."
   }
 
   assert {
-    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-regional-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    condition     = alltrue([for name, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.ratio) : alarm.treat_missing_data == (startswith(name, "nat-") ? "missing" : "notBreaching")])
+    error_message = "Counters of events may be silent, a gateway's may not."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
     error_message = "An alarm is missing."
+  }
+}
+
+run "a_regional_nat_gateway_is_watched_zone_by_zone" {
+  command = plan
+
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.dimensions if startswith(name, "nat-") } == {
+      nat-us-east-1a-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1a" })
+      nat-us-east-1b-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1b" })
+    }
+    error_message = "The metrics of a regional gateway carry the zone beside the gateway."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.insufficient_data_actions == toset([aws_sns_topic.alarms.arn]) if startswith(name, "nat-")])
+    error_message = "Somebody hears that nothing is measured."
+  }
+}
+
+run "a_zonal_nat_gateway_knows_its_zone" {
+  command = plan
+
+  variables {
+    nat_gateway_mode = "zonal"
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => join(" ", keys(alarm.dimensions)) if startswith(name, "nat-") } == { for az in ["us-east-1a", "us-east-1b"] : "nat-${az}-ports" => "NatGatewayId" }
+    error_message = "The metrics of a zonal gateway carry nothing but the gateway."
   }
 }
 

@@ -14,9 +14,19 @@ provider "aws" {
   }
 }
 
+# With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
+variables {
+  certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+}
+
 override_data {
   target = data.aws_caller_identity.current
   values = { account_id = "111122223333" }
+}
+
+override_data {
+  target = data.aws_vpc_endpoint_service.interface["kinesis-streams"]
+  values = { availability_zones = ["us-east-1a", "us-east-1b", "us-east-1c"] }
 }
 
 override_data {
@@ -35,10 +45,13 @@ run "everything_on" {
   variables {
     alarm_email                    = "on-call@example.com"
     az_count                       = 3
-    certificate_arn                = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
     enable_operations_host         = true
     enable_vpc_block_public_access = true
-    interface_endpoints            = ["kinesis-streams", "logs", "sqs", "kms", "monitoring", "xray"]
+    enable_tracing                 = true
+    permissions_boundary_arn       = "arn:aws:iam::111122223333:policy/boundary"
+    api_hostname                   = "tapstack.example.internal"
+    allowed_client_cidrs           = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]
+    client_routes                  = { "10.1.0.0/16" = "pcx-0123456789abcdef0", "10.2.0.0/16" = "tgw-0123456789abcdef0" }
     nat_gateway_mode               = "zonal"
     api_services = {
       collector = { priority = 10, paths = ["/v1/events"], methods = ["POST"] }
@@ -49,5 +62,20 @@ run "everything_on" {
   assert {
     condition     = length(aws_instance.operations) == 1 && length(aws_lb_target_group.ip) == 1 && length(aws_nat_gateway.zonal) == 3 && length(aws_lb_listener.https) == 1
     error_message = "Every toggle must be on here."
+  }
+
+  assert {
+    condition = { for place in distinct([for entry in local.network_acl_entries : "${entry.tier}-${entry.egress ? "out" : "in"}"]) : place => length([
+      for entry in local.network_acl_entries : entry if "${entry.tier}-${entry.egress ? "out" : "in"}" == place
+      ]) } == {
+      alb-in      = 17
+      alb-out     = 10
+      app-in      = 13
+      app-out     = 15
+      egress-in   = 6
+      egress-out  = 5
+      endpoint-in = 3, endpoint-out = 3
+    }
+    error_message = "AWS's quota is 20 network ACL rules a direction; this is the most that there can be."
   }
 }

@@ -5,6 +5,11 @@ mock_provider "aws" {
   override_during = plan
 }
 
+# With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
+variables {
+  certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+}
+
 run "the_mapping_never_skips_a_record" {
   command = plan
 
@@ -34,7 +39,7 @@ run "the_mapping_never_skips_a_record" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.consumer.destination_config[0].on_failure[0].destination_arn == aws_s3_bucket.data["failure"].arn
+    condition     = aws_lambda_event_source_mapping.consumer.destination_config[0].on_failure[0].destination_arn == aws_s3_bucket.this["failure"].arn
     error_message = "Only S3 keeps the payload of a batch that was given up."
   }
 
@@ -58,12 +63,13 @@ run "a_reader_that_does_not_run_is_seen" {
   command = plan
 
   assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.idle : name => join(" ", concat(
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => join(" ", concat(
       ["${alarm.datapoints_to_alarm} of ${alarm.evaluation_periods} above ${alarm.threshold}:"],
-      sort([for query in alarm.metric_query : query.return_data == true ? query.expression : "${query.id} = ${query.metric[0].namespace} ${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} s"]),
+      sort([for query in alarm.metric_query : query.return_data == true ? "${query.label}: ${query.expression}" : "${query.id} = ${query.metric[0].namespace} ${query.metric[0].metric_name} ${query.metric[0].stat} ${query.metric[0].period} s"]),
       )) } == {
-      consumer = "5 of 6 above 0: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
-      archive  = "3 of 4 above 0: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
+      quarantine-percent = "1 of 1 above 1: Quarantined events in percent of records: 100 * taken / incoming incoming = AWS/Kinesis IncomingRecords Sum 300 s taken = Tapstack events_quarantined Sum 300 s"
+      consumer-idle      = "5 of 6 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
+      archive-idle       = "3 of 4 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
     }
     error_message = "Both readers are watched while they count nothing."
   }
@@ -79,7 +85,7 @@ run "long_invocations_and_windows_are_not_idleness" {
   }
 
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.idle : name => alarm.datapoints_to_alarm } == { consumer = 22 }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, quarantine-percent = 1 }
     error_message = "Longer than one invocation and one window; without an archive nobody watches it."
   }
 }
@@ -108,8 +114,6 @@ run "ten_times_the_peak_gets_more_shards_and_lanes" {
 
   variables {
     peak_events_per_minute = 100000
-    table_read_capacity    = { min = 25, max = 4000 }
-    table_write_capacity   = { min = 100, max = 8000 }
   }
 
   assert {
@@ -125,13 +129,70 @@ run "small_events_are_limited_by_records_a_second" {
   variables {
     peak_events_per_minute = 100000
     event_bytes_average    = 100
-    table_read_capacity    = { min = 25, max = 4000 }
-    table_write_capacity   = { min = 100, max = 8000 }
   }
 
   assert {
     condition     = aws_kinesis_stream.events.shard_count == 7
     error_message = "Shards follow records a second: 1,667 * 4 / 1,000."
+  }
+}
+
+run "ten_million_events_a_minute_can_be_planned" {
+  command = plan
+
+  variables {
+    peak_events_per_minute = 10000000
+  }
+
+  # 166,667 events/s * 4 units / 80 %; 166,667 events/s * 1,024 bytes * factor 4 = 683 MB/s
+  assert {
+    condition     = output.table_capacity.write == { min = 208334, peak = 833334, max = 1666668 } && output.stream_shard_count == 683 && local.function_environment.consumer.TAPSTACK_LANES == "683"
+    error_message = "Table, shards and lanes follow the peak."
+  }
+
+  expect_failures = [check.table_fits_the_default_quota]
+}
+
+run "lanes_follow_the_peak_on_demand_too" {
+  command = plan
+
+  variables {
+    peak_events_per_minute = 1000000
+    stream_mode            = "ON_DEMAND"
+  }
+
+  assert {
+    condition     = local.function_environment.consumer.TAPSTACK_LANES == "69" && aws_kinesis_stream.events.shard_count == null && output.table_capacity.write.min == 20834
+    error_message = "AWS adds shards for the peak; each needs a lane."
+  }
+
+  expect_failures = [check.table_fits_the_default_quota]
+}
+
+run "the_smallest_stack_has_a_floor" {
+  command = plan
+
+  variables {
+    peak_events_per_minute = 1
+  }
+
+  assert {
+    condition     = output.table_capacity == { for kind, peak in { read = 1, write = 1 } : kind => { min = 25, peak = peak, max = 100 } } && output.table_ramp_minutes == 0
+    error_message = "A transaction of many rows needs some units."
+  }
+}
+
+run "limits_of_the_table_can_be_chosen_one_by_one" {
+  command = plan
+
+  variables {
+    table_write_capacity = { max = 700 }
+    table_read_capacity  = { min = 2000, units_per_event = 1 }
+  }
+
+  assert {
+    condition     = output.table_capacity.write == { min = 209, peak = 834, max = 700 } && output.table_capacity.read == { min = 2000, peak = 209, max = 2000 }
+    error_message = "What is not chosen is computed, and fits what is."
   }
 }
 
@@ -152,27 +213,27 @@ run "what_is_set_aside_is_kept" {
   command = plan
 
   assert {
-    condition     = toset(keys(aws_s3_bucket.data)) == toset(["quarantine", "late", "failure", "archive"])
-    error_message = "Quarantine, late, failure and archive."
+    condition     = toset(keys(aws_s3_bucket.this)) == toset(["quarantine", "late", "failure", "archive", "logs"])
+    error_message = "Quarantine, late, failure, archive and logs."
   }
 
   assert {
-    condition     = alltrue([for bucket in aws_s3_bucket.data : bucket.force_destroy == false]) && aws_s3_bucket.logs.force_destroy == false
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy == false])
     error_message = "A destroy must not delete events unasked."
   }
 
   assert {
-    condition     = alltrue([for versioning in aws_s3_bucket_versioning.data : versioning.versioning_configuration[0].status == "Enabled"])
+    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"])
     error_message = "Every bucket keeps versions."
   }
 
   assert {
-    condition     = alltrue([for block in concat(values(aws_s3_bucket_public_access_block.data), [aws_s3_bucket_public_access_block.logs]) : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
+    condition     = alltrue([for block in aws_s3_bucket_public_access_block.this : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
     error_message = "No bucket may become public."
   }
 
   assert {
-    condition     = alltrue([for lifecycle in aws_s3_bucket_lifecycle_configuration.data : lifecycle.rule[0].expiration[0].days >= 90])
+    condition     = alltrue([for name, lifecycle in aws_s3_bucket_lifecycle_configuration.this : lifecycle.rule[0].expiration[0].days >= 90 if name != "logs"])
     error_message = "Nothing may expire before a person could act."
   }
 }
@@ -181,7 +242,7 @@ run "the_raw_archive_reads_the_stream_by_itself" {
   command = plan
 
   assert {
-    condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.data["archive"].arn
+    condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.this["archive"].arn
     error_message = "From the stream to the archive bucket."
   }
 }
@@ -194,7 +255,7 @@ run "the_raw_archive_can_be_left_out" {
   }
 
   assert {
-    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.data), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
+    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.this), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
     error_message = "Nothing of the archive may remain."
   }
 }
@@ -214,10 +275,25 @@ run "the_table_recovers_scales_and_expires" {
 
   assert {
     condition = { for key, target in aws_appautoscaling_target.table : target.scalable_dimension => "${target.min_capacity}-${target.max_capacity}" } == {
-      "dynamodb:table:ReadCapacityUnits"  = "25-1000"
-      "dynamodb:table:WriteCapacityUnits" = "100-2000"
+      "dynamodb:table:ReadCapacityUnits"  = "105-834"
+      "dynamodb:table:WriteCapacityUnits" = "209-1668"
     }
-    error_message = "Reads and writes scale between their limits."
+    error_message = "From a quarter of what the peak needs at 80 % use (167 events/s * 2 and 4 units) to twice that."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.read_capacity == 105 && aws_dynamodb_table.behaviour.write_capacity == 209
+    error_message = "The table starts with the least."
+  }
+
+  assert {
+    condition     = alltrue([for policy in aws_appautoscaling_policy.table : policy.target_tracking_scaling_policy_configuration[0].target_value == 80])
+    error_message = "Lag waits in the stream, so 80 % may be used."
+  }
+
+  assert {
+    condition     = output.table_capacity.write == { min = 209, peak = 834, max = 1668 } && output.table_ramp_minutes == 21
+    error_message = "The plan says what the peak needs, and how long the ramp takes: seven steps of a quarter, three minutes each."
   }
 
   assert {
@@ -241,7 +317,7 @@ run "protections_can_be_lifted" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.behaviour.deletion_protection_enabled == false && aws_lb.api.enable_deletion_protection == false && aws_s3_bucket.data["late"].force_destroy && aws_s3_bucket.logs.force_destroy && length(aws_dynamodb_resource_policy.table) == 0
+    condition     = aws_dynamodb_table.behaviour.deletion_protection_enabled == false && aws_lb.api.enable_deletion_protection == false && alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && length(aws_dynamodb_resource_policy.table) == 0
     error_message = "Each toggle must work the other way too."
   }
 }

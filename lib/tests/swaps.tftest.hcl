@@ -6,6 +6,11 @@ mock_provider "aws" {
   override_during = plan
 }
 
+# With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
+variables {
+  certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+}
+
 override_resource {
   target          = aws_kms_key.this["stream"]
   override_during = plan
@@ -37,7 +42,7 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_iam_role.function["consumer"]
+  target          = aws_iam_role.this["consumer"]
   override_during = plan
   values          = { arn = "arn:aws:iam::111122223333:role/consumer", id = "role-consumer" }
 }
@@ -49,7 +54,7 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_iam_role.function["collector"]
+  target          = aws_iam_role.this["collector"]
   override_during = plan
   values          = { arn = "arn:aws:iam::111122223333:role/collector", id = "role-collector" }
 }
@@ -61,7 +66,7 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_iam_role.function["insights"]
+  target          = aws_iam_role.this["insights"]
   override_during = plan
   values          = { arn = "arn:aws:iam::111122223333:role/insights", id = "role-insights" }
 }
@@ -79,31 +84,31 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_s3_bucket.data["archive"]
+  target          = aws_s3_bucket.this["archive"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::archive", id = "archive" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.data["failure"]
+  target          = aws_s3_bucket.this["failure"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::failure", id = "failure" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.data["late"]
+  target          = aws_s3_bucket.this["late"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::late", id = "late" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.data["quarantine"]
+  target          = aws_s3_bucket.this["quarantine"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::quarantine", id = "quarantine" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.logs
+  target          = aws_s3_bucket.this["logs"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::logs", id = "logs" }
 }
@@ -157,9 +162,21 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_route_table.app["us-east-1a"]
+  target          = aws_route_table.this["app-us-east-1a"]
   override_during = plan
   values          = { id = "rtb-a" }
+}
+
+override_resource {
+  target          = aws_eip.nat["zonal-us-east-1a"]
+  override_during = plan
+  values          = { allocation_id = "eipalloc-zonal-a" }
+}
+
+override_resource {
+  target          = aws_eip.nat["zonal-us-east-1b"]
+  override_during = plan
+  values          = { allocation_id = "eipalloc-zonal-b" }
 }
 
 override_resource {
@@ -181,19 +198,19 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_route_table.app["us-east-1b"]
+  target          = aws_route_table.this["app-us-east-1b"]
   override_during = plan
   values          = { id = "rtb-b" }
 }
 
 override_resource {
-  target          = aws_vpc_endpoint.dynamodb
+  target          = aws_vpc_endpoint.gateway["dynamodb"]
   override_during = plan
   values          = { id = "vpce-dynamodb", prefix_list_id = "pl-dynamodb" }
 }
 
 override_resource {
-  target          = aws_vpc_endpoint.s3
+  target          = aws_vpc_endpoint.gateway["s3"]
   override_during = plan
   values          = { id = "vpce-s3", prefix_list_id = "pl-s3" }
 }
@@ -231,7 +248,7 @@ run "functions_meet_their_own_roles_targets_and_permissions" {
   }
 
   assert {
-    condition     = { for name, policy in aws_iam_role_policy.function : name => policy.role } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" }
+    condition     = { for name, policy in aws_iam_role_policy.this : name => policy.role if contains(["consumer", "collector", "insights"], name) } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" }
     error_message = "A policy belongs to the role of its function."
   }
 
@@ -250,7 +267,7 @@ run "each_class_of_data_has_its_own_key" {
       table     = aws_dynamodb_table.behaviour.server_side_encryption[0].kms_key_arn
       archive   = aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].kms_key_arn
       topic     = aws_sns_topic.alarms.kms_master_key_id
-      buckets   = join(" ", distinct([for bucket in aws_s3_bucket_server_side_encryption_configuration.data : one(one(bucket.rule).apply_server_side_encryption_by_default).kms_master_key_id]))
+      buckets   = join(" ", distinct([for name, bucket in aws_s3_bucket_server_side_encryption_configuration.this : one(one(bucket.rule).apply_server_side_encryption_by_default).kms_master_key_id if name != "logs"]))
       functions = join(" ", distinct([for function in aws_lambda_function.this : function.kms_key_arn]))
       logs      = join(" ", distinct([for group in aws_cloudwatch_log_group.this : group.kms_key_id]))
       } == {
@@ -301,7 +318,7 @@ run "each_zone_leaves_through_its_own_nat_gateway" {
   }
 
   assert {
-    condition     = { for az, gateway in aws_nat_gateway.zonal : az => "${gateway.subnet_id} ${gateway.allocation_id}" } == { us-east-1a = "subnet-egress-a eipalloc-a", us-east-1b = "subnet-egress-b eipalloc-b" }
+    condition     = { for az, gateway in aws_nat_gateway.zonal : az => "${gateway.subnet_id} ${gateway.allocation_id}" } == { us-east-1a = "subnet-egress-a eipalloc-zonal-a", us-east-1b = "subnet-egress-b eipalloc-zonal-b" }
     error_message = "A gateway stands in its own zone."
   }
 }
@@ -313,8 +330,8 @@ run "policies_say_these_words" {
     condition = {
       for name, document in {
         alarms_topic             = data.aws_iam_policy_document.alarms
-        data_bucket              = data.aws_iam_policy_document.data_bucket["late"]
-        logs_bucket              = data.aws_iam_policy_document.logs_bucket
+        data_bucket              = data.aws_iam_policy_document.bucket["late"]
+        logs_bucket              = data.aws_iam_policy_document.bucket["logs"]
         operations_key           = data.aws_iam_policy_document.kms["operations"]
         stream_key               = data.aws_iam_policy_document.kms["stream"]
         table                    = data.aws_iam_policy_document.table
@@ -322,17 +339,13 @@ run "policies_say_these_words" {
         objects_key              = data.aws_iam_policy_document.kms["objects"]
         firehose                 = data.aws_iam_policy_document.firehose[0]
         flow_logs                = data.aws_iam_policy_document.flow_logs
-        assume_firehose          = data.aws_iam_policy_document.assume_firehose
-        assume_flow_logs         = data.aws_iam_policy_document.assume_flow_logs
-        assume_lambda            = data.aws_iam_policy_document.assume_lambda
+        common                   = data.aws_iam_policy_document.function_common["consumer"]
+        assume_firehose          = data.aws_iam_policy_document.assume["firehose"]
+        assume_flow_logs         = data.aws_iam_policy_document.assume["flow-logs"]
+        assume_lambda            = data.aws_iam_policy_document.assume["consumer"]
         endpoint_dynamodb        = data.aws_iam_policy_document.endpoint["dynamodb"]
         endpoint_s3              = data.aws_iam_policy_document.endpoint["s3"]
         endpoint_kinesis_streams = data.aws_iam_policy_document.endpoint["kinesis-streams"]
-        endpoint_logs            = data.aws_iam_policy_document.endpoint["logs"]
-        endpoint_sqs             = data.aws_iam_policy_document.endpoint["sqs"]
-        endpoint_kms             = data.aws_iam_policy_document.endpoint["kms"]
-        endpoint_monitoring      = data.aws_iam_policy_document.endpoint["monitoring"]
-        endpoint_xray            = data.aws_iam_policy_document.endpoint["xray"]
         } : name => { for statement in document.statement : statement.sid => join(" ", concat(
           [coalesce(statement.effect, "Allow")], sort(statement.actions), ["on"], sort(coalesce(statement.resources, [])),
           flatten([for principal in statement.principals : concat(["by", principal.type], sort(principal.identifiers))]),
@@ -340,14 +353,13 @@ run "policies_say_these_words" {
       )) }
       } == {
       alarms_topic = {
-        AccountPublishes = "Allow sns:Publish on arn:aws:sns:us-east-1:111122223333:mock by AWS arn:aws:iam::111122223333:root"
-        AlarmsPublish    = "Allow sns:Publish on arn:aws:sns:us-east-1:111122223333:mock by Service cloudwatch.amazonaws.com if ArnLike aws:SourceArn arn:aws:cloudwatch:us-east-1:111122223333:alarm:tapstack-dev-* if StringEquals aws:SourceAccount 111122223333"
+        AlarmsPublish = "Allow sns:Publish on arn:aws:sns:us-east-1:111122223333:mock by Service cloudwatch.amazonaws.com if ArnLike aws:SourceArn arn:aws:cloudwatch:us-east-1:111122223333:alarm:tapstack-dev-* if StringEquals aws:SourceAccount 111122223333"
       }
       data_bucket = {
         TlsOnly = "Deny s3:* on arn:aws:s3:::late arn:aws:s3:::late/* by * * if Bool aws:SecureTransport false"
       }
       logs_bucket = {
-        LoadBalancerWritesLogs = "Allow s3:PutObject on arn:aws:s3:::logs/alb-access/AWSLogs/111122223333/* arn:aws:s3:::logs/alb-connection/AWSLogs/111122223333/* by Service logdelivery.elasticloadbalancing.amazonaws.com if ArnLike aws:SourceArn arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/*"
+        LoadBalancerWritesLogs = "Allow s3:PutObject on arn:aws:s3:::logs/alb-access/AWSLogs/111122223333/* arn:aws:s3:::logs/alb-connection/AWSLogs/111122223333/* by Service logdelivery.elasticloadbalancing.amazonaws.com"
         S3WritesLogs           = "Allow s3:PutObject on arn:aws:s3:::logs/s3/* by Service logging.s3.amazonaws.com if ArnEquals aws:SourceArn arn:aws:s3:::archive arn:aws:s3:::failure arn:aws:s3:::late arn:aws:s3:::quarantine if StringEquals aws:SourceAccount 111122223333"
         TlsOnly                = "Deny s3:* on arn:aws:s3:::logs arn:aws:s3:::logs/* by * * if Bool aws:SecureTransport false"
       }
@@ -355,7 +367,7 @@ run "policies_say_these_words" {
         AccountAdministersKey        = "Allow kms:CancelKeyDeletion kms:CreateAlias kms:DeleteAlias kms:DescribeKey kms:DisableKey kms:DisableKeyRotation kms:EnableKey kms:EnableKeyRotation kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListGrants kms:ListKeyPolicies kms:ListKeyRotations kms:ListResourceTags kms:PutKeyPolicy kms:RevokeGrant kms:RotateKeyOnDemand kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource kms:UpdateAlias kms:UpdateKeyDescription on * by AWS arn:aws:iam::111122223333:root"
         AccountUsesKeyThroughService = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo on * by AWS arn:aws:iam::111122223333:root if StringEquals kms:ViaService lambda.us-east-1.amazonaws.com sns.us-east-1.amazonaws.com"
         AlarmsPublish                = "Allow kms:Decrypt kms:GenerateDataKey on * by Service cloudwatch.amazonaws.com if ArnLike aws:SourceArn arn:aws:cloudwatch:us-east-1:111122223333:alarm:tapstack-dev-* if StringEquals aws:SourceAccount 111122223333"
-        LogsEncryptsGroups           = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:ReEncryptFrom kms:ReEncryptTo on * by Service logs.us-east-1.amazonaws.com if ArnEquals kms:EncryptionContext:aws:logs:arn arn:aws:logs:us-east-1:111122223333:log-group:/aws/kinesisfirehose/tapstack-dev-archive arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-consumer arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-insights arn:aws:logs:us-east-1:111122223333:log-group:/aws/vpc/tapstack-dev-flow-logs"
+        LogsEncryptsGroups           = "Allow kms:Decrypt kms:Describe* kms:Encrypt kms:GenerateDataKey* kms:ReEncrypt* on * by Service logs.us-east-1.amazonaws.com if ArnEquals kms:EncryptionContext:aws:logs:arn arn:aws:logs:us-east-1:111122223333:log-group:/aws/kinesisfirehose/tapstack-dev-archive arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-consumer arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-insights arn:aws:logs:us-east-1:111122223333:log-group:/aws/vpc/tapstack-dev-flow-logs"
         ServicesKeepGrants           = "Allow kms:CreateGrant on * by AWS arn:aws:iam::111122223333:root if Bool kms:GrantIsForAWSResource true if StringEquals kms:ViaService lambda.us-east-1.amazonaws.com sns.us-east-1.amazonaws.com"
       }
       stream_key = {
@@ -386,14 +398,21 @@ run "policies_say_these_words" {
         FindLogGroup  = "Allow logs:DescribeLogGroups on *"
         WriteFlowLogs = "Allow logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents on arn:aws:logs:us-east-1:111122223333:log-group:flow-logs:*"
       }
+      common = {
+        AttachToNetwork        = "Allow ec2:AssignPrivateIpAddresses ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:UnassignPrivateIpAddresses on arn:aws:ec2:us-east-1:111122223333:*/*"
+        CodeLeavesNetworkAlone = "Deny ec2:AssignPrivateIpAddresses ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:UnassignPrivateIpAddresses on * if ArnEquals lambda:SourceFunctionArn arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-consumer"
+        DecryptSettings        = "Allow kms:Decrypt on arn:aws:kms:us-east-1:111122223333:key/operations if StringEquals kms:ViaService lambda.us-east-1.amazonaws.com"
+        FindNetwork            = "Allow ec2:DescribeNetworkInterfaces ec2:DescribeSubnets on *"
+        WriteLogs              = "Allow logs:CreateLogStream logs:PutLogEvents on arn:aws:logs:us-east-1:111122223333:log-group:consumer:*"
+      }
       assume_firehose = {
-        FirehoseOfThisAccount = "Allow sts:AssumeRole on by Service firehose.amazonaws.com if StringEquals aws:SourceAccount 111122223333"
+        ServiceAssumesRole = "Allow sts:AssumeRole on by Service firehose.amazonaws.com if StringEquals aws:SourceAccount 111122223333"
       }
       assume_flow_logs = {
-        FlowLogsOfThisVpc = "Allow sts:AssumeRole on by Service vpc-flow-logs.amazonaws.com if ArnLike aws:SourceArn arn:aws:ec2:us-east-1:111122223333:vpc-flow-log/* if StringEquals aws:SourceAccount 111122223333"
+        ServiceAssumesRole = "Allow sts:AssumeRole on by Service vpc-flow-logs.amazonaws.com if ArnLike aws:SourceArn arn:aws:ec2:us-east-1:111122223333:vpc-flow-log/* if StringEquals aws:SourceAccount 111122223333"
       }
       assume_lambda = {
-        Lambda = "Allow sts:AssumeRole on by Service lambda.amazonaws.com"
+        ServiceAssumesRole = "Allow sts:AssumeRole on by Service lambda.amazonaws.com"
       }
       endpoint_dynamodb = {
         OurResourcesForOurAccount = "Allow dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:us-east-1:111122223333:table/mock by * * if StringEquals aws:PrincipalAccount 111122223333"
@@ -403,21 +422,6 @@ run "policies_say_these_words" {
       }
       endpoint_kinesis_streams = {
         OurResourcesForOurAccount = "Allow kinesis:PutRecords on arn:aws:kinesis:us-east-1:111122223333:stream/mock by * * if StringEquals aws:PrincipalAccount 111122223333"
-      }
-      endpoint_logs = {
-        OurResourcesForOurAccount = "Allow logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents on arn:aws:logs:us-east-1:111122223333:log-group:collector:* arn:aws:logs:us-east-1:111122223333:log-group:consumer:* arn:aws:logs:us-east-1:111122223333:log-group:firehose:* arn:aws:logs:us-east-1:111122223333:log-group:flow-logs:* arn:aws:logs:us-east-1:111122223333:log-group:insights:* by * * if StringEquals aws:PrincipalAccount 111122223333"
-      }
-      endpoint_sqs = {
-        OurResourcesForOurAccount = "Allow sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage sqs:SendMessage on arn:aws:sqs:us-east-1:111122223333:tapstack-dev-* by * * if StringEquals aws:PrincipalAccount 111122223333"
-      }
-      endpoint_kms = {
-        OurResourcesForOurAccount = "Allow kms:Decrypt kms:DescribeKey kms:GenerateDataKey on arn:aws:kms:us-east-1:111122223333:key/objects arn:aws:kms:us-east-1:111122223333:key/operations arn:aws:kms:us-east-1:111122223333:key/stream arn:aws:kms:us-east-1:111122223333:key/table by * * if StringEquals aws:PrincipalAccount 111122223333"
-      }
-      endpoint_monitoring = {
-        OurResourcesForOurAccount = "Allow cloudwatch:PutMetricData on * by * * if StringEquals aws:PrincipalAccount 111122223333"
-      }
-      endpoint_xray = {
-        OurResourcesForOurAccount = "Allow xray:GetSamplingRules xray:GetSamplingTargets xray:PutTelemetryRecords xray:PutTraceSegments on * by * * if StringEquals aws:PrincipalAccount 111122223333"
       }
     }
     error_message = "A statement says something else."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .stack_text import local_values
+from .stack_text import local_values, rules
 from .toolbox import ROOT
 
 PAGE = ROOT / "docs/reference/network.md"
@@ -18,17 +18,14 @@ WHEN = {
     "https": "`certificate_arn` is given",
     "ip_targets": "a service in `api_services` has ip targets",
     "operations_host": "`enable_operations_host`",
-    "host_https": "`enable_operations_host`, and `certificate_arn` is given",
     "internet_egress": "`enable_function_internet_egress`",
-    "more_endpoints": "`interface_endpoints` names more than `kinesis-streams`",
-    "zonal_nat": '`nat_gateway_mode = "zonal"`',
 }
 
 PEERS = {
     "alb": "alb subnets",
     "app": "app subnets",
     "endpoint": "endpoint subnets",
-    "clients": "`allowed_client_cidrs` (the VPC)",
+    "clients": "`allowed_client_cidrs` (none)",
     "ssh": "`ssh_allowed_cidr` (the VPC)",
     "vpc": "the VPC",
     "internet": "0.0.0.0/0",
@@ -43,17 +40,27 @@ Made from `lib/tap_stack.tf` (`network_acl_rules`, `security_groups`, `security_
 
 Three tiers, each with one subnet in every availability zone, one network ACL, and no public address:
 
-| Tier | Holds | Default route |
+| Tier | Holds | Routes beside the VPC's own |
 |---|---|---|
-| app | functions, ip targets, operations host | NAT; DynamoDB and S3 through gateway endpoints |
-| alb | internal load balancer | none |
-| endpoint | interface endpoints (Kinesis, others by toggle) | none |
+| app | functions, clients, ip targets, operations host | NAT, gateway endpoints of DynamoDB and S3 |
+| alb | internal load balancer | `client_routes`, none by default |
+| endpoint | interface endpoint of Kinesis | none |
 | egress | zonal NAT gateways, only with `nat_gateway_mode = "zonal"` | internet gateway |
 
 With the regional NAT gateway, the default, no subnet has a route to the internet gateway. The Lambda
 service calls functions and polls Kinesis from outside the VPC, so the load balancer needs no path to them
 and the consumer none to Kinesis. AWS never filters its resolver, DHCP, time and metadata addresses by
 network ACL, so no rule names them.
+
+**Who may call the API.** What has the security group `clients` and lies in the app subnets. The group opens
+connections to the load balancer and to nothing else; a caller that needs more takes other groups beside it.
+Everybody else needs a range in `allowed_client_cidrs`, at most four. Outside of this VPC it also needs a way
+back in `client_routes`; inside of it, in subnets of your own, a network ACL that lets the ports out and the
+answers in.
+
+The tables are checked pair by pair: `tests/infrastructure/test_reach.py` asks groups, network ACLs and routes
+of the stack who reaches whom. A function with the group `clients`, an example of which stands in
+`lib/tests/caller`, reaches the load balancer alone.
 """
 
 
@@ -82,28 +89,31 @@ def page() -> str:
     ports = {name: _ports(name, entry) for name, entry in values["ports"].items()}
     acl = [
         (
-            rule["tier"],
+            rule["place"],
             rule["direction"],
             str(rule["number"]),
             rule["action"],
             ports[rule["ports"]],
             _peer(rule["peer"]),
-            WHEN[rule["when"]],
+            WHEN[rule["when"]] if rule["place"] != "egress" else '`nat_gateway_mode = "zonal"`',
             rule["why"],
         )
-        for rule in values["network_acl_rules"]
+        for rule in rules("network_acl_rules")
     ]
-    groups = [(name, WHEN[group["when"]], group["why"]) for name, group in values["security_groups"].items()]
-    rules = [
+    groups = [
+        (name, WHEN[group.get("when", "always")], group["why"])
+        for name, group in values["security_groups"].items()
+    ]
+    group_rules = [
         (
-            rule["group"],
+            rule["place"],
             rule["direction"],
             ports[rule["ports"]],
             _peer(rule["peer"]),
             WHEN[rule["when"]],
             rule["why"],
         )
-        for rule in values["security_group_rules"]
+        for rule in rules("security_group_rules")
     ]
     return "\n".join(
         [
@@ -115,7 +125,7 @@ def page() -> str:
             _table(("Group", "When", "Role"), groups),
             "## Security group rules\n",
             "Stateful, so only the side that opens a connection is listed.\n",
-            _table(("Group", "Direction", "Ports", "Peer", "When", "Why"), rules),
+            _table(("Group", "Direction", "Ports", "Peer", "When", "Why"), group_rules),
         ]
     )
 

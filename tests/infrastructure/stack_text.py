@@ -81,6 +81,27 @@ def local_values() -> dict[str, Any]:
     }
 
 
+def rules(table: str) -> list[dict[str, Any]]:
+    """List the rules of a table, each with its place, what it opens to and when.
+
+    Parameters
+    ----------
+    table
+        ``network_acl_rules`` or ``security_group_rules``, which hold lists by place, as in ``alb-in``.
+    """
+    return [
+        {
+            "place": place.rpartition("-")[0],
+            "direction": place.rpartition("-")[2],
+            "action": "allow",
+            "when": "always",
+            **rule,
+        }
+        for place, listed in local_values()[table].items()
+        for rule in listed
+    ]
+
+
 def one(value: list[Any]) -> Any:
     """Unwrap an attribute."""
     (inner,) = value

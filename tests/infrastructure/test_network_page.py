@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("hcl2", reason="the HCL parser lives in .venv-infra; run `make infra-test`")
 
 from .network_page import PAGE, page
-from .stack_text import local_values
+from .stack_text import local_values, rules
 
-RULES: list[dict[str, Any]] = local_values()["network_acl_rules"]
-GROUP_RULES: list[dict[str, Any]] = local_values()["security_group_rules"]
+RULES: list[dict[str, Any]] = rules("network_acl_rules")
+GROUP_RULES: list[dict[str, Any]] = rules("security_group_rules")
 
 
 def test_the_page_says_what_the_stack_does() -> None:
@@ -24,7 +24,7 @@ def test_every_conversation_is_allowed_in_both_directions_by_both_tiers() -> Non
     # A tier that may send to another must be received there, and replies must come back: four rules.
     tiers = {"alb", "app", "endpoint", "egress"}
     allowed = {
-        (rule["tier"], rule["direction"], rule["ports"], rule["peer"])
+        (rule["place"], rule["direction"], rule["ports"], rule["peer"])
         for rule in RULES
         if rule["action"] == "allow"
     }
@@ -44,7 +44,7 @@ def test_every_conversation_is_allowed_in_both_directions_by_both_tiers() -> Non
     ("tier", "direction"), [(tier, direction) for tier in ("app", "egress") for direction in ("in", "out")]
 )
 def test_the_rest_of_the_vpc_is_denied_before_the_internet_is_allowed(tier: str, direction: str) -> None:
-    of_tier = [rule for rule in RULES if (rule["tier"], rule["direction"]) == (tier, direction)]
+    of_tier = [rule for rule in RULES if (rule["place"], rule["direction"]) == (tier, direction)]
     denial = next(
         rule["number"]
         for rule in of_tier
@@ -59,7 +59,7 @@ def test_the_rest_of_the_vpc_is_denied_before_the_internet_is_allowed(tier: str,
 
 
 def test_only_the_app_and_egress_tiers_speak_to_the_internet() -> None:
-    assert {rule["tier"] for rule in RULES if rule["peer"] == "internet"} == {"app", "egress"}
+    assert {rule["place"] for rule in RULES if rule["peer"] == "internet"} == {"app", "egress"}
     assert {rule["ports"] for rule in RULES if rule["peer"] == "internet"} == {
         "https",
         "ephemeral_low",
@@ -68,10 +68,10 @@ def test_only_the_app_and_egress_tiers_speak_to_the_internet() -> None:
 
 
 def test_numbers_leave_room_for_one_range_a_zone() -> None:
-    for tier in {rule["tier"] for rule in RULES}:
+    for tier in {rule["place"] for rule in RULES}:
         for direction in ("in", "out"):
             numbers = [
-                rule["number"] for rule in RULES if (rule["tier"], rule["direction"]) == (tier, direction)
+                rule["number"] for rule in RULES if (rule["place"], rule["direction"]) == (tier, direction)
             ]
             assert numbers == sorted(numbers)
             assert all(later - earlier >= 10 for earlier, later in pairwise(numbers))
@@ -79,12 +79,12 @@ def test_numbers_leave_room_for_one_range_a_zone() -> None:
 
 def test_what_leaves_one_group_arrives_at_the_other() -> None:
     out = {
-        (rule["group"], rule["ports"], rule["peer"])
+        (rule["place"], rule["ports"], rule["peer"])
         for rule in GROUP_RULES
         if rule["direction"] == "out" and rule["peer"].startswith("group:")
     }
     arrives = {
-        (rule["peer"].removeprefix("group:"), rule["ports"], f"group:{rule['group']}")
+        (rule["peer"].removeprefix("group:"), rule["ports"], f"group:{rule['place']}")
         for rule in GROUP_RULES
         if rule["direction"] == "in" and rule["peer"].startswith("group:")
     }

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("hcl2", reason="the HCL parser lives in .venv-infra; run `make infra-test`")
 
-from .stack_text import blocks, one, statements
+from .stack_text import block, blocks, one, statements
 
 STREAM = "${aws_kinesis_stream.events.arn}"
 TABLE = "${aws_dynamodb_table.behaviour.arn}"
@@ -19,7 +19,7 @@ def _key(name: str) -> str:
 
 
 def _objects(bucket: str, prefix: str) -> str:
-    arn = f'${{aws_s3_bucket.data["{bucket}"].arn}}'
+    arn = f'${{aws_s3_bucket.this["{bucket}"].arn}}'
     # The parser puts a string that holds quotes into an expression of its own.
     return f'${{"{arn}{prefix}"}}' if prefix else arn
 
@@ -101,6 +101,18 @@ def test_a_statement_allows_exactly_these_actions_on_these_resources(function: s
     assert {one(condition["variable"]): one(condition["values"]) for condition in found} == conditions
 
 
+def test_a_function_decrypts_its_settings_as_its_own_role() -> None:
+    # Lambda's grant ends with the role that it was made for: terraform-provider-aws#9703.
+    statement = _statements_of("function_common")["DecryptSettings"]
+    assert "effect" not in statement
+    assert one(statement["actions"]) == ["kms:Decrypt"]
+    assert one(statement["resources"]) == [_key("operations")]
+    (condition,) = statement["condition"]
+    assert {one(condition["variable"]): one(condition["values"])} == _via("lambda")
+    encrypts = one(block("resource", "aws_lambda_function.this").body["kms_key_arn"])
+    assert encrypts == _key("operations"), "the key of the statement is the key of the settings"
+
+
 def test_the_operations_host_has_session_manager_and_no_more() -> None:
     (statement,) = _statements_of("operations").values()
     assert "effect" not in statement
@@ -123,6 +135,7 @@ def test_a_functions_code_may_not_touch_the_network_that_lambda_attaches_it_to()
     assert set(one(denial["actions"])) == allowed
     assert one(one(denial["condition"])["variable"]) == "lambda:SourceFunctionArn"
     assert set(common) == {
+        "DecryptSettings",
         "WriteLogs",
         "WriteTraces",
         "FindNetwork",

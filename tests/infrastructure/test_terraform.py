@@ -131,7 +131,7 @@ def test_checkov_finds_nothing(checkov: str, tmp_path: Path) -> None:
     failed = [f"{check['check_id']} {check['resource']}" for check in answer["results"]["failed_checks"]]
     assert failed == []
     assert answer["summary"]["parsing_errors"] == 0
-    assert answer["summary"]["passed"] > 300
+    assert answer["summary"]["passed"] > 240
     unused = _skips() - {check["check_id"] for check in answer["results"]["skipped_checks"]}
     assert unused == set(), "a skip that skips nothing hides the next finding"
 

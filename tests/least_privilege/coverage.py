@@ -23,7 +23,7 @@ STATEMENTS = {
     ),
     "insights": ("ReadTable", "DecryptTable"),
 }
-COMMON = ("WriteLogs", "WriteTraces", "FindNetwork", "AttachToNetwork", "CodeLeavesNetworkAlone")
+COMMON = ("WriteLogs", "DecryptSettings", "FindNetwork", "AttachToNetwork", "CodeLeavesNetworkAlone")
 EXPECTED = [(name, sid) for name, own in STATEMENTS.items() for sid in (*COMMON, *own)]
 """Every statement that there must be, and no other, by function."""
 

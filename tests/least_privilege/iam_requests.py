@@ -19,7 +19,7 @@ FAILURES = "https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-dest
 _MANAGED = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/"
 NETWORK = _MANAGED + "AWSLambdaVPCAccessExecutionRole.html" + READ
 LOGS = NETWORK
-TRACES = _MANAGED + "AWSXRayDaemonWriteAccess.html" + READ
+SETTINGS = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html"
 """Sources of what AWS does by itself; those without a date are named from experience."""
 
 NETWORK_ACTIONS = {
@@ -157,14 +157,13 @@ def _implied(call: Request, stack: Rendered) -> Iterator[Request]:
 
 
 def _runtime(function: str, stack: Rendered) -> Iterator[Request]:
-    """Yield what Lambda does for every function that logs, is traced and lies in a VPC."""
+    """Yield what Lambda does for every function that has settings, logs and lies in a VPC."""
     (name,) = (name for name, short in stack.function_names.items() if short == function)
     prefix = f"{stack.region}:{stack.account_id}"
     stream = f"arn:aws:logs:{prefix}:log-group:/aws/lambda/{name}:log-stream:2026/11/23/[$LATEST]0"
     for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
         yield _by(stack, function, action, stream, code=False, why=LOGS)
-    for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments"):
-        yield _by(stack, function, action, "*", code=False, why=TRACES)
+    yield _by(stack, function, "kms:Decrypt", stack.settings_key, code=False, why=SETTINGS, service="lambda")
     for action, resource in NETWORK_ACTIONS.items():
         arn = f"arn:aws:ec2:{prefix}:{resource}" if resource else "*"
         yield _by(stack, function, action, arn, code=False, why=NETWORK)

@@ -40,9 +40,9 @@ was not read again for this table.
 - By an evaluator of policies, not by AWS: that each call is allowed by the role, by the VPC endpoint it goes
   through and by the policy of the key it uses. ministack's evaluator decides; a second one, written apart
   from it, agrees on each request with each role, and a table of forbidden calls is denied.
-- Not shown: that AWS decides the same; that calls on keys, log delivery, traces and network interfaces are
-  those of AWS's documentation. Policies of buckets and of the table (TLS, the VPC's endpoint) are not part of
-  this table.
+- Not shown: that AWS decides the same; that calls on keys, log delivery and network interfaces are those of
+  AWS's documentation. `WriteTraces` comes with `enable_tracing` only, which is off here. Policies of buckets
+  and of the table (TLS, the VPC's endpoint) are not part of this table.
 - Not there: spill and redrive are no features yet, so no call of theirs is here.
 
 Another check reads the applied policies themselves: `make infra-apply-local` fails on whatever parliament
@@ -90,7 +90,11 @@ def _row(part: Part, used: str, stack: Rendered) -> str:
 
 def _short(resource: str, stack: Rendered) -> str:
     """Name a resource without what differs from account to account."""
-    keys = {stack.stream_key: "stream key", stack.table_key: "table key"}
+    keys = {
+        stack.stream_key: "stream key",
+        stack.table_key: "table key",
+        stack.settings_key: "operations key",
+    }
     keys |= dict.fromkeys(stack.bucket_keys.values(), "objects key")
     if resource in keys:
         return keys[resource]

@@ -45,7 +45,7 @@ class Rendered:
         By service.
     key_policies
         By the key's ARN.
-    stream_key, table_key
+    stream_key, table_key, settings_key
         ARNs of keys.
     bucket_keys
         ARNs of keys by bucket.
@@ -60,6 +60,7 @@ class Rendered:
     key_policies: Mapping[str, Policy]
     stream_key: str
     table_key: str
+    settings_key: str
     bucket_keys: Mapping[str, str]
 
 
@@ -107,6 +108,7 @@ def read(document: Mapping[str, Any]) -> Rendered:
     ((_, stream),), ((_, table),) = of("aws_kinesis_stream"), of("aws_dynamodb_table")
     functions = dict(of("aws_lambda_function"))
     endpoints = [*of("aws_vpc_endpoint")]
+    (settings_key,) = {values["kms_key_arn"] for values in functions.values()}
     return Rendered(
         document=document,
         region=stream["arn"].split(":")[3],
@@ -119,11 +121,13 @@ def read(document: Mapping[str, Any]) -> Rendered:
         key_policies={values["arn"]: json.loads(values["policy"]) for _, values in of("aws_kms_key")},
         stream_key=stream["kms_key_id"],
         table_key=table["server_side_encryption"][0]["kms_key_arn"],
+        settings_key=settings_key,
         bucket_keys={
             values["bucket"]: values["rule"][0]["apply_server_side_encryption_by_default"][0][
                 "kms_master_key_id"
             ]
-            for _, values in of("aws_s3_bucket_server_side_encryption_configuration", "data")
+            for name, values in of("aws_s3_bucket_server_side_encryption_configuration")
+            if name != "logs"  # S3's own keys
         },
     )
 

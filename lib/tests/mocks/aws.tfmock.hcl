@@ -17,6 +17,10 @@ mock_data "aws_availability_zones" {
   defaults = { names = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"] }
 }
 
+mock_data "aws_vpc_endpoint_service" {
+  defaults = { availability_zones = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"] }
+}
+
 mock_data "aws_iam_policy_document" {
   defaults = { json = "{}" }
 }
@@ -26,7 +30,7 @@ mock_data "aws_ssm_parameter" {
 }
 
 mock_resource "aws_cloudformation_stack" {
-  defaults = { outputs = { NatGatewayId = "nat-0regional" } }
+  defaults = { outputs = { NatGatewayId = "nat-0regional", RouteTableId = "rtb-0regional" } }
 }
 
 mock_resource "aws_nat_gateway" {

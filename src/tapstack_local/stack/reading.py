@@ -187,7 +187,7 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         raise UsageError(f"the event source mapping reads {mapping['event_source_arn']}, not {stream['arn']}")
     variables = _variables(consumer)
     busy = {consumer["arn"]: consumer_workers(shards * (mapping.get("parallelization_factor") or 1))}
-    buckets = {values["bucket"] for values in stack.all("aws_s3_bucket", "data")}
+    buckets = {values["bucket"] for values in stack.all("aws_s3_bucket")}
     aside = {name: variables.get(f"TAPSTACK_{name}_BUCKET", "") for name in ("QUARANTINE", "LATE")}
     return Blueprint(
         functions=tuple(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.nat_gateways import NatGateway
-from moto.ec2.utils import random_nat_gateway_id
+from moto.ec2.utils import random_nat_gateway_id, random_route_table_id
 
 from .patching import adds, replaces
 
@@ -38,8 +39,15 @@ class RegionalNatGateway(NatGateway):
             for zone in zone_addresses
             for allocation_id in zone["AllocationIds"]
         ]
+        self.route_table_id = random_route_table_id()
         self.add_tags(tags)
         backend.nat_gateways[self.id] = self
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        """Return what a template may ask of the gateway: its own route table."""
+        if attribute_name == "RouteTableId":
+            return self.route_table_id
+        raise UnformattedGetAttTemplateException
 
 
 @replaces(

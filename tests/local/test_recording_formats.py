@@ -289,6 +289,11 @@ def test_a_cell_may_hold_a_list_of_items():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("count", ["3", "three", "[3"])
+def test_a_column_that_only_counts_items_is_not_read_beside_the_item(count):
+    assert items(read(f"user_id,item_id,items\nu,i,{count}\n")) == [["i"]]
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

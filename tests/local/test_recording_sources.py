@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import signal
 import subprocess
 import sys
 import zipfile
@@ -252,6 +253,16 @@ def test_whatever_the_bytes_are_they_are_read_or_refused_in_one_line(content, sk
         assert "\n" not in message
         for event in events:
             decode_client_event(msgspec.json.encode(event))
+
+
+def test_the_first_ctrl_c_ends_the_reading_of_a_recording_without_end():
+    command = [sys.executable, "-m", "tapstack.cli", "local", "--input", "-", "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b"user,item\n" + b"u,i\n" * 100_000)  # more than a pipe holds: it is being read
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read().strip() == b""
 
 
 def test_a_pipe_is_read_as_a_file_is():

@@ -158,7 +158,7 @@ class RowParser:
                 event["event_name"] = known["event_type"]
                 self._note_name(known["event_type"])
             event["event_type"] = event_type
-        items = self._items(cells)
+        items = self._items(cells, required="item_id" not in known)
         if items and "item_id" in known:
             raise self._problem("item_id", "an item or a list of items, not both")
         if "item_id" in known:
@@ -179,7 +179,7 @@ class RowParser:
             item["currency"] = known["currency"].upper()
         return item
 
-    def _items(self, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _items(self, cells: Mapping[str, Any], *, required: bool) -> list[dict[str, Any]]:
         column = self._names.get("items")
         listed = None if column is None else cells.get(column)
         if listed is None or (isinstance(listed, str) and text_of(listed) is None):
@@ -191,6 +191,8 @@ class RowParser:
             except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
                 listed = None
         if not isinstance(listed, list):
+            if not required:
+                return []  # how many there are, or what they are called: nothing that is read
             raise self._problem("items", "a JSON array of items", text)
         return [self._listed(each, f"{column}[{place}]") for place, each in enumerate(without_absent(listed))]
 

@@ -108,7 +108,7 @@ class RowParser:
         return RecordedRow(line, visit, event, said, clock)
 
     def whole(self, cells: Mapping[str, Any], line: int) -> RecordedRow:
-        """Take an event that is one already; its texts are taken as they stand."""
+        """Take an event that is one already, as the collector reads it."""
         beside = min(cells.keys() & WHOLE_ONLY, default="items" if "items" in cells else "event_type")
         if unknown := sorted(cells.keys() - WHOLE):
             advice = " (but for --map event_id=event_id)" if beside == "event_id" else ""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from consumer_world import DAY_S, record
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, rfc3339, stream_events
@@ -98,6 +98,8 @@ def test_age_at_arrival_is_by_the_older_of_the_clients_and_the_collectors_clock(
 NEAR_MS = st.integers(-2_500, 2_500)
 
 
+@example(-1, 500, 0)  # fractions of a second that cross one
+@example(-1, 10**9, 0)
 @given(NEAR_MS, NEAR_MS | st.integers(-(10**9), 10**9), NEAR_MS)
 def test_an_event_is_too_old_to_the_millisecond(moved_ms: int, skew_ms: int, received_ms: int) -> None:
     """Also with a skew ahead, which only who writes to the stream by himself can say."""

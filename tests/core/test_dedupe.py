@@ -12,12 +12,15 @@ from tapstack.core.dedupe import (
     CLIENTS_MAX,
     GAPS_MAX,
     IDS_MAX,
+    PARTS_MAX,
     Seen,
     Verdict,
+    expect_parts,
+    has_room_for_parts,
     judge,
     remember,
 )
-from tapstack.core.identity import TIMELESS_MS, Identity, Native, Opaque
+from tapstack.core.identity import TIMELESS_MS, Identity, Native, Opaque, Part
 
 # More clients than a row remembers, some of the same birth, one with a clock far ahead.
 CLIENTS = [
@@ -184,3 +187,62 @@ def test_ids_without_a_time_are_the_first_to_be_forgotten() -> None:
     assert judge(seen, Opaque(-1, TIMELESS_MS)) is Verdict.LATE
     assert judge(seen, Opaque(0, 1_700_000_000_000)) is Verdict.DUP
     assert judge(seen, Opaque(IDS_MAX, 1_700_000_000_000)) is Verdict.NEW
+
+
+def test_the_floor_of_clients_never_falls() -> None:
+    # Clients are forgotten by their last use, not by their birth: the young first, then an old one. A floor
+    # that followed would take the young one for NEW, and count its events again.
+    seen = Seen()
+    old, young, *others = CLIENTS[0], CLIENTS[2 * CLIENTS_MAX], *CLIENTS[2 : 2 * CLIENTS_MAX : 2]
+    remember(seen, Native(young, 0))
+    remember(seen, Native(old, 0))
+    for count, device in enumerate(others, 2):
+        remember(seen, Native(device, 0))
+        assert len(seen.clients) <= min(count + 1, CLIENTS_MAX)
+    for tail in (2, 4):  # two more, of births of their own
+        remember(seen, Native(CLIENTS[2 * CLIENTS_MAX + tail], 0))
+    assert young not in seen.clients
+    assert old not in seen.clients
+    assert judge(seen, Native(young, 0)) is Verdict.LATE
+    assert judge(seen, Native(old, 0)) is Verdict.LATE
+
+
+@given(st.lists(natives | opaques, max_size=60))
+def test_no_floor_ever_falls(identities: list[Identity]) -> None:
+    seen = Seen()
+    floors = [-1, -1]
+    for identity in identities:
+        if judge(seen, identity) is Verdict.NEW:
+            remember(seen, identity)
+        now = [seen.clients_floor_ms, seen.ids_floor_ms]
+        assert now[0] >= floors[0]
+        assert now[1] >= floors[1]
+        floors = now
+
+
+def test_of_ids_of_one_moment_the_smallest_hash_gives_way_in_whatever_order_they_came() -> None:
+    for digests in (range(IDS_MAX + 1), range(IDS_MAX, -1, -1)):
+        seen = Seen()
+        for digest in digests:
+            remember(seen, Opaque(digest, 5))
+        assert set(seen.ids) == set(range(1, IDS_MAX + 1))
+
+
+def test_a_part_is_new_once_and_only_while_it_is_expected() -> None:
+    seen, part, other = Seen(), Part(1), Part(2)
+    assert judge(seen, part) is Verdict.DUP  # its event was not counted, or it was itself
+    expect_parts(seen, [part, other])
+    assert judge(seen, part) is Verdict.NEW
+    remember(seen, part)
+    assert judge(seen, part) is Verdict.DUP
+    assert judge(seen, other) is Verdict.NEW
+
+
+def test_there_is_room_for_parts_until_as_many_are_expected_as_may_be() -> None:
+    seen = Seen()
+    for number in range(PARTS_MAX):
+        assert has_room_for_parts(seen)
+        expect_parts(seen, [Part(number)])
+    assert not has_room_for_parts(seen)
+    remember(seen, Part(0))
+    assert has_room_for_parts(seen)

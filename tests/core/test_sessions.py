@@ -124,6 +124,12 @@ def test_an_event_between_remembered_sessions_that_does_not_fit_is_counted_as_ea
     assert len(sessions.newest) == SESSIONS_MAX
 
 
+@pytest.mark.parametrize("labels", ["ab", "ba"])
+def test_sessions_of_one_moment_are_kept_in_one_order(labels: str) -> None:
+    sessions = after([(1_000, label) for label in labels])
+    assert [session.label for session in sessions.newest] == ["a", "b"]
+
+
 def test_bridged_sessions_keep_what_both_viewed_within_bounds() -> None:
     sessions = Sessions()
     for name, at_s in (("a", 1_000), ("b", 1_000 + 2 * SESSION_GAP_S)):

@@ -210,3 +210,28 @@ def test_the_line_counts_every_fate_by_its_own_name(cloud: Cloud, capsys: pytest
     rows = {(item["pk"]["S"], item["sk"]["S"]) for item in cloud.dynamodb.items("behaviour")}
     assert (said["transactions"], said["rows_written"]) == (1, len(rows))
     assert abs(said["_aws"]["Timestamp"] / 1_000 - time.time()) < 60
+
+
+def test_a_batch_without_records_is_done_and_of_no_shard(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cloud.function("consumer").handler(mapped(), Context()) == {"batchItemFailures": []}
+    said = line(capsys)
+    assert (said["records"], said["shard_id"]) == (0, None)
+
+
+def test_each_service_is_called_in_its_own_dialect_and_signed_under_its_own_name(cloud: Cloud) -> None:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html and
+    # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, read 2026-11-29
+    world = cloud.function("consumer")._world
+    for bucket in (world.quarantine, world.late):
+        assert bucket._endpoint._scope == ("eu-central-1", "s3")
+    stream = cloud.function("collector")._world.stream
+    reader = cloud.function("insights")._reader
+    said = [
+        (*each._api._endpoint._scope, each._api._target, each._api._content_type)
+        for each in (world.table, reader, stream)
+    ]
+    dynamodb = ("eu-central-1", "dynamodb", "DynamoDB_20120810", "application/x-amz-json-1.0")
+    kinesis = ("eu-central-1", "kinesis", "Kinesis_20131202", "application/x-amz-json-1.1")
+    assert said == [dynamodb, dynamodb, kinesis]

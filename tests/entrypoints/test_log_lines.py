@@ -148,3 +148,17 @@ def test_each_read_has_one_line_with_its_route_and_without_its_id(
     assert (said["level"], said["method"], said["route"]) == ("INFO", logged, route)
     assert (said["status"], said["duration_ms"]) == (status, 7 * len(queries))
     assert "secret" not in json.dumps(said).lower()
+
+
+@pytest.mark.parametrize("level", [None, "LOUD"], ids=["no variable", "an odd one"])
+def test_without_a_level_lines_below_info_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str | None
+) -> None:
+    from tapstack.entrypoints.log import write_line
+
+    monkeypatch.delenv("TAPSTACK_LOG_LEVEL", raising=False)
+    if level is not None:
+        monkeypatch.setenv("TAPSTACK_LOG_LEVEL", level)
+    write_line("DEBUG", {"n": 1}, now_ms=1)
+    write_line("INFO", {"n": 2}, now_ms=1)
+    assert line(capsys)["n"] == 2

@@ -100,8 +100,8 @@ def test_each_request_of_the_collector_has_one_line_with_status_and_duration(
             clock.advance_ms(7)
             return [True] * len(entries)
 
-    world = msgspec.structs.replace(collector._world, stream=Slow(), clock=clock)
-    monkeypatch.setattr(collector, "_world", world)
+    dependencies = msgspec.structs.replace(collector._dependencies, stream=Slow(), clock=clock)
+    monkeypatch.setattr(collector, "_dependencies", dependencies)
     assert collector.handler(asked, None)["statusCode"] == status
     said = [found for found in lines(capsys) if "rejected" not in found]
     assert [(found["status"], found["duration_ms"]) for found in said] == [(status, duration_ms)]

@@ -261,6 +261,13 @@ def test_ids_of_which_only_some_end_in_dot_zero_are_left_as_they_are():
     assert items(read("user,item\nu,1.0\nu,1.1\nu,2.0\n")) == [["1.0"], ["1.1"], ["2.0"]]
 
 
+def test_ids_that_a_spreadsheet_has_cut_are_told():
+    recording = read("user,item\n1.23457E+11,a\n1.23457e+11,b\nE+11,c\n")
+    assert [event["user_id"] for event in events_of(recording)] == ["1.23457E+11", "1.23457e+11", "E+11"]
+    [note] = recording.notes
+    assert note.startswith("column 'user': 2 ids look like 1.23457E+11")
+
+
 def test_a_session_that_names_its_visitor_loses_its_dot_zero_there_too():
     [event] = events_of(read("session_id,item_id\n12.0,a\n"))
     assert (event["session_id"], event["anonymous_id"]) == ("12", "session-12")

@@ -18,6 +18,7 @@ _ABSENT = frozenset(marker.lower() for marker in (*ABSENT, *PLACEHOLDERS))
 _LONGEST = max(map(len, _ABSENT))
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _WHOLE = re.compile(r"([+-]?\d{1,300})(?:\.0*)?", re.ASCII)
+CUT = re.compile(r"\d(?:\.\d+)?E\+\d{2,3}", re.ASCII | re.IGNORECASE)  # how spreadsheets show long numbers
 DOT_ZERO = re.compile(r"-?\d+\.0", re.ASCII)  # how pandas writes the whole numbers of a column with holes
 
 

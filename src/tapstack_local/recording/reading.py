@@ -156,3 +156,8 @@ def _custom(parser: RowParser) -> Iterator[str]:
 def _settled_ids(parser: RowParser, rows: list[RecordedRow]) -> Iterator[str]:
     for column in parser.settle_ids(rows):
         yield f"every {column} ends in .0, as pandas writes whole numbers: the .0 is left out"
+    for column, count in parser.cut_ids.items():
+        yield (
+            f"column {column!r}: {count:,} ids look like 1.23457E+11, long numbers that a spreadsheet has cut; "
+            "different ones may be the same now"
+        )

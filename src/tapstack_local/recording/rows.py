@@ -12,7 +12,7 @@ import msgspec
 from tapstack.core.normalisation import normalise
 from tapstack.errors import InvalidEvent
 from tapstack_local.recording import times
-from tapstack_local.recording.cells import DOT_ZERO, number_of, text_of, whole_number_of, without_absent
+from tapstack_local.recording.cells import CUT, DOT_ZERO, number_of, text_of, whole_number_of, without_absent
 from tapstack_local.recording.columns import ITEM_COLUMNS, Names, recognise
 from tapstack_local.recording.event_types import event_type_of, squashed
 from tapstack_local.recording.nested import WHOLE, WHOLE_ONLY
@@ -63,6 +63,7 @@ class RowParser:
     def __init__(self, overrides: Names) -> None:
         self.custom_names: Counter[str] = Counter()
         self.meanings: Counter[str] = Counter()  # what the collector would note on whole events
+        self.cut_ids: Counter[str] = Counter()  # by column
         self.overrides = overrides
         self._columns: list[str] = []
         self._names: Names = {}
@@ -275,6 +276,8 @@ class RowParser:
     def _note_id(self, canonical: str, text: str) -> None:
         if self._dot_zero.get(canonical, True):
             self._dot_zero[canonical] = DOT_ZERO.fullmatch(text) is not None
+        if "+" in text and CUT.fullmatch(text):
+            self.cut_ids[self._names[canonical]] += 1
 
 
 def _take_dot_zero(event: dict[str, Any], columns: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from types import FrameType
 from typing import NoReturn
 
@@ -18,7 +18,9 @@ from tapstack_simulation.faults import FAULTS, UNSUPPORTED
 from tapstack_simulation.plan import Plan
 from tapstack_simulation.run import Outcome, simulate
 
-BLOCK_SEEDS = 20  # simulated by a process at a time
+BLOCK_SEEDS_MAX = 20  # simulated by a process at a time
+BLOCKS_MIN = 40  # so that progress is seen to be made
+PROGRESS_EVERY_S = 0.5
 FAILURES_KEPT_MAX = 20
 
 
@@ -111,7 +113,7 @@ def run_simulations(
     profile
         See `tapstack_simulation.plan.Plan`.
     progress
-        Told after each block of seeds what is known so far.
+        Called with what is known so far: at once, and then about twice a second.
     template
         What every plan takes away, if anything; its seed and profile are not used.
     """
@@ -121,6 +123,8 @@ def run_simulations(
     result = CampaignResult(unmatched=named(base))
     sizes = [0, 0]
     failures: list[Failure] = []
+    if progress is not None:
+        progress(result)
     for outcomes in _blocks(plans, jobs):
         for outcome in outcomes:
             _add(result, outcome, sizes)
@@ -164,17 +168,21 @@ def _failure(plan: Plan, outcome: Outcome, violation: str) -> Failure:
 
 
 def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
-    blocks = [plans[start : start + BLOCK_SEEDS] for start in range(0, len(plans), BLOCK_SEEDS)]
+    """Run plans and yield their outcomes as they come; nothing, now and then, while none does."""
     if jobs == 1:
-        yield from map(_simulate_block, blocks)
+        yield from ([simulate(plan)] for plan in plans)
         return
+    size = max(1, min(BLOCK_SEEDS_MAX, len(plans) // BLOCKS_MIN))
+    blocks = [plans[start : start + size] for start in range(0, len(plans), size)]
     # Not forked: the child must not depend on what this process has loaded or is holding.
     context = multiprocessing.get_context("spawn")
     before = signal.signal(signal.SIGTERM, _end)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_parent) as pool:
         try:
-            for future in as_completed([pool.submit(_simulate_block, block) for block in blocks]):
-                yield future.result()
+            running = {pool.submit(_simulate_block, block) for block in blocks}
+            while running:
+                done, running = wait(running, PROGRESS_EVERY_S, FIRST_COMPLETED)
+                yield [outcome for future in done for outcome in future.result()]
         except BaseException:  # Ctrl-C above all: without this the pool would finish every block first
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from datetime import timedelta
 
 import click
 from msgspec.structs import replace
@@ -17,6 +19,7 @@ from tapstack_simulation.shrink import shrink
 SEEDS = 200
 DECISIONS_SHOWN_MAX = 40
 PLAIN_EVERY_S = 5.0  # between lines of progress where there is no terminal
+COLUMNS = 79  # of what is printed
 
 
 def run(
@@ -46,6 +49,8 @@ def run(
         events_max=events_max,
     )
     if trace:
+        if as_json:
+            raise UsageError("--trace: not together with --json")
         if seeds not in (None, 1):
             raise UsageError(f"--trace: expected --seeds 1, got {seeds}")
         _trace(template)
@@ -57,7 +62,7 @@ def run(
         jobs=1 if seeds == 1 else jobs,
         profile=profile,
         template=template,
-        progress=None if as_json else _Progress(),
+        progress=None if as_json else _Progress(seeds),
     )
     if as_json:
         click.echo(result.json())
@@ -118,7 +123,8 @@ def _trace(plan: Plan) -> None:
 class _Progress:
     """One line that is written over on a terminal, a line every few seconds elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int) -> None:
+        self._total = total
         self._is_terminal = sys.stderr.isatty()
         self._next_s = 0.0
 
@@ -126,27 +132,46 @@ class _Progress:
         if not self._is_terminal and result.wall_s < self._next_s:
             return
         self._next_s = result.wall_s + PLAIN_EVERY_S
+        said = progress_line(result, self._total)
+        click.echo(f"\r{said:<{COLUMNS}}" if self._is_terminal else said, nl=not self._is_terminal, err=True)
+
+
+def progress_line(result: CampaignResult, total: int) -> str:
+    """Return a line of how far a campaign is."""
+    said = f"{result.seeds:,} of {total:,} seeds, {result.seeds * 100 // total} %"
+    if result.seeds:
         rate = result.seeds / max(result.wall_s, 0.001)
-        said = (
-            f"{result.seeds:,} seeds, {rate:.1f}/s, {result.events:,} events,"
-            f" {sum(result.faults.values()):,} faults, {result.violations} violations"
-        )
-        click.echo(f"\r{said} " if self._is_terminal else said, nl=not self._is_terminal, err=True)
+        said += f", {rate:.1f}/s, {timedelta(seconds=round((total - result.seeds) / rate))} left"
+    return f"{said}, {result.violations:,} violations"
+
+
+def _row(count: str, name: str, text: str) -> str:
+    """Return a line of a table, and as many further ones as its text needs."""
+    return textwrap.fill(
+        text,
+        COLUMNS,
+        initial_indent=f"{count:>9}  {name:<4}",
+        subsequent_indent=" " * 15,
+        break_on_hyphens=False,
+    )
 
 
 def _show(result: CampaignResult) -> None:
     click.echo(err=True)
     for name, meaning in FAULTS.items():
         reason = result.unsupported.get(name)
-        count = f"{result.faults.get(name, 0):>9}" if reason is None else "        -"
-        click.echo(f"{count}  {name:<4}{meaning if reason is None else f'not supported: {reason}'}")
+        if reason is None:
+            click.echo(_row(f"{result.faults.get(name, 0):,}", name, meaning))
+        else:
+            click.echo(_row("-", name, f"not supported: {reason}"))
+    rate = result.seeds / max(result.wall_s, 0.001)
     click.echo(
-        f"{result.seeds} seeds in {result.wall_s:.1f} s ({result.seeds / max(result.wall_s, 0.001):.1f}/s):"
-        f" {result.events} events, {result.records} records, {result.invocations} invocations,"
-        f" {result.commits} commits, {sum(result.faults.values())} faults, {result.violations} violations"
+        f"{result.seeds:,} seeds in {result.wall_s:.1f} s ({rate:.1f}/s): {result.events:,} events,"
+        f" {result.records:,} records,\n{result.invocations:,} invocations, {result.commits:,} commits,"
+        f" {sum(result.faults.values()):,} faults, {result.violations:,} violations"
     )
     if result.unreached:
-        click.echo(f"never reached: {', '.join(result.unreached)}")
+        click.echo(textwrap.fill(f"never reached: {', '.join(result.unreached)}", COLUMNS))
 
 
 def _show_failure(result: CampaignResult, template: Plan) -> None:

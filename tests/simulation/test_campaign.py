@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from tapstack.cli.simulate import command
 from tapstack.errors import UsageError
 from tapstack_simulation import Outcome, Plan, campaign, run_simulations, simulate
+from tapstack_simulation.command import progress_line
 from tapstack_simulation.faults import FAULTS, UNSUPPORTED
 from tapstack_simulation.shrink import shrink
 
@@ -46,7 +47,45 @@ def test_the_command_prints_one_line_of_json() -> None:
 def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
     done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5"])
     assert all(f" {name} " in done.output for name in FAULTS)
-    assert all(reason in done.output for reason in UNSUPPORTED.values())
+    printed = " ".join(done.output.split())
+    assert all(text in printed for text in [*FAULTS.values(), *UNSUPPORTED.values()] if text not in SILENT)
+    assert all(len(line) < 80 for line in done.output.splitlines())
+
+
+SILENT = {FAULTS[name] for name in UNSUPPORTED}  # why there is none is said instead
+
+
+def test_progress_is_shown_before_the_first_seed_is_done_and_then_with_the_time_left() -> None:
+    done = CliRunner().invoke(command, ["--seeds", "2", "--jobs", "1"])
+    assert done.stderr.splitlines()[0] == "0 of 2 seeds, 0 %, 0 violations"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seeds", "wall_s", "line"),
+    [
+        (0, 0.0, "0 of 10,000 seeds, 0 %, 0 violations"),
+        (2_500, 250.0, "2,500 of 10,000 seeds, 25 %, 10.0/s, 0:12:30 left, 0 violations"),
+        (10_000, 1_000.0, "10,000 of 10,000 seeds, 100 %, 10.0/s, 0:00:00 left, 0 violations"),
+    ],
+)
+def test_a_line_of_progress(seeds: int, wall_s: float, line: str) -> None:
+    assert progress_line(campaign.CampaignResult(seeds=seeds, wall_s=wall_s), 10_000) == line
+    assert len(progress_line(campaign.CampaignResult(seeds=9, wall_s=9e3, violations=9), 999_999)) < 80
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_is_reported_at_once_and_to_the_end(jobs: int) -> None:
+    seen: list[int] = []
+    run_simulations(4, jobs=jobs, progress=lambda result: seen.append(result.seeds))
+    assert (seen[0], seen[-1]) == (0, 4)
+    assert seen == sorted(seen)
+
+
+def test_json_is_one_line_and_nothing_else() -> None:
+    done = CliRunner().invoke(command, ["--seeds", "1", "--json"])
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -64,8 +103,9 @@ def test_a_signal_stops_every_process_at_once(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as running:
         assert running.stdout is not None
-        first = running.stdout.readline()  # both workers are at work
-        assert b"seeds, " in first
+        assert running.stdout.readline().startswith(b"0 of 100,000 seeds, ")
+        while running.stdout.readline().startswith(b"0 of"):
+            pass  # until both workers are at work
         stop(running)
         running.communicate(timeout=30)  # ends when nobody holds the output any more: no worker is left
     assert running.returncode == code
@@ -138,6 +178,7 @@ def test_what_matches_in_part_is_run_and_the_rest_named() -> None:
     [
         (["--only", "foo"], "--only: 'foo' is no decision of a schedule; expected such as d6#1:C3"),
         (["--trace", "--seeds", "2"], "--trace: expected --seeds 1"),
+        (["--trace", "--json"], "--trace: not together with --json"),
         (["--devices", "a"], "--devices: expected numbers with commas, got 'a'"),
     ],
 )

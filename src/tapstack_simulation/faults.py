@@ -209,8 +209,12 @@ class FaultSchedule:
         self.counts[name] += 1
         self._kernel.trace(name)
 
+    def draws(self, name: str) -> bool:
+        """Return whether the run draws this fault, now or before it healed."""
+        return name in self._swarm
+
     def enabled(self, name: str) -> bool:
-        """Return whether the run draws this fault at all."""
+        """Return whether the run draws this fault, and is not healed."""
         return name in self._swarm and not self.healed
 
     def decide(self, actor: Dice, name: str, rate: float | None = None, *, note: str = "") -> bool:

@@ -185,7 +185,8 @@ class FaultyBucket:
             if fault is not None:
                 aws.faults.count(fault.name)
             if len(self._bucket.puts) > before:
-                aws.checker.kept(self._kind, key, body)
+                began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
+                aws.checker.kept(self._kind, key, body, began_at)
         aws.kernel.sleep(latency_us(actor))
 
 

@@ -140,6 +140,7 @@ class _Invocation:
     def _consume(self, actor: Actor, deadline_us: int) -> bytes:
         """Let the function's own code read the event and write the answer, both as JSON."""
         kernel, invoke, functions = self._aws.kernel, self._invoke, self._functions
+        self._aws.commits_before[actor.name] = self._aws.checker.commits
         self._aws.batches[actor.name] = [(invoke.shard_id, r.sequence_number) for r in invoke.records]
         event = _decode(invocation_event(self._config, invoke.shard_id, invoke.records))
         context = _Context(kernel, invoke.request_id, deadline_us)

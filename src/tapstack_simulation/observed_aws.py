@@ -176,6 +176,8 @@ class ObservedAws:
         Requests that are still on their way.
     batches : dict[str, list[tuple[str, str]]]
         The records that each invocation works on.
+    commits_before : dict[str, int]
+        How many commits there were when each invocation began.
     sender : str
         The invocation whose belated request takes effect just now.
     """
@@ -205,6 +207,7 @@ class ObservedAws:
         self.epoch = 0
         self.ghosts = 0
         self.batches: dict[str, list[tuple[str, str]]] = {}
+        self.commits_before: dict[str, int] = {}
         self.sender = ""
         self._parked: dict[str, list[Reply]] = {}
         self.versions: dict[str, int] = {}

@@ -14,21 +14,23 @@ from tapstack.consumer.patience import MARGIN_MS
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import lane_of
 from tapstack_simulation.checking.rows import Violation
-from tapstack_simulation.checking.stored import Promises
+from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.clients import Clients, Device
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
 from tapstack_simulation.functions import Functions
-from tapstack_simulation.kernel import STEPS_MAX, Kernel, Stuck
+from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
 from tapstack_simulation.observed_aws import RETENTION_H, TABLE, ObservedAws
 from tapstack_simulation.operators.clocks import is_expired
 from tapstack_simulation.operators.mappings import Mappings
+from tapstack_simulation.operators.redrive import REDRIVE_MAX_S
 from tapstack_simulation.operators.schedule import Operators
-from tapstack_simulation.plan import AGE_MAX_S, CROWD_SHARE, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack_simulation.plan import AGE_MAX_S, CROWD_SHARE, DAY_S, ROW_TTL_S, Plan, Shape, draw_shape
 from tapstack_simulation.readers import Readers
 
 CHAOS_US = 2 * 3_600_000_000
 HEALING_US = 3 * 3_600_000_000
+REDRIVEN_MAX = 40  # records at the end, twice each
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -141,6 +143,7 @@ class _Simulation:
         lost = self._replay_what_was_skipped()
         self.checker.finish(self.aws.dynamodb.items(TABLE), lost)
         self._replay_all()
+        self._redrive_all()
         self._read_all()
 
     def _is_chaos_over(self) -> bool:
@@ -183,16 +186,50 @@ class _Simulation:
 
     def _replay_all(self) -> None:
         """Check that delivering everything again changes nothing (invariant 6)."""
+        self._must_change_nothing(6, "replaying everything", self._replay)
+
+    def _redrive_all(self) -> None:
+        """Check that records put on the stream again, twice each, change nothing (invariant 10)."""
+        if not self.faults.draws("O2"):
+            return
+        try:
+            self._must_change_nothing(10, "redriving", self._redrive)
+        except Violation as violation:
+            if violation.invariant == 10:
+                raise
+            raise Violation(10, f"redriving broke {violation}") from violation
+
+    def _redrive(self) -> None:
+        dice = Dice(self.kernel.seed, "redrive")
+        if dice.random.random() < 0.5:  # until everything is too old to be counted if no row knew it
+            self.aws.pass_time((AGE_MAX_S + DAY_S // 2) * 1_000_000)
+        for record in self._redrivable(dice):
+            for _ in range(2):
+                self.aws.put_directly(record.key, record.data)
+        self._until(self._is_quiet, "a redrive does not come to its end")
+
+    def _redrivable(self, dice: Dice) -> list[Stored]:
+        """Draw from what is counted or a dead letter, and young enough to be judged by its row."""
+        oldest_s = self.kernel.now_ms // 1000 - REDRIVE_MAX_S
+        checker = self.checker
+        found = [
+            record
+            for key, record in checker.records.items()
+            if record.arrived_s >= oldest_s and checker.is_done(*key)
+        ]
+        return dice.random.sample(found, min(len(found), REDRIVEN_MAX))
+
+    def _must_change_nothing(self, invariant: int, what: str, act: Callable[[], None]) -> None:
         checker = self.checker
         rows, applied, late = dict(checker.rows), dict(checker.applied), checker.late_parts()
-        self._replay()
+        act()
         # What was LATE to a row that TTL has deleted since is NEW to the one begun anew, and counts once.
         newly = [part for part in checker.applied if part not in applied]
         unexplained = [
             part for part in newly if part not in late or (part[0], "-") not in checker.deleted_rows
         ]
         if unexplained or (not newly and checker.rows != rows):
-            raise Violation(6, f"replaying everything changed the tables: {unexplained[:3]}")
+            raise Violation(invariant, f"{what} changed the tables: {unexplained[:3]}")
 
     def _read_all(self) -> None:
         finished: list[bool] = []

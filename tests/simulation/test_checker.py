@@ -323,3 +323,36 @@ def test_names_are_the_products_names() -> None:
     native, part = identify(event), identify_part(event, 1)
     assert native_name(CLIENT, 3) == ("n", native.client, native.n)
     assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part.digest
+
+
+def late_copy(made: Checker, n: int, number: str) -> tuple[str, bytes]:
+    """A copy of an event, on the stream again when it is too old to be judged by its row."""
+    made.stored(SHARD, number, body(n), "a", (NOW_S + 15 * DAY_S) * 1000)
+    return f"late/{SHARD}/{number}-0.json", msgspec.json.encode({"data": body(n)})
+
+
+@pytest.mark.parametrize(
+    ("began_at", "n", "is_wrong"),
+    [
+        pytest.param(1, 0, True, id="counted before the invocation began"),
+        pytest.param(0, 0, False, id="counted while it ran"),
+        pytest.param(None, 0, False, id="its reads may be stale"),
+        pytest.param(1, 1, False, id="not counted"),
+    ],
+)
+def test_an_event_that_is_counted_and_known_must_not_be_late_as_well(
+    began_at: int | None, n: int, is_wrong: bool
+) -> None:
+    made = after_one()
+    name, stored = late_copy(made, n, "200")
+    if is_wrong:
+        with pytest.raises(Violation, match="was counted and not forgotten"):
+            made.kept("late", name, stored, began_at)
+    else:
+        made.kept("late", name, stored, began_at)
+
+
+def test_an_event_that_was_counted_and_whose_row_ttl_deleted_may_be_late() -> None:
+    made = after_one()
+    made.deleted(*USER)
+    made.kept("late", *late_copy(made, 0, "200"), 1)

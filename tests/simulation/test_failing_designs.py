@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mutants.failing_designs import COUNTED_TWICE, FAILED_DESIGNS, LOST, Mutant
+from mutants.failing_designs import COUNTED_TWICE, FAILED_DESIGNS, LOST, REDRIVEN, Mutant
 
 ROOT = Path(__file__).parents[2]
 # One of these has to be left when the schedule is shrunk.
@@ -31,18 +32,29 @@ def test_each_design_is_said_to_lose_or_to_count_twice() -> None:
 
 
 @pytest.mark.slow
+def test_a_record_that_counts_again_once_it_is_redriven_dies_by_that_alone() -> None:
+    result = simulated(REDRIVEN)
+    assert (result["invariant"], result["calm_seeds"]) == (10, 60)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("design", FAILED_DESIGNS, ids=[design.name for design in FAILED_DESIGNS])
 def test_a_design_that_failed_on_paper_holds_without_faults_and_fails_by_its_own(design: Mutant) -> None:
+    result = simulated(design)
+    assert result["killed_by"] is not None, result
+    assert result["calm_seeds"] >= 60
+    assert result["invariant"] in design.invariants
+    assert NAMED_FOR[design.name] & set(result["faults"])
+
+
+def simulated(mutant: Mutant) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.mutants", "--one", design.name],
+        [sys.executable, "-m", "tests.simulation.mutants", "--one", mutant.name],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
         capture_output=True,
         text=True,
         check=True,
     )
-    result = json.loads(done.stdout)
-    assert result["killed_by"] is not None, result
-    assert result["calm_seeds"] >= 60
-    assert result["invariant"] in design.invariants
-    assert NAMED_FOR[design.name] & set(result["faults"])
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

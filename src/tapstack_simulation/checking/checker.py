@@ -2,8 +2,8 @@
 
 It sees what clients made, what the collector acknowledged, what the stream stored, every commit at the moment
 it takes effect, every checkpoint as it moves, and the final tables; it holds `INVARIANTS` against
-them. It imports nothing of the product. The tenth has no check of its own: whoever redrives is an actor, and
-a record that counts again breaks the third.
+them. It imports nothing of the product. The sixth and the tenth are held by `tapstack_simulation.run`, which
+replays and redrives everything at the end.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Checker:
         Every number of lanes a deployment had so far.
     records : dict[tuple[str, str], Stored]
         By shard and sequence number, everything that ever stood on the stream.
-    applied : dict[tuple[str, Name], None]
-        Every part that a commit counted.
+    applied : dict[tuple[str, Name], int]
+        Every part that was counted, and by which commit.
     rows : dict[tuple[str, str], Image]
         The table, as the commits make it.
     past : Past
@@ -54,7 +54,7 @@ class Checker:
         self.promises = promises
         self.lanes: set[int] = set()
         self.records: dict[tuple[str, str], Stored] = {}
-        self.applied: dict[tuple[str, Name], None] = {}
+        self.applied: dict[tuple[str, Name], int] = {}
         self.rows: dict[Key, Image] = {}
         self.deleted_rows: dict[Key, None] = {}
         self.past = Past()
@@ -173,7 +173,7 @@ class Checker:
             counted += way.counted
         self._check_life(changes, explained)
         for fact, part in counted:
-            self.applied[fact.pk, part.name] = None
+            self.applied[fact.pk, part.name] = self.commits
             del self._unapplied[fact.pk][part.name]
         for change in changes:
             self.rows[change.key] = change.after
@@ -248,8 +248,19 @@ class Checker:
 
     # What is kept beside the table.
 
-    def kept(self, kind: str, key: str, body: bytes) -> None:
-        """Check an object in the quarantine or among the late events (invariants 1 and 8)."""
+    def kept(self, kind: str, key: str, body: bytes, began_at: int | None = None) -> None:
+        """Check an object in the quarantine or among the late events (invariants 1 and 8).
+
+        Parameters
+        ----------
+        kind
+            ``quarantine`` or ``late``.
+        key, body
+            The object.
+        began_at
+            How many commits there were when the invocation that stores it began; None if its reads may
+            show rows as they were before.
+        """
         _, shard_id, name = key.split("/")
         number, _, index = name.removesuffix(".json").partition("-")
         record = self.records.get((shard_id, number))
@@ -266,6 +277,8 @@ class Checker:
             raise Violation(1, f"{key} is no event and was taken for a late one")
         if not self._may_be_late(record, record.fact, int(index)):
             raise Violation(8, f"{key} is neither too old nor forgotten, yet was taken for late")
+        if index == "0" and began_at is not None and self._was_known(record.fact, began_at):
+            raise Violation(8, f"{key} was counted and not forgotten, yet was taken for late")
         record.late.add(int(index))
 
     def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
@@ -273,6 +286,16 @@ class Checker:
             return True
         if len(fact.parts) > 1 and fact.pk in self._crowded:
             return True
+        return self._may_be_forgotten(fact, index)
+
+    def _was_known(self, fact: Fact, began_at: int) -> bool:
+        """Return whether an event's row showed it as counted to every invocation that began then."""
+        counted_by = self.applied.get((fact.pk, fact.parts[0].name))
+        is_deleted = (fact.pk, "-") in self.deleted_rows
+        is_counted = counted_by is not None and counted_by <= began_at
+        return is_counted and not is_deleted and not self._may_be_forgotten(fact, 0)
+
+    def _may_be_forgotten(self, fact: Fact, index: int) -> bool:
         lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
         kind, client, n = fact.parts[index].name
         if kind == "o":

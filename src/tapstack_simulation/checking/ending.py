@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge
 from tapstack_simulation.checking.rows import Image, Key, Violation, known_names
 
-Applied = Mapping[tuple[str, Name], None]
+Applied = Mapping[tuple[str, Name], int]
 
 
 def check_fold(

@@ -55,3 +55,8 @@ class Stored:
         self.late: set[int] = set()
         self.quarantined = False
         self.skipped = ""
+
+    @property
+    def key(self) -> str:
+        """Return the partition key under which it may be put again."""
+        return "redriven" if self.fact is None else self.fact.pk[2:]

@@ -60,5 +60,5 @@ class Redrive:
         for place in dict.fromkeys(found):
             record = aws.checker.records[place]
             if record.arrived_s >= aws.kernel.now_ms // 1000 - REDRIVE_MAX_S:
-                letters.append(("redriven" if record.fact is None else record.fact.pk[2:], record.data))
+                letters.append((record.key, record.data))
         return letters[:20]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
-from .failing_designs import FAILED_DESIGNS
+from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .mutant import ASIDE, CHUNK, CONSUME, DEDUPE, INTAKE, PUBLISH, RECORDS, STREAM, TABLE, Mutant, one
 from .patching import Edit
 from .progress import PROGRESS
@@ -95,6 +95,12 @@ MEMORY = (
         CHUNK,
         _TOO_OLD,
         "        if False:\n",
+    ),
+    Mutant(
+        "old_copy_is_late",
+        "a copy of what the row knows is a duplicate, however old",
+        (Edit(CHUNK, _TOO_OLD, "        if delivery.too_old:\n"),),
+        faults=("O2",),  # without stale reads, which may show the row as it was before
     ),
     one(
         "everything_late",
@@ -374,6 +380,6 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
+    *FAILED_DESIGNS, REDRIVEN, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS,
 )  # fmt: skip

@@ -155,6 +155,20 @@ _SHARD_MARK = (
     ),
 )
 
+_ABOVE_IS_NEW = """\
+        _, number = delivery.too_old
+        if not delivery.part and verdict is Verdict.DUP and number > user.mark:
+            verdict = NEW
+"""
+# No design of the paper's: nothing but a record that is put on the stream anew shows what is wrong with it.
+REDRIVEN = Mutant(
+    "redriven_counts_again",
+    "a record put on the stream again is the event that it was",
+    (*_MARK_IN_THE_ROW, Edit(CHUNK, _JUDGED, _JUDGED + _ABOVE_IS_NEW)),
+    ("O2",),
+    (10,),
+)
+
 COUNTED_TWICE, LOST = (2, 3), (1, 9)
 
 FAILED_DESIGNS = (

@@ -1,6 +1,8 @@
-"""Time that moves only when told to."""
+"""Time: by hand, and the machine's own."""
 
 from __future__ import annotations
+
+import time
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z, where a `ManualClock` starts unless told otherwise."""
@@ -20,7 +22,7 @@ class ManualClock:
         self.slept_ms: list[int] = []
 
     def now_ms(self) -> int:
-        """Unix time in milliseconds."""
+        """Return the Unix time in milliseconds."""
         return self._now_ms
 
     def sleep_ms(self, duration_ms: int) -> None:
@@ -44,3 +46,15 @@ class ManualClock:
     def set_ms(self, now_ms: int) -> None:
         """Jump to `now_ms`, forwards or backwards, as clocks of real machines do."""
         self._now_ms = now_ms
+
+
+class SystemClock:
+    """A `tapstack.ports.Clock` on the machine's own time."""
+
+    def now_ms(self) -> int:
+        """Return the Unix time in milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        """Wait."""
+        time.sleep(duration_ms / 1000)

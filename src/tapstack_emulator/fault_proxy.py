@@ -19,7 +19,8 @@ from yarl import URL
 from tapstack.ports import AwsError
 from tapstack_emulator.faults import injection
 from tapstack_emulator.faults.policy import NONE, Call, FaultPolicy, Injection
-from tapstack_emulator.kinesis.server import Observe, access_key_id, cut
+from tapstack_emulator.serving.exchange import Observe, access_key_id
+from tapstack_emulator.serving.server import cut
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024  # above DynamoDB's 16 MB; S3 objects of ours are far smaller
 UPSTREAM_TIMEOUT_S = 60.0
@@ -155,7 +156,7 @@ class FaultProxy:
         self.calls[operation] += 1
         if self._observe is not None:
             path = request.raw_path.partition("?")[0]
-            self._observe(self._service, access_key_id(request), operation, path, body)
+            self._observe(self._service, access_key_id(request.headers), operation, path, body)
         delay_s = self._delay_s()
         if delay_s > 0:
             await asyncio.sleep(delay_s)
@@ -169,7 +170,7 @@ class FaultProxy:
         )
         if chosen.fault in {NONE, "stale_read"}:  # the emulator has no past to answer from
             return await self._forward(request, body)
-        if chosen.fault in _CRASHES and not self._may_crash(access_key_id(request)):
+        if chosen.fault in _CRASHES and not self._may_crash(access_key_id(request.headers)):
             return await self._forward(request, body)
         self.counts[self._name_of(chosen.fault)] += 1
         return await self._injure(chosen, request, operation, body)
@@ -188,7 +189,7 @@ class FaultProxy:
             await self._forward(request, body)
         if fault in _CRASHES:
             if self._on_crash is not None:
-                self._on_crash(access_key_id(request))
+                self._on_crash(access_key_id(request.headers))
             return cut(request)
         if fault in {"lost_request", "lost_response"}:
             return cut(request)

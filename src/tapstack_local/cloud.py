@@ -27,11 +27,12 @@ from tapstack_emulator.destination import EmulatedDestination
 from tapstack_emulator.event_source_mapping import InvokeResult, MappingRunner
 from tapstack_emulator.event_source_mapping.model import CheckpointMoved, EmitMetric, Output
 from tapstack_emulator.fault_proxy import FaultProxy
-from tapstack_emulator.kinesis.server import KinesisServer, Observe
 from tapstack_emulator.kinesis.service import MemoryKinesis
 from tapstack_emulator.lambda_host.host import LambdaFunction
 from tapstack_emulator.load_balancer.server import LoadBalancer, look_away
 from tapstack_emulator.ministack import Emulator
+from tapstack_emulator.serving import ServiceServer
+from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.cloud_faults import CloudFaults
 from tapstack_local.cloud_functions import Endpoints, consumer_workers
@@ -248,7 +249,7 @@ class EmbeddedCloud:
 
     async def _start_endpoints(self) -> Endpoints:
         """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
-        server = KinesisServer(
+        server = ServiceServer(
             self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe_kinesis
         )
         await self._stack.enter_async_context(server)

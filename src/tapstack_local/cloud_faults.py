@@ -13,10 +13,10 @@ from tapstack_emulator.event_source_mapping import Choices, FixedChoices, Invoke
 from tapstack_emulator.fault_proxy import FaultProxy
 from tapstack_emulator.faults.policy import FaultyApi
 from tapstack_emulator.kinesis.random_resharding import Resharder
-from tapstack_emulator.kinesis.server import Observe
 from tapstack_emulator.kinesis.service import MemoryKinesis
 from tapstack_emulator.lambda_host.host import InvokeFault, LambdaFunction
 from tapstack_emulator.load_balancer.server import RequestFault
+from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.faults.foreign_writer import ForeignWriter
 from tapstack_local.faults.plan import PRESETS, FaultDice, fault_name

@@ -1,0 +1,7 @@
+"""Serves the fakes over HTTP, to clients of any language: HTTP/1.1 and HTTP/2, JSON and CBOR."""
+
+from __future__ import annotations
+
+from tapstack_emulator.serving.server import ServiceServer
+
+__all__ = ["ServiceServer"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge
-from tapstack_simulation.checking.rows import Image, Key, Violation, known_names
+from tapstack_simulation.checking.rows import EMPTY_USER, Image, Key, Violation, knows, new_names
 
 Applied = Mapping[tuple[str, Name], int]
 
@@ -67,12 +67,11 @@ def check_gaps(applied: Applied, rows: Mapping[Key, Image], gone: Mapping[str, N
     for (pk, _), image in rows.items():
         if pk[0] not in "UA" or pk in gone:
             continue
-        known = known_names(image.state)
         clients = image.state[0][0]
-        for name in known:
+        for name in new_names(EMPTY_USER, image.state):
             if (pk, name) not in applied:
                 raise Violation(1, f"{pk} takes {name} for counted")
         for name in counted.get(pk, ()):
             client = name[1]
-            if client in clients and name[2] >= clients[client][0] and name not in known:
+            if client in clients and name[2] >= clients[client][0] and not knows(image.state, name):
                 raise Violation(1, f"{pk} shows a gap at {name}, which was counted")

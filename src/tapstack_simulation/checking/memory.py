@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapstack_simulation.checking.facts import Fact, Part
+from tapstack_simulation.checking.intervals import contains, without
 
 IDS_MAX, CLIENTS_MAX, GAPS_MAX = 64, 16, 16
 Counting = tuple[Fact, Part]
@@ -28,8 +29,8 @@ class Memory:
         clients, self._clients_floor_ms, ids, self._ids_floor_ms, parts = seen
         self._parts: list[int] = list(parts)
         self._ids: dict[int, int] = dict(ids)
-        self._clients: dict[bytes, tuple[int, int, list[int]]] = {
-            client: (low, top, [n for a, b in gaps for n in range(a, b + 1)])
+        self._clients: dict[bytes, tuple[int, int, list[tuple[int, int]]]] = {
+            client: (low, top, [(first, last) for first, last in gaps])
             for client, (low, top, gaps) in clients.items()
         }
 
@@ -40,7 +41,8 @@ class Memory:
     def stored(self) -> list[Any]:
         """Return it as a row stores it."""
         clients = {
-            client: [low, top, _intervals(missing)] for client, (low, top, missing) in self._clients.items()
+            client: [low, top, [list(gap) for gap in gaps]]
+            for client, (low, top, gaps) in self._clients.items()
         }
         return [clients, self._clients_floor_ms, self._ids, self._ids_floor_ms, self._parts]
 
@@ -71,37 +73,19 @@ class Memory:
             if int.from_bytes(client[:6], "big") <= self._clients_floor_ms:
                 return False
             known = (0, -1, [])
-        low, top, missing = known
-        if n < low or (n <= top and n not in missing):
+        low, top, gaps = known
+        if n < low or (n <= top and not contains(gaps, n)):
             return False
-        missing = [m for m in missing if m != n] if n <= top else [*missing, *range(top + 1, n)]
-        missing, low = _bounded(missing, low)
+        gaps = without([*gaps, (top + 1, n)], [(n, n)])
+        if len(gaps) > GAPS_MAX:
+            low = gaps.pop(0)[1] + 1
         self._clients.pop(client, None)
-        self._clients[client] = (low, max(top, n), missing)
+        self._clients[client] = (low, max(top, n), gaps)
         if len(self._clients) > CLIENTS_MAX:
             oldest = next(iter(self._clients))
             del self._clients[oldest]
             self._clients_floor_ms = max(self._clients_floor_ms, int.from_bytes(oldest[:6], "big"))
         return True
-
-
-def _intervals(missing: list[int]) -> list[list[int]]:
-    """Return ascending numbers as intervals that do not touch."""
-    found: list[list[int]] = []
-    for n in missing:
-        if found and found[-1][1] == n - 1:
-            found[-1][1] = n
-        else:
-            found.append([n, n])
-    return found
-
-
-def _bounded(missing: list[int], low: int) -> tuple[list[int], int]:
-    """Forget the first gap if there are too many."""
-    starts = [index for index, n in enumerate(missing) if index == 0 or missing[index - 1] != n - 1]
-    if len(starts) <= GAPS_MAX:
-        return missing, low
-    return missing[starts[1] :], missing[starts[1] - 1] + 1
 
 
 def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[list[Counting]]:

@@ -6,12 +6,13 @@ Shares no code with the product. Positions of fields are those of docs/reference
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from tapstack_simulation.checking.facts import Name
+from tapstack_simulation.checking.intervals import contains, numbers, without
 
 # Name, length in seconds, how many are kept.
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
@@ -89,11 +90,22 @@ def read_image(item: dict[str, Any]) -> Image:
     return Image(int(item["v"]["N"]), ttl_s, _unpack(packed), packed)
 
 
-def known_names(state: Any) -> dict[Name, None]:
-    """List the events a user's row remembers."""
-    names: dict[Name, None] = {}
-    for client, (low, top, gaps) in state[0][0].items():
-        missing = {n for a, b in gaps for n in range(a, b + 1)}
-        names.update((("n", client, n), None) for n in range(low, top + 1) if n not in missing)
-    names.update((("o", digest, 0), None) for digest in state[0][2])
-    return names
+def new_names(before: Any, after: Any) -> Iterator[Name]:
+    """Return the events that a row remembers and did not before, one by one: there may be very many."""
+    clients = before[0][0]
+    for client, (low, top, gaps) in after[0][0].items():
+        seen = without([(low, top)], gaps)
+        if client in clients:
+            old_low, old_top, old_gaps = clients[client]
+            seen = without(seen, without([(old_low, old_top)], old_gaps))
+        yield from (("n", client, n) for n in numbers(seen))
+    yield from (("o", digest, 0) for digest in after[0][2] if digest not in before[0][2])
+
+
+def knows(state: Any, name: Name) -> bool:
+    """Return whether a user's row remembers an event."""
+    kind, what, n = name
+    if kind == "o":
+        return what in state[0][2]
+    low, top, gaps = state[0][0].get(what, (0, -1, ()))
+    return low <= n <= top and not contains(gaps, n)

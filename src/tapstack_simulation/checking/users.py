@@ -14,8 +14,9 @@ import msgspec
 
 from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge
+from tapstack_simulation.checking.intervals import without
 from tapstack_simulation.checking.memory import Memory, guess_counted
-from tapstack_simulation.checking.rows import Change, Violation, known_names
+from tapstack_simulation.checking.rows import Change, Violation, new_names
 
 USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
 CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
@@ -112,10 +113,8 @@ def _guesses(
     """Return what a row may have counted, by its memory and its counters."""
     pk = change.key[0]
     before, after = change.states()
-    old = known_names(before)
-    fresh = [name for name in known_names(after) if name not in old]
     counted: list[Counting] = []
-    for name in fresh:
+    for name in new_names(before, after):
         found = unapplied.get(name)
         if found is None:
             raise Violation(3, f"{pk} counts {name}, which is not on the stream or was counted before")
@@ -124,7 +123,7 @@ def _guesses(
     if not missing:
         return [[*counted, *_followers(pk, before, after, counted, unapplied)]]
     batch = [unapplied[name] for name in at_hand if name in unapplied]
-    names = dict.fromkeys(fresh)
+    names = {part.name: None for _, part in counted}
     beginnings = guess_counted(before[0], after[0], batch)
     guesses = [tuple(pair for pair in counted if pair[1].name not in names) for counted in beginnings]
     ways = [guess for guess in guesses if guess and _total(guess) == missing]
@@ -228,11 +227,10 @@ def _check_memory(pk: str, before: Any, after: Any) -> None:
             if int.from_bytes(client[:6], "big") > clients_floor:
                 raise Violation(8, f"{pk} forgot client {client.hex()} without raising its floor")
             continue
-        missing = {n for a, b in gaps for n in range(a, b + 1)}
-        missing_now = {n for a, b in now[2] for n in range(a, b + 1)}
-        lost = {n for n in missing_now if low <= n <= top} - missing
+        unknown_before = [(-1, low - 1), *gaps, (top + 1, max(top + 1, now[1]))]
+        lost = without(now[2], unknown_before)
         if now[0] < low or now[1] < top or lost:
-            raise Violation(8, f"{pk} forgot events {sorted(lost)} of client {client.hex()}")
+            raise Violation(8, f"{pk} forgot events {lost} of client {client.hex()}")
     for digest, at_s in before[0][2].items():
         if digest not in ids and at_s > ids_floor:
             raise Violation(8, f"{pk} forgot id {digest} without raising its floor")

@@ -1,0 +1,71 @@
+"""The checker's memory of clients' numbers: as large as their gaps are many, and that of the product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapstack.core import dedupe
+from tapstack.core.identity import Native
+from tapstack_simulation.checking.facts import Fact, Part
+from tapstack_simulation.checking.intervals import contains, numbers, without
+from tapstack_simulation.checking.memory import Memory
+from tapstack_simulation.checking.rows import EMPTY_USER, Violation, knows, new_names
+from tapstack_simulation.checking.users import _check_memory
+
+CLIENT = bytes.fromhex("019b76daa8007c109500fb0de834a1bc")
+PAIRS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6)
+HUGE = 1_700_000_000_000
+
+
+def members(intervals: Any) -> set[int]:
+    return {n for first, last in intervals for n in range(first, last + 1)}
+
+
+@given(st.sets(st.integers(0, 30)), PAIRS)
+def test_the_difference_is_that_of_sets(values: set[int], others: list[tuple[int, int]]) -> None:
+    left = without([(n, n) for n in sorted(values)], others)
+    assert list(numbers(left)) == sorted(values - members(others))
+    assert all(contains(left, n) == (n in members(left)) for n in range(32))
+
+
+@given(st.lists(st.integers(0, 60) | st.integers(HUGE, HUGE + 9), max_size=60))
+def test_the_memory_told_anew_is_that_of_the_product(counters: list[int]) -> None:
+    seen, memory = dedupe.Seen(), Memory([{}, -1, {}, -1, []])
+    for n in counters:
+        part = Part(("n", CLIENT, n), {1: 1}, {}, ())
+        is_new = dedupe.judge(seen, Native(CLIENT, n)) is dedupe.NEW
+        assert memory.take(Fact("U#a", (part,), 0, {}), part) == is_new
+        if is_new:
+            dedupe.remember(seen, Native(CLIENT, n))
+    stored = {
+        client: [known.low, known.top, [list(gap) for gap in known.gaps]]
+        for client, known in seen.clients.items()
+    }
+    assert memory.stored()[0] == stored
+
+
+def row(low: int, top: int, *gaps: list[int]) -> Any:
+    return [[{CLIENT: [low, top, list(gaps)]}, -1, {7: 1}, -1, []], *EMPTY_USER[1:]]
+
+
+def test_what_a_row_remembers_is_listed_lazily_and_looked_up_without_a_list() -> None:
+    state = row(0, HUGE, [0, HUGE - 3], [HUGE - 1, HUGE - 1])
+    assert list(new_names(EMPTY_USER, state)) == [("n", CLIENT, HUGE - 2), ("n", CLIENT, HUGE), ("o", 7, 0)]
+    assert next(new_names(row(0, 4), row(0, HUGE))) == ("n", CLIENT, 5)
+    assert [knows(state, ("n", CLIENT, n)) for n in (0, HUGE - 2, HUGE - 1, HUGE, HUGE + 1)] == [
+        False, True, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gap", "is_wrong"), [([5, HUGE - 1], False), ([4, HUGE - 1], True)])
+def test_a_gap_that_opens_again_is_found_however_wide(gap: list[int], is_wrong: bool) -> None:
+    before, after = row(0, 4), row(0, HUGE, gap)
+    if is_wrong:
+        with pytest.raises(Violation, match=r"forgot events \[\(4, 4\)\]"):
+            _check_memory("U#a", before, after)
+    else:
+        _check_memory("U#a", before, after)

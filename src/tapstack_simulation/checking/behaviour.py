@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tapstack_simulation.checking.facts import CODES, Fact, Part, merge
+from tapstack_simulation.checking.facts import CODES, Fact, Part, count
 
 GAP_S = 30 * 60
 VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
@@ -58,9 +58,7 @@ def _take(state: Any, turn: Turn) -> list[Pair]:
     _, profile, counters, recent, visits, *_ = state
     visit = _visit(visits, at_s, event.get("session_id"))
     if part is fact.parts[0]:
-        merge(counters, part.user)
-        if visit is not None:
-            merge(visit[COUNTS], part.user)
+        count([counters] if visit is None else [counters, visit[COUNTS]], part.user)
         _describe(profile, event, at_s)
     kind = event["event_type"]
     if kind != "item_list_view":
@@ -103,7 +101,7 @@ def _visit(visits: Any, at_s: int, label: str | None) -> Any:
     for visit in joined:
         whole[START] = min(whole[START], visit[START])
         whole[END] = max(whole[END], visit[END])
-        merge(whole[COUNTS], visit[COUNTS])
+        count([whole[COUNTS]], visit[COUNTS])
         for field in (SEEN, TAKEN):
             whole[field] = list(dict.fromkeys(whole[field] + visit[field]))[-VISIT_ITEMS_MAX:]
     kept = [visit for visit in newest if not any(visit is other for other in joined)]

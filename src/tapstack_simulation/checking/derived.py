@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import islice, product
 
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Turn
-from tapstack_simulation.checking.facts import INTEREST, Amounts, difference, merge
+from tapstack_simulation.checking.facts import INTEREST, Amounts, difference, merge, named
 from tapstack_simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
@@ -83,6 +83,7 @@ def _check_sums(items: list[Change], users: list[Way], lane: dict[str, str]) -> 
     for change in items:
         before, after = change.states()
         grown[change.key] = difference(after[0][0], before[0][0])
+        expected[change.key] = named(expected.get(change.key, {}), [after[0][0]])
     for key in {**expected, **grown}:
         wanted = {name: amount for name, amount in expected.get(key, {}).items() if amount}
         got = grown.get(key, {})
@@ -108,7 +109,8 @@ def _check_windows(change: Change, turns: list[Turn]) -> None:
         for turn in turns:
             number = turn.at_s // length_s
             if number in wanted or number <= (turn.arrived_s + AHEAD_MAX_S) // length_s:
-                merge(wanted.setdefault(number, {}), turn.part.items[change.key[0][2:]])
+                amounts = named(turn.part.items[change.key[0][2:]], [after[0][0]])
+                merge(wanted.setdefault(number, {}), amounts)
         wanted = {n: amounts for n, amounts in wanted.items() if n >= arrived_s // length_s - kept}
         if after[0][1][position] != wanted:
             got = after[0][1][position]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge
+from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
 from tapstack_simulation.checking.rows import EMPTY_USER, Image, Key, Violation, knows, new_names
 
 Applied = Mapping[tuple[str, Name], int]
@@ -44,13 +44,17 @@ def check_fold(
                 merge(wanted.setdefault(fact.pk, {}), part.user)
                 for item_id, amounts in part.items.items():
                     merge(wanted.setdefault(f"I#{item_id}", {}), amounts)
-    held: dict[str, Amounts] = {}
+    lanes: dict[str, list[Amounts]] = {}
     for (pk, _), image in rows.items():
         if pk[0] != "T":
-            merge(held.setdefault(pk, {}), image.state[0][0] if pk[0] == "I" else image.state[2])
-    for pk in {**wanted, **held}:
-        if pk not in gone and difference(held.get(pk, {}), wanted.get(pk, {})):
-            raise Violation(2, f"{pk} holds {held.get(pk)}; its events make {wanted.get(pk)}")
+            lanes.setdefault(pk, []).append(image.state[0][0] if pk[0] == "I" else image.state[2])
+    for pk in {**wanted, **lanes}:
+        maps = lanes.get(pk, [])
+        held: Amounts = {}
+        for counters in maps:
+            merge(held, counters)
+        if pk not in gone and difference(named(held, maps), named(wanted.get(pk, {}), maps)):
+            raise Violation(2, f"{pk} holds {held}; its events make {wanted.get(pk)}")
 
 
 def check_gaps(applied: Applied, rows: Mapping[Key, Image], gone: Mapping[str, None]) -> None:

@@ -7,6 +7,7 @@ what it adds to a user and to items. Nothing of `tapstack.core` or `tapstack.con
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import floor
@@ -23,6 +24,8 @@ CODES = {
     )
 }  # fmt: skip
 ITEMS_IN_A_PART = 80
+KEYS_MAX = 32  # of counters: a map as full takes in no further currency
+NO_CURRENCY = "XXX"
 INTEREST = frozenset(
     CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
 )
@@ -166,7 +169,7 @@ def _name(event: dict[str, Any], index: int) -> Name:
 def _item_amounts(event: dict[str, Any], item: dict[str, Any]) -> Amounts:
     amounts: Amounts = {CODES[event["event_type"]]: 1}
     if event["event_type"] == "purchase" and item.get("price") is not None:
-        amounts[item.get("currency") or event.get("currency") or "XXX"] = _millionths(item["price"]) * (
+        amounts[item.get("currency") or event.get("currency") or NO_CURRENCY] = _millionths(item["price"]) * (
             1 if item.get("quantity") is None else item["quantity"]
         )
     return amounts
@@ -177,7 +180,7 @@ def _user_amounts(event: dict[str, Any]) -> Amounts:
     if event["event_type"] != "purchase":
         return amounts
     if event.get("value") is not None:
-        amounts[event.get("currency") or "XXX"] = _millionths(event["value"])
+        amounts[event.get("currency") or NO_CURRENCY] = _millionths(event["value"])
         return amounts
     for item in event.get("items", []):
         for key, amount in _item_amounts(event, item).items():
@@ -194,6 +197,29 @@ def merge(into: Amounts, added: Amounts) -> None:
     """Add amounts in place."""
     for key, amount in added.items():
         into[key] = into.get(key, 0) + amount
+
+
+def count(counted: Sequence[Amounts], added: Amounts) -> None:
+    """Count an event in each of some counters, in place; the first decides which currencies it names."""
+    for key, amount in added.items():
+        place = _place(counted[0], key)
+        for counters in counted:
+            counters[place] = counters.get(place, 0) + amount
+
+
+def named(amounts: Amounts, counters: Iterable[Amounts]) -> Amounts:
+    """Return amounts as counters name them: a currency that a full map has not is XXX, as it stays out."""
+    full = [each for each in counters if len(each) >= KEYS_MAX]
+    placed: Amounts = {}
+    for key, amount in amounts.items():
+        is_out = isinstance(key, str) and not all(key in each for each in full)
+        merge(placed, {NO_CURRENCY if is_out else key: amount})
+    return placed
+
+
+def _place(counters: Amounts, key: int | str) -> int | str:
+    is_in = isinstance(key, int) or key in counters or len(counters) < KEYS_MAX
+    return key if is_in else NO_CURRENCY
 
 
 def difference(after: Amounts, before: Amounts) -> Amounts:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, refold
-from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge
+from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge, named
 from tapstack_simulation.checking.intervals import without
 from tapstack_simulation.checking.memory import Memory, guess_counted
 from tapstack_simulation.checking.rows import Change, Violation, new_names
@@ -119,14 +119,15 @@ def _guesses(
         if found is None:
             raise Violation(3, f"{pk} counts {name}, which is not on the stream or was counted before")
         counted.append(found)
-    missing = difference(difference(after[2], before[2]), _total(counted))
+    moved = difference(after[2], before[2])
+    missing = difference(moved, named(_total(counted), [after[2]]))
     if not missing:
         return [[*counted, *_followers(pk, before, after, counted, unapplied)]]
     batch = [unapplied[name] for name in at_hand if name in unapplied]
     names = {part.name: None for _, part in counted}
     beginnings = guess_counted(before[0], after[0], batch)
     guesses = [tuple(pair for pair in counted if pair[1].name not in names) for counted in beginnings]
-    ways = [guess for guess in guesses if guess and _total(guess) == missing]
+    ways = [guess for guess in guesses if guess and _named_total(guess, after) == missing]
     if not ways:
         ways = _hidden(pk, missing, after, [pair for pair in batch if pair[1].name not in names])
     return ([*counted, *way, *_followers(pk, before, after, [*counted, *way], unapplied)] for way in ways)
@@ -196,6 +197,10 @@ def _total(parts: Iterable[Counting]) -> Amounts:
     return {key: amount for key, amount in total.items() if amount}
 
 
+def _named_total(parts: Iterable[Counting], after: Any) -> Amounts:
+    return difference(named(_total(parts), [after[2]]), {})
+
+
 def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> list[tuple[Counting, ...]]:
     """Find events that were counted and forgotten in the same commit, which a floor must show."""
     candidates = [(fact, part) for fact, part in others if part.user and _below_floor(part.name, fact, after)]
@@ -203,7 +208,7 @@ def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> li
     found: list[tuple[Counting, ...]] = []
     if 0 < events <= len(candidates):
         chosen = islice(combinations(candidates, events), COMBINATIONS_MAX)
-        found = [parts for parts in chosen if _total(parts) == missing]
+        found = [parts for parts in chosen if _named_total(parts, after) == missing]
     if not found:
         raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
     return found

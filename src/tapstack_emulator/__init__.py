@@ -1,5 +1,8 @@
 """In-memory AWS, faults and time for tests: typed, public, held to AWS's behaviour by a contract suite.
 
+Beside what is exported here there are `serving` (the fakes over HTTP) and `event_source_mapping` (Lambda's
+mapping, and `deliver` for a test of a handler). The guide is docs/emulator.md.
+
 ::
 
     clock = ManualClock()
@@ -7,7 +10,7 @@
     api.call("CreateStream", b'{"StreamName": "events", "ShardCount": 2}')
 """
 
-from tapstack_emulator.clock import ManualClock
+from tapstack_emulator.clock import ManualClock, SystemClock
 from tapstack_emulator.dynamodb.service import MemoryDynamoDB, Staleness, random_staleness
 from tapstack_emulator.dynamodb.sizes import item_bytes, read_units, write_units
 from tapstack_emulator.faults.policy import (
@@ -42,6 +45,7 @@ __all__ = [
     "MemoryKinesis",
     "RandomFaults",
     "Staleness",
+    "SystemClock",
     "applicable",
     "item_bytes",
     "random_staleness",

@@ -18,6 +18,7 @@ PUBLIC = {
     "MemoryKinesis",
     "RandomFaults",
     "Staleness",
+    "SystemClock",
     "applicable",
     "item_bytes",
     "random_staleness",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tapstack_emulator.serving.server import ServiceServer
+from tapstack_emulator.serving.threads import serving
 
-__all__ = ["ServiceServer"]
+__all__ = ["ServiceServer", "serving"]

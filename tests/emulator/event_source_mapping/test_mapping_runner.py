@@ -11,36 +11,18 @@ import pytest
 
 from tapstack.errors import Unavailable
 from tapstack.ports import AwsError
-from tapstack_emulator.clock import START_MS
-from tapstack_emulator.event_source_mapping import InvokeResult, MappingConfig, MappingRunner, Pacing
+from tapstack_emulator.event_source_mapping import (
+    InvokeResult,
+    MappingConfig,
+    MappingRunner,
+    Pacing,
+    SteppingClock,
+)
 from tapstack_emulator.event_source_mapping.model import Deliver, Disable, Enable, Redeliver
 from tapstack_emulator.kinesis.service import MemoryKinesis
 
 STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"
 PACING = Pacing(poll_interval_ms=100, backoff_ms=50, shard_list_interval_ms=5_000)
-
-
-class SteppingClock:
-    """Waiting moves it, after everybody else had their turn; nothing sleeps."""
-
-    def __init__(self) -> None:
-        self._now_ms = START_MS
-
-    def now_ms(self) -> int:
-        return self._now_ms
-
-    def sleep_ms(self, duration_ms: int) -> None:
-        self._now_ms += duration_ms
-
-    async def wait(self, wake: asyncio.Event, timeout_ms: int | None) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
-            if wake.is_set():
-                return
-        if timeout_ms is None:
-            await wake.wait()
-        else:
-            self._now_ms += timeout_ms
 
 
 class World:

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 Interval = tuple[int, int]  # first and last, both inside
 
 
+RECENT_MAX = 64  # or as many as there are intervals
+
+
 class Numbers:
-    """A set of whole numbers."""
+    """A set of whole numbers, added in any order."""
 
     def __init__(self) -> None:
-        self._firsts: list[int] = []  # of intervals that do not touch
+        self._firsts: list[int] = []  # of intervals that do not touch, ascending
         self._lasts: list[int] = []
+        self._recent: set[int] = set()  # in none of them yet: one by one would move all that follow
 
     def add(self, n: int) -> None:
         """Add a number."""
-        place = bisect_right(self._firsts, n)  # of the first interval that begins after it
-        if place and n <= self._lasts[place - 1]:
-            return
-        touches_left = bool(place) and self._lasts[place - 1] == n - 1
-        touches_right = place < len(self._firsts) and self._firsts[place] == n + 1
-        if touches_left and touches_right:
-            self._lasts[place - 1] = self._lasts.pop(place)
-            del self._firsts[place]
-        elif touches_left:
-            self._lasts[place - 1] = n
-        elif touches_right:
-            self._firsts[place] = n
-        else:
-            self._firsts.insert(place, n)
-            self._lasts.insert(place, n)
+        if n not in self:
+            self._recent.add(n)
+            if len(self._recent) > max(RECENT_MAX, len(self._firsts)):
+                self._settle()
 
     def __contains__(self, n: int) -> bool:
         place = bisect_left(self._lasts, n)
-        return place < len(self._lasts) and self._firsts[place] <= n
+        return n in self._recent or (place < len(self._lasts) and self._firsts[place] <= n)
 
     def intervals(self) -> list[Interval]:
         """Return its intervals, ascending."""
+        self._settle()
         return list(zip(self._firsts, self._lasts, strict=True))
+
+    def _settle(self) -> None:
+        """Put recent numbers into intervals."""
+        if not self._recent:
+            return
+        parts = [*zip(self._firsts, self._lasts, strict=True), *((n, n) for n in self._recent)]
+        self._firsts, self._lasts = [], []
+        self._recent.clear()
+        for first, last in sorted(parts):
+            if self._lasts and self._lasts[-1] == first - 1:
+                self._lasts[-1] = last
+            else:
+                self._firsts.append(first)
+                self._lasts.append(last)
 
 
 def without(intervals: Iterable[Interval], others: Iterable[Interval]) -> list[Interval]:

@@ -5,12 +5,13 @@ The rows are made up; the columns and names are those of the published data sets
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import events_of, gaps_ms, items, read
 
-from tapstack.core.events import EVENT_TYPES
+from tapstack.core.events import EVENT_TYPES, decode_client_event
 from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT
@@ -233,6 +234,38 @@ def test_what_the_collector_would_note_is_told():
     assert read('{"event_type":"page_view","anonymous_id":"a","user_id":"undefined"}').notes == (
         "user_id: a placeholder is no id and counts as left out; rows: 1",
     )
+
+
+SAID = st.fixed_dictionaries(
+    {"event_type": st.sampled_from(["purchase", "page_view"])},
+    optional={
+        "anonymous_id": st.sampled_from(["a", "", "undefined", None]),
+        "user_id": st.sampled_from(["u", " ", "NULL", None]),
+        "session_id": st.sampled_from(["s", "", None]),
+        "currency": st.sampled_from(["EUR", " eur ", "ZZZ", "", None]),
+        "value": st.sampled_from([1, "2.5", "", None]),
+        "items": st.sampled_from(
+            [
+                [],
+                None,
+                [None],
+                [{"item_id": "i", "price": "2", "quantity": 2.0, "currency": "zzz", "list_id": ""}],
+            ]
+        ),
+        "properties": st.just({"kept": None, "as": ["it", "is"]}),
+    },
+)
+
+
+@given(SAID)
+def test_what_is_sent_is_what_the_collector_will_write(said):
+    try:
+        [event] = events_of(read(json.dumps(said | {"event_id": "e"})))
+    except UsageError:
+        return
+    meant = json.loads(msgspec.json.encode(decode_client_event(msgspec.json.encode(event))))
+    sent = {name: value for name, value in event.items() if value != []}
+    assert sent | {"occurred_at": None} == meant | {"occurred_at": None}
 
 
 @pytest.mark.parametrize("name", ["NA", "N/A", "none"])

@@ -158,6 +158,6 @@ def _settled_ids(parser: RowParser, rows: list[RecordedRow]) -> Iterator[str]:
         yield f"every {column} ends in .0, as pandas writes whole numbers: the .0 is left out"
     for column, count in parser.cut_ids.items():
         yield (
-            f"column {column!r}: {count:,} ids look like 1.23457E+11, long numbers that a spreadsheet has cut; "
+            f"column {column!r}: {count:,} ids look like 1.23457E+11, long numbers cut by a spreadsheet; "
             "different ones may be the same now"
         )

@@ -203,17 +203,20 @@ def _checked_bytes(event: dict[str, Any], notes: Counter[str]) -> int:
     """Write an event as the collector will, in place, and return how long it is.
 
     What the collector would refuse is refused while the line is known. The checker compares with what was
-    sent, and knows nothing of what counts as left out.
+    sent, and knows nothing of what counts as left out. Whole events are normalised already, and rows are
+    made so: only what the collector notes differs, such as currencies that do not exist.
     """
     try:
-        read = read_client_event(msgspec.json.encode(event))
+        data = msgspec.json.encode(event)
+        read = read_client_event(data)
     except InvalidEvent as error:
         raise refused(error) from None
     except UnicodeEncodeError:
         raise BadRow(NO_TEXT) from None
-    notes.update(read.notes)
-    data = msgspec.json.encode(read.event)
-    at = event["occurred_at"]
-    event.clear()
-    event.update(msgspec.json.decode(data), occurred_at=at)
+    if read.notes:
+        notes.update(read.notes)
+        data = msgspec.json.encode(read.event)
+        at = event["occurred_at"]
+        event.clear()
+        event.update(msgspec.json.decode(data), occurred_at=at)
     return len(data)

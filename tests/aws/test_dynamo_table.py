@@ -236,7 +236,9 @@ def test_an_item_of_other_attributes_is_no_row_and_its_values_are_not_told(
         "query": Answering({"Items": [item]}),
         "commit": Cancelling({"Code": "ConditionalCheckFailed", "Item": item}),
     }[way]
-    with pytest.raises(UndecodableRow, match=r"^row: ") as caught:
+    with pytest.raises(
+        UndecodableRow, match=r"^row: (Object missing required field|expected whole numbers as v and ttl$)"
+    ) as caught:
         CALLS[way](DynamoTable(api, "t"))
     assert "secret" not in str(caught.value)
 

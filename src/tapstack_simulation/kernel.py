@@ -1,4 +1,4 @@
-"""Actors on a virtual clock, in one thread: whoever is due next runs until it waits.
+"""Actors on a virtual clock, in one thread: the actor that is due next runs until it waits.
 
 Time is counted in microseconds of true time; what an actor's own clock shows is its business. Nothing here
 depends on the wall clock, on hashes or on the order of sets, so a seed gives the same run everywhere.

@@ -33,7 +33,7 @@ def test_the_difference_is_that_of_sets(values: set[int], others: list[tuple[int
 
 
 @given(st.lists(st.integers(0, 60) | st.integers(HUGE, HUGE + 9), max_size=60))
-def test_the_memory_told_anew_is_that_of_the_product(counters: list[int]) -> None:
+def test_the_checkers_memory_is_that_of_the_product(counters: list[int]) -> None:
     seen, memory = dedupe.Seen(), Memory([{}, -1, {}, -1, []])
     for n in counters:
         part = Part(("n", CLIENT, n), {1: 1}, {}, ())

@@ -29,7 +29,7 @@ Identity = tuple[str, str, int | str]  # the user's row, then a client and its n
 
 
 class Effect(NamedTuple):
-    """What an event does, whole: a long one is applied in parts, of which all are counted or none.
+    """The effect of an event, whole: a long one is applied in parts, all of them or none.
 
     Parameters
     ----------

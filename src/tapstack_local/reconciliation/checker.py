@@ -247,7 +247,7 @@ def _lifetimes(lanes: Mapping[str, ItemRow]) -> list[Counters]:
 
 
 def _full(rows: Mapping[str, Row], maps: Callable[[Row], list[Counters]]) -> dict[str, Names]:
-    """Return the currencies by name of those rows of which counters are full."""
+    """Return the currencies that rows with full counters have by name."""
     found = ((key, certain_names(maps(row))) for key, row in rows.items())
     return {key: names for key, names in found if names is not None}
 

@@ -45,7 +45,7 @@ def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
     Parameters
     ----------
     state
-        The row before, generic; nobody else's copy.
+        The row before, decoded; changed in place.
     turns
         What is counted, in the order in which it is.
     """

@@ -147,8 +147,8 @@ class Checker:
         actions
             The transaction as it is on the wire.
         batch
-            The records that whoever sent it was working on: an event counted and forgotten at once leaves
-            no other trace of which one it was.
+            The records of the sender's batch: an event that is counted and forgotten at once leaves no
+            other trace.
         """
         self.commits += 1
         turns = self._at_hand(batch)
@@ -354,7 +354,7 @@ class Checker:
         return [key for key in self.records if not self.is_done(*key)]
 
     def late_parts(self) -> dict[tuple[str, Name], None]:
-        """List the parts of all events of which some were stored as late."""
+        """List the parts of all events that have a part stored as late."""
         return {
             (record.fact.pk, part.name): None
             for record in self.records.values()

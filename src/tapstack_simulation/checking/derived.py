@@ -63,7 +63,7 @@ def _check(items: list[Change], boards: list[Change], users: list[Way], lane: di
         if len(change.after.state) > BOARD_MAX:
             raise Violation(8, f"{change.key} is longer than a leaderboard may be")
     if any(way.turns is None for way in users):
-        return  # nobody knows when these events happened and arrived
+        return  # it is not known which copies were counted, and so when they happened and arrived
     turns = [turn for way in users for turn in way.turns or ()]
     for change in items:
         item_id, its_lane = change.key[0][2:], change.key[1]

@@ -55,7 +55,7 @@ class Past:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Forget nothing while somebody reads."""
+        """Forget no version while a reader is at work."""
         self._readers += 1
         try:
             yield

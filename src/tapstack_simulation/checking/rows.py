@@ -22,7 +22,7 @@ _unpack = msgspec.msgpack.Decoder().decode
 
 
 INVARIANTS: Mapping[int, str] = {
-    1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or told as missing.",
+    1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or shown as missing.",
     2: "What items count adds up to what users count; pairs, sessions and boards follow from the events.",
     3: "The tables are a plain fold of the distinct accepted events, and never above it, even for a moment.",
     4: "Who was answered 2xx finds the event on the stream, as it was said.",

@@ -34,7 +34,7 @@ class AtHand(NamedTuple):
     position, part
         Of its record in the batch, and the part's in its event.
     at_s
-        The second it is counted at; None if nobody can tell which of several copies was counted.
+        The second it is counted at; None if it is not known which of several copies was counted.
     arrived_s
         When its record arrived at the stream.
     """
@@ -58,7 +58,7 @@ class Way(NamedTuple):
     counted
         The parts.
     turns
-        The same in the order in which they were counted; None if nobody can tell.
+        The same in the order in which they were counted; None if that is not known.
     pairs
         The pairs they add to items' maps; None if the order is not known.
     """

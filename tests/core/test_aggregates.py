@@ -236,6 +236,14 @@ def test_a_sum_written_before_large_ones_were_counted_by_themselves_is_added_to(
     assert into == {"IRR": 7, "IRRe12": 10, PURCHASE: 2}
 
 
+def test_a_key_of_another_length_is_a_currency_as_it_stands() -> None:
+    assert sums({"E": 1, "EURO": 2, "EUR": 3, "EURe12": 1, PURCHASE: 4}) == {
+        "E": 1,
+        "EURO": 2,
+        "EUR": 3 + LARGE,
+    }
+
+
 @pytest.mark.parametrize(
     ("amount", "expected"),
     [

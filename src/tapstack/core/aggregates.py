@@ -113,8 +113,8 @@ def sums(counters: Counters) -> dict[str, int]:
     bought: dict[str, int] = {}
     for key, amount in counters.items():
         if isinstance(key, str):
-            currency, is_large = key[:3], len(key) > 3
-            bought[currency] = bought.get(currency, 0) + amount * (LARGE if is_large else 1)
+            currency = key.removesuffix(LARGE_SUFFIX)
+            bought[currency] = bought.get(currency, 0) + amount * (1 if currency == key else LARGE)
     return bought
 
 

@@ -900,7 +900,7 @@ locals {
   # Auto scaling keeps capacity where the use is target_utilization of it. It starts at a quarter of what the peak needs,
   # so that nights are cheap, and may go to twice that, to catch up. Each step grows it at most by 1/target_utilization
   # and takes about three minutes: two of use above the target, one for the change.
-  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html, read 2026-11-29
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/AutoScaling.html (from knowledge; the steps are arithmetic)
   target_utilization = var.table_target_utilization_percent / 100
   table_wanted       = { read = var.table_read_capacity, write = var.table_write_capacity }
   table_peak = {
@@ -1460,8 +1460,8 @@ resource "aws_internet_gateway" "nat_only" {
 }
 
 # Each kind of gateway has addresses of its own: an address that one still holds cannot be given to the other, and a
-# change of kind makes the new gateway before the old one is gone. CreateNatGateway, read 2026-11-29:
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html
+# change of kind makes the new gateway before the old one is gone.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html (as quoted by others, 2026-11-29)
 resource "aws_eip" "nat" {
   #checkov:skip=CKV2_AWS_19: the addresses belong to the NAT gateway; with the regional kind CloudFormation attaches them
   for_each = toset(values(local.nat_addresses))
@@ -2971,7 +2971,7 @@ resource "aws_sns_topic_subscription" "email" {
 
 locals {
   # Which metrics are ours. A regional NAT gateway counts by zone, a zonal one knows its zone.
-  # https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html, read 2026-11-29
+  # https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html (as quoted by others, 2026-11-29)
   dimensions = merge(
     {
       api     = { LoadBalancer = aws_lb.api.arn_suffix }

@@ -16,6 +16,7 @@ $(INFRA_READY): tests/infrastructure/requirements.lock
 infra-test: $(INFRA_READY) ## check the Terraform stack: fmt, validate, terraform test, checkov, parsed HCL
 	$(INFRA_BIN)/python -m pytest --confcutdir=tests/infrastructure tests/infrastructure $(ARGS)
 
+# ARGS='nat_gateway_mode=zonal then ip_target_port=9443': variables, and changes of them to the stack that is there.
 infra-apply-local: $(READY) $(INFRA_READY) ## apply the whole stack to a local emulator, plan again, destroy it
 	$(BIN)/tapstack package --output build/apply-local
 	cd tests && ../$(INFRA_BIN)/python -m infrastructure.cycle package_dir=$(CURDIR)/build/apply-local $(ARGS)

@@ -928,9 +928,12 @@ locals {
     "100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])(\\.[0-9]+){2}/([12][0-9]|3[0-2]))$",
   ])
 
+  # A service that names no zones, as emulators may, has them all.
   azs_served = [
-    for az in data.aws_availability_zones.available.names : az
-    if alltrue([for service in data.aws_vpc_endpoint_service.interface : contains(service.availability_zones, az)])
+    for az in data.aws_availability_zones.available.names : az if alltrue([
+      for service in data.aws_vpc_endpoint_service.interface :
+      contains(service.availability_zones, az) || length(service.availability_zones) == 0
+    ])
   ]
   azs_first = slice(local.azs_served, 0, min(var.az_count, length(local.azs_served)))
   azs       = length(var.availability_zones) > 0 ? var.availability_zones : local.azs_first
@@ -3400,7 +3403,7 @@ output "route_table_ids" {
 
 output "nat_route_table_id" {
   description = "Route table that AWS keeps for the regional NAT gateway; null with zonal ones."
-  value       = one(aws_cloudformation_stack.nat[*].outputs["RouteTableId"])
+  value       = try(aws_cloudformation_stack.nat[0].outputs["RouteTableId"], null)
 }
 
 output "internet_gateway_id" {

@@ -357,6 +357,20 @@ run "zones_without_the_endpoints_services_are_passed_over" {
   }
 }
 
+run "a_service_that_names_no_zones_has_them_all" {
+  command = plan
+
+  override_data {
+    target = data.aws_vpc_endpoint_service.interface["kinesis-streams"]
+    values = { availability_zones = [] }
+  }
+
+  assert {
+    condition     = output.availability_zones == tolist(["us-east-1a", "us-east-1b"])
+    error_message = "The first zones."
+  }
+}
+
 run "refuses_too_few_zones_that_serve_the_endpoints" {
   command = plan
 

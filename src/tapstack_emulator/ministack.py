@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -42,13 +43,23 @@ class Emulator:
         Where its log and its temporary files go.
     region
         The AWS region it shows.
+    on_death
+        Called with process id and exit code if it ends and was not told to, once it has answered.
     """
 
-    def __init__(self, folder: Path, *, region: str = REGION) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        region: str = REGION,
+        on_death: Callable[[int, int], object] = child_process.unheard,
+    ) -> None:
         self.log_path = folder / "ministack.log"
         self.port = 0
         self._folder = folder
         self._region = region
+        self._on_death = on_death
+        self._stopping = False
         self._child: child_process.ChildProcess | None = None
         self._log: IO[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -89,6 +100,7 @@ class Emulator:
 
     async def stop(self) -> None:
         """End the process and close the log."""
+        self._stopping = True
         if self._child is not None:
             # Nothing in it is kept, so there is nothing a polite stop would save.
             await self._child.stop(patience_s=0.0)
@@ -207,10 +219,15 @@ class Emulator:
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._child.running and time.monotonic() < deadline:
             if await self._ready():
+                self._child.ended.add_done_callback(self._hear)
                 return True
             await asyncio.sleep(_POLL_S)
         await self._child.stop(patience_s=0.0)
         return False
+
+    def _hear(self, ended: asyncio.Future[int]) -> None:
+        if self._child is not None and not self._stopping and not ended.cancelled():
+            self._on_death(self._child.pid, ended.result())
 
     async def _ready(self) -> bool:
         assert self._session is not None  # noqa: S101 - opened by the caller

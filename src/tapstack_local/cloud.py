@@ -1,7 +1,8 @@
 """The embedded cloud: everything the pipeline needs from AWS, on this machine, for as long as it runs.
 
 Nothing listens beyond 127.0.0.1 and nothing stays behind: children watch a pipe to this process and die
-with it, even when it is killed.
+with it, even when it is killed, and the folder that a killed one leaves is removed by the next. A part that
+dies ends the whole at once, with an error that names it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Literal, Protocol, Self, TypeVar
 
 import msgspec
@@ -31,11 +31,13 @@ from tapstack_emulator.kinesis.service import MemoryKinesis
 from tapstack_emulator.lambda_host.host import LambdaFunction
 from tapstack_emulator.load_balancer.server import LoadBalancer, look_away
 from tapstack_emulator.ministack import Emulator
+from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_emulator.serving import ServiceServer
 from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.cloud_faults import CloudFaults
 from tapstack_local.cloud_functions import Endpoints, consumer_workers
+from tapstack_local.lifeline import Lifeline
 
 __all__ = ["CloudConfig", "EmbeddedCloud"]
 
@@ -60,7 +62,8 @@ class EmbeddedCloud:
     """The running cloud; an async context manager.
 
     While it runs, SIGTERM, and SIGHUP unless it is ignored, cancel the task that entered it, as Ctrl-C does
-    under `asyncio.run`, so that all of them stop everything in order.
+    under `asyncio.run`, so that all of them stop everything in order. So does the death of a part: the block
+    then ends with `Unavailable`.
 
     Parameters
     ----------
@@ -88,17 +91,17 @@ class EmbeddedCloud:
         self.kinesis = MemoryKinesis(SystemClock(), limited=config.limited, shuffle=self._faults.shuffle())
         self.stream = self.blueprint.stream
         self.table = self.blueprint.table.name
-        self.folder = keep_logs or Path(tempfile.mkdtemp(prefix="tapstack-"))
+        self.folder = Path()  # once it runs
         self.functions: dict[str, LambdaFunction] = {}
-        self._keep = keep_logs is not None
-        self._emulator = Emulator(self.folder, region=self.blueprint.region)
+        self._keep_logs = keep_logs
+        self._emulator: Emulator | None = None
+        self._lifeline = Lifeline()
         self._recorder = recorder
         self._witness = witness
         if recorder is not None:
             recorder.caller_of = self._caller_of
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
-        self._mapping: asyncio.Task[None] | None = None
         self._running_count = 0  # invocations of the consumer by the mapping
         self._is_idle, self._may_consume = asyncio.Event(), asyncio.Event()
         self._is_idle.set()
@@ -115,26 +118,31 @@ class EmbeddedCloud:
         Unavailable
             If the emulator does not start.
         """
+        self._lifeline.attach()
         try:
-            _require_free(self.config.port)
+            require_free(self.config.port)
             self._stop_on_signals()
             await self._start()
-        except BaseException:
-            await self.stop()
+        except BaseException as error:
+            await self._close(error)
             raise
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
-        """Stop everything."""
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything; raises Unavailable if the block ended because a part of the cloud did."""
+        await self._close(error)
+
+    async def _close(self, error: BaseException | None) -> None:
+        failure = await self._lifeline.release(error)
         await self.stop()
+        if failure is not None:
+            raise failure from None
 
     async def stop(self) -> None:
         """Stop everything, in the opposite order of its start."""
-        try:
-            await self._stack.aclose()
-        finally:
-            if not self._keep:
-                shutil.rmtree(self.folder, ignore_errors=True)
+        await self._stack.aclose()
 
     @property
     def base_url(self) -> str:
@@ -144,7 +152,7 @@ class EmbeddedCloud:
     @property
     def emulator_url(self) -> str:
         """Where DynamoDB, S3 and SQS answer without faults; for checkers."""
-        return self._emulator.url
+        return self._started(self._emulator).url
 
     @property
     def runner(self) -> MappingRunner:
@@ -185,7 +193,7 @@ class EmbeddedCloud:
     def processes(self) -> list[int]:
         """Ids of the child processes."""
         workers = [pid for function in self.functions.values() for pid in function.pids]
-        return [*workers, *([self._emulator.pid] if self._emulator.pid else [])]
+        return [*workers, *([self._emulator.pid] if self._emulator and self._emulator.pid else [])]
 
     async def drain(self) -> None:
         """Wait until everything on the stream is consumed and no invocation runs any more.
@@ -211,14 +219,20 @@ class EmbeddedCloud:
             self._may_consume.set()
 
     async def _start(self) -> None:
-        await self._stack.enter_async_context(self._emulator)
-        await self._make_stores()
-        await self._start_functions(await self._start_endpoints())
+        self.folder = self._keep_logs or self._stack.enter_context(scratch_folder())
+        self._emulator = emulator = Emulator(
+            self.folder,
+            region=self.blueprint.region,
+            on_death=self._lifeline.watcher("ministack, which holds the table and the buckets"),
+        )
+        await self._stack.enter_async_context(emulator)
+        await self._make_stores(emulator)
+        await self._start_functions(await self._start_endpoints(emulator))
         consumer = self.functions[self.blueprint.consumer]
         self._faults.start_on(
             self.kinesis, self.stream, lambda shards: consumer.resize(consumer_workers(shards))
         )
-        self._start_mapping()
+        self._start_mapping(emulator)
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
             target_groups=self.blueprint.target_groups,
@@ -233,35 +247,39 @@ class EmbeddedCloud:
         except OSError as error:
             raise _in_use(self.config.port, error) from None
 
-    async def _make_stores(self) -> None:
+    async def _make_stores(self, emulator: Emulator) -> None:
         blueprint = self.blueprint
-        await self._emulator.create_table(
+        await emulator.create_table(
             self.table,
             partition_key=blueprint.table.partition_key,
             sort_key=blueprint.table.sort_key,
             ttl_attribute=blueprint.table.ttl_attribute,
         )
         for bucket in (blueprint.quarantine_bucket, blueprint.late_bucket, *blueprint.buckets):
-            await self._emulator.create_bucket(bucket)
+            await emulator.create_bucket(bucket)
         for queue in blueprint.queues:
-            await self._emulator.create_queue(queue)
+            await emulator.create_queue(queue)
         self.kinesis.create_stream(self.stream, blueprint.shards)
 
-    async def _start_endpoints(self) -> Endpoints:
+    async def _start_endpoints(self, emulator: Emulator) -> Endpoints:
         """Start Kinesis, and the proxies if anything shall go wrong or be recorded behind them."""
         server = ServiceServer(
             self._faults.kinesis(self.kinesis, "put"), on_crash=self._crash, observe=self._observe_kinesis
         )
         await self._stack.enter_async_context(server)
         if self._faults.quiet and self._recorder is None:
-            return Endpoints(dynamodb=self._emulator.url, s3=self._emulator.url, kinesis=server.url)
-        dynamodb = await self._stack.enter_async_context(self._proxy("dynamodb"))
-        s3 = await self._stack.enter_async_context(self._proxy("s3"))
+            return Endpoints(dynamodb=emulator.url, s3=emulator.url, kinesis=server.url)
+        dynamodb = await self._stack.enter_async_context(self._proxy("dynamodb", emulator.url))
+        s3 = await self._stack.enter_async_context(self._proxy("s3", emulator.url))
         return Endpoints(dynamodb=dynamodb.url, s3=s3.url, kinesis=server.url)
 
     async def _start_functions(self, endpoints: Endpoints) -> None:
         for config in map(endpoints.added_to, self.blueprint.functions):
-            self.functions[config.name] = LambdaFunction(config, log_path=self.folder / f"{config.name}.log")
+            self.functions[config.name] = LambdaFunction(
+                config,
+                log_path=self.folder / f"{config.name}.log",
+                on_death=self._lifeline.watcher(f"a worker of {config.name}"),
+            )
         # One after the other they would take three cold starts; the stack still stops each of them.
         await asyncio.gather(*map(self._stack.enter_async_context, self.functions.values()))
         # A function that cannot start would fail for ever, and the mapping would try for ever.
@@ -269,16 +287,16 @@ class EmbeddedCloud:
             if function.start_failure is not None:
                 raise Unavailable(f"{name} does not start: {_reason(function.start_failure.payload)}")
 
-    def _start_mapping(self) -> None:
+    def _start_mapping(self, emulator: Emulator) -> None:
         self._runner = MappingRunner(
             config=self.blueprint.mapping,
             kinesis=self._polled(),
             function=self._consume,
-            destination=EmulatedDestination(self._emulator, self._recorder),
+            destination=EmulatedDestination(emulator, self._recorder),
             choices=self._faults.choices(),
             observe=self._watch,
         )
-        self._mapping = self._runner.start()
+        self._lifeline.watch_task(self._runner.start(), "the event source mapping")
         self._stack.push_async_callback(self._stop_mapping, self._runner)
 
     def _polled(self) -> AwsApi:
@@ -295,7 +313,11 @@ class EmbeddedCloud:
 
     async def _stop_mapping(self, runner: MappingRunner) -> None:
         await self._faults.stop()
-        await runner.stop(timeout_ms=STOP_PATIENCE_MS)
+        try:
+            await runner.stop(timeout_ms=STOP_PATIENCE_MS)
+        except BaseExceptionGroup:
+            if not self._lifeline.is_cut:  # else it is told already
+                raise
 
     async def _consume(self, payload: bytes) -> InvokeResult:
         await self._may_consume.wait()
@@ -308,10 +330,10 @@ class EmbeddedCloud:
             if not self._running_count:
                 self._is_idle.set()
 
-    def _proxy(self, service: Literal["dynamodb", "s3"]) -> FaultProxy:
+    def _proxy(self, service: Literal["dynamodb", "s3"], upstream: str) -> FaultProxy:
         return self._faults.proxy(
             service,
-            self._emulator.url,
+            upstream,
             on_crash=self._crash,
             # E1 is the consumer's; who reads often would mostly meet cold starts of the one that answers.
             may_crash=lambda key: self._caller_of(key) == self.blueprint.consumer,
@@ -362,8 +384,8 @@ def _reason(payload: bytes) -> str:
     return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
 
-def _require_free(port: int) -> None:
-    """Say at once that the port is in use, not after everything else has started."""
+def require_free(port: int) -> None:
+    """Return if a port can be listened on; raises UsageError otherwise, before anything else has started."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

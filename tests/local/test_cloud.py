@@ -19,7 +19,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tapstack.errors import UsageError
+from tapstack.errors import Unavailable, UsageError
+from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 
 pytestmark = pytest.mark.emulator
@@ -128,12 +129,62 @@ def test_a_port_in_use_is_one_clear_line() -> None:
         with pytest.raises(UsageError, match=f"port {port} is in use"):
             async with cloud:
                 raise AssertionError("it must not start")
-        assert not cloud.folder.exists()
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         asyncio.run(main(taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("victim", "named"),
+    [(-1, "ministack"), (0, "a worker of tapstack-collector"), (2, "a worker of tapstack-consumer")],
+)
+def test_the_death_of_a_part_ends_whatever_waits_in_the_cloud_and_names_it(victim: int, named: str) -> None:
+    pids: list[int] = []
+
+    async def main() -> None:
+        async with EmbeddedCloud(CloudConfig(shards=1)) as cloud:
+            pids.extend(cloud.processes)
+            os.kill(pids[victim], signal.SIGKILL)
+            await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match=rf"^{named}.* \(process [0-9]+\) was ended by SIGKILL") as told:
+        asyncio.run(asyncio.wait_for(main(), 20))
+    assert str(pids[victim]) in str(told.value)
+    assert not running(pids)
+
+
+def test_who_talks_to_a_dead_part_is_told_of_its_death_and_not_of_a_connection() -> None:
+    async def main() -> None:
+        async with EmbeddedCloud(CloudConfig(shards=1)) as cloud:
+            os.kill(cloud.processes[-1], signal.SIGKILL)
+            async with aiohttp.ClientSession() as session:
+                while True:
+                    await session.get(cloud.emulator_url)
+
+    with pytest.raises(Unavailable, match=r"^ministack"):
+        asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_mapping_that_fails_ends_the_cloud() -> None:
+    class Broken:
+        def request(self, method: str, headers: Any) -> None: ...
+        def put(self, body: bytes) -> None: ...
+
+    async def main() -> None:
+        cloud = EmbeddedCloud(CloudConfig(shards=1), witness=Broken())
+
+        async def broken(payload: bytes) -> Any:
+            raise ZeroDivisionError("a bug")
+
+        cloud._consume = broken  # type: ignore[method-assign]
+        async with cloud, aiohttp.ClientSession(cloud.base_url) as session:
+            await send(session, events(1))
+            await cloud.drain()
+
+    with pytest.raises(Unavailable, match=r"^the event source mapping failed: ZeroDivisionError"):
+        asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_an_exception_inside_stops_everything(tmp_path: Path) -> None:
@@ -177,4 +228,6 @@ def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(number: sign
         parent.wait(20)
     until(lambda: not running(pids))
     assert Path(folder).exists() == (number == signal.SIGKILL)
-    subprocess.run(["rm", "-rf", folder], check=True)
+    with scratch_folder():
+        pass
+    assert not Path(folder).exists()

@@ -12,6 +12,7 @@ import secrets
 import signal
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -52,16 +53,25 @@ class ExecutionEnvironment:
         The function.
     log
         Receives the process's standard output and error.
+    on_death
+        Called with process id and exit code if the process ends, once it has started, and nobody told it to.
     """
 
-    def __init__(self, config: FunctionConfig, log: IO[bytes]) -> None:
+    def __init__(
+        self,
+        config: FunctionConfig,
+        log: IO[bytes],
+        on_death: Callable[[int, int], object] = child_process.unheard,
+    ) -> None:
         # Lambda gives each execution environment credentials of its own. So do we, and the fault
         # proxy recognises by the key which worker is calling.
         self.access_key_id = "ASIA" + secrets.token_hex(8).upper()
         self._config = config
         self._log = log
+        self._on_death = on_death
         self._api = RuntimeApi()
         self._child: child_process.ChildProcess | None = None
+        self._started = False
         self._killed = False
         self._request_id = ""
         self._worker_answer: asyncio.Future[Answer] | None = None
@@ -103,6 +113,7 @@ class ExecutionEnvironment:
         await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if self._api.started.done():
             payload = self._api.started.result()
+            self._started = payload is None
             return None if payload is None else InvokeResult(kind="function_error", payload=payload)
         request_id = str(uuid.uuid4())
         if child.ended.done():
@@ -164,6 +175,7 @@ class ExecutionEnvironment:
         patience_s
             How long the process may take to end by itself after SIGTERM.
         """
+        self._killed = True
         if self._child is not None:
             await self._child.stop(patience_s)
         await self._api.close()
@@ -182,8 +194,11 @@ class ExecutionEnvironment:
             self._settle(InvokeResult(kind=kind, payload=body))
 
     def _on_exit(self, ended: asyncio.Future[int]) -> None:
-        if not ended.cancelled():
-            self._settle(_exit_error(self._request_id, ended.result()))
+        if ended.cancelled():
+            return
+        if self._started and not self._killed and self._child is not None:
+            self._on_death(self._child.pid, ended.result())
+        self._settle(_exit_error(self._request_id, ended.result()))
 
     def _on_timeout(self) -> None:
         self._settle(_timeout_error(self._request_id, self._config.timeout_s))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Self
@@ -19,6 +20,7 @@ from typing import IO, Literal, Self
 from tapstack_emulator.lambda_host.config import FunctionConfig
 from tapstack_emulator.lambda_host.environment import ExecutionEnvironment, InvokeResult
 from tapstack_emulator.lambda_host.runtime_api import PAYLOAD_BYTES_MAX
+from tapstack_emulator.processes import child_process
 
 __all__ = ["FunctionConfig", "InvokeFault", "InvokeResult", "LambdaFunction"]
 
@@ -72,6 +74,9 @@ class LambdaFunction:
         The function.
     log_path
         File that gets the standard output and error of its workers, appended.
+    on_death
+        Called with process id and exit code of a worker that ended and was not told to. As in Lambda, another
+        one takes its place.
     """
 
     def __init__(
@@ -79,9 +84,11 @@ class LambdaFunction:
         config: FunctionConfig,
         *,
         log_path: Path,
+        on_death: Callable[[int, int], object] = child_process.unheard,
     ) -> None:
         self.config = config
         self.log_path = log_path
+        self._on_death = on_death
         self.cold_start_count = 0
         self.access_key_ids: set[str] = set()  # of every worker there ever was
         self.start_failure: InvokeResult | None = None  # of the latest start
@@ -254,7 +261,7 @@ class LambdaFunction:
         if self._log is None:
             raise ValueError(f"function {self.config.name} is not running")
         self.cold_start_count += 1
-        seat.environment = ExecutionEnvironment(self.config, self._log)
+        seat.environment = ExecutionEnvironment(self.config, self._log, self._on_death)
         self.access_key_ids.add(seat.environment.access_key_id)
         self.start_failure = failure = await seat.environment.start()
         if failure is not None:

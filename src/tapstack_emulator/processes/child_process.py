@@ -14,6 +14,17 @@ GUARD = Path(__file__).with_name("guarded_main.py")
 STOP_PATIENCE_S = 3.0  # how long a polite stop may take before SIGKILL
 
 
+def unheard(pid: int, exit_code: int) -> None:
+    """Hear of no death."""
+
+
+def how_it_ended(exit_code: int) -> str:
+    """Return an exit code in words."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    return f"was ended by {signal.Signals(-exit_code).name}"
+
+
 class ChildProcess:
     """One running child; make it with `start`.
 

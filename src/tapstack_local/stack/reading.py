@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from tapstack.errors import UsageError
 from tapstack_emulator.event_source_mapping import MappingConfig
 from tapstack_emulator.lambda_host.config import FunctionConfig
+from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_local.blueprint import Blueprint, TableConfig
 from tapstack_local.cloud_functions import COLLECTOR_WORKERS, consumer_workers
 from tapstack_local.stack.packages import unpack
@@ -100,8 +100,8 @@ def applied(source: str | None, packages: Path) -> Iterator[Blueprint | None]:
     if source is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="tapstack-stack-") as folder:
-        yield read_stack(show(source), packages=packages, folder=Path(folder))
+    with scratch_folder() as folder:
+        yield read_stack(show(source), packages=packages, folder=folder)
 
 
 def show(source: str) -> dict[str, Any]:

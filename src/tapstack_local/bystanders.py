@@ -1,4 +1,4 @@
-"""What others send to the API while a run is under way: it may count, and spoils no verdict.
+"""What others send to the API while a run is under way: it may count, spoils no verdict, and is told apart.
 
 A person tries a request of his own, or an SDK, while the shop's traffic flows. From then on every record that
 the collector puts on the stream is in doubt for the checker, unless the sender gets an answer for it.
@@ -7,11 +7,13 @@ the collector puts on the stream is in doubt for the checker, unless the sender 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack_local.reconciliation.accepted_events import AcceptedEvents
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Effect, Identity, effect_of
+from tapstack_local.reconciliation.dead_letters import is_known, stored_effect
+from tapstack_local.reconciliation.tables import Tables
 
 
 class _Entry(msgspec.Struct):
@@ -20,6 +22,13 @@ class _Entry(msgspec.Struct):
 
 class _Put(msgspec.Struct):
     Records: list[_Entry]
+
+
+class Counted(NamedTuple):
+    """Events of others: in their users' rows, and in the late store."""
+
+    applied: int
+    late: int
 
 
 _decoder = msgspec.json.Decoder(_Put)
@@ -40,6 +49,7 @@ class Bystanders:
         self.request_count = 0
         self._ledger = ledger
         self._own_agent = own_agent
+        self._seen: dict[Identity, Effect] = {}
 
     def request(self, method: str, headers: Mapping[str, str]) -> None:
         """See a request that the load balancer forwards."""
@@ -52,4 +62,14 @@ class Bystanders:
             return
         for entry in _decoder.decode(body).Records:
             event: dict[str, Any] = msgspec.json.decode(entry.Data)
+            effect = effect_of(event)
+            self._seen[effect.identity] = effect
             self._ledger.doubt(event)
+
+    def counted(self, tables: Tables) -> Counted:
+        """Return what came of the events that the sender got no answer for, when all is consumed."""
+        others = {name: each for name, each in self._seen.items() if not self._ledger.knows(name)}
+        late = {effect.identity for effect in map(stored_effect, tables.late) if effect is not None}
+        rows = tables.users
+        applied = sum(each.user in rows and is_known(each, rows[each.user]) for each in others.values())
+        return Counted(applied, len(late & others.keys()))

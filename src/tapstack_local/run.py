@@ -8,27 +8,29 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
-import msgspec
 
-from tapstack.errors import UsageError
+from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
+from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.bystanders import Bystanders
-from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud, require_free
+from tapstack_local.offer import examples
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
-from tapstack_local.reconciliation.tables import Reader
-from tapstack_local.recording import Layout, Recording, read_recording, source_name
+from tapstack_local.reconciliation.tables import Reader, Tables
+from tapstack_local.recording import Recording, read_recording, source_name
+from tapstack_local.run_options import Options
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
 from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
 from tapstack_local.stack.reading import applied
 from tapstack_local.traffic import EVENTS_PER_MIN, Request, generate
+from tapstack_local.verdict import Summary, as_json, exit_code_of
 
 EVENTS = 10_000
 # A faster shop than this is not simulated; events are then sent faster than they happened.
@@ -38,64 +40,10 @@ SAMPLES_MAX = 5_000  # of the time until an event is visible
 SAMPLES_SHOWN = 500  # the last ones, on the way
 # At full speed: a batch being consumed, the next one waiting, and some for shards that are held up.
 BACKLOG_MAX_PER_SHARD = 2_500
+END_WITHIN_S = 30.0  # after the first Ctrl-C, what was begun is given this long
+REQUEST_BYTES = "TAPSTACK_REQUEST_BYTES_MAX"
 
-OK, NOT_EXACT, INTERRUPTED, TERMINATED = 0, 1, 130, 143
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a person asked for.
-
-    Parameters
-    ----------
-    events
-        How many; None for the default, and for a whole recording.
-    events_per_min
-        The rate; None for as fast as possible.
-    shards
-        Of the stream.
-    seed
-        Reproduces the traffic and the faults; None draws one.
-    input
-        A recording to replay; ``-`` for standard input.
-    layout
-        What is said of the recording.
-    faults
-        How much goes wrong.
-    reshard
-        Whether shards split and merge meanwhile; None leaves it to `faults`.
-    port
-        Of the API; 0 chooses a free one.
-    leave
-        Whether to end when everything is reconciled, instead of serving the API.
-    json
-        Whether to print one JSON object.
-    quiet
-        Whether to say the verdict only.
-    stack
-        Run the functions, mapping and routes of an applied stack: a file with Terraform's JSON, or
-        ``terraform`` to ask it.
-    packages
-        Folder of the functions' zips for `stack`.
-    calls
-        File for the functions' AWS calls in IAM's words.
-    """
-
-    events: int | None = None
-    events_per_min: float | None = EVENTS_PER_MIN
-    shards: int = 4
-    seed: int | None = None
-    input: Path | None = None
-    layout: Layout = field(default_factory=Layout)
-    faults: Literal["none", "some", "many"] = "none"
-    reshard: bool | None = None
-    port: int = 8080
-    leave: bool = False
-    json: bool = False
-    quiet: bool = False
-    stack: str | None = None
-    packages: Path = Path("dist")
-    calls: Path | None = None
+__all__ = ["Options", "run", "shop"]
 
 
 def run(options: Options) -> int:
@@ -104,67 +52,61 @@ def run(options: Options) -> int:
     Returns
     -------
     int
-        The exit code: 0 if every event was counted exactly once, 1 if not, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        The exit code: 0 if everything was sent and every event counted exactly once, 1 if not, 130 after
+        Ctrl-C, 143 after SIGTERM.
 
     Raises
     ------
     UsageError
         If it cannot work as asked for.
     """
-    calls = options.calls
-    if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
-        raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
-    screen = Screen(json=options.json, quiet=options.quiet)
-    seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
-    recording = _read(options, seed, screen)
-    return asyncio.run(_Run(options, screen, seed, recording).main())
-
-
-def _read(options: Options, seed: int, screen: Screen) -> Recording | None:
-    """Read the recording first: a bad row is said before anything starts, and Ctrl-C ends a long reading."""
-    if options.input is None:
-        return None
-    recording = read_recording(
-        options.input, now_ms=_now_ms(), seed=seed, layout=options.layout, events=options.events
-    )
-    for note in recording.notes:
-        screen.say(f"{source_name(options.input)}: {note}")
-    return recording
+    return _Run(options, Screen(json=options.json, quiet=options.quiet)).run()
 
 
 class _Run:
-    def __init__(self, options: Options, screen: Screen, seed: int, recording: Recording | None) -> None:
+    def __init__(self, options: Options, screen: Screen) -> None:
         self._options = options
         self._screen = screen
-        self._seed = seed
-        self._recording = recording
+        self._seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
+        self._summary = Summary(seed=self._seed, shards=options.shards)
         self._ledger = AcceptedEvents()
         self._bystanders = Bystanders(self._ledger, AGENT)
         self._sender: Sender | None = None
+        self._result: Reconciliation | None = None
         self._over = asyncio.Event()
         self._interrupts = 0
-        self._ended = False
+        self._concluded = False
         self._started_s = time.monotonic()
 
-    async def main(self) -> int:
+    def run(self) -> int:
+        """Prepare what needs no event loop, so that Ctrl-C ends it as it ends every program; then run."""
+        require_free(self._options.port)
+        _require_writable(self._options.calls)
+        try:
+            recording = self._read_recording()
+            with applied(self._options.stack, self._options.packages) as blueprint:
+                return asyncio.run(self._main(recording, blueprint))
+        except KeyboardInterrupt:
+            self._summary.ending = "interrupted"
+            return self._conclude()
+
+    async def _main(self, recording: Recording | None, blueprint: Blueprint | None) -> int:
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("a coroutine runs in a task")
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt, task)
         try:
-            return await self._main()
+            await self._run(recording, blueprint)
         except asyncio.CancelledError:
-            return INTERRUPTED if self._interrupts else TERMINATED
+            self._summary.ending = "interrupted" if self._interrupts else "terminated"
+        except (Unavailable, aiohttp.ClientError, OSError) as error:
+            self._summary.ending, self._summary.error = "failed", str(error) or type(error).__name__
         finally:
             loop.remove_signal_handler(signal.SIGINT)
+        return self._conclude()
 
-    async def _main(self) -> int:
-        with applied(self._options.stack, self._options.packages) as blueprint:
-            return await self._run(blueprint)
-
-    async def _run(self, blueprint: Blueprint | None) -> int:
+    async def _run(self, recording: Recording | None, blueprint: Blueprint | None) -> None:
         options, screen = self._options, self._screen
         config = CloudConfig(
             shards=options.shards,
@@ -175,57 +117,70 @@ class _Run:
             blueprint=blueprint,
         )
         described = config.described()
+        self._summary.shards = described.shards
         screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
         recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
+        requests, self._summary.planned = self._requests(recording)
         async with EmbeddedCloud(config, recorder=recorder, witness=self._bystanders) as cloud:
-            requests, total = self._requests()
             with contextlib.closing(screen.stage()) as stage:
-                drained_s = await self._send(cloud, requests, total, stage)
+                await self._send(cloud, requests, stage)
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
                 async with cloud.held():  # others may go on
-                    result = await self._reconcile(cloud)
-            summary = self._summary(cloud, result, drained_s)
-            screen.conclude(summary, result)
-            if options.json:
-                print(msgspec.json.encode(summary).decode(), flush=True)  # noqa: T201 - the program's output
+                    tables = await self._read_tables(cloud)
+            self._reconcile(cloud, tables)
             if recorder is not None and options.calls is not None:
                 options.calls.write_bytes(recorder.to_json())
-            code = self._code(summary)
-            self._ended = True
+            self._conclude()
             if not options.leave and not self._interrupts:
-                self._offer(cloud.base_url)
+                screen.tell(f"The API stays up at {cloud.base_url} until Ctrl-C; what it holds ends with it.")
+                screen.say(examples(cloud.base_url, tables))
                 await self._over.wait()
-        return code
 
-    def _requests(self) -> tuple[Iterable[Request], int]:
-        if self._recording is not None:
-            requests = self._recording.requests
-            return requests, sum(len(request.events) for request in requests)
+    def _read_recording(self) -> Recording | None:
+        """Read the recording first: a bad row is said before anything starts."""
+        options = self._options
+        if options.input is None:
+            return None
+        recording = read_recording(
+            options.input, now_ms=_now_ms(), seed=self._seed, layout=options.layout, events=options.events
+        )
+        for note in recording.notes:
+            self._screen.say(f"{source_name(options.input)}: {note}")
+        self._summary.skipped_rows = recording.skipped_count
+        self._summary.skipped_examples = list(recording.skipped_examples)
+        return recording
+
+    def _requests(self, recording: Recording | None) -> tuple[Iterable[Request], int]:
+        if recording is not None:
+            return recording, sum(len(request.events) for request in recording)
         events = EVENTS if self._options.events is None else self._options.events
         return shop(self._seed, events, self._options.events_per_min, _now_ms()), events
 
-    async def _send(
-        self, cloud: EmbeddedCloud, requests: Iterable[Request], total: int, stage: Stage
-    ) -> float:
-        """Send everything and wait until it is consumed; tell when it was."""
+    async def _send(self, cloud: EmbeddedCloud, requests: Iterable[Request], stage: Stage) -> None:
+        """Send everything and wait until it is consumed."""
+        limits = [
+            each.environment[REQUEST_BYTES]
+            for each in cloud.blueprint.functions
+            if REQUEST_BYTES in each.environment
+        ]
         self._sender = sender = Sender(
             cloud.base_url,
             self._ledger,
             events_per_min=self._options.events_per_min,
             seed=self._seed,
-            sample_every_events=max(SAMPLE_EVERY_EVENTS, total // SAMPLES_MAX),
+            sample_every_events=max(SAMPLE_EVERY_EVENTS, self._summary.planned // SAMPLES_MAX),
             is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * cloud.blueprint.shards,
+            request_bytes_max=min(map(int, limits), default=REQUEST_BYTES_MAX),
         )
-        await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending", total)
-        await self._watch(asyncio.create_task(cloud.drain()), cloud, stage, "draining", total)
-        return time.monotonic()
+        await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending")
+        await self._watch(asyncio.create_task(cloud.drain()), cloud, stage, "draining")
+        took_s = max(time.monotonic() - sender.sent.started_s, 1e-9)
+        self._summary.events_per_s = round(sender.sent.accepted / took_s, 1)
 
-    async def _watch(
-        self, task: asyncio.Task[Any], cloud: EmbeddedCloud, stage: Stage, phase: str, total: int
-    ) -> None:
+    async def _watch(self, task: asyncio.Task[Any], cloud: EmbeddedCloud, stage: Stage, phase: str) -> None:
         try:
             while not task.done():
-                stage.show(phase, self._done(), total, self._note(cloud), time.monotonic())
+                stage.show(phase, self._done(), self._summary.planned, self._note(cloud), time.monotonic())
                 await asyncio.wait([task], timeout=REFRESH_S)
         except asyncio.CancelledError:
             task.cancel()
@@ -237,7 +192,7 @@ class _Run:
         if self._sender is None:
             return 0
         sent = self._sender.sent
-        return sent.accepted + sent.invalid
+        return sent.accepted + sent.invalid + sent.invalid_accepted + sent.refused + sent.unanswered
 
     def _note(self, cloud: EmbeddedCloud) -> str:
         parts = [f", {cloud.backlog:,} on their way"]
@@ -248,63 +203,81 @@ class _Run:
             parts.append(f", {faults:,} faults")
         return "".join(parts)
 
-    async def _reconcile(self, cloud: EmbeddedCloud) -> Reconciliation:
+    async def _read_tables(self, cloud: EmbeddedCloud) -> Tables:
         async with aiohttp.ClientSession() as session:
             blueprint = cloud.blueprint
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
-            tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
-        consumer = next(each for each in blueprint.functions if each.name == blueprint.consumer)
+            return await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
+
+    def _reconcile(self, cloud: EmbeddedCloud, tables: Tables) -> None:
+        consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
-        return reconcile(self._ledger, tables, age_max_s, cloud.foreign_records)
+        result = self._result = reconcile(self._ledger, tables, age_max_s, cloud.foreign_records)
+        others = self._bystanders.counted(tables)
+        summary = self._summary
+        summary.reconciled = True
+        summary.applied = result.applied - others.applied
+        summary.late = result.late - others.late
+        summary.foreign_applied, summary.foreign_late = others.applied, others.late
+        for name in ("duplicates", "quarantined", "gaps", "lost", "overcounted"):
+            setattr(summary, name, getattr(result, name))
+        summary.faults = cloud.faults
 
-    def _summary(self, cloud: EmbeddedCloud, result: Reconciliation, drained_s: float) -> dict[str, Any]:
+    def _conclude(self) -> int:
+        """Say what came out, once, however far the run came; return the exit code."""
+        summary = self._summary
+        if self._interrupts and not self._over.is_set():
+            summary.ending = "interrupted"
+        code = exit_code_of(summary)
+        if self._concluded:
+            if summary.error:
+                self._screen.tell(f"tapstack: {summary.error}")
+            return code
+        self._concluded = True
+        self._take_stock()
+        self._screen.conclude(summary, self._result)
+        if self._options.json:
+            print(as_json(summary).decode(), flush=True)  # noqa: T201 - the program's output
+        return exit_code_of(summary)
+
+    def _take_stock(self) -> None:
+        summary = self._summary
+        summary.wall_s = round(time.monotonic() - self._started_s, 2)
+        summary.foreign_requests = self._bystanders.request_count
+        summary.unsent = summary.planned
         if self._sender is None:
-            raise AssertionError("a summary follows the sending")
+            return
         sent = self._sender.sent
-        figures = asdict(result)
-        del figures["findings"]
-        return {
-            "sent": sent.events,
-            **figures,
-            "invalid": sent.invalid,
-            "skipped_rows": self._recording.skipped_count if self._recording is not None else 0,
-            "unanswered": sent.unanswered,
-            "repeated": sent.repeated,
-            "foreign_requests": self._bystanders.request_count,
-            "events_per_s": round(result.applied / max(drained_s - sent.started_s, 1e-9), 1),
-            "visible_ms": percentiles(sent.visible_ms),
-            "wall_s": round(time.monotonic() - self._started_s, 2),
-            "seed": self._seed,
-            "shards": cloud.blueprint.shards,
-            "faults": cloud.faults,
-            "interrupted": bool(self._interrupts),
-        }
-
-    def _code(self, summary: Mapping[str, Any]) -> int:
-        if summary["lost"] or summary["overcounted"] or summary["unanswered"]:
-            return NOT_EXACT
-        return INTERRUPTED if self._interrupts else OK
-
-    def _offer(self, base_url: str) -> None:
-        self._screen.say(f"The API stays up at {base_url} until Ctrl-C.", always=True)
-        self._screen.say(
-            "Try:\n"
-            f"  curl -s '{base_url}/v1/trending?window=1h&n=5'\n"
-            f"  curl -s {base_url}/v1/items/{_any_item(self._ledger)}/also-viewed\n"
-            f"  curl -s {base_url}/v1/users/{_any_user(self._ledger)}"
-        )
+        summary.sent, summary.unsent = sent.events, summary.planned - sent.events
+        for name in (
+            "accepted",
+            "invalid",
+            "invalid_accepted",
+            "refused",
+            "unanswered",
+            "repeated",
+            "never_visible",
+        ):
+            setattr(summary, name, getattr(sent, name))
+        summary.failures = list(sent.failures)
+        summary.visible_ms = percentiles(sent.visible_ms)
 
     def _interrupt(self, task: asyncio.Task[int]) -> None:
         """Take Ctrl-C: the first brings what was begun to its end, the second ends at once."""
-        if self._ended:
-            self._over.set()
-            return
         self._interrupts += 1
-        if self._interrupts > 1 or self._sender is None:
+        if self._concluded and not self._over.is_set():
+            self._over.set()
+        elif self._interrupts > 1 or self._sender is None:
             task.cancel()
-            return
-        self._sender.stop()
-        self._screen.say("Stopping: what was sent is brought to its end. Ctrl-C again stops at once.")
+        else:
+            self._sender.stop()
+            self._screen.say("Stopping: what was sent is brought to its end. Ctrl-C again stops at once.")
+            asyncio.get_running_loop().call_later(END_WITHIN_S, self._give_up, task)
+
+    def _give_up(self, task: asyncio.Task[int]) -> None:
+        if not self._concluded:
+            self._summary.error = f"what was begun did not end within {END_WITHIN_S:.0f} s"
+            task.cancel()
 
 
 def shop(seed: int, events: int, events_per_min: float | None, now_ms: int) -> Iterator[Request]:
@@ -321,16 +294,6 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _any_item(ledger: AcceptedEvents) -> str:
-    """Choose the item with the most events."""
-    items = ledger.fold.items
-    return max(items, key=lambda item: sum(items[item].values()), default="sku-1000")
-
-
-def _any_user(ledger: AcceptedEvents) -> str:
-    """Choose the user with the most events."""
-    users = ledger.fold.users
-    key = max(
-        users, key=lambda user: sum(n for k, n in users[user].items() if isinstance(k, int)), default=""
-    )
-    return key.partition("#")[2] or "u-00001"
+def _require_writable(calls: Path | None) -> None:
+    if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
+        raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")

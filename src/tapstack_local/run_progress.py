@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
 
 from tapstack_local.reconciliation.checker import Reconciliation
+from tapstack_local.verdict import Summary, exit_code_of, verdict_of
 
 PLAIN_EVERY_S = 5.0  # between lines where there is no terminal
-PLAIN_WIDTH = 110  # of tables where there is no terminal
+PLAIN_WIDTH = 80  # of tables where there is no terminal
 REFRESH_S = 0.2
-BAR_FROM_COLUMNS = 110  # a narrower terminal has no room for a bar beside the figures
-COUNT_COLUMNS = 15  # 1000000/1000000: the count is cut last
+BAR_FROM_COLUMNS = 130  # a narrower terminal has no room for a bar beside the figures
+MEANING_CHARACTERS = 37  # so that a table with figures of 17 characters fits 80 columns
 
 
 class Stage(Protocol):
@@ -48,51 +42,75 @@ class Silent:
         """Nothing to leave."""
 
 
+class Pace:
+    """How fast a phase goes, and so how long it will take."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._began_s = 0.0
+        self._began_at = 0
+
+    def line(self, phase: str, done: int, total: int | None, note: str, now_s: float) -> str:
+        """Return the line that shows how far a phase is: what matters most comes first."""
+        if phase != self._phase:
+            self._phase, self._began_s, self._began_at = phase, now_s, done
+        if total is None:
+            return f"{phase}: {done:,} events{note}"
+        share = done / total if total else 1.0
+        left = self._left(done, total, now_s)
+        return f"{phase}: {done:,} of {total:,} events, {share:.0%}{left}{note}"
+
+    def _left(self, done: int, total: int, now_s: float) -> str:
+        if done >= total or done <= self._began_at:
+            return ""
+        left_s = round((now_s - self._began_s) * (total - done) / (done - self._began_at))
+        minutes, seconds = divmod(left_s, 60)
+        return f", {minutes} min {seconds:02} s left" if minutes else f", {seconds} s left"
+
+
 class Plain:
     """A line every few seconds, and one when the phase changes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._pace = Pace()
         self._phase = ""
         self._next_s = 0.0
 
     def show(self, phase: str, done: int, total: int | None, note: str, now_s: float) -> None:
         """Print a line, if it is time to."""
+        line = self._pace.line(phase, done, total, note, now_s)
         if phase == self._phase and now_s < self._next_s:
             return
         self._phase, self._next_s = phase, now_s + PLAIN_EVERY_S
-        of = "" if total is None else f" of {total:,}"
-        self._console.print(
-            f"{phase}: {done:,}{of} events{note}", highlight=False, markup=False, soft_wrap=True
-        )
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Nothing to leave."""
 
 
 class Live:
-    """A progress bar on a terminal."""
+    """A line on a terminal that is written over, with a bar if there is room."""
 
     def __init__(self, console: Console) -> None:
+        self._pace = Pace()
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
             *([BarColumn()] if console.width >= BAR_FROM_COLUMNS else []),
-            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=COUNT_COLUMNS)),
-            TextColumn("events{task.fields[note]}", table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console,
             transient=True,
         )
-        self._task = self._progress.add_task("starting", total=None, note="")
+        self._task = self._progress.add_task("starting", total=None)
         self._progress.start()
 
-    def show(self, phase: str, done: int, total: int | None, note: str, now_s: float) -> None:  # noqa: ARG002
-        """Move the bar."""
-        self._progress.update(self._task, description=phase, completed=done, total=total, note=escape(note))
+    def show(self, phase: str, done: int, total: int | None, note: str, now_s: float) -> None:
+        """Write the line anew."""
+        line = self._pace.line(phase, done, total, note, now_s)
+        self._progress.update(self._task, description=escape(line), completed=done, total=total)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the line away."""
         self._progress.stop()
 
 
@@ -104,19 +122,26 @@ class Screen:
     json
         Whether standard output belongs to the one JSON object.
     quiet
-        Whether only the verdict is said.
+        Whether it belongs to the verdict alone; what else must be said goes to standard error.
     """
 
     def __init__(self, *, json: bool, quiet: bool) -> None:
         file = sys.stderr if json else sys.stdout
-        width = None if file.isatty() else PLAIN_WIDTH
-        self.console = Console(file=file, width=width, highlight=False, soft_wrap=True)
+        is_terminal = file.isatty()
+        width = None if is_terminal else PLAIN_WIDTH
+        # On a terminal long lines end between words; elsewhere a line stays one.
+        self.console = Console(file=file, width=width, highlight=False, soft_wrap=not is_terminal)
+        self._aside = Console(file=sys.stderr, highlight=False, soft_wrap=True) if quiet else self.console
         self._quiet = quiet
 
-    def say(self, text: str, *, always: bool = False) -> None:
-        """Print a line of text, unless quiet."""
-        if always or not self._quiet:
-            self.console.print(text, markup=False)
+    def say(self, text: str) -> None:
+        """Print text as it stands, unless quiet."""
+        if not self._quiet:
+            self.console.print(text, markup=False, soft_wrap=True)
+
+    def tell(self, text: str) -> None:
+        """Print what must be said in any case."""
+        self._aside.print(text, markup=False, soft_wrap=True)
 
     def stage(self) -> Stage:
         """Begin to show progress."""
@@ -124,80 +149,88 @@ class Screen:
             return Silent()
         return Live(self.console) if self.console.is_terminal else Plain(self.console)
 
-    def conclude(self, summary: dict[str, Any], result: Reconciliation) -> None:
+    def conclude(self, summary: Summary, result: Reconciliation | None) -> None:
         """Print what came out."""
-        if not self._quiet:
-            self.console.print(_figures(summary))
+        if result is not None and not self._quiet:
+            self.console.print(figures(summary))
             self.console.print(_checks(result))
-        for finding in result.findings:
+        for finding in [] if result is None else result.findings:
             for example in finding.examples:
-                self.console.print(f"  {finding.name}: {example}", markup=False)
-        if count := summary["foreign_requests"]:
-            self.say(
-                f"Others sent {count:,} requests meanwhile: their events count too, and are not checked."
-            )
-        self.console.print(verdict(summary), markup=False)
-
-
-def verdict(summary: dict[str, Any]) -> str:
-    """Say in one line whether every event was counted exactly once, or set aside as late for a reason."""
-    if summary["lost"] or summary["overcounted"]:
-        return (
-            f"NOT exact: {summary['lost']:,} lost, {summary['overcounted']:,} overcounted "
-            f"(seed {summary['seed']})"
+                self.tell(f"  {finding.name}: {example}")
+        for example in summary.skipped_examples:
+            self.tell(f"  skipped: {example}")
+        for failure in summary.failures:
+            more = ", ..." if failure.count > len(failure.examples) else ""
+            places = ", ".join(failure.examples)
+            self.tell(f"  {failure.kind}: {failure.reason}: {failure.count:,} events: {places}{more}")
+        self.console.print(
+            verdict_of(summary), markup=False, style="bold red" if exit_code_of(summary) else ""
         )
-    if summary["unanswered"]:
-        return f"The collector never answered for {summary['unanswered']:,} events (seed {summary['seed']})"
-    late = f", {summary['late']:,} stored as late" if summary["late"] else ""
-    kept = f", {summary['quarantined']:,} in quarantine" if summary["quarantined"] else ""
-    return (
-        f"Every event was counted exactly once{' or set aside as late' if late else ''}: "
-        f"{summary['applied']:,} applied, {summary['duplicates']:,} duplicates recognised{late}{kept}, "
-        "0 lost, 0 overcounted."
-    )
 
 
+# Each has a row of its own if it is no zero; those of a clean run always have one.
 _MEANINGS = {
     "sent": "events sent to the collector",
+    "unsent": "events not sent",
+    "skipped_rows": "rows of the recording left out",
     "accepted": "answered ok or duplicate",
-    "invalid": "rejected by the collector",
+    "invalid": "malformed on purpose, and refused",
+    "invalid_accepted": "malformed on purpose, and accepted",
+    "refused": "valid, and refused",
+    "unanswered": "never answered for",
     "duplicates": "accepted copies of accepted events",
     "applied": "distinct events counted",
-    "late": "stored aside, not counted: no longer to be judged",
-    "quarantined": "objects stored aside: no events",
-    "lost": "accepted, and neither counted nor late for a reason",
+    "late": "stored: cannot be deduplicated",
+    "quarantined": "records stored apart: no events",
+    "lost": "accepted, neither counted nor late",
     "overcounted": "counted more often than accepted",
+    "never_visible": "users that the API did not show",
+    "foreign_applied": "events of others, counted as well",
+    "foreign_late": "events of others, late",
 }
+_BAD = {"unsent", "invalid_accepted", "refused", "unanswered", "lost", "overcounted", "never_visible"}
+_IF_ANY = _BAD - {"refused", "lost", "overcounted"} | {"skipped_rows", "foreign_applied", "foreign_late"}
 
 
-def _figures(summary: dict[str, Any]) -> Table:
+def figures(summary: Summary) -> Table:
+    """Return the figures of a run as a table that fits 80 columns."""
     table = Table(title="Reconciliation", title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
     for name, meaning in _MEANINGS.items():
-        style = "bold red" if name in {"lost", "overcounted"} and summary[name] else ""
-        table.add_row(name, f"{summary[name]:,}", meaning, style=style)
+        figure = getattr(summary, name) or 0
+        if figure or name not in _IF_ANY:
+            style = "bold red" if name in _BAD and figure else ""
+            table.add_row(name.replace("_", " "), f"{figure:,}", meaning, style=style)
     table.add_section()
-    table.add_row("events/s", f"{summary['events_per_s']:,.0f}", "from first request until drained")
-    visible = summary["visible_ms"]
-    if visible["p50"] is not None:
-        text = "/".join(f"{visible[name]:,.0f}" for name in ("p50", "p99", "max"))
-        table.add_row("visible ms", text, "p50/p99/max after the answer")
-    faults = summary["faults"]
-    if faults:
-        worst = sorted(faults.items(), key=lambda entry: -entry[1])[:4]
-        shown = ", ".join(f"{escape(name)} {count:,}" for name, count in worst)
-        table.add_row("faults", f"{sum(faults.values()):,}", f"{len(faults)} kinds: {shown} ...")
+    table.add_row("events/s", f"{summary.events_per_s or 0:,.0f}", "from first request until drained")
+    times = {name: f"{time:,.0f}" for name, time in summary.visible_ms.items() if time is not None}
+    if times:
+        table.add_row("visible ms", times["p50"], "after the answer, median")
+        table.add_row("", f"{times['p99']}/{times['max']}", "99th percentile/maximum")
+    if summary.faults:
+        table.add_row("faults", f"{sum(summary.faults.values()):,}", escape(_worst(summary.faults)))
     return table
+
+
+def _worst(faults: dict[str, int]) -> str:
+    """Name the most frequent faults, as many as there is room for."""
+    text = f"{len(faults)} kinds"
+    for name, count in sorted(faults.items(), key=lambda entry: -entry[1]):
+        longer = f"{text}, {name} {count:,}"
+        if len(longer) > MEANING_CHARACTERS - len(" ..."):
+            return f"{text} ..."
+        text = longer
+    return text
 
 
 def _checks(result: Reconciliation) -> Table:
     table = Table(title="Compared with the tables, read back", title_justify="left")
-    table.add_column("what")
-    table.add_column("figures", justify="right")
-    table.add_column("too low", justify="right")
-    table.add_column("too high", justify="right")
+    table.add_column("what", no_wrap=True, overflow="ellipsis")
+    table.add_column("figures", justify="right", no_wrap=True)
+    table.add_column("too low", justify="right", no_wrap=True)
+    table.add_column("too high", justify="right", no_wrap=True)
     for finding in result.findings:
         if finding.compared:
             style = "bold red" if finding.short or finding.over else ""

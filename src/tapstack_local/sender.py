@@ -1,8 +1,9 @@
 """The shop's SDKs: requests posted to the collector, at a rate or as fast as it takes them.
 
 What the collector asks for again is sent again, unchanged: entries answered ``retry``, whole requests that
-ended in a 5xx or in silence. What was answered ``ok`` or ``duplicate`` is told to the ledger. For a sample
-of users the time is taken from the answer to their first event until the API shows them.
+ended in a 5xx or in silence. What was answered ``ok`` or ``duplicate`` is told to the ledger. A valid event
+that is refused, or never answered for, is reported with the reason. For a sample of users the time is taken
+from the answer to their first event until the API shows them.
 """
 
 from __future__ import annotations
@@ -10,24 +11,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from random import Random
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import aiohttp
-import msgspec
+from yarl import URL
 
+from tapstack_local.batches import MERGED_EVENTS_MAX, REQUEST_BYTES_MAX, Batch, Entry, batches, body_of
+from tapstack_local.paths import path_segment
+from tapstack_local.refusals import Refusals, Result, read_results
 from tapstack_local.traffic import Request
-from tapstack_local.traffic.sins import NOT_JSON, Payload
 
 AGENT = "tapstack-local"  # by which its requests are known from those of others
 IN_FLIGHT_MAX = 16  # requests at once at full speed
 PACED_IN_FLIGHT_MAX = 256  # at a rate: real visitors do not wait for each other
-MERGED_EVENTS_MAX = 50  # of one request at full speed
 ATTEMPTS_MAX = 60  # then the sender gives up; with these waits that takes some minutes
 BACKOFF_MIN_S = 0.05
 BACKOFF_MAX_S = 5.0
@@ -40,7 +41,6 @@ POLLS_PER_S_MAX = 200
 VISIBLE_TIMEOUT_S = 120.0
 
 Sleep = Callable[[float], Awaitable[None]]
-_encoder = msgspec.json.Encoder()
 
 
 class Ledger(Protocol):
@@ -68,8 +68,16 @@ class Sent:
     ----------
     events
         Events sent, not counting repetitions that the collector asked for.
-    accepted, invalid, unanswered
-        How they were answered; the rest is under way.
+    accepted
+        Valid events answered ``ok`` or ``duplicate``.
+    invalid, invalid_accepted
+        Events that are invalid on purpose: refused, as they should be; answered ``ok`` or ``duplicate``.
+    refused
+        Valid events that the collector refused, alone or with their whole request.
+    unanswered
+        Events that were sent again and again and never answered for. What is in none of these is under way.
+    failures
+        Why valid events were refused, or not answered for.
     repeated
         Events sent again because the collector asked for it or did not answer.
     requests
@@ -78,6 +86,8 @@ class Sent:
         HTTP statuses; 0 for no answer.
     visible_ms
         The sample: from the collector's answer until the API shows the event.
+    never_visible
+        Users of the sample that the API did not show within `VISIBLE_TIMEOUT_S`.
     started_s
         By the sender's clock.
     """
@@ -85,11 +95,15 @@ class Sent:
     events: int = 0
     accepted: int = 0
     invalid: int = 0
+    invalid_accepted: int = 0
+    refused: int = 0
     unanswered: int = 0
+    failures: Refusals = field(default_factory=Refusals)
     repeated: int = 0
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     visible_ms: list[float] = field(default_factory=list)
+    never_visible: int = 0
     started_s: float = 0.0
 
 
@@ -111,6 +125,8 @@ class Sender:
     is_full
         Whether the pipeline has enough to do: at full speed nothing new is begun meanwhile, so that what is
         measured is the pipeline and not a queue that grows without bound.
+    request_bytes_max
+        How large a request's body may be.
     clock, sleep
         Time, for tests.
     """
@@ -124,6 +140,7 @@ class Sender:
         seed: int = 0,
         sample_every_events: int = SAMPLE_EVERY_EVENTS,
         is_full: Callable[[], bool] = never,
+        request_bytes_max: int = REQUEST_BYTES_MAX,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -134,16 +151,22 @@ class Sender:
         self._random = Random(seed)  # noqa: S311 - jitter
         self._sample_every_events = sample_every_events
         self._is_full = is_full
+        self._request_bytes_max = request_bytes_max
         self._clock = clock
         self._sleep = sleep
         self._stopped = False
+        self._beginning: asyncio.Task[None] | None = None
         self._known: set[str] = set()
         self._next_sample = 0
         self._samples: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Begin nothing new; what is under way is brought to its end."""
+        """Begin nothing new and time no visibility; what is under way is brought to its end."""
         self._stopped = True
+        if self._beginning is not None:
+            self._beginning.cancel()
+        for sample in self._samples:
+            sample.cancel()
 
     async def run(self, requests: Iterable[Request]) -> Sent:
         """Send everything, and wait until all of it is answered and every sample is visible.
@@ -158,28 +181,37 @@ class Sender:
         Sent
             Which is also `self.sent` all the while.
         """
-        sent = self.sent
-        sent.started_s = self._clock()
-        merged = requests if self._events_per_s is not None else _merge(requests)
-        in_flight = asyncio.Semaphore(IN_FLIGHT_MAX if self._events_per_s is None else PACED_IN_FLIGHT_MAX)
+        self.sent.started_s = self._clock()
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for request in merged:
-                        await self._pace()
-                        await in_flight.acquire()
-                        if self._stopped:
-                            break
-                        sent.events += len(request.events)
-                        task = tasks.create_task(self._deliver(session, request.events))
-                        task.add_done_callback(lambda _: in_flight.release())
-                await asyncio.gather(*self._samples)
+                    self._beginning = tasks.create_task(self._begin(requests, session, tasks))
+                await asyncio.gather(*self._samples, return_exceptions=True)
             except asyncio.CancelledError:
                 await self._stop_sampling()
                 raise
-        return sent
+        return self.sent
+
+    async def _begin(
+        self, requests: Iterable[Request], session: aiohttp.ClientSession, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Begin one delivery after the other, at the rate or as fast as answers come."""
+        at_full_speed = self._events_per_s is None
+        in_flight = asyncio.Semaphore(IN_FLIGHT_MAX if at_full_speed else PACED_IN_FLIGHT_MAX)
+        for batch in batches(
+            requests,
+            merged_events_max=MERGED_EVENTS_MAX if at_full_speed else 0,
+            request_bytes_max=self._request_bytes_max,
+        ):
+            await self._pace()
+            await in_flight.acquire()
+            if self._stopped:
+                return
+            self.sent.events += len(batch)
+            task = tasks.create_task(self._deliver(session, batch))
+            task.add_done_callback(lambda _: in_flight.release())
 
     async def _stop_sampling(self) -> None:
         for sample in self._samples:
@@ -195,60 +227,66 @@ class Sender:
         if wait_s > 0:
             await self._sleep(wait_s)
 
-    async def _deliver(self, session: aiohttp.ClientSession, events: Sequence[Payload]) -> None:
+    async def _deliver(self, session: aiohttp.ClientSession, batch: Batch) -> None:
         """Send events until each is answered for."""
-        pending = list(events)
+        pending, why = batch, ""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 self.sent.repeated += len(pending)
-            pending, retry_after_s = await self._post(session, pending)
+            pending, why, retry_after_s = await self._post(session, pending)
             if not pending:
                 return
             wait_s = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2**attempt) * (0.5 + self._random.random() / 2)
             await self._sleep(max(wait_s, retry_after_s))
         self.sent.unanswered += len(pending)
-        for event in pending:
-            if isinstance(event, dict):
-                self._ledger.doubt(event)
+        for entry in pending:
+            self.sent.failures.add("unanswered", why, entry.where)
+            if isinstance(entry.payload, dict):
+                self._ledger.doubt(entry.payload)
 
-    async def _post(
-        self, session: aiohttp.ClientSession, events: Sequence[Payload]
-    ) -> tuple[list[Payload], float]:
-        """Send events once; tell which have to be sent again, and after how many seconds at least."""
-        encoded = [event if isinstance(event, bytes) else _encoder.encode(event) for event in events]
-        body = b"[" + b",".join(encoded) + b"]"
+    async def _post(self, session: aiohttp.ClientSession, batch: Batch) -> tuple[Batch, str, float]:
+        """Send events once; return what has to be sent again, why, and after how many seconds at least."""
         headers = {"Content-Type": "application/json", "User-Agent": AGENT}
         self.sent.requests += 1
         try:
-            async with session.post(f"{self._base_url}/v1/events", data=body, headers=headers) as answer:
+            async with session.post(
+                f"{self._base_url}/v1/events", data=body_of(batch), headers=headers
+            ) as answer:
                 text = await answer.read()
                 status = answer.status
                 retry_after_s = _seconds(answer.headers.get("retry-after"))
         except (aiohttp.ClientError, TimeoutError):
             self.sent.statuses[0] += 1
-            return list(events), 0.0
+            return batch, "no answer", 0.0
         self.sent.statuses[status] += 1
-        verdicts = _verdicts(text, len(events))
-        if verdicts is None:
-            # The request as a whole: refused for good by a 4xx, else to be sent again.
-            final = 400 <= status < 500 and status not in {408, 429}
-            verdicts = ["invalid" if final else "retry"] * len(events)
-        return self._settle(session, events, verdicts), retry_after_s
+        results = read_results(status, text, len(batch))
+        again = [
+            entry
+            for entry, result in zip(batch, results, strict=True)
+            if not self._settle(session, entry, result)
+        ]
+        return again, f"answered {status}", retry_after_s
 
-    def _settle(
-        self, session: aiohttp.ClientSession, events: Sequence[Payload], verdicts: Sequence[str]
-    ) -> list[Payload]:
-        again: list[Payload] = []
-        for event, verdict in zip(events, verdicts, strict=True):
-            if verdict in {"ok", "duplicate"} and isinstance(event, dict):
+    def _settle(self, session: aiohttp.ClientSession, entry: Entry, result: Result) -> bool:
+        """Take note of an answer; False if the event has to be sent again."""
+        on_purpose = isinstance(entry.payload, bytes)
+        if result.status in {"ok", "duplicate"}:
+            if isinstance(entry.payload, dict):
                 self.sent.accepted += 1
-                self._ledger.accept(event)
-                self._maybe_sample(session, event)
-            elif verdict == "invalid":
-                self.sent.invalid += 1
+                self._ledger.accept(entry.payload)
+                self._maybe_sample(session, entry.payload)
             else:
-                again.append(event)
-        return again
+                self.sent.invalid_accepted += 1
+                self.sent.failures.add("accepted", "invalid, and answered as stored", entry.where)
+            return True
+        if result.status != "invalid":
+            return False
+        if on_purpose:
+            self.sent.invalid += 1
+        else:
+            self.sent.refused += 1
+            self.sent.failures.add("refused", result.reason, entry.where)
+        return True
 
     def _maybe_sample(self, session: aiohttp.ClientSession, event: Mapping[str, Any]) -> None:
         """Time the first event of a new user now and then."""
@@ -256,7 +294,9 @@ class Sender:
         if who is None or who in self._known:
             return
         self._known.add(who)
-        if self.sent.accepted < self._next_sample or len(self._samples) >= SAMPLES_AT_ONCE_MAX:
+        if self._stopped or self.sent.accepted < self._next_sample:
+            return
+        if len(self._samples) >= SAMPLES_AT_ONCE_MAX:
             return
         if _is_old(event):
             return  # it may be stored as late, and then its user is never shown
@@ -267,55 +307,27 @@ class Sender:
 
     async def _time_visibility(self, session: aiohttp.ClientSession, who: str) -> None:
         started_s = self._clock()
-        url = f"{self._base_url}/v1/users/{quote(who, safe='')}"
+        url = URL(f"{self._base_url}/v1/users/{path_segment(who)}", encoded=True)
         while self._clock() - started_s < VISIBLE_TIMEOUT_S:
             try:
                 async with session.get(url) as answer:
                     await answer.read()
                     if answer.status == 200:
-                        break
+                        self.sent.visible_ms.append((self._clock() - started_s) * 1_000)
+                        return
             except (aiohttp.ClientError, TimeoutError):
                 pass  # a dropped answer; asked again
             await self._sleep(max(POLL_S, len(self._samples) / POLLS_PER_S_MAX))
-        self.sent.visible_ms.append((self._clock() - started_s) * 1_000)
+        self.sent.never_visible += 1
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    """Tell the median, the 99th percentile (nearest rank) and the maximum; None of nothing."""
+    """Return the median, the 99th percentile (nearest rank) and the maximum; None of nothing."""
     ranked = sorted(values)
     if not ranked:
         return {"p50": None, "p99": None, "max": None}
     shares = {"p50": 0.50, "p99": 0.99, "max": 1.0}
     return {name: round(ranked[ceil(len(ranked) * share) - 1], 1) for name, share in shares.items()}
-
-
-def _merge(requests: Iterable[Request]) -> Iterator[Request]:
-    """Put requests together up to `MERGED_EVENTS_MAX` events; what is not JSON stays alone."""
-    at_ms, events = 0, list[Payload]()
-    for request in requests:
-        alone = NOT_JSON in request.events
-        if events and (alone or len(events) + len(request.events) > MERGED_EVENTS_MAX):
-            yield Request(at_ms, events)
-            events = []
-        if alone:
-            yield request
-            continue
-        at_ms = request.at_ms
-        events = events + request.events
-    if events:
-        yield Request(at_ms, events)
-
-
-def _verdicts(text: bytes, count: int) -> list[str] | None:
-    """Read the results of an answer; None if it has none for every event."""
-    try:
-        answer = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    results = answer.get("results") if isinstance(answer, dict) else None
-    if not isinstance(results, list) or len(results) != count:
-        return None
-    return [str(result.get("status")) if isinstance(result, dict) else "retry" for result in results]
 
 
 def _is_old(event: Mapping[str, Any]) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tapstack_local.bystanders import Bystanders
-from tapstack_local.reconciliation.accepted_events import AcceptedEvents
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
+from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
 
 EVENT = {
     "event_type": "item_view",
@@ -54,3 +55,16 @@ def test_what_the_sender_gets_an_answer_for_is_not_in_doubt() -> None:
     bystanders.put(put_body(EVENT, {**EVENT, "event_id": "f"}))
     ledger.accept(EVENT)
     assert [identity[2] for identity in ledger.doubted()] == ["f"]
+
+
+def test_what_came_of_events_of_others_is_told_apart() -> None:
+    accepted = AcceptedEvents()
+    bystanders = Bystanders(accepted, "own")
+    bystanders.request("POST", {})
+    old = {**EVENT, "event_id": "old"}
+    bystanders.put(put_body(EVENT, {**EVENT, "event_id": "own"}, {**EVENT, "event_id": "on its way"}, old))
+    accepted.accept({**EVENT, "event_id": "own"})
+    row = UserRow({}, -1, {digest("e"): 1, digest("own"): 1}, -1, [], {1: 2}, 0)
+    stored = StoredEvent("key", "too_old", json.dumps(old).encode())
+    assert bystanders.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
+    assert bystanders.counted(Tables()) == (0, 0)

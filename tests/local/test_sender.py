@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from tapstack_local.sender import MERGED_EVENTS_MAX, Sender, percentiles
+from tapstack_local.batches import MERGED_EVENTS_MAX, REQUEST_BYTES_MAX
+from tapstack_local.sender import Sender, percentiles
 from tapstack_local.traffic import Request
 from tapstack_local.traffic.sins import NOT_JSON
 
@@ -99,7 +100,7 @@ def test_only_what_is_to_be_retried_is_sent_again_unchanged_after_the_stated_wai
     sent, ledger, time = send(post, [Request(0, events(1, 2, 3, 4))])
     assert bodies == [events(1, 2, 3, 4), events(2)]
     assert ledger.accepted == [1, 4, 2]
-    assert (sent.accepted, sent.invalid, sent.repeated, sent.unanswered) == (3, 1, 1, 0)
+    assert (sent.accepted, sent.refused, sent.repeated, sent.unanswered) == (3, 1, 1, 0)
     assert time.now_s >= 7
 
 
@@ -132,19 +133,38 @@ def test_a_dropped_connection_is_tried_again():
     assert sent.statuses[0] == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param({"code": "invalid_request", "message": "no JSON"}, id="refused as a whole"),
-        pytest.param(results("invalid", "invalid"), id="refused one by one"),
-    ],
-)
-def test_what_is_invalid_is_not_sent_again(answer):
-    async def post(request):
-        return web.json_response(answer, status=400)
+BY_ITSELF = {"status": "invalid", "field": "items[3].price", "reason": "expected a number"}
 
-    sent, ledger, _ = send(post, [Request(0, events(1, 2))])
-    assert (sent.requests, sent.invalid, sent.accepted, ledger.accepted) == (1, 2, 0, [])
+
+@pytest.mark.parametrize(
+    ("status", "answer", "reason"),
+    [
+        pytest.param(400, {"results": [BY_ITSELF] * 2}, "items[].price: expected a number", id="each"),
+        pytest.param(400, results("invalid", "invalid"), "without a reason", id="without a reason"),
+        pytest.param(413, {"message": "too large"}, "the whole request, with 413: too large", id="413"),
+        pytest.param(404, ["no", "object"], "the whole request, with 404", id="404"),
+    ],
+)  # fmt: skip
+def test_a_valid_event_that_is_refused_is_a_failure_with_its_reason_and_place(status, answer, reason):
+    async def post(request):
+        return web.json_response(answer, status=status)
+
+    sent, ledger, _ = send(post, [Request(0, events(1, 2), lines=[7, 9])])
+    assert (sent.requests, sent.refused, sent.invalid, ledger.accepted) == (1, 2, 0, [])
+    [failure] = sent.failures
+    assert (failure.kind, failure.reason, failure.count) == ("refused", reason, 2)
+    assert failure.examples == ["line 7", "line 9"]
+
+
+@pytest.mark.parametrize("status", ["invalid", "ok", "duplicate"])
+def test_an_event_that_is_invalid_on_purpose_is_to_be_refused(status):
+    async def post(request):
+        return web.json_response(results(status))
+
+    sent, ledger, _ = send(post, [Request(0, [b'{"event_type": "nonsense"}'])])
+    assert (sent.accepted, sent.refused, ledger.accepted) == (0, 0, [])
+    assert (sent.invalid, sent.invalid_accepted) == ((1, 0) if status == "invalid" else (0, 1))
+    assert [each.kind for each in sent.failures] == ([] if status == "invalid" else ["accepted"])
 
 
 def test_what_is_never_answered_for_stays_in_doubt():
@@ -153,6 +173,8 @@ def test_what_is_never_answered_for_stays_in_doubt():
 
     sent, ledger, _ = send(post, [Request(0, events(1))])
     assert (sent.unanswered, ledger.doubted, ledger.accepted) == (1, [1], [])
+    [failure] = sent.failures
+    assert (failure.kind, failure.reason, failure.examples) == ("unanswered", "answered 500", ["event 1"])
 
 
 def test_at_a_rate_events_are_sent_evenly_over_time():
@@ -203,6 +225,41 @@ def test_at_full_speed_nothing_is_begun_while_the_pipeline_is_full_unless_it_is_
     assert asyncio.run(main(3, stops=True)) == ([], pytest.approx(1, abs=0.1))
 
 
+def test_a_request_has_no_more_bytes_than_the_collector_takes_at_any_speed():
+    sizes = []
+
+    async def post(request):
+        sizes.append(len(await request.read()))
+        return await take_all(request)
+
+    large = [{**event, "note": "x" * 30_000} for event in events(*range(70))]
+    for rate in (None, 60_000):
+        sizes.clear()
+        sent, _, _ = send(post, [Request(0, large), Request(1, large)], events_per_min=rate)
+        assert (sent.accepted, sent.refused) == (140, 0)
+        assert max(sizes) <= REQUEST_BYTES_MAX
+
+
+def test_who_is_never_shown_is_no_sample_of_the_time_but_counted():
+    async def get(request):
+        return web.json_response({}, status=404)
+
+    sent, _, _ = send(take_all, [Request(0, events(1))], get=get)
+    assert (sent.visible_ms, sent.never_visible) == ([], 1)
+
+
+@pytest.mark.parametrize("user_id", ["..", ".", "a b", "a/b", "ä'\"?#%2e"])
+def test_any_user_can_be_looked_up(user_id):
+    asked = []
+
+    async def get(request):
+        asked.append(request.match_info["id"])
+        return web.json_response({})
+
+    sent, _, _ = send(take_all, [Request(0, [{**events(1)[0], "user_id": user_id}])], get=get)
+    assert (asked, len(sent.visible_ms)) == ([user_id], 1)
+
+
 def test_visibility_is_timed_from_the_answer_until_the_api_shows_the_user():
     polls = Counter()
 
@@ -237,6 +294,25 @@ def test_after_stop_nothing_new_is_begun():
             return ledger.accepted
 
     assert sorted(asyncio.run(main())) in ([], list(range(50)))
+
+
+def test_stopped_it_waits_neither_for_its_rate_nor_for_what_is_not_visible():
+    async def main():
+        first_answered = asyncio.Event()
+
+        async def never_shown(request):
+            first_answered.set()
+            return web.json_response({}, status=404)
+
+        async with collector(take_all, never_shown) as url:
+            sender = Sender(url, Ledger(), events_per_min=0.001)
+            running = asyncio.create_task(sender.run([Request(0, events(1)), Request(1, events(2))]))
+            await first_answered.wait()
+            sender.stop()
+            return await asyncio.wait_for(running, 10)
+
+    sent = asyncio.run(main())
+    assert (sent.events, sent.accepted, sent.never_visible) == (1, 1, 0)
 
 
 def test_cancelled_it_leaves_no_task_behind():

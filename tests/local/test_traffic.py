@@ -99,8 +99,13 @@ def test_the_bad_ones_come_in_the_stated_proportion(requests):
     sins = Sins()
     assert len(invalid) == pytest.approx(EVENTS * (sins.malformed + sins.oversize), rel=0.4)
     assert len(oversize) == pytest.approx(EVENTS * sins.oversize, rel=0.8)
-    kinds = Counter(type(payload).__name__ for payload in invalid)
-    assert set(kinds) == {"bytes", "dict"}
+
+
+def test_what_is_invalid_is_known_by_its_type_and_nothing_else_is(requests):
+    assert {(isinstance(payload, bytes), is_valid(payload)) for payload in events_of(requests)} == {
+        (True, False),
+        (False, True),
+    }
 
 
 def test_what_is_not_json_stands_alone(requests):

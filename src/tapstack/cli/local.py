@@ -87,8 +87,11 @@ items, event_type, occurred_at, date, offset_ms, price, quantity, value, currenc
 names of events (view_item, Product Added, AddToCart, ...). More: docs/reference/commands.md.
 
 \b
-Exit codes: 0 every event was counted exactly once, 1 not so or never answered for, 2 a mistake in the
-command or in the recording, 130 after Ctrl-C before the end, 143 after SIGTERM.""",
+What it holds ends with it: there is no option to keep it.
+
+\b
+Exit codes: 0 everything was sent and counted exactly once, 1 not so, 2 a mistake in the command or in the
+recording, 130 after Ctrl-C before the end, 143 after SIGTERM.""",
 )
 @click.option(
     "--events",

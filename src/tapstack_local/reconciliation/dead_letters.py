@@ -71,7 +71,7 @@ def check_dead_letters(
         finding.compared += 1
         row = tables.users.get(effect.user, _NO_ROW)
         # A long one may be LATE for want of room in its row, and NEW when a copy comes later.
-        is_counted = _is_known(effect, row) and not (is_late and len(effect.items) > PART_ITEMS_MAX)
+        is_counted = is_known(effect, row) and not (is_late and len(effect.items) > PART_ITEMS_MAX)
         if is_counted and effect.identity not in counted:
             counted.add(effect.identity)
             finding.over += 1
@@ -80,7 +80,7 @@ def check_dead_letters(
             late[effect.identity] = effect
         elif effect.identity not in unexcused:
             unexcused.add(effect.identity)
-            if not _is_known(effect, row) and not _is_forgotten(effect, row):
+            if not is_known(effect, row) and not _is_forgotten(effect, row):
                 finding.short += 1
                 finding.give_example(f"{stored.key}: {stored.reason}")
     return finding, [effect for identity, effect in late.items() if identity not in unexcused]
@@ -108,7 +108,7 @@ def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: i
     )
 
 
-def _is_known(effect: Effect, row: UserRow) -> bool:
+def is_known(effect: Effect, row: UserRow) -> bool:
     """Return whether a row knows that it counts an event."""
     _, client, n = effect.identity
     if not isinstance(n, int):

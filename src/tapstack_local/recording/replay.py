@@ -135,8 +135,9 @@ def requests_of(
             and request_bytes + event_bytes <= REQUEST_BYTES_MAX
         ):
             request.events.append(event)
+            request.lines.append(row.line)
         else:
-            request, request_bytes = Request(at_ms, [event]), 0
+            request, request_bytes = Request(at_ms, [event], [row.line]), 0
             requests.append(request)
         last[row.visit] = request, request_bytes + event_bytes
     return requests

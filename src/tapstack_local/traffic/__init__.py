@@ -5,6 +5,6 @@ the shop in `catalogue`, who comes in `people`, what they do in `journey`, what 
 """
 
 from tapstack_local.traffic.generate import EVENTS_PER_MIN, Request, generate
-from tapstack_local.traffic.sins import SINLESS, Payload, Sins
+from tapstack_local.traffic.sins import NOT_JSON, SINLESS, Payload, Sins
 
-__all__ = ["EVENTS_PER_MIN", "SINLESS", "Payload", "Request", "Sins", "generate"]
+__all__ = ["EVENTS_PER_MIN", "NOT_JSON", "SINLESS", "Payload", "Request", "Sins", "generate"]

@@ -10,7 +10,9 @@ import heapq
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from tapstack_local.traffic.catalogue import Catalogue
 from tapstack_local.traffic.journey import Draft, Journey
@@ -24,7 +26,7 @@ BASE_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, for whoever does not care
 _BURST_MS = 40  # between the events of a page's visit
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """What an SDK sends at once.
 
     Parameters
@@ -34,10 +36,13 @@ class Request(NamedTuple):
     events
         Its events in order; dictionaries are shared between requests and are not to be changed.
         `NOT_JSON` always stands alone, since it would spoil the request's body.
+    lines
+        Where each event stands in a recording; empty for what is generated.
     """
 
     at_ms: int
     events: list[Payload]
+    lines: list[int] = []
 
 
 def generate(

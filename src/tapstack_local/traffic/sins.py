@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-Payload = dict[str, Any] | bytes  # an event, or bytes that stand where one should
+import msgspec
+
+Payload = dict[str, Any] | bytes
+"""A valid event; or, as bytes, something invalid on purpose that stands where one should."""
 
 OVERSIZE_BYTES = 33 * 1024  # above the 32 KiB an event may have
 _FILLER = "x" * OVERSIZE_BYTES
@@ -80,8 +83,10 @@ def spoil(event: dict[str, Any], sins: Sins, random: Random) -> Payload:
     if draw >= sins.malformed + sins.oversize:
         return event
     if draw < sins.oversize:
-        return {**event, "properties": {"note": _FILLER}}
-    return random.choice(_MALFORMATIONS)(event, random)
+        spoiled: Payload = {**event, "properties": {"note": _FILLER}}
+    else:
+        spoiled = random.choice(_MALFORMATIONS)(event, random)
+    return spoiled if isinstance(spoiled, bytes) else msgspec.json.encode(spoiled)
 
 
 _MALFORMATIONS: tuple[Callable[[dict[str, Any], Random], Payload], ...] = (

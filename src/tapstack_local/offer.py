@@ -1,0 +1,47 @@
+"""What a person may try while the API stays up: requests whose answers show something."""
+
+from __future__ import annotations
+
+import shlex
+
+from tapstack_local.paths import path_segment
+from tapstack_local.reconciliation.accepted_events import CODES
+from tapstack_local.reconciliation.tables import Tables
+
+_PURCHASE = CODES["purchase"]
+
+
+def examples(base_url: str, tables: Tables) -> str:
+    """Return commands to try, safe for a shell whatever the ids are."""
+    paths = ["/v1/trending?window=1h&n=5"]
+    if tables.items:
+        paths.append(f"/v1/items/{path_segment(_item(tables))}/also-viewed")
+    if tables.users:
+        paths.append(f"/v1/users/{path_segment(_user(tables))}")
+    return "Try:\n" + "\n".join(f"  {_curl(base_url + path)}" for path in paths)
+
+
+def _curl(url: str) -> str:
+    # A segment of dots is taken for a folder even if it is escaped, unless curl is told not to.
+    as_is = "--path-as-is " if "%2E" in url else ""
+    return f"curl -s {as_is}{shlex.quote(url)}"
+
+
+def _item(tables: Tables) -> str:
+    """Choose the item that was viewed with the most others, most often."""
+
+    def partners(item: str) -> tuple[int, int]:
+        counts = [count for row in tables.items[item].values() for count in row.viewed_with.values()]
+        return sum(count > 1 for count in counts), sum(counts)
+
+    return max(sorted(tables.items), key=partners)
+
+
+def _user(tables: Tables) -> str:
+    """Choose the user with the most purchases, then the most events."""
+
+    def activity(user: str) -> tuple[int, int]:
+        counters = tables.users[user].counters
+        return counters.get(_PURCHASE, 0), sum(n for key, n in counters.items() if isinstance(key, int))
+
+    return max(sorted(tables.users), key=activity).partition("#")[2]

@@ -1,0 +1,69 @@
+"""What `tapstack local` was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tapstack_local.recording import Layout
+from tapstack_local.traffic import EVENTS_PER_MIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person asked for.
+
+    Parameters
+    ----------
+    events
+        How many; None for the default, and for a whole recording.
+    events_per_min
+        The rate; None for as fast as possible.
+    shards
+        Of the stream.
+    seed
+        Reproduces the traffic and the faults; None draws one.
+    input
+        A recording to replay; ``-`` for standard input.
+    layout
+        What is said of the recording.
+    faults
+        How much goes wrong.
+    reshard
+        Whether shards split and merge meanwhile; None leaves it to `faults`.
+    port
+        Of the API; 0 chooses a free one.
+    origins
+        Origins of web pages that may use the API.
+    leave
+        Whether to end when everything is reconciled, instead of serving the API.
+    json
+        Whether to print one JSON object.
+    quiet
+        Whether to say the verdict only.
+    stack
+        Run the functions, mapping and routes of an applied stack: a file with Terraform's JSON, or
+        ``terraform`` to ask it.
+    packages
+        Folder of the functions' zips for `stack`.
+    calls
+        File for the functions' AWS calls in IAM's words.
+    """
+
+    events: int | None = None
+    events_per_min: float | None = EVENTS_PER_MIN
+    shards: int = 4
+    seed: int | None = None
+    input: Path | None = None
+    layout: Layout = field(default_factory=Layout)
+    faults: Literal["none", "some", "many"] = "none"
+    reshard: bool | None = None
+    port: int = 8080
+    origins: tuple[str, ...] = ()
+    leave: bool = False
+    json: bool = False
+    quiet: bool = False
+    stack: str | None = None
+    packages: Path = Path("dist")
+    calls: Path | None = None

@@ -305,7 +305,7 @@ class EmbeddedCloud:
 
     def _watch(self, output: Output) -> None:
         match output:
-            case CheckpointMoved(lane=None, shard_id=shard_id, sequence_number=number):
+            case CheckpointMoved(sub_batch=None, shard_id=shard_id, sequence_number=number):
                 # The only reader never goes back behind its checkpoint: long runs in bounded memory.
                 self.kinesis.forget(self.stream, shard_id, number)
             case EmitMetric(name="PolledEventCount", value=count):

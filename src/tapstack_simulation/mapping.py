@@ -158,7 +158,10 @@ class Mapping:
             shard = self.state.shards.get(shard_id)
             if shard is None or shard.phase == "waiting":
                 return False
-            if any(lane.work or lane.buffer or lane.phase != "idle" for lane in shard.lanes):
+            if any(
+                sub_batch.work or sub_batch.buffer or sub_batch.phase != "idle"
+                for sub_batch in shard.sub_batches
+            ):
                 return False
             found_empty = self._seen.get(shard_id) == self._aws.versions.get(shard_id, 0)
             if shard.phase != "drained" and not found_empty:
@@ -178,7 +181,7 @@ class Mapping:
                 delay_us = max(floor_us, output.at_ms * 1000 - aws.kernel.now_us)
                 aws.kernel.after(delay_us, lambda: self._ring(output.at_ms))
             case CheckpointMoved():
-                if output.lane is None and not self._skips:
+                if output.sub_batch is None and not self._skips:
                     now_s = aws.kernel.now_ms // 1000
                     aws.checker.checkpoint(self.name, output.shard_id, output.sequence_number, now_s)
             case ListShards():
@@ -216,12 +219,12 @@ class Mapping:
     def _awaits(self, invoke: Invoke) -> bool:
         """Return whether an invocation's answer would still move anything."""
         shard = self.state.shards.get(invoke.shard_id)
-        if shard is None or invoke.lane >= len(shard.lanes):
+        if shard is None or invoke.sub_batch >= len(shard.sub_batches):
             return False
-        lane = shard.lanes[invoke.lane]
-        if lane.phase != "invoking" or not lane.work:
+        sub_batch = shard.sub_batches[invoke.sub_batch]
+        if sub_batch.phase != "invoking" or not sub_batch.work:
             return False
-        return (lane.work[0].batch_id, lane.work[0].handouts) == (invoke.batch_id, invoke.handout)
+        return (sub_batch.work[0].batch_id, sub_batch.work[0].handouts) == (invoke.batch_id, invoke.handout)
 
     def _list(self, actor: Actor) -> None:  # noqa: ARG002 - the shape of an actor
         answer = self._reader.list_shards(self._aws.kernel.now_ms)

@@ -18,7 +18,7 @@ import awslambdaric
 import pytest
 
 from tapstack_emulator.lambda_host.config import FunctionConfig
-from tapstack_emulator.lambda_host.host import InvokeFault, InvokeResult, LambdaFunction
+from tapstack_emulator.lambda_host.host import InvokeFault, InvokeResponse, LambdaFunction
 
 HANDLERS = """
 import json, os, pathlib, sys, time
@@ -91,7 +91,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
-def error_of(result: InvokeResult) -> dict[str, object]:
+def error_of(result: InvokeResponse) -> dict[str, object]:
     assert result.kind == "function_error"
     error: dict[str, object] = json.loads(result.payload)
     return error
@@ -367,7 +367,7 @@ def test_a_package_runs_in_an_interpreter_that_has_nothing_but_the_runtime_clien
     (package / "whole.py").write_text("import sys\ndef handler(event, context): return sys.prefix\n")
     (package / "lacking.py").write_text("import aiohttp\ndef handler(event, context): return 1\n")
 
-    async def invoke(handler: str) -> InvokeResult:
+    async def invoke(handler: str) -> InvokeResponse:
         config = FunctionConfig(
             name="packaged",
             handler=handler,

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tapstack_emulator.lambda_host.host import InvokeResult
+from tapstack_emulator.lambda_host.host import InvokeResponse
 from tapstack_emulator.load_balancer.server import (
     FixedResponse,
     ListenerRule,
@@ -189,12 +189,12 @@ def test_what_a_response_may_leave_out(payload: bytes, body: bytes) -> None:
 def test_a_malformed_response_is_a_502(payload: bytes) -> None:
     with pytest.raises(MalformedResponseError):
         decode_response(payload)
-    assert judge(InvokeResult(kind="success", payload=payload)) == error_page(502)
+    assert judge(InvokeResponse(kind="success", payload=payload)) == error_page(502)
 
 
 @pytest.mark.parametrize("kind", ["function_error", "throttled"])
 def test_a_function_that_failed_is_a_502_page_without_its_error(kind: Any) -> None:
-    answer = judge(InvokeResult(kind=kind, payload=b'{"errorMessage":"secret"}'))
+    answer = judge(InvokeResponse(kind=kind, payload=b'{"errorMessage":"secret"}'))
     assert answer.body == (
         b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
         b"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -210,11 +210,11 @@ class Recorder:
         self.events: list[dict[str, Any]] = []
         self.payload = response(body=name, headers={"Content-Type": "text/plain"})
 
-    async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+    async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResponse:
         event = json.loads(payload)
         assert trace_id in event["headers"]["x-amzn-trace-id"]
         self.events.append(event)
-        return InvokeResult(kind="success", payload=self.payload)
+        return InvokeResponse(kind="success", payload=self.payload)
 
 
 RULES = (
@@ -415,7 +415,7 @@ def test_bytes_in_a_target_that_do_not_belong_there_are_percent_encoded() -> Non
 
 def test_an_error_of_ours_is_a_500_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Recorder):
-        async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+        async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResponse:
             raise RuntimeError("ann@example.com")
 
     async def main() -> None:

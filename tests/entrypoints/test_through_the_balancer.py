@@ -15,7 +15,7 @@ from yarl import URL
 
 from event_strategies import client_event
 from tapstack.insights.routes import METHODS, ROUTES
-from tapstack_emulator.lambda_host.host import InvokeResult
+from tapstack_emulator.lambda_host.host import InvokeResponse
 from tapstack_emulator.load_balancer.server import LoadBalancer
 from tapstack_local.cloud_functions import DEFAULT_ACTION, RULES, TARGET_GROUPS
 
@@ -23,10 +23,10 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 Ask = Callable[..., Awaitable[tuple[int, dict[str, str], bytes]]]
 
 
-def invoking(handler: Handler) -> Callable[..., Awaitable[InvokeResult]]:
-    async def invoke(payload: bytes, *, trace_id: str = "") -> InvokeResult:
+def invoking(handler: Handler) -> Callable[..., Awaitable[InvokeResponse]]:
+    async def invoke(payload: bytes, *, trace_id: str = "") -> InvokeResponse:
         answer = await asyncio.to_thread(handler, json.loads(payload), None)
-        return InvokeResult(kind="success", payload=json.dumps(answer).encode())
+        return InvokeResponse(kind="success", payload=json.dumps(answer).encode())
 
     return invoke
 

@@ -30,7 +30,7 @@ _Operation = tuple[msgspec.json.Decoder[Any], Callable[[Any], object]]
 
 
 def random_staleness(seed: int, rate: float = 1.0) -> Staleness:
-    """Make a policy that answers with any older version, each as likely, in a share of the reads.
+    """Return a policy that answers with any older version, each as likely, in a share of the reads.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class MemoryDynamoDB(Writing, Reading):
     # What checkers and set-ups use instead of the wire.
 
     def create_table(self, name: str, *, ttl_attribute: str | None = None) -> None:
-        """Make a table with string keys ``pk`` and ``sk``.
+        """Create a table with string keys ``pk`` and ``sk``.
 
         Raises
         ------

@@ -21,7 +21,7 @@ _NESTING_MAX = 32
 
 
 def invalid(message: str) -> AwsError:
-    """Make DynamoDB's ValidationException."""
+    """Return DynamoDB's ValidationException."""
     return failure("ValidationException", message, prefix="com.amazon.coral.validate#")
 
 

@@ -56,9 +56,9 @@ QUESTIONS: dict[str, Question] = {
         ("fail", "deliver"),
         "Whether one record whose event alone exceeds 6 MB fails without reaching the function.",
     ),
-    "failing_lane": Question(
+    "failing_sub_batch": Question(
         ("only_itself", "whole_shard"),
-        "With a parallelization factor above 1: whether new batches of the other sub-batchers wait for "
+        "With a parallelization factor above 1: whether new batches of the other sub-batches wait for "
         "the one that is failing.",
     ),
     "in_flight_on_stop": Question(
@@ -66,9 +66,9 @@ QUESTIONS: dict[str, Question] = {
         "Whether a disable or update waits for running invocations, or forgets them and delivers their "
         "records again later.",
     ),
-    "resume_lanes": Question(
-        ("shard_checkpoint", "lane_checkpoints"),
-        "With a factor above 1: whether records beyond the shard's checkpoint that a sub-batcher had "
+    "resume_sub_batches": Question(
+        ("shard_checkpoint", "sub_batch_checkpoints"),
+        "With a factor above 1: whether records beyond the shard's checkpoint that a sub-batch had "
         "finished are delivered again after a restart.",
     ),
     "latest_on_update": Question(
@@ -112,11 +112,11 @@ class FixedChoices:
                 raise ValueError(f"{answer!r} does not answer the question {name!r}")
 
     def pick(self, name: str, options: Sequence[str]) -> str:
-        """Give the set answer, or the first option."""
+        """Return the set answer, or the first option."""
         return self._answers.get(name, options[0])
 
     def between(self, name: str, low: int, high: int) -> int:  # noqa: ARG002 - the Protocol's shape
-        """Give the upper bound."""
+        """Return the upper bound."""
         return high
 
 

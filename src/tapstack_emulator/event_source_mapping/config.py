@@ -1,4 +1,4 @@
-"""What a mapping is told: the parameters of CreateEventSourceMapping, and the emulator's own pace."""
+"""Configuration: the parameters of CreateEventSourceMapping, and the emulator's own pace."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def destination_kind(arn: str | None) -> DestinationKind | None:
-    """Tell which service an on-failure destination is.
+    """Return which service an on-failure destination is.
 
     Raises
     ------

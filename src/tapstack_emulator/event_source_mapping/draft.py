@@ -71,7 +71,7 @@ class Draft:
         self._envelopes: dict[str, Envelope] = {}
 
     def finish(self) -> MappingState:
-        """Make the state after the step."""
+        """Return the state after the step."""
         return MappingState(
             config=self.config,
             pacing=self.pacing,

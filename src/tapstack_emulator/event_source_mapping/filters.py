@@ -30,7 +30,7 @@ _ABSENT = object()
 
 
 def passes(patterns: tuple[str, ...], record: Record) -> bool:
-    """Tell whether a record reaches the function.
+    """Return whether a record reaches the function.
 
     Parameters
     ----------

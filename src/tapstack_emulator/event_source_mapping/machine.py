@@ -44,7 +44,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tapstack_emulator.event_source_mapping import lanes, outcomes, settling, shards
+from tapstack_emulator.event_source_mapping import outcomes, settling, shards, sub_batches
 from tapstack_emulator.event_source_mapping.choices import Choices, FixedChoices
 from tapstack_emulator.event_source_mapping.config import MappingConfig, Pacing
 from tapstack_emulator.event_source_mapping.draft import Draft
@@ -91,7 +91,7 @@ __all__ = [
 
 
 def create(config: MappingConfig, *, now_ms: int, pacing: Pacing | None = None) -> MappingState:
-    """Make a mapping's first state; a `Tick` at ``activate_at_ms`` brings it to life.
+    """Return a mapping's first state; a `Tick` at ``activate_at_ms`` activates it.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _adopt_config(draft: Draft, event: Update) -> None:
         starting_position_timestamp_ms=old.starting_position_timestamp_ms,
     )
     if not shards.busy(draft):
-        shards.rewind(draft)  # the number of lanes may have changed
+        shards.rewind(draft)  # the number of sub-batches may have changed
 
 
 def _delete(draft: Draft, event: Delete) -> None:  # noqa: ARG001
@@ -262,28 +262,28 @@ def _list_failed(draft: Draft, event: ListFailed) -> None:  # noqa: ARG001
 
 def _finished(draft: Draft, event: InvocationFinished) -> None:
     shard = draft.shards.get(event.shard_id)
-    if shard is None or event.lane >= len(shard.lanes):
+    if shard is None or event.sub_batch >= len(shard.sub_batches):
         return
-    lane = shard.lanes[event.lane]
-    changed = outcomes.finished(draft, event.shard_id, lane, event)
-    if changed is not lane:
+    sub_batch = shard.sub_batches[event.sub_batch]
+    changed = outcomes.finished(draft, event.shard_id, sub_batch, event)
+    if changed is not sub_batch:
         _put(draft, event.shard_id, changed)
 
 
 def _delivered(draft: Draft, event: DestinationFinished) -> None:
     shard = draft.shards.get(event.shard_id)
-    if shard is None or event.lane >= len(shard.lanes):
+    if shard is None or event.sub_batch >= len(shard.sub_batches):
         return
-    lane = shard.lanes[event.lane]
+    sub_batch = shard.sub_batches[event.sub_batch]
     changed = settling.destination_finished(
-        draft, event.shard_id, lane, delivery_id=event.delivery_id, delivered=event.delivered
+        draft, event.shard_id, sub_batch, delivery_id=event.delivery_id, delivered=event.delivered
     )
-    if changed is not lane:
+    if changed is not sub_batch:
         _put(draft, event.shard_id, changed)
 
 
-def _put(draft: Draft, shard_id: str, lane: Any) -> None:
-    shards.put_lane(draft, draft.shards[shard_id], lane)
+def _put(draft: Draft, shard_id: str, sub_batch: Any) -> None:
+    shards.put_sub_batch(draft, draft.shards[shard_id], sub_batch)
     shards.pump(draft, shard_id)
     if draft.status in ("Disabling", "Updating") and not shards.busy(draft):
         _end_stop(draft)
@@ -303,8 +303,8 @@ def _retention(draft: Draft, event: SetRetention) -> None:
 
 def _redeliver(draft: Draft, event: Redeliver) -> None:
     shard = draft.shards.get(event.shard_id)
-    if shard is not None and event.lane < len(shard.lanes):
-        lanes.redeliver(draft, event.shard_id, shard.lanes[event.lane])
+    if shard is not None and event.sub_batch < len(shard.sub_batches):
+        sub_batches.redeliver(draft, event.shard_id, shard.sub_batches[event.sub_batch])
 
 
 # ---------------------------------------------------------------- the table
@@ -335,7 +335,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         ("Enabled",),
         RecordsFetched,
         shards.on_page,
-        "filter, give to lanes, deliver; at a closed shard's end its children follow",
+        "filter, give to sub_batches, deliver; at a closed shard's end its children follow",
     ),
     Transition(
         ("Enabled",),

@@ -11,7 +11,7 @@ from tapstack_emulator.event_source_mapping.payload import DiscardCondition, Rec
 from tapstack_emulator.event_source_mapping.responses import InvokeResult
 
 Status = Literal["Creating", "Enabling", "Enabled", "Disabling", "Disabled", "Updating", "Deleted"]
-LanePhase = Literal["idle", "invoking", "delivering"]
+SubBatchPhase = Literal["idle", "invoking", "delivering"]
 ShardPhase = Literal["waiting", "active", "drained"]
 PositionKind = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", "AFTER_SEQUENCE_NUMBER"]
 FetchTrouble = Literal["throttled", "expired_iterator", "unavailable", "gone"]
@@ -72,17 +72,17 @@ class Discard(msgspec.Struct, frozen=True, kw_only=True):
     condition: DiscardCondition
 
 
-class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """A sub-batcher: the records of one shard whose partition keys fall to it, in order.
+class SubBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A sub-batch: the records of one shard whose partition keys fall to it, in order.
 
     `buffer` was read and is not yet in a batch; `work` holds the batches at hand, the first being delivered
     (a bisected batch leaves several); `unacknowledged` are the sequence numbers of `work` in stream order
-    and `done` those among them already settled out of order. `checkpoint`: this lane's records up to and
+    and `done` those among them already settled out of order. `checkpoint`: this sub-batch's records up to and
     including it are settled. `skip_to`: records up to it were settled before a restart.
     """
 
     index: int
-    phase: LanePhase = "idle"
+    phase: SubBatchPhase = "idle"
     buffer: tuple[Record, ...] = ()
     buffer_bytes: int = 0
     window_from_ms: int = 0
@@ -100,8 +100,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """A shard as its poller sees it.
 
     `checkpoint`: every record of the shard up to and including it is settled. `fetched` is the last record
-    read (beyond the checkpoint by what the lanes hold). `fetch_id` is set while a fetch is out. `iterator` is
-    where the last page ended, None if a new one must be taken.
+    read (beyond the checkpoint by what the sub-batches hold). `fetch_id` is set while a fetch is out.
+    `iterator` is where the last page ended, None if a new one must be taken.
     """
 
     shard_id: str
@@ -116,7 +116,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     iterator: str | None = None
     end_reached: bool = False
     millis_behind: int = 0
-    lanes: tuple[Lane, ...] = ()
+    sub_batches: tuple[SubBatch, ...] = ()
 
 
 class MappingState(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +193,7 @@ class InvocationFinished(msgspec.Struct, frozen=True, kw_only=True):
 
     now_ms: int
     shard_id: str
-    lane: int
+    sub_batch: int
     batch_id: int
     handout: int
     result: InvokeResult
@@ -204,7 +204,7 @@ class DestinationFinished(msgspec.Struct, frozen=True, kw_only=True):
 
     now_ms: int
     shard_id: str
-    lane: int
+    sub_batch: int
     delivery_id: int
     delivered: bool
 
@@ -249,11 +249,11 @@ class SetRetention(msgspec.Struct, frozen=True):
 
 
 class Redeliver(msgspec.Struct, frozen=True):
-    """A fault: invoke with the lane's last acknowledged batch once more; the checkpoint stays."""
+    """A fault: invoke with the sub-batch's last acknowledged batch once more; the checkpoint stays."""
 
     now_ms: int
     shard_id: str
-    lane: int = 0
+    sub_batch: int = 0
 
 
 Input = (
@@ -298,7 +298,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     shard_id: str
-    lane: int
+    sub_batch: int
     batch_id: int
     handout: int
     attempt: int
@@ -307,11 +307,11 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
 
     def finished(self, now_ms: int, result: InvokeResult) -> InvocationFinished:
-        """Make the input that reports how it ended."""
+        """Return the input that reports how it ended."""
         return InvocationFinished(
             now_ms=now_ms,
             shard_id=self.shard_id,
-            lane=self.lane,
+            sub_batch=self.sub_batch,
             batch_id=self.batch_id,
             handout=self.handout,
             result=result,
@@ -322,7 +322,7 @@ class Deliver(msgspec.Struct, frozen=True, kw_only=True):
     """Send a failure record to the destination; `key` names the object when it is a bucket."""
 
     shard_id: str
-    lane: int
+    sub_batch: int
     delivery_id: int
     destination_arn: str
     kind: DestinationKind
@@ -330,21 +330,21 @@ class Deliver(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
 
     def finished(self, now_ms: int, *, delivered: bool) -> DestinationFinished:
-        """Make the input that reports how it ended."""
+        """Return the input that reports how it ended."""
         return DestinationFinished(
             now_ms=now_ms,
             shard_id=self.shard_id,
-            lane=self.lane,
+            sub_batch=self.sub_batch,
             delivery_id=self.delivery_id,
             delivered=delivered,
         )
 
 
 class CheckpointMoved(msgspec.Struct, frozen=True, kw_only=True):
-    """Every earlier record of the lane, or (with `lane` None) of the shard, is settled."""
+    """Every earlier record of the sub-batch, or (with `sub_batch` None) of the shard, is settled."""
 
     shard_id: str
-    lane: int | None
+    sub_batch: int | None
     sequence_number: str
 
 
@@ -352,7 +352,7 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """Records the checkpoint passes though the function never acknowledged them."""
 
     shard_id: str
-    lane: int
+    sub_batch: int
     sequence_numbers: tuple[str, ...]
     reason: SkipReason
 

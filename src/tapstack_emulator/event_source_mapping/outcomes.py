@@ -8,23 +8,23 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tapstack_emulator.event_source_mapping.draft import Draft
-from tapstack_emulator.event_source_mapping.model import Batch, InvocationFinished, Lane
+from tapstack_emulator.event_source_mapping.model import Batch, InvocationFinished, SubBatch
 from tapstack_emulator.event_source_mapping.payload import ResponseContext
 from tapstack_emulator.event_source_mapping.responses import Evaluation, Verdict, evaluate
 from tapstack_emulator.event_source_mapping.settling import discard, settle
 
 
-def finished(draft: Draft, shard_id: str, lane: Lane, report: InvocationFinished) -> Lane:
+def finished(draft: Draft, shard_id: str, sub_batch: SubBatch, report: InvocationFinished) -> SubBatch:
     """Take an invocation's result; one that is not awaited changes nothing.
 
     That is what makes duplicates, zombies and lost answers harmless to the checkpoint: only the handout
-    that the lane is waiting for can move it.
+    that the sub-batch is waiting for can move it.
     """
-    if lane.phase != "invoking" or not lane.work:
-        return lane
-    batch = lane.work[0]
+    if sub_batch.phase != "invoking" or not sub_batch.work:
+        return sub_batch
+    batch = sub_batch.work[0]
     if (batch.batch_id, batch.handouts) != (report.batch_id, report.handout):
-        return lane
+        return sub_batch
     evaluation = evaluate(
         report.result,
         [record.sequence_number for record in batch.records],
@@ -34,7 +34,7 @@ def finished(draft: Draft, shard_id: str, lane: Lane, report: InvocationFinished
     _count(draft, shard_id, batch, evaluation)
     error = report.result.function_error if report.result.kind == "function_error" else None
     judged = Judged(evaluation.resume_index, ResponseContext(function_error=error))
-    return OUTCOMES[evaluation.verdict].act(draft, shard_id, replace(lane, phase="idle"), batch, judged)
+    return OUTCOMES[evaluation.verdict].act(draft, shard_id, replace(sub_batch, phase="idle"), batch, judged)
 
 
 def _count(draft: Draft, shard_id: str, batch: Batch, evaluation: Evaluation) -> None:
@@ -55,12 +55,12 @@ class Judged(NamedTuple):
     response: ResponseContext
 
 
-def _on_success(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:  # noqa: ARG001
-    lane = replace(lane, work=lane.work[1:], acknowledged=batch.records)
-    return settle(draft, shard_id, lane, batch.records)
+def _on_success(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch, judged: Judged) -> SubBatch:  # noqa: ARG001
+    sub_batch = replace(sub_batch, work=sub_batch.work[1:], acknowledged=batch.records)
+    return settle(draft, shard_id, sub_batch, batch.records)
 
 
-def _on_partial(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
+def _on_partial(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch, judged: Judged) -> SubBatch:
     """Settle what precedes the lowest reported record; the rest is a batch of its own.
 
     Progress uses up no attempt: with BatchSize 3 and MaximumRetryAttempts 3, the sixth of six records was
@@ -70,7 +70,7 @@ def _on_partial(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: J
     """
     settled = batch.records[: judged.resume_index]
     if not settled:
-        return fail(draft, shard_id, lane, batch, judged.response, bisects=False)
+        return fail(draft, shard_id, sub_batch, batch, judged.response, bisects=False)
     rest = replace(
         batch,
         records=batch.records[judged.resume_index :],
@@ -78,26 +78,28 @@ def _on_partial(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: J
         throttles=0,
         response=judged.response,
     )
-    lane = settle(draft, shard_id, replace(lane, work=(rest, *lane.work[1:]), acknowledged=settled), settled)
+    sub_batch = settle(
+        draft, shard_id, replace(sub_batch, work=(rest, *sub_batch.work[1:]), acknowledged=settled), settled
+    )
     if draft.ask("partial_retry") == "immediate":
-        return lane
-    return _retry(draft, shard_id, lane, rest)
+        return sub_batch
+    return _retry(draft, shard_id, sub_batch, rest)
 
 
-def _on_failure(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:
-    return fail(draft, shard_id, lane, batch, judged.response)
+def _on_failure(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch, judged: Judged) -> SubBatch:
+    return fail(draft, shard_id, sub_batch, batch, judged.response)
 
 
-def _on_throttle(draft: Draft, shard_id: str, lane: Lane, batch: Batch, judged: Judged) -> Lane:  # noqa: ARG001
+def _on_throttle(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch, judged: Judged) -> SubBatch:  # noqa: ARG001
     batch = replace(batch, throttles=batch.throttles + 1)
     batch = replace(batch, retry_at_ms=draft.now_ms + draft.backoff_ms(batch.throttles))
-    return replace(lane, work=(batch, *lane.work[1:]))
+    return replace(sub_batch, work=(batch, *sub_batch.work[1:]))
 
 
 class Outcome(NamedTuple):
     """A row of the table of outcomes."""
 
-    act: Callable[[Draft, str, Lane, Batch, Judged], Lane]
+    act: Callable[[Draft, str, SubBatch, Batch, Judged], SubBatch]
     meaning: str
 
 
@@ -111,7 +113,7 @@ OUTCOMES: dict[Verdict, Outcome] = {
     "failure": Outcome(
         _on_failure,
         "one more attempt is used up; the batch is bisected if so configured, discarded if its retries are "
-        "exhausted, else retried after a backoff; nothing later of the lane is delivered meanwhile",
+        "exhausted, else retried after a backoff; nothing later of the sub_batch is delivered meanwhile",
     ),
     "throttled": Outcome(
         _on_throttle, "retried after a backoff; no attempt is used up, until age or retention"
@@ -120,39 +122,45 @@ OUTCOMES: dict[Verdict, Outcome] = {
 
 
 def fail(
-    draft: Draft, shard_id: str, lane: Lane, batch: Batch, response: ResponseContext, *, bisects: bool = True
-) -> Lane:
+    draft: Draft,
+    shard_id: str,
+    sub_batch: SubBatch,
+    batch: Batch,
+    response: ResponseContext,
+    *,
+    bisects: bool = True,
+) -> SubBatch:
     """Use up an attempt of the batch at hand: bisect it, discard it, or wait to retry it."""
     batch = replace(batch, attempts=batch.attempts + 1, throttles=0, response=response)
-    lane = replace(lane, work=(batch, *lane.work[1:]))
+    sub_batch = replace(sub_batch, work=(batch, *sub_batch.work[1:]))
     if bisects and draft.config.bisect_batch_on_function_error and len(batch.records) > 1:
-        return _bisect(draft, shard_id, lane, batch)
+        return _bisect(draft, shard_id, sub_batch, batch)
     if _exhausted(draft, batch):
-        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
-    return _retry(draft, shard_id, lane, batch)
+        return discard(draft, shard_id, sub_batch, len(batch.records), "RetryAttemptsExhausted")
+    return _retry(draft, shard_id, sub_batch, batch)
 
 
 def _exhausted(draft: Draft, batch: Batch) -> bool:
     return 0 <= draft.config.retry_attempts_max < batch.attempts
 
 
-def _retry(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+def _retry(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch) -> SubBatch:
     batch = replace(batch, retry_at_ms=draft.now_ms + draft.backoff_ms(max(1, batch.attempts)))
-    lane = replace(lane, work=(batch, *lane.work[1:]), holds_shard=_holds(draft, lane))
-    return _regroup(draft, shard_id, lane, batch)
+    sub_batch = replace(sub_batch, work=(batch, *sub_batch.work[1:]), holds_shard=_holds(draft, sub_batch))
+    return _regroup(draft, shard_id, sub_batch, batch)
 
 
-def _holds(draft: Draft, lane: Lane) -> bool:
+def _holds(draft: Draft, sub_batch: SubBatch) -> bool:
     if draft.config.parallelization_factor == 1:
         return False
-    return lane.holds_shard or draft.ask("failing_lane") == "whole_shard"
+    return sub_batch.holds_shard or draft.ask("failing_sub_batch") == "whole_shard"
 
 
-def _bisect(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+def _bisect(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch) -> SubBatch:
     """Split a failed batch in two; splitting does not consume the retry quota (with-kinesis.html)."""
     mode = draft.ask("bisect_attempts")
     if mode == "inherit" and _exhausted(draft, batch):
-        return discard(draft, shard_id, lane, len(batch.records), "RetryAttemptsExhausted")
+        return discard(draft, shard_id, sub_batch, len(batch.records), "RetryAttemptsExhausted")
     attempts = {"not_consumed": batch.attempts - 1, "inherit": batch.attempts, "reset": 0}[mode]
     middle = len(batch.records) // 2
     halves = [
@@ -162,10 +170,10 @@ def _bisect(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
     if draft.ask("bisect_order") == "second_half_first":
         halves.reverse()
     halves[0] = replace(halves[0], retry_at_ms=draft.now_ms + draft.backoff_ms(max(1, attempts)))
-    return replace(lane, work=(*halves, *lane.work[1:]), holds_shard=_holds(draft, lane))
+    return replace(sub_batch, work=(*halves, *sub_batch.work[1:]), holds_shard=_holds(draft, sub_batch))
 
 
-def _regroup(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
+def _regroup(draft: Draft, shard_id: str, sub_batch: SubBatch, batch: Batch) -> SubBatch:
     """Retry with other records than before: the mapping reads them again and nothing promises the same cut.
 
     More records only without a retry limit: the newcomers would otherwise start with attempts used up.
@@ -174,7 +182,7 @@ def _regroup(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
     room = draft.config.batch_size - len(batch.records)
     if len(batch.records) > 1:
         options.append("fewer")
-    if draft.config.retry_attempts_max < 0 and room and lane.buffer and len(lane.work) == 1:
+    if draft.config.retry_attempts_max < 0 and room and sub_batch.buffer and len(sub_batch.work) == 1:
         options.append("more")
     answer = draft.ask("regroup_retry", tuple(options)) if len(options) > 1 else "same"
     if answer == "fewer":
@@ -183,15 +191,15 @@ def _regroup(draft: Draft, shard_id: str, lane: Lane, batch: Batch) -> Lane:
         rest = replace(
             batch, batch_id=draft.new_id(), records=batch.records[count:], handouts=0, retry_at_ms=0
         )
-        return replace(lane, work=(head, rest, *lane.work[1:]))
+        return replace(sub_batch, work=(head, rest, *sub_batch.work[1:]))
     if answer == "more":
         base_bytes = draft.envelope(shard_id).event_bytes(batch.records)
-        extra, used_bytes = draft.fitting(shard_id, lane.buffer, count_max=room, base_bytes=base_bytes)
+        extra, used_bytes = draft.fitting(shard_id, sub_batch.buffer, count_max=room, base_bytes=base_bytes)
         return replace(
-            lane,
-            buffer=lane.buffer[len(extra) :],
-            buffer_bytes=lane.buffer_bytes - used_bytes,
+            sub_batch,
+            buffer=sub_batch.buffer[len(extra) :],
+            buffer_bytes=sub_batch.buffer_bytes - used_bytes,
             work=(replace(batch, records=batch.records + extra),),
-            unacknowledged=lane.unacknowledged + tuple(record.sequence_number for record in extra),
+            unacknowledged=sub_batch.unacknowledged + tuple(record.sequence_number for record in extra),
         )
-    return lane
+    return sub_batch

@@ -153,9 +153,9 @@ class MappingRunner:
     def backlog(self) -> int:
         """How many records were read and are not settled yet."""
         return sum(
-            len(lane.buffer) + len(lane.unacknowledged)
+            len(sub_batch.buffer) + len(sub_batch.unacknowledged)
             for shard in self._state.shards.values()
-            for lane in shard.lanes
+            for sub_batch in shard.sub_batches
         )
 
     @property
@@ -165,18 +165,18 @@ class MappingRunner:
         ages = [0]
         for shard in self._state.shards.values():
             ages.append(shard.millis_behind)
-            for lane in shard.lanes:
-                oldest = [*(batch.records[0] for batch in lane.work), *lane.buffer[:1]]
+            for sub_batch in shard.sub_batches:
+                oldest = [*(batch.records[0] for batch in sub_batch.work), *sub_batch.buffer[:1]]
                 ages.extend(now_ms - record.arrival_ms for record in oldest)
         return max(ages)
 
     def start(self) -> asyncio.Task[None]:
-        """Begin; the task ends when the mapping was stopped, or with the error that ended it."""
+        """Start; the task ends when the mapping was stopped, or with the error that ended it."""
         self._task = asyncio.create_task(self.run(), name=f"event-source-mapping-{self._state.config.uuid}")
         return self._task
 
     def send(self, event: Input) -> None:
-        """Give the machine an input: an operator's command (`Disable`, `Update`, ...) or a fault."""
+        """Send the machine an input: an operator's command (`Disable`, `Update`, ...) or a fault."""
         self._inputs.append(event)
         self._wake.set()
 

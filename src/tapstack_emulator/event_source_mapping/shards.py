@@ -1,4 +1,4 @@
-"""Shards over time: found, read from the right place, given to lanes, drained, followed by their children."""
+"""Shards over time: found, read from the right place, distributed, drained, followed by their children."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from tapstack_emulator.event_source_mapping import lanes
+from tapstack_emulator.event_source_mapping import sub_batches
 from tapstack_emulator.event_source_mapping.draft import Draft
 from tapstack_emulator.event_source_mapping.filters import passes
 from tapstack_emulator.event_source_mapping.model import (
     CheckpointMoved,
     Fetch,
     FetchFailed,
-    Lane,
     ListShards,
     Position,
     RecordsFetched,
     Shard,
     ShardDrained,
     ShardInfo,
+    SubBatch,
 )
 from tapstack_emulator.event_source_mapping.payload import Record
 
@@ -54,7 +54,7 @@ def _start(draft: Draft) -> Position:
 
 
 def promote(draft: Draft) -> None:
-    """Begin to read every shard whose parents are finished; a parent nobody knows has expired."""
+    """Start reading every shard whose parents are finished; an unknown parent has expired."""
     for shard_id in tuple(draft.shards):
         shard = draft.shards[shard_id]
         if shard.phase != "waiting":
@@ -63,7 +63,10 @@ def promote(draft: Draft) -> None:
         if draft.children_first or all(parent.phase == "drained" for parent in parents):
             indexes = range(draft.config.parallelization_factor)
             shard = replace(
-                shard, phase="active", next_fetch_ms=draft.now_ms, lanes=tuple(Lane(index=i) for i in indexes)
+                shard,
+                phase="active",
+                next_fetch_ms=draft.now_ms,
+                sub_batches=tuple(SubBatch(index=i) for i in indexes),
             )
             draft.shards[shard.shard_id] = shard
             pump(draft, shard.shard_id)
@@ -75,10 +78,12 @@ def pump(draft: Draft, shard_id: str) -> None:
     if shard.phase != "active" or draft.status != "Enabled":
         return
     held = _held(shard)
-    moved = tuple(lanes.advance(draft, shard_id, lane, held=held) for lane in shard.lanes)
-    shard = _move_checkpoint(draft, replace(shard, lanes=moved))
-    if shard.end_reached and all(_empty(lane) for lane in shard.lanes):
-        draft.shards[shard_id] = replace(shard, phase="drained", lanes=(), millis_behind=0)
+    moved = tuple(
+        sub_batches.advance(draft, shard_id, sub_batch, held=held) for sub_batch in shard.sub_batches
+    )
+    shard = _move_checkpoint(draft, replace(shard, sub_batches=moved))
+    if shard.end_reached and all(_empty(sub_batch) for sub_batch in shard.sub_batches):
+        draft.shards[shard_id] = replace(shard, phase="drained", sub_batches=(), millis_behind=0)
         draft.emit(ShardDrained(shard_id))
         draft.emit(ListShards())
         promote(draft)
@@ -88,47 +93,51 @@ def pump(draft: Draft, shard_id: str) -> None:
     draft.shards[shard_id] = shard
 
 
-def put_lane(draft: Draft, shard: Shard, lane: Lane) -> None:
-    """Replace one lane of a shard; the checkpoint follows."""
-    changed = (*shard.lanes[: lane.index], lane, *shard.lanes[lane.index + 1 :])
-    draft.shards[shard.shard_id] = _move_checkpoint(draft, replace(shard, lanes=changed))
+def put_sub_batch(draft: Draft, shard: Shard, sub_batch: SubBatch) -> None:
+    """Replace one sub-batch of a shard; the checkpoint follows."""
+    changed = (*shard.sub_batches[: sub_batch.index], sub_batch, *shard.sub_batches[sub_batch.index + 1 :])
+    draft.shards[shard.shard_id] = _move_checkpoint(draft, replace(shard, sub_batches=changed))
 
 
 def due_ms(draft: Draft, shard: Shard) -> int | None:
-    """Tell when time alone lets the shard do something."""
+    """Return when time alone lets the shard do something."""
     if shard.phase != "active":
         return None
     held = _held(shard)
-    moments = [lanes.due_ms(draft, lane, held=held) for lane in shard.lanes]
+    moments = [sub_batches.due_ms(draft, sub_batch, held=held) for sub_batch in shard.sub_batches]
     if _wants_page(draft, shard):
         moments.append(shard.next_fetch_ms)
     return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _held(shard: Shard) -> bool:
-    return any(lane.holds_shard for lane in shard.lanes)
+    return any(sub_batch.holds_shard for sub_batch in shard.sub_batches)
 
 
-def _empty(lane: Lane) -> bool:
-    return lane.phase == "idle" and not lane.work and not lane.buffer
+def _empty(sub_batch: SubBatch) -> bool:
+    return sub_batch.phase == "idle" and not sub_batch.work and not sub_batch.buffer
 
 
 def _move_checkpoint(draft: Draft, shard: Shard) -> Shard:
-    """Find the last record before which everything is settled, in every lane.
+    """Find the last record before which everything is settled, in every sub-batch.
 
-    With several lanes this is the best lane checkpoint below the first outstanding record, which may lie a
-    little before the truth but never after it. Numbers are compared as integers of 56 digits.
+    With several sub-batches this is the best of their checkpoints below the first outstanding record, which
+    may lie a little before the truth but never after it. Numbers are compared as integers of 56 digits.
     """
-    outstanding = [number for lane in shard.lanes if (number := lanes.first_outstanding(lane)) is not None]
+    outstanding = [
+        number
+        for sub_batch in shard.sub_batches
+        if (number := sub_batches.first_outstanding(sub_batch)) is not None
+    ]
     if not outstanding:
         best = shard.fetched
     else:
         low = min(map(int, outstanding))
-        known = [shard.checkpoint, *(lane.checkpoint for lane in shard.lanes)]
+        known = [shard.checkpoint, *(sub_batch.checkpoint for sub_batch in shard.sub_batches)]
         best = max((number for number in known if number and int(number) < low), key=int, default=None)
     if best is None or best == shard.checkpoint:
         return shard
-    draft.emit(CheckpointMoved(shard_id=shard.shard_id, lane=None, sequence_number=best))
+    draft.emit(CheckpointMoved(shard_id=shard.shard_id, sub_batch=None, sequence_number=best))
     return replace(shard, checkpoint=best)
 
 
@@ -136,14 +145,14 @@ def _move_checkpoint(draft: Draft, shard: Shard) -> Shard:
 
 
 def _wants_page(draft: Draft, shard: Shard) -> bool:
-    """Read ahead by one round of batches, and further only for lanes that would else stand idle."""
+    """Read ahead by one round of batches, and further only for sub-batches that would else stand idle."""
     if shard.end_reached or shard.fetch_id is not None:
         return False
     size = draft.config.batch_size
-    held = sum(len(lane.buffer) for lane in shard.lanes)
-    if held < size * len(shard.lanes):
+    held = sum(len(sub_batch.buffer) for sub_batch in shard.sub_batches)
+    if held < size * len(shard.sub_batches):
         return True
-    hungry = any(not lane.work and len(lane.buffer) < size for lane in shard.lanes)
+    hungry = any(not sub_batch.work and len(sub_batch.buffer) < size for sub_batch in shard.sub_batches)
     return hungry and held < draft.pacing.buffer_records_max
 
 
@@ -157,7 +166,8 @@ def _fetch(draft: Draft, shard: Shard) -> Shard:
             position=position,
             iterator=shard.iterator,
             limit=min(
-                draft.pacing.page_records_max, max(1_000, 2 * draft.config.batch_size * len(shard.lanes))
+                draft.pacing.page_records_max,
+                max(1_000, 2 * draft.config.batch_size * len(shard.sub_batches)),
             ),
         )
     )
@@ -170,7 +180,7 @@ def _fetch(draft: Draft, shard: Shard) -> Shard:
 
 
 def resume_position(shard: Shard) -> Position:
-    """Tell where an iterator of the shard must be taken."""
+    """Return where an iterator of the shard must be taken."""
     if shard.fetched is not None:
         return Position("AFTER_SEQUENCE_NUMBER", sequence_number=shard.fetched)
     return shard.start
@@ -222,33 +232,33 @@ def on_trouble(draft: Draft, failure: FetchFailed) -> None:
 
 
 def _distribute(draft: Draft, shard: Shard, records: tuple[Record, ...]) -> Shard:
-    """Give each record that passes the filters to the lane of its partition key."""
+    """Assign each record that passes the filters to the sub-batch of its partition key."""
     patterns = draft.config.filter_patterns
     passed = [record for record in records if passes(patterns, record)] if patterns else list(records)
     draft.metric("PolledEventCount", len(records), shard.shard_id)
     draft.metric("FilteredOutEventCount", len(records) - len(passed), shard.shard_id)
-    shares: list[list[Record]] = [[] for _ in shard.lanes]
+    shares: list[list[Record]] = [[] for _ in shard.sub_batches]
     for record in passed:
-        # Which sub-batcher a key falls to is not documented; only that it is always the same one.
+        # Which sub-batch a key falls to is not documented; only that it is always the same one.
         index = crc32(record.partition_key.encode()) % len(shares) if len(shares) > 1 else 0
         shares[index].append(record)
     measure = draft.envelope(shard.shard_id).record_bytes
     changed = []
-    for lane, all_of_share in zip(shard.lanes, shares, strict=True):
-        share = _unfinished(lane, all_of_share)
-        if share and not lane.buffer and not lane.work:
-            lane = replace(lane, window_from_ms=draft.now_ms)  # noqa: PLW2901 - the same lane
+    for sub_batch, all_of_share in zip(shard.sub_batches, shares, strict=True):
+        share = _unfinished(sub_batch, all_of_share)
+        if share and not sub_batch.buffer and not sub_batch.work:
+            sub_batch = replace(sub_batch, window_from_ms=draft.now_ms)  # noqa: PLW2901 - the same sub-batch
         if share:
-            size = lane.buffer_bytes + sum(map(measure, share)) + len(share)
-            lane = replace(lane, buffer=(*lane.buffer, *share), buffer_bytes=size)  # noqa: PLW2901
-        changed.append(lane)
-    return replace(shard, lanes=tuple(changed))
+            size = sub_batch.buffer_bytes + sum(map(measure, share)) + len(share)
+            sub_batch = replace(sub_batch, buffer=(*sub_batch.buffer, *share), buffer_bytes=size)  # noqa: PLW2901
+        changed.append(sub_batch)
+    return replace(shard, sub_batches=tuple(changed))
 
 
-def _unfinished(lane: Lane, records: list[Record]) -> list[Record]:
-    if lane.skip_to is None:
+def _unfinished(sub_batch: SubBatch, records: list[Record]) -> list[Record]:
+    if sub_batch.skip_to is None:
         return records
-    limit = int(lane.skip_to)
+    limit = int(sub_batch.skip_to)
     return [record for record in records if int(record.sequence_number) > limit]
 
 
@@ -256,8 +266,10 @@ def _unfinished(lane: Lane, records: list[Record]) -> list[Record]:
 
 
 def busy(draft: Draft) -> bool:
-    """Tell whether an invocation or a delivery is running."""
-    return any(lane.phase != "idle" for shard in draft.shards.values() for lane in shard.lanes)
+    """Return whether an invocation or a delivery is running."""
+    return any(
+        sub_batch.phase != "idle" for shard in draft.shards.values() for sub_batch in shard.sub_batches
+    )
 
 
 def rewind(draft: Draft) -> None:
@@ -269,7 +281,11 @@ def rewind(draft: Draft) -> None:
 
 def _rewound(draft: Draft, shard: Shard) -> Shard:
     factor = draft.config.parallelization_factor
-    skip = factor > 1 and len(shard.lanes) == factor and draft.ask("resume_lanes") == "lane_checkpoints"
+    skip = (
+        factor > 1
+        and len(shard.sub_batches) == factor
+        and draft.ask("resume_sub_batches") == "sub_batch_checkpoints"
+    )
     return replace(
         shard,
         fetched=shard.checkpoint,
@@ -277,10 +293,12 @@ def _rewound(draft: Draft, shard: Shard) -> Shard:
         iterator=None,
         end_reached=False,
         troubles=0,
-        lanes=tuple(
-            Lane(index=i, checkpoint=shard.lanes[i].checkpoint, skip_to=shard.lanes[i].checkpoint)
+        sub_batches=tuple(
+            SubBatch(
+                index=i, checkpoint=shard.sub_batches[i].checkpoint, skip_to=shard.sub_batches[i].checkpoint
+            )
             if skip
-            else Lane(index=i, checkpoint=shard.checkpoint)
+            else SubBatch(index=i, checkpoint=shard.checkpoint)
             for i in range(factor)
         ),
     )
@@ -295,7 +313,7 @@ def retake_latest(draft: Draft) -> None:
 
 
 def restart(draft: Draft) -> None:
-    """Begin to read again, at once."""
+    """Start reading again, at once."""
     for shard in tuple(draft.shards.values()):
         if shard.phase == "active":
             draft.shards[shard.shard_id] = replace(shard, next_fetch_ms=draft.now_ms)

@@ -28,13 +28,13 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def service_of(operation: str) -> str:
-    """Tell the service by the operation."""
+    """Return the service that an operation belongs to."""
     dynamodb = operation in _ITEM_OPERATIONS or operation in _TABLE_OPERATIONS or operation.endswith("Items")
     return "dynamodb" if dynamodb or operation.startswith("Batch") else "kinesis"
 
 
 def error(fault: str, service: str, operation: str, body: bytes) -> AwsError:
-    """Make the error answer of a fault."""
+    """Return the error answer of a fault."""
     dynamodb = service == "dynamodb"
     if fault == "throttle_transaction":
         others: list[dict[str, str]] = [{"Code": "None"}] * (entry_count(operation, body) - 1)
@@ -53,7 +53,7 @@ def error(fault: str, service: str, operation: str, body: bytes) -> AwsError:
 
 
 def cancelled(reasons: Sequence[Mapping[str, object]]) -> AwsError:
-    """Make the error of a transaction refused for these reasons, one for each of its actions."""
+    """Return the error of a transaction refused for these reasons, one for each of its actions."""
     codes = ", ".join(str(reason["Code"]) for reason in reasons)
     message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
     code = "TransactionCanceledException"
@@ -61,7 +61,7 @@ def cancelled(reasons: Sequence[Mapping[str, object]]) -> AwsError:
 
 
 def conflict(operation: str, body: bytes, picked: Sequence[int]) -> AwsError:
-    """Make the error of an action on an item that another transaction holds."""
+    """Return the error of an action on an item that another transaction holds."""
     if operation != "TransactWriteItems":
         text = "Transaction is ongoing for the item"
         return failure("TransactionConflictException", text, prefix=_DYNAMODB)

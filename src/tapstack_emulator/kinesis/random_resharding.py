@@ -126,7 +126,7 @@ class Resharder:
 
 
 def _span(shard: dict[str, Any]) -> int:
-    """Tell how many hash keys a shard has."""
+    """Return how many hash keys a shard has."""
     span = shard["HashKeyRange"]
     return int(span["EndingHashKey"]) - int(span["StartingHashKey"]) + 1
 

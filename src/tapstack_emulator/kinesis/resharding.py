@@ -174,7 +174,7 @@ class Resharding:
         return stream
 
     def _changing(self, stream: Stream) -> int:
-        """Make the stream UPDATING for a while; return the present."""
+        """Set the stream to UPDATING for a while; return the present."""
         now_ms = self.clock.now_ms()
         stream.expire(now_ms)
         stream.change(now_ms, self._transition_ms)

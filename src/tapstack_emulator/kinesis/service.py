@@ -102,7 +102,7 @@ class MemoryKinesis(ShardReading, Resharding):
     # What checkers and set-ups use instead of the wire.
 
     def create_stream(self, name: str, shard_count: int = 1) -> None:
-        """Make a stream of `shard_count` shards of equal range.
+        """Create a stream of `shard_count` shards of equal range.
 
         Raises
         ------

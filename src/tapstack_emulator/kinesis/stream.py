@@ -61,7 +61,7 @@ class Stream:
         }
 
     def change(self, now_ms: int, duration_ms: int) -> None:
-        """Be CREATING or UPDATING for this long."""
+        """Enter CREATING or UPDATING for this long."""
         self._ready_ms = now_ms + duration_ms
         self.status(now_ms)
 

@@ -28,7 +28,7 @@ ResultKind = Literal["success", "function_error", "throttled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvokeResult:
+class InvokeResponse:
     """What an invocation came to.
 
     Parameters
@@ -75,7 +75,7 @@ class ExecutionEnvironment:
         self._killed = False
         self._request_id = ""
         self._worker_answer: asyncio.Future[Answer] | None = None
-        self._result: asyncio.Future[InvokeResult] | None = None
+        self._result: asyncio.Future[InvokeResponse] | None = None
 
     @property
     def usable(self) -> bool:
@@ -87,12 +87,12 @@ class ExecutionEnvironment:
         """Process id, once started."""
         return None if self._child is None else self._child.pid
 
-    async def start(self) -> InvokeResult | None:
+    async def start(self) -> InvokeResponse | None:
         """Start the process and wait until it asks for work.
 
         Returns
         -------
-        InvokeResult or None
+        InvokeResponse or None
             Why it did not; None if it did.
         """
         await self._api.listen()
@@ -114,7 +114,7 @@ class ExecutionEnvironment:
         if self._api.started.done():
             payload = self._api.started.result()
             self._started = payload is None
-            return None if payload is None else InvokeResult(kind="function_error", payload=payload)
+            return None if payload is None else InvokeResponse(kind="function_error", payload=payload)
         request_id = str(uuid.uuid4())
         if child.ended.done():
             return _exit_error(request_id, child.ended.result())
@@ -122,7 +122,7 @@ class ExecutionEnvironment:
 
     async def invoke(
         self, payload: bytes, *, trace_id: str, cut_short_s: float | None = None
-    ) -> tuple[InvokeResult, bool]:
+    ) -> tuple[InvokeResponse, bool]:
         """Run one invocation.
 
         Parameters
@@ -191,7 +191,7 @@ class ExecutionEnvironment:
         if not answer.cancelled():
             verdict, body = answer.result()
             kind: ResultKind = "success" if verdict == "response" else "function_error"
-            self._settle(InvokeResult(kind=kind, payload=body))
+            self._settle(InvokeResponse(kind=kind, payload=body))
 
     def _on_exit(self, ended: asyncio.Future[int]) -> None:
         if ended.cancelled():
@@ -203,12 +203,12 @@ class ExecutionEnvironment:
     def _on_timeout(self) -> None:
         self._settle(_timeout_error(self._request_id, self._config.timeout_s))
 
-    def _settle(self, result: InvokeResult) -> None:
+    def _settle(self, result: InvokeResponse) -> None:
         if self._result is not None and not self._result.done():
             self._result.set_result(result)
 
 
-def _exit_error(request_id: str, exit_code: int) -> InvokeResult:
+def _exit_error(request_id: str, exit_code: int) -> InvokeResponse:
     if exit_code > 0:
         reason = f"Runtime exited with error: exit status {exit_code}"
     elif exit_code < 0:
@@ -227,12 +227,12 @@ _SIGNAL_WORDS = {
 }
 
 
-def _timeout_error(request_id: str, limit_s: float) -> InvokeResult:
+def _timeout_error(request_id: str, limit_s: float) -> InvokeResponse:
     return _error(
         "Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {limit_s:.2f} seconds"
     )
 
 
-def _error(error_type: str, message: str) -> InvokeResult:
+def _error(error_type: str, message: str) -> InvokeResponse:
     body = {"errorType": error_type, "errorMessage": message}
-    return InvokeResult(kind="function_error", payload=msgspec.json.encode(body))
+    return InvokeResponse(kind="function_error", payload=msgspec.json.encode(body))

@@ -18,22 +18,22 @@ from pathlib import Path
 from typing import IO, Literal, Self
 
 from tapstack_emulator.lambda_host.config import FunctionConfig
-from tapstack_emulator.lambda_host.environment import ExecutionEnvironment, InvokeResult
+from tapstack_emulator.lambda_host.environment import ExecutionEnvironment, InvokeResponse
 from tapstack_emulator.lambda_host.runtime_api import PAYLOAD_BYTES_MAX
 from tapstack_emulator.processes import child_process
 
-__all__ = ["FunctionConfig", "InvokeFault", "InvokeResult", "LambdaFunction"]
+__all__ = ["FunctionConfig", "InvokeFault", "InvokeResponse", "LambdaFunction"]
 
 STOP_PATIENCE_S = 1.0  # workers hold nothing that needs longer
 
 # TooManyRequestsException of https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-_THROTTLED = InvokeResult(
+_THROTTLED = InvokeResponse(
     kind="throttled", payload=b'{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}'
 )
-_LOST = InvokeResult(
+_LOST = InvokeResponse(
     kind="function_error", payload=b'{"errorType":"ServiceException","errorMessage":"The response was lost."}'
 )
-_STOPPED = InvokeResult(
+_STOPPED = InvokeResponse(
     kind="function_error", payload=b'{"errorType":"ServiceException","errorMessage":"The host is stopping."}'
 )
 
@@ -91,7 +91,7 @@ class LambdaFunction:
         self._on_death = on_death
         self.cold_start_count = 0
         self.access_key_ids: set[str] = set()  # of every worker there ever was
-        self.start_failure: InvokeResult | None = None  # of the latest start
+        self.start_failure: InvokeResponse | None = None  # of the latest start
         self._log: IO[bytes] | None = None
         self._stopped = False
         self._size = config.workers
@@ -186,7 +186,7 @@ class LambdaFunction:
 
     async def invoke(
         self, payload: bytes, *, trace_id: str = "", fault: InvokeFault | None = None
-    ) -> InvokeResult:
+    ) -> InvokeResponse:
         """Invoke the function (RequestResponse), waiting for a free worker.
 
         Parameters
@@ -200,7 +200,7 @@ class LambdaFunction:
 
         Returns
         -------
-        InvokeResult
+        InvokeResponse
             What AWS would answer.
 
         Raises
@@ -250,8 +250,8 @@ class LambdaFunction:
         self._seats.remove(seat)
         self._discard(seat)
 
-    async def _ready(self, seat: _Seat) -> InvokeResult | None:
-        """Give the seat a running environment; the error if it cannot be started."""
+    async def _ready(self, seat: _Seat) -> InvokeResponse | None:
+        """Start an environment for the seat if it has none; return the error if it cannot be started."""
         if seat.environment is not None:
             if seat.environment.usable:
                 return None
@@ -270,7 +270,7 @@ class LambdaFunction:
 
     async def _run(
         self, seat: _Seat, payload: bytes, trace_id: str, fault: InvokeFault | None
-    ) -> InvokeResult:
+    ) -> InvokeResponse:
         environment = seat.environment
         if environment is None:
             raise AssertionError("a ready seat has an environment")
@@ -307,5 +307,5 @@ class LambdaFunction:
 
 
 def new_trace_id() -> str:
-    """Make an X-Ray trace header as Lambda and the load balancer make it."""
+    """Return a new X-Ray trace header, as Lambda and the load balancer write it."""
     return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"

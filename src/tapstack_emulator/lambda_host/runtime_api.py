@@ -81,7 +81,7 @@ class RuntimeApi:
         await self._web.shutdown(timeout=_CLOSE_PATIENCE_S)
 
     def hand_over(self, invocation: Invocation) -> asyncio.Future[Answer]:
-        """Give the worker its next invocation.
+        """Answer the worker with its next invocation.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
 
 from tapstack_emulator.lambda_host.config import ACCOUNT_ID, REGION
-from tapstack_emulator.lambda_host.host import InvokeResult, new_trace_id
+from tapstack_emulator.lambda_host.host import InvokeResponse, new_trace_id
 from tapstack_emulator.load_balancer.wire import (
     REQUEST_BODY_BYTES_MAX,
     Answer,
@@ -72,7 +72,7 @@ class _Server(web.Server):
 class Invoke(Protocol):
     """How the load balancer invokes a function."""
 
-    async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResult:
+    async def __call__(self, payload: bytes, *, trace_id: str = "") -> InvokeResponse:
         """Invoke and wait for the result."""
         ...
 
@@ -324,7 +324,7 @@ class LoadBalancer:
             await asyncio.sleep(group.health_interval_s)
 
 
-def judge(result: InvokeResult) -> Answer:
+def judge(result: InvokeResponse) -> Answer:
     """Make the client's answer of an invocation.
 
     A function's error, its timeout, its throttling and a malformed or too large response are all 502

@@ -57,7 +57,7 @@ class ServiceServer:
         return self._exchange.calls
 
     async def __aenter__(self) -> Self:
-        """Begin to listen.
+        """Start listening.
 
         Raises
         ------

@@ -80,14 +80,14 @@ class Mappings:
             if mapping is not None and mapping.state.shards:
                 shard = mapping.state.shards[actor.random.choice(list(mapping.state.shards))]
                 horizon_ms = self._aws.kernel.now_ms - RETENTION_H * 3_600_000
-                lanes = [
-                    lane.index
-                    for lane in shard.lanes
-                    if lane.acknowledged and lane.acknowledged[0].arrival_ms > horizon_ms
+                sub_batches = [
+                    sub_batch.index
+                    for sub_batch in shard.sub_batches
+                    if sub_batch.acknowledged and sub_batch.acknowledged[0].arrival_ms > horizon_ms
                 ]
-                if lanes and mapping.state.status == "Enabled":
-                    lane = actor.random.choice(lanes)
-                    mapping.feed(Redeliver(self._aws.kernel.now_ms, shard.shard_id, lane))
+                if sub_batches and mapping.state.status == "Enabled":
+                    sub_batch = actor.random.choice(sub_batches)
+                    mapping.feed(Redeliver(self._aws.kernel.now_ms, shard.shard_id, sub_batch))
                     self._aws.faults.count("E4")
             self._aws.kernel.sleep(actor.random.randrange(1_500_000))
 

@@ -240,7 +240,7 @@ class Driver:
 
     def checkpoints(self, shard_id: str = SHARD) -> list[str]:
         moves = self.of(CheckpointMoved)
-        return [m.sequence_number for m in moves if m.shard_id == shard_id and m.lane is None]
+        return [m.sequence_number for m in moves if m.shard_id == shard_id and m.sub_batch is None]
 
     def metric(self, name: str) -> int:
         return sum(metric.value for metric in self.of(EmitMetric) if metric.name == name)

@@ -78,7 +78,7 @@ def test_with_a_factor_several_batches_are_out_and_each_key_stays_in_order() -> 
     by_key = {f"user-{i}": [driver.put(key=f"user-{i}") for _ in range(3)] for i in range(20)}
     driver.run_until(Fetch)
     driver.answer(driver.of(Fetch)[0])
-    assert len({invoke.lane for invoke in driver.of(Invoke)}) == len(driver.of(Invoke)) > 3
+    assert len({invoke.sub_batch for invoke in driver.of(Invoke)}) == len(driver.of(Invoke)) > 3
     driver.run()
     delivered: dict[str, list[str]] = {}
     for invoke in driver.of(Invoke):

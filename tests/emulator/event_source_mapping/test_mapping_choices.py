@@ -136,11 +136,13 @@ def test_oversize_record(answer: str, invocations: int) -> None:
 
 
 @pytest.mark.parametrize(("answer", "goes_on"), [("only_itself", True), ("whole_shard", False)])
-def test_failing_lane(answer: str, goes_on: bool) -> None:
+def test_failing_sub_batch(answer: str, goes_on: bool) -> None:
     driver = Driver(
-        config(batch_size=1, parallelization_factor=2), choices=answering(failing_lane=answer), pacing=PACING
+        config(batch_size=1, parallelization_factor=2),
+        choices=answering(failing_sub_batch=answer),
+        pacing=PACING,
     )
-    keys = ("a", "b") if lane_of("a") != lane_of("b") else ("a", "d")
+    keys = ("a", "b") if sub_batch_of("a") != sub_batch_of("b") else ("a", "d")
     driver.put(key=keys[0])
     driver.run(fail, for_ms=1_000)
     other = driver.put(key=keys[1])
@@ -150,10 +152,10 @@ def test_failing_lane(answer: str, goes_on: bool) -> None:
     assert driver.checkpoint() == other
 
 
-def lane_of(key: str) -> int:
+def sub_batch_of(key: str) -> int:
     driver = Driver(config(parallelization_factor=2))
     driver.put(key=key)
-    return driver.run_until(Invoke).lane
+    return driver.run_until(Invoke).sub_batch
 
 
 @pytest.mark.parametrize(("answer", "invocations"), [("await", 1), ("abandon", 2)])
@@ -169,12 +171,14 @@ def test_in_flight_on_stop(answer: str, invocations: int) -> None:
     assert len(driver.invocations()) == invocations
 
 
-@pytest.mark.parametrize(("answer", "again"), [("shard_checkpoint", True), ("lane_checkpoints", False)])
-def test_resume_lanes(answer: str, again: bool) -> None:
+@pytest.mark.parametrize(("answer", "again"), [("shard_checkpoint", True), ("sub_batch_checkpoints", False)])
+def test_resume_sub_batches(answer: str, again: bool) -> None:
     driver = Driver(
-        config(batch_size=1, parallelization_factor=2), choices=answering(resume_lanes=answer), pacing=PACING
+        config(batch_size=1, parallelization_factor=2),
+        choices=answering(resume_sub_batches=answer),
+        pacing=PACING,
     )
-    bad, good = ("a", "b") if lane_of("a") != lane_of("b") else ("a", "d")
+    bad, good = ("a", "b") if sub_batch_of("a") != sub_batch_of("b") else ("a", "d")
     stuck = driver.put(key=bad)
     ahead = driver.put(key=good)
     driver.run(lambda invoke: fail(invoke) if stuck in numbers(invoke) else succeed(invoke), for_ms=1_000)

@@ -40,6 +40,18 @@ class InOrder(SeededChoices):
         return options[0] if name == "bisect_order" else answer
 
 
+class AfterProgress(SeededChoices):
+    """Any answer, but always the same one to what progress does to attempts that were used up before it."""
+
+    def __init__(self, seed: int, answer: str) -> None:
+        super().__init__(seed)
+        self._answer = answer
+
+    def pick(self, name: str, options: Any) -> str:
+        answer = super().pick(name, options)
+        return self._answer if name == "progress_attempts" else answer
+
+
 class MappingUnderFire(RuleBasedStateMachine):
     """With retries -1 and age -1 no record is ever skipped."""
 
@@ -167,9 +179,9 @@ class MappingUnderFire(RuleBasedStateMachine):
             if shard.checkpoint is not None:
                 passed = self.up_to(name, shard.checkpoint)
                 assert self.acknowledged.issuperset(passed)
-            for lane in shard.lanes:
-                if lane.checkpoint is not None:
-                    own = self.up_to(name, lane.checkpoint, lane.index, len(shard.lanes))
+            for sub_batch in shard.sub_batches:
+                if sub_batch.checkpoint is not None:
+                    own = self.up_to(name, sub_batch.checkpoint, sub_batch.index, len(shard.sub_batches))
                     assert self.acknowledged.issuperset(own)
 
     @invariant()
@@ -196,18 +208,18 @@ class MappingUnderFire(RuleBasedStateMachine):
         for parent in shard.parents:
             assert self.acknowledged.issuperset(r.sequence_number for r in self.driver.shards[parent].records)
         keys = {record.partition_key for record in invoke.records}
-        lanes = len(self.driver.state.shards[invoke.shard_id].lanes)
+        sub_batches = len(self.driver.state.shards[invoke.shard_id].sub_batches)
         for record in shard.records:
             before = int(record.sequence_number) < int(batch[0])
-            if before and (lanes == 1 or record.partition_key in keys):
+            if before and (sub_batches == 1 or record.partition_key in keys):
                 assert record.sequence_number in self.acknowledged
 
-    def up_to(self, shard_id: str, checkpoint: str, lane: int = 0, lanes: int = 1) -> list[str]:
+    def up_to(self, shard_id: str, checkpoint: str, sub_batch: int = 0, sub_batches: int = 1) -> list[str]:
         return [
             record.sequence_number
             for record in self.driver.shards[shard_id].records
             if int(record.sequence_number) <= int(checkpoint)
-            and crc32(record.partition_key.encode()) % lanes == lane
+            and crc32(record.partition_key.encode()) % sub_batches == sub_batch
         ]
 
     def teardown(self) -> None:
@@ -244,38 +256,46 @@ TestMappingUnderFire = MappingUnderFire.TestCase
     reports=st.booleans(),
     throttles=st.sets(st.integers(0, 30), max_size=10),
     seed=st.integers(0, 2**32),
+    after_progress=st.sampled_from(["reset", "kept"]),
 )
 @settings(max_examples=60, deadline=None)
 def test_no_record_is_tried_more_often_than_its_retries_allow(
-    retries: int, batch_size: int, poisoned: set[int], reports: bool, throttles: set[int], seed: int
+    retries: int,
+    batch_size: int,
+    poisoned: set[int],
+    reports: bool,
+    throttles: set[int],
+    seed: int,
+    after_progress: str,
 ) -> None:
     driver = Driver(
         config(batch_size=batch_size, retry_attempts_max=retries, report_batch_item_failures=reports),
         pacing=Pacing(backoff_ms=10, backoff_max_ms=10),
-        choices=SeededChoices(seed),
+        choices=AfterProgress(seed, after_progress),
     )
     written = driver.put_many(12)
     bad = {written[index] for index in poisoned}
     tries: dict[str, int] = dict.fromkeys(written, 0)
-    beside_progress: dict[str, int] = dict.fromkeys(written, 0)  # those that used up no attempt of the rest
+    used_up: dict[str, int] = dict.fromkeys(written, 0)
     calls = iter(range(10_000))
 
     def respond(invoke: Invoke) -> InvokeResult:
         if next(calls) in throttles:
             return InvokeResult.throttled()
+        found = [number for number in numbers(invoke) if number in bad]
+        first = numbers(invoke).index(found[0]) if reports and found else 0
         for number in numbers(invoke):
             tries[number] += 1
-        found = [number for number in numbers(invoke) if number in bad]
-        if reports and found and found[0] != numbers(invoke)[0]:
-            for number in numbers(invoke)[numbers(invoke).index(found[0]) :]:
-                beside_progress[number] += 1
+            if not first:
+                used_up[number] += 1
+            elif after_progress == "reset":
+                used_up[number] = 0
         if found:
             return failing_items(*found) if reports else InvokeResult.failed()
         return InvokeResult.success()
 
     driver.run(respond, for_ms=600_000)
     skipped = {number for _, group in driver.skipped() for number in group}
-    used_up = {number: tries[number] - beside_progress[number] for number in written}
     assert max(used_up.values()) <= 1 + retries
     assert bad <= skipped
     assert all(tries[number] >= 1 for number in written)

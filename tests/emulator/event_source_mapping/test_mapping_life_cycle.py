@@ -76,7 +76,7 @@ def test_an_update_changes_the_factor_and_resumes_at_the_checkpoint() -> None:
     driver.send(Update(driver.now_ms, config(parallelization_factor=10, starting_position="LATEST")))
     driver.put_many(3, key="a")
     driver.run()
-    assert len(driver.state.shards[SHARD].lanes) == 10
+    assert len(driver.state.shards[SHARD].sub_batches) == 10
     assert driver.state.config.starting_position == "TRIM_HORIZON"  # only at creation
     assert len(driver.invocations()) == 2
     assert driver.invocations()[0] == written

@@ -140,6 +140,11 @@ DELTAS: dict[str, tuple[dict[str, Any], Counters, Counters]] = {
     # event, the user's share, the first item's share
     "a view": ({}, {VIEW: 1}, {VIEW: 1}),
     "a view with a price is no purchase": ({"value": 5}, {VIEW: 1}, {VIEW: 1}),
+    "a view of an item with a price is none either": (
+        {"items": [{"item_id": "a", "price": 2.5, "quantity": 3}], "currency": "EUR"},
+        {VIEW: 1},
+        {VIEW: 1},
+    ),
     "a purchase of one": (
         {"event_type": "purchase", "items": [{"item_id": "a", "price": 2.5}], "currency": "EUR"},
         {PURCHASE: 1, "EUR": 2_500_000},

@@ -18,8 +18,7 @@ from tapstack_simulation.faults import FAULTS, UNSUPPORTED
 from tapstack_simulation.plan import Plan
 from tapstack_simulation.run import Outcome, simulate
 
-BLOCK_SEEDS_MAX = 20  # simulated by a process at a time
-BLOCKS_MIN = 40  # so that progress is seen to be made
+BLOCK_SEEDS = 4  # simulated by a process at a time: some hundreds of milliseconds
 PROGRESS_EVERY_S = 0.5
 FAILURES_KEPT_MAX = 20
 
@@ -172,7 +171,7 @@ def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
     if jobs == 1:
         yield from ([simulate(plan)] for plan in plans)
         return
-    size = max(1, min(BLOCK_SEEDS_MAX, len(plans) // BLOCKS_MIN))
+    size = min(BLOCK_SEEDS, -(-len(plans) // jobs))
     blocks = [plans[start : start + size] for start in range(0, len(plans), size)]
     # Not forked: the child must not depend on what this process has loaded or is holding.
     context = multiprocessing.get_context("spawn")

@@ -7,7 +7,6 @@ pairs depend on the order in which a user's events are counted, so the order has
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from tapstack_simulation.checking.facts import CODES, Fact, Part, count
@@ -31,11 +30,11 @@ class Pair(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A part, the second it is counted at, and when its record arrived."""
+    """A part, the millisecond it is counted at, and when its record arrived."""
 
     fact: Fact
     part: Part
-    at_s: int
+    at_ms: int
     arrived_s: int
 
 
@@ -53,7 +52,8 @@ def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
 
 
 def _take(state: Any, turn: Turn) -> list[Pair]:
-    fact, part, at_s, _ = turn
+    fact, part, at_ms, _ = turn
+    at_s, ms = divmod(at_ms, 1_000)
     event = fact.event
     _, profile, counters, recent, visits, *_ = state
     visit = _visit(visits, at_s, event.get("session_id"))
@@ -62,7 +62,6 @@ def _take(state: Any, turn: Turn) -> list[Pair]:
         _describe(profile, event, at_s)
     kind = event["event_type"]
     if kind != "item_list_view":
-        ms = datetime.fromisoformat(event["occurred_at"]).microsecond // 1000
         recent += [[at_s, CODES[kind], item_id, ms] for item_id in part.item_ids]
         recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
         del recent[RECENT_MAX:]

@@ -98,7 +98,7 @@ class Checker:
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
-        fact, counted_s, born_s = read_event(data)
+        fact, counted_ms, born_s = read_event(data)
         name = fact.parts[0].name
         wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
         if wrong or key != fact.pk[2:]:
@@ -109,7 +109,7 @@ class Checker:
             waiting.update((part.name, (fact, part)) for part in fact.parts)
         known.arrivals_s.append(now_ms // 1000)
         known.ages_s.append(now_ms // 1000 - born_s)
-        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_s)
+        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_ms)
 
     def acknowledged(self, pk: str, name: Name) -> None:
         """Note that a client was told that its event is safe (invariant 4)."""
@@ -218,12 +218,12 @@ class Checker:
             for index, part in enumerate(fact.parts):
                 if index == 0 and record.age_s > self.promises.age_max_s:
                     continue  # LATE; parts that a row expects follow the first, however old they are
-                here = AtHand(position, index, record.counted_s, record.arrived_s)
+                here = AtHand(position, index, record.counted_ms, record.arrived_s)
                 first = found.setdefault((fact.pk, part.name), here)
-                differs = (first.at_s, first.arrived_s) != (here.at_s, here.arrived_s)
+                differs = (first.at_ms, first.arrived_s) != (here.at_ms, here.arrived_s)
                 if differs and len(fact.parts) > 1:
                     # An earlier copy may have been LATE for want of room for its further parts.
-                    found[fact.pk, part.name] = first._replace(at_s=None)
+                    found[fact.pk, part.name] = first._replace(at_ms=None)
         return found
 
     def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:

@@ -107,7 +107,7 @@ def _check_windows(change: Change, turns: list[Turn]) -> None:
     for position, (name, length_s, kept) in enumerate(WINDOWS):
         wanted = {number: {**amounts} for number, amounts in before[0][1][position].items()}
         for turn in turns:
-            number = turn.at_s // length_s
+            number = turn.at_ms // 1000 // length_s
             if number in wanted or number <= (turn.arrived_s + AHEAD_MAX_S) // length_s:
                 amounts = named(turn.part.items[change.key[0][2:]], [after[0][0]])
                 merge(wanted.setdefault(number, {}), amounts)

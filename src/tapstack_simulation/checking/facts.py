@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from math import floor
 from typing import Any, NamedTuple
 
 import msgspec
@@ -113,14 +112,14 @@ class Reading(NamedTuple):
     ----------
     fact
         The event.
-    counted_s
-        The second it is counted at.
+    counted_ms
+        The moment it is counted at, Unix milliseconds.
     born_s
         The earliest moment anybody's clock gives it: its client's, if it said one, and the collector's.
     """
 
     fact: Fact
-    counted_s: int
+    counted_ms: int
     born_s: int
 
 
@@ -130,10 +129,9 @@ def read_event(data: bytes) -> Reading:
     counted_ms = _milliseconds(event["occurred_at"])
     skew_ms = event.get("clock_skew_ms")
     client_ms = 0 if skew_ms is None else max(counted_ms - skew_ms, 1)
-    seconds = floor(datetime.fromisoformat(event["occurred_at"]).timestamp())
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
     born_s = min(client_ms // 1000, received_s) if client_ms else received_s
-    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms, event), seconds, born_s)
+    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms, event), counted_ms, born_s)
 
 
 def _milliseconds(text: str) -> int:

@@ -38,18 +38,18 @@ class Stored:
         When it arrived.
     age_s
         How old its event was then.
-    counted_s
-        The second its event is counted at by its account.
+    counted_ms
+        The moment its event is counted at by its account, Unix milliseconds.
     """
 
-    __slots__ = ("age_s", "arrived_s", "counted_s", "data", "fact", "late", "quarantined", "skipped")
+    __slots__ = ("age_s", "arrived_s", "counted_ms", "data", "fact", "late", "quarantined", "skipped")
 
     def __init__(
-        self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0, counted_s: int = 0
+        self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0, counted_ms: int = 0
     ) -> None:
         self.fact = fact
         self.age_s = age_s
-        self.counted_s = counted_s
+        self.counted_ms = counted_ms
         self.data = data
         self.arrived_s = arrived_s
         self.late: set[int] = set()

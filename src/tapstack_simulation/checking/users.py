@@ -33,15 +33,16 @@ class AtHand(NamedTuple):
     ----------
     position, part
         Of its record in the batch, and the part's in its event.
-    at_s
-        The second it is counted at; None if it is not known which of several copies was counted.
+    at_ms
+        The moment it is counted at, Unix milliseconds; None if it is not known which of several copies was
+        counted.
     arrived_s
         When its record arrived at the stream.
     """
 
     position: int
     part: int
-    at_s: int | None
+    at_ms: int | None
     arrived_s: int
 
 
@@ -146,7 +147,7 @@ def _explain(change: Change, counted: list[Counting], turns: Turns) -> Way:
         placed.append((turn, fact, part))
     placed.sort(key=lambda entry: entry[0][:2])
     ordered = [
-        Turn(fact, part, turn.at_s, turn.arrived_s) for turn, fact, part in placed if turn.at_s is not None
+        Turn(fact, part, turn.at_ms, turn.arrived_s) for turn, fact, part in placed if turn.at_ms is not None
     ]
     if len(ordered) < len(placed):
         return Way(pk, counted, None, None)

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tapstack_simulation.checking.behaviour import BOUGHT
+from tapstack_simulation.checking.behaviour import BOUGHT, Turn, refold
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.contents import misquoted
 from tapstack_simulation.checking.derived import misfit
-from tapstack_simulation.checking.facts import lane_of, native_name, opaque_name
-from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.checking.facts import lane_of, native_name, opaque_name, read_event
+from tapstack_simulation.checking.rows import EMPTY_USER, Violation
 from tapstack_simulation.checking.stored import Promises
 
 DAY_S = 86_400
@@ -356,3 +356,10 @@ def test_an_event_that_was_counted_and_whose_row_ttl_deleted_may_be_late() -> No
     made = after_one()
     made.deleted(*USER)
     made.kept("late", *late_copy(made, 0, "200"), 1)
+
+
+def test_recent_items_have_the_milliseconds_of_the_copy_that_is_counted() -> None:
+    fact = read_event(body(0)).fact
+    state = copy.deepcopy(EMPTY_USER)
+    refold(state, [Turn(fact, fact.parts[0], NOW_S * 1000 + 676, NOW_S)])
+    assert state[3] == [[NOW_S, 1, "p", 676]]

@@ -5,7 +5,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 
 help: ## list the targets
@@ -13,19 +12,19 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv with the locked dependencies
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements-uv.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tapstack needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(READY) ## run the whole pipeline on this machine for about a minute
 	$(BIN)/tapstack local --exit $(ARGS)
 
 test: $(READY) ## run the tests (the stack's own are `make infra-test`)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/infrastructure --ignore=tests/least_privilege $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/infrastructure --ignore=tests/least_privilege --ignore=tests/wheel $(ARGS)
 
 check: $(READY) ## lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -38,7 +37,9 @@ bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes ha
 
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --all-extras --group dev --group bench --group mutation pyproject.toml -o requirements.lock
+	  --all-extras --group dev --group bench --group mutation --group build pyproject.toml -o requirements.lock
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
+	  - -o requirements-uv.lock
 
 -include tests/infrastructure/infra.mk
 -include tests/simulation/simulation.mk

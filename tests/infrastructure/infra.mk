@@ -3,13 +3,12 @@
 
 INFRA_VENV := .venv-infra
 INFRA_BIN := $(INFRA_VENV)/bin
-INFRA_UV_VERSION := 0.13.9
 INFRA_READY := $(INFRA_VENV)/.ready
 PYTHON ?= python3
 
-$(INFRA_READY): tests/infrastructure/requirements.lock
+$(INFRA_READY): requirements-uv.lock tests/infrastructure/requirements.lock
 	$(PYTHON) -m venv --clear $(INFRA_VENV)
-	$(INFRA_BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(INFRA_UV_VERSION)
+	$(INFRA_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	$(INFRA_BIN)/uv pip install --quiet --python $(INFRA_BIN)/python --require-hashes -r tests/infrastructure/requirements.lock
 	@touch $@
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 
+EXTRAS = frozenset(
+    {"aiohttp", "awslambdaric", "boto3", "cbor2", "click", "greenlet", "h2", "ministack", "rich"}
+)
+
 
 def main() -> None:
-    """Run the command line, or say what to install for it."""
+    """Run the command line; name the extra to install if a package of it is missing."""
     try:
         from tapstack.cli._main import main as run
+
+        run()
     except ModuleNotFoundError as error:
-        if error.name != "click":
+        if error.name not in EXTRAS:
             raise
-        sys.exit("tapstack: the command line needs more packages: pip install 'tapstack[local]'")
-    run()
+        sys.exit(f"tapstack: {error.name} is not installed: pip install 'tapstack[local]'")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
 """The command line: a person's mistake is one clear line and exit code 2."""
 
+import re
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+import tapstack.cli
+from tapstack.cli.__main__ import EXTRAS
 from tapstack.cli._main import call, cli
 
 RATE = "expected events a minute, at least 1, or 'max'"
@@ -136,3 +141,91 @@ def test_help_has_examples_and_exit_codes():
 def test_without_a_command_the_help_is_shown(capsys):
     assert call([]) == 2
     assert "local" in capsys.readouterr().err
+
+
+def run_as_a_program(program):
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        pytest.param("click", ["--help"], id="click"),
+        pytest.param("aiohttp", ["local"], id="local"),
+        pytest.param("rich", ["local"], id="local, rich"),
+        pytest.param("greenlet", ["simulate"], id="simulate"),
+        pytest.param("boto3", ["bootstrap"], id="bootstrap"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_one_line(package, arguments):
+    program = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == {package!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = ["tapstack", *{arguments!r}]
+from tapstack.cli.__main__ import main
+main()
+"""
+    done = run_as_a_program(program)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == f"tapstack: {package} is not installed: pip install 'tapstack[local]'\n"
+
+
+def test_the_packages_of_the_extras_are_those_of_pyproject():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    needed = {line for extra in project["optional-dependencies"].values() for line in extra}
+    assert {re.match("[a-z0-9]+", line)[0] for line in needed} - {"tapstack"} == EXTRAS
+
+
+@pytest.fixture
+def new_command(tmp_path, monkeypatch):
+    """Put one file beside the commands that are there."""
+    (tmp_path / "greet.py").write_text(
+        """
+import click
+
+@click.command("greet", short_help="Greet somebody.")
+@click.option("--name", required=True, help="Whom to greet.")
+def command(name):
+    click.echo(f"Hello, {name}!")
+    return 3
+"""
+    )
+    monkeypatch.setattr(tapstack.cli, "__path__", [*tapstack.cli.__path__, str(tmp_path)])
+    yield
+    sys.modules.pop("tapstack.cli.greet", None)
+    vars(tapstack.cli).pop("greet", None)
+
+
+@pytest.mark.usefixtures("new_command")
+def test_a_new_command_is_one_file(capsys):
+    assert call(["--help"]) == 0
+    assert "greet      Greet somebody." in capsys.readouterr().out
+    assert call(["greet", "--name", "Ada"]) == 3
+    assert capsys.readouterr().out == "Hello, Ada!\n"
+    assert call(["greet"]) == 2
+    assert capsys.readouterr().err == "tapstack: missing option '--name'; see 'tapstack greet --help'\n"
+
+
+@pytest.mark.parametrize("command", [None, *cli.list_commands(click.Context(cli))])
+def test_help_fits_80_columns_and_is_never_cut(command):
+    arguments = [command, "--help"] if command else ["--help"]
+    result = CliRunner().invoke(cli, arguments, terminal_width=80)
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
+    assert not re.search(r"\w\.\.\.$", result.output, re.MULTILINE)
+
+
+def test_each_command_has_one_line_of_its_own():
+    output = CliRunner().invoke(cli, ["--help"], terminal_width=80).output
+    lines = output.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == cli.list_commands(click.Context(cli))
+    assert all(line.endswith(".") for line in lines)

@@ -13,40 +13,53 @@ if TYPE_CHECKING:
 
 @click.command(
     "bootstrap",
+    short_help="Create the S3 bucket for Terraform's state.",
     epilog="""\b
 Examples:
-  tapstack bootstrap --dry-run                      say what would be done, and do nothing
-  tapstack bootstrap --region eu-west-1
-  tapstack bootstrap --bucket acme-terraform --key shop/production/terraform.tfstate
-  tapstack bootstrap --kms-key-id arn:aws:kms:us-east-1:123456789012:key/...
+  show what would be changed:
+    tapstack bootstrap --dry-run
+  in another region:
+    tapstack bootstrap --region eu-west-1
+  with names and a key of your own:
+    tapstack bootstrap --bucket acme-terraform --key shop/terraform.tfstate
+    tapstack bootstrap --kms-key-id arn:aws:kms:us-east-1:123456789012:key/...
 
-\b
-Exit codes: 0 everything is so, 1 AWS does not do its part, 2 a mistake in the command, credentials,
-permissions or a bucket that belongs to somebody else.""",
+Exit codes: 0 the bucket is as described; 1 AWS failed or did not answer; 2 a mistake in the command, missing
+credentials or permissions, or a bucket that belongs to another account.""",
 )
 @click.option("--bucket", default="", help="Name of the bucket.  [default: PREFIX-state-SUFFIX]")
-@click.option("--name-prefix", default="tapstack", show_default=True, help="First part of the bucket's name.")
-@click.option("--suffix", default="", help="Last part of the bucket's name.  [default: ACCOUNT-REGION]")
 @click.option(
-    "--key", default="tapstack/dev/terraform.tfstate", show_default=True, help="Key of the state's object."
+    "--name-prefix", default="tapstack", show_default=True, help="First part of the bucket's name, PREFIX."
+)
+@click.option(
+    "--suffix",
+    default="",
+    help="Last part of the bucket's name, SUFFIX.  [default: the account and the region]",
+)
+@click.option(
+    "--key", default="tapstack/dev/terraform.tfstate", show_default=True, help="Key of the state object."
 )
 @click.option(
     "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], default="us-east-1", show_default=True,
     show_envvar=True, help="Region of the bucket.",
 )  # fmt: skip
-@click.option("--kms-key-id", default="", help="ARN of a key for the state.  [default: Amazon S3's own]")
-@click.option("--endpoint-url", help="Where S3 and STS answer, if not at AWS.")
+@click.option(
+    "--kms-key-id",
+    default="",
+    help="ARN of a KMS key that encrypts the state.  [default: Amazon S3's own key]",
+)
+@click.option("--endpoint-url", help="Address of S3 and STS, if not AWS's own.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), default="backend.hcl", show_default=True,
-    help="The file for Terraform.",
+    help="Backend file to write, for terraform init.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Read only; say what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def command(*, as_json: bool, **options: Any) -> int:
-    """Make the bucket that holds Terraform's state, and write backend.hcl.
+    """Create the S3 bucket for Terraform's state, and write backend.hcl.
 
-    The bucket is versioned, encrypted, private and TLS only; old versions go after a while. Safe to run
-    again: what is right already stays as it is.
+    The bucket is versioned, encrypted and private, accepts TLS only, and deletes old versions after a while.
+    It is safe to run again: settings that are right already are left alone.
     """
     from tapstack.deploy import bootstrap as operation  # boto3 takes a third of a second
 

@@ -69,34 +69,37 @@ class Columns(click.ParamType[tuple[str, ...]]):
 
 @click.command(
     "local",
+    short_help="Run the whole pipeline on this machine and check every count.",
     epilog="""\b
 Examples:
-  tapstack local                                    about a minute of a shop; then try the API
-  tapstack local --events 20000 --rate max --exit   as fast as it goes
-  tapstack local --faults many --seed 7 --exit      with crashes, lost answers and throttling
-  tapstack local --input views.csv --map user_id=visitor --exit
-  zcat clicks.dat.gz | tapstack local --input - --columns session_id,timestamp,item_id,category
-  tapstack local --exit --json | jq .visible_ms
-  tapstack local --stack terraform --exit           the applied stack, from its state and its zips
+  a shop's traffic for about a minute, then try the API:
+    tapstack local
+  as fast as it goes:
+    tapstack local --events 20000 --rate max --exit
+  with crashes, lost responses and throttling:
+    tapstack local --faults many --seed 7 --exit
+  a recording:
+    tapstack local --input views.csv --map user_id=visitor --exit
+    zcat clicks.dat.gz | tapstack local --input - \\
+      --columns session_id,timestamp,item_id,category
+  the applied Terraform stack, from its state and its zips:
+    tapstack local --stack terraform --exit
 
-\b
-Recordings: CSV with , ; | or tabs, JSON lines or a JSON array, in UTF-8 or UTF-16, perhaps in gzip.
-Columns are recognised by usual names (user_id, visitorid, session_id, itemid, product_id, event, timestamp,
-eventdate, timeframe, ...) in any case; --map names others, for user_id, anonymous_id, session_id, item_id,
-items, event_type, occurred_at, date, offset_ms, price, quantity, value, currency, query, event_id. So are
-names of events (view_item, Product Added, AddToCart, ...). More: docs/reference/commands.md.
+Recordings are CSV with , ; | or tabs, JSON lines or a JSON array, in UTF-8 or UTF-16, plain or in gzip.
+Columns are recognised by their usual names (user_id, visitorid, itemid, product_id, event, timestamp, ...) in
+any case; --map names the others: user_id, anonymous_id, session_id, item_id, items, event_type, occurred_at,
+date, offset_ms, price, quantity, value, currency, query, event_id. Names of events (view_item, Product Added,
+...) are recognised too. More: docs/reference/commands.md.
 
-\b
-What it holds ends with it: there is no option to keep it.
+Nothing is kept: what a run stores is gone when the command ends.
 
-\b
-Exit codes: 0 everything was sent and counted exactly once, 1 not so, 2 a mistake in the command or in the
-recording, 130 after Ctrl-C before the end, 143 after SIGTERM.""",
+Exit codes: 0 everything was sent and counted exactly once; 1 it was not; 2 a mistake in the command or in the
+recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
 )
 @click.option(
     "--events",
     type=click.IntRange(1, EVENTS_MAX),
-    help="How many events.  [default: 10000; a whole recording]",
+    help="Number of events.  [default: 10000; a whole recording]",
 )
 @click.option("--rate", type=Rate(), default="10000", show_default=True, help="Events a minute, or 'max'.")
 @click.option(
@@ -105,56 +108,59 @@ recording, 130 after Ctrl-C before the end, 143 after SIGTERM.""",
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    help="Reproduces the traffic; where faults strike is up to timing.  [default: a random one]",
+    help="Repeats the same traffic; timing decides where faults strike.  [default: random]",
 )
 @click.option(
     "--input", "recording", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
-    help="Replay CSV or JSON, perhaps in gzip; - is standard input.",
+    help="Replay a recording, CSV or JSON; - is standard input.",
 )  # fmt: skip
 @click.option(
-    "--map", "mapped", type=Mapped(), multiple=True, help="Name a column of the recording; repeatable."
+    "--map", "mapped", type=Mapped(), multiple=True, help="The column that holds a field; repeatable."
 )
 @click.option(
     "--columns", type=Columns(), metavar="A,B,...",
-    help="The columns of CSV without a header, in their order.",
+    help="The columns of a CSV file without a header, in order.",
 )  # fmt: skip
 @click.option(
     "--skip-bad-rows", is_flag=True,
-    help="Skip and count rows that cannot be read; otherwise the first one is an error.",
+    help="Skip and count rows that cannot be read; without it the first one is an error.",
 )  # fmt: skip
 @click.option(
     "--faults", type=click.Choice(["none", "some", "many"]), default="none", show_default=True,
-    help="How much goes wrong.",
+    help="How many faults to inject.",
 )  # fmt: skip
 @click.option(
     "--reshard/--no-reshard", default=None,
-    help="Split and merge shards meanwhile.  [default: with faults some or many]",
+    help="Split and merge shards during the run.  [default: only with faults]",
 )  # fmt: skip
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=8080,
     show_default=True,
-    help="Of the API; 0: any free one.",
+    help="Port of the API; 0 is any free one.",
 )
-@click.option("--exit", "leave", is_flag=True, help="Leave when reconciled; otherwise the API stays up.")
+@click.option("--exit", "leave", is_flag=True, help="Exit after the check; without it the API stays up.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print exactly one JSON object; all else to standard error."
+    "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to standard error."
 )
-@click.option("--quiet", is_flag=True, help="Print the verdict only.")
+@click.option("--quiet", is_flag=True, help="Print only the verdict.")
 @click.option(
     "--stack", metavar="FILE",
-    help="Run an applied stack: the JSON of 'terraform show -json', or 'terraform' to ask lib/.",
+    help="Run an applied stack: the output of 'terraform show -json', or 'terraform' to run that in lib/.",
 )  # fmt: skip
 @click.option(
     "--packages",
     type=click.Path(path_type=Path),
     default="dist",
     show_default=True,
-    help="With --stack: the zips, built for this machine.",
+    help="With --stack: the folder of the zips, built for this machine.",
 )
 @click.option(
-    "--calls", type=click.Path(path_type=Path), metavar="FILE", help="Write the AWS calls as IAM sees them."
+    "--calls",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the AWS calls, with action and resource as IAM names them.",
 )
 def command(
     *,
@@ -176,10 +182,10 @@ def command(
     packages: Path,
     calls: Path | None,
 ) -> int:
-    """Run the whole pipeline on this machine and prove that it counted exactly.
+    """Run the whole pipeline on this machine and check every count.
 
     A generated clickstream goes over HTTP through the collector, Kinesis, the event source mapping and
-    the consumer into DynamoDB; then a checker compares the tables with what was sent.
+    the consumer into DynamoDB. At the end a checker compares the tables with what was sent.
     """
     for option, given in (("--map", mapped), ("--columns", columns), ("--skip-bad-rows", skip_bad_rows)):
         if given and recording is None:

@@ -10,20 +10,25 @@ import click
 
 @click.command(
     "package",
+    short_help="Build the zips of the Lambda functions.",
     epilog="""\b
 Examples:
-  tapstack package                                  dist/*.zip for arm64 and Python 3.13
-  tapstack package --arch x86_64 --python 3.12
-  tapstack package --json | jq -r '.packages[] | [.function, .sha256] | @tsv'
+  dist/*.zip for arm64 and Python 3.13:
+    tapstack package
+  for another platform:
+    tapstack package --arch x86_64 --python 3.12
+  a digest of each:
+    tapstack package --json | jq -r '.packages[] | .function, .sha256'
 
-\b
-Exit codes: 0 built, 1 the wheels could not be fetched, 2 a mistake in the command or in the sources.""",
+Exit codes: 0 built; 1 the wheels could not be fetched; 2 a mistake in the command or in the sources.""",
 )
 @click.option(
     "--arch", "architecture", type=click.Choice(["arm64", "x86_64"]), default="arm64", show_default=True,
-    help="Processor of the functions.",
+    help="Processor architecture of the functions.",
 )  # fmt: skip
-@click.option("--python", default="3.13", show_default=True, help="Python of the functions, from 3.11.")
+@click.option(
+    "--python", default="3.13", show_default=True, help="Python version of the functions, 3.11 or later."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -34,12 +39,13 @@ Exit codes: 0 built, 1 the wheels could not be fetched, 2 a mistake in the comma
 @click.option(
     "--root", type=click.Path(path_type=Path), default=".", show_default=True, help="The checkout to package."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def command(
     *, architecture: Literal["arm64", "x86_64"], python: str, output: Path, root: Path, as_json: bool
 ) -> int:
-    """Build the functions' zips: what each one imports and nothing else, the same bytes every time.
+    """Build the zips of the Lambda functions.
 
+    A zip holds what its function imports and nothing else, and has the same bytes each time it is built.
     Sources come from a checkout, wheels from the package index, by the hashes in requirements.lock.
     """
     import json

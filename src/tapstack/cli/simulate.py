@@ -9,34 +9,38 @@ import click
 
 @click.command(
     "simulate",
+    short_help="Run the pipeline in memory, under faults drawn from seeds.",
     epilog="""\b
 Examples:
-  tapstack simulate                                     200 seeds, about half a minute
-  tapstack simulate --seeds 10000 --jobs 2
-  tapstack simulate --seeds 1 --first-seed 48 --trace   every step of one run
-  tapstack simulate --json | jq .violations
+  200 seeds, about half a minute:
+    tapstack simulate
+  many seeds:
+    tapstack simulate --seeds 10000 --jobs 2
+  every step of one run:
+    tapstack simulate --seeds 1 --first-seed 48 --trace
 
-\b
-Exit codes: 0 every invariant held, 1 one broke: the seed, a shrunk schedule and the commands that repeat
-both are printed; 2 no run had any of the devices, or any of the decisions, that were asked for; 130 after
-Ctrl-C, 143 after SIGTERM.""",
+Exit codes: 0 every invariant held; 1 one was violated (the seed, a shrunk schedule and the commands that
+repeat both are printed); 2 a mistake in the command, or no run had any of the devices of --devices or of the
+decisions of --only; 130 Ctrl-C; 143 SIGTERM.""",
 )
-@click.option("--seeds", type=click.IntRange(1), default=None, help="How many to run.  [default: 200]")
-@click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first of them.")
-@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--seeds", type=click.IntRange(1), default=None, help="Number of seeds.  [default: 200]")
+@click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Number of processes.")
 @click.option(
     "--profile", type=click.Choice(["calm", "swarm", "storm"]), default="swarm", show_default=True,
-    help="No faults, some of them in each run, or nearly all.",
+    help="Faults in a run: none, some of them, or nearly all.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 @click.option(
     "--only",
     default=None,
-    help="Decisions of the schedule that may happen, with commas, as a failure prints them: d6#1:C3.",
+    help="Allow only these decisions of the schedule, with commas, as a failure prints them: d6#1:C3.",
 )
-@click.option("--devices", default=None, help="Numbers of the devices that exist, with commas.")
-@click.option("--events-max", type=click.IntRange(1), default=None, help="Events a device makes at most.")
-@click.option("--trace", is_flag=True, help="Print every step and every decision of one seed, the first.")
+@click.option("--devices", default=None, help="Keep only these devices, by number, separated by commas.")
+@click.option("--events-max", type=click.IntRange(1), default=None, help="Most events that a device makes.")
+@click.option(
+    "--trace", is_flag=True, help="Print every step and decision of the first seed, and run no other."
+)
 def command(
     *,
     seeds: int | None,
@@ -49,7 +53,7 @@ def command(
     events_max: int | None,
     trace: bool,
 ) -> None:
-    """Run the whole pipeline in memory under every fault, from seeds, and check that nothing is lost.
+    """Run the whole pipeline in memory, under faults drawn from seeds, and check its invariants.
 
     The same seed at the same commit gives the same run.
     """

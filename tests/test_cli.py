@@ -40,6 +40,10 @@ RATE = "expected events a minute, at least 1, or 'max'"
             id="no columns",
         ),
         pytest.param(["--input", "absent.csv"], "absent.csv: no such file or directory", id="missing file"),
+        *(
+            pytest.param(["--allow-origin", page], f"http://localhost:3000, got '{page}'", id=f"page {page}")
+            for page in ("null", "*", "localhost:3000", "http://a/b", "ftp://a", "http://", "http://a b")
+        ),
         pytest.param(["surplus"], "unexpected extra argument (surplus)", id="surplus"),
         pytest.param(
             ["--calls", "/no/such/folder/c.json"],

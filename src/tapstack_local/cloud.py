@@ -29,6 +29,7 @@ from tapstack_emulator.event_source_mapping.model import CheckpointMoved, EmitMe
 from tapstack_emulator.fault_proxy import FaultProxy
 from tapstack_emulator.kinesis.service import MemoryKinesis
 from tapstack_emulator.lambda_host.host import LambdaFunction
+from tapstack_emulator.load_balancer.browsers import BrowserGuard
 from tapstack_emulator.load_balancer.server import LoadBalancer, look_away
 from tapstack_emulator.ministack import Emulator
 from tapstack_emulator.processes.scratch import scratch_folder
@@ -241,6 +242,7 @@ class EmbeddedCloud:
             port=self.config.port,
             faults=self._faults.request,
             observe=look_away if self._witness is None else self._witness.request,
+            guard=BrowserGuard(self.config.origins),
         )
         try:
             await self._stack.enter_async_context(self._balancer)

@@ -35,6 +35,8 @@ class CloudConfig:
         Whether shards refuse what exceeds their limits (1,000 records/s, 1 MiB/s).
     reshard
         Whether shards split and merge meanwhile; None leaves it to `faults`.
+    origins
+        Origins of the web pages that may use the API.
     blueprint
         What to run instead of the embedded cloud's own functions and settings; shards, lanes, batches and
         log level are then the blueprint's.
@@ -50,6 +52,7 @@ class CloudConfig:
     log_level: str = "INFO"
     limited: bool = False
     reshard: bool | None = None
+    origins: tuple[str, ...] = ()
     blueprint: Blueprint | None = None
 
     def described(self) -> Blueprint:

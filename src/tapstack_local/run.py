@@ -114,6 +114,7 @@ class _Run:
             faults=options.faults,
             seed=self._seed,
             reshard=options.reshard,
+            origins=options.origins,
             blueprint=blueprint,
         )
         described = config.described()

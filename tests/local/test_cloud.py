@@ -187,6 +187,28 @@ def test_a_mapping_that_fails_ends_the_cloud() -> None:
         asyncio.run(asyncio.wait_for(main(), 20))
 
 
+def test_no_web_page_gets_in_but_an_allowed_one_which_may_read_the_answer() -> None:
+    page, other = "http://localhost:3000", "https://evil.example"
+
+    async def main() -> None:
+        async with (
+            EmbeddedCloud(CloudConfig(shards=1, origins=(page,))) as cloud,
+            aiohttp.ClientSession(cloud.base_url) as session,
+        ):
+            for headers, status in (
+                ({"Origin": page}, 200), ({"Origin": other}, 403), ({"Host": "evil.example"}, 403), ({}, 200)
+            ):  # fmt: skip
+                async with session.post("/v1/events", json=events(1), headers=headers) as answer:
+                    assert answer.status == status, headers
+                    allowed = answer.headers.get("Access-Control-Allow-Origin")
+                    assert allowed == (page if headers.get("Origin") == page else None)
+            await cloud.drain()
+            assert cloud.kinesis.record_count(cloud.stream) == 0
+            assert await item_count(session, "i1") == 1
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_an_exception_inside_stops_everything(tmp_path: Path) -> None:
     pids: list[int] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from tapstack.errors import UsageError
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
 EVENTS_MAX = 1_000_000_000
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
+_USUAL_PORTS = {"http": "80", "https": "443"}
 
 
 class Rate(click.ParamType[float | Literal["max"]]):
@@ -31,6 +34,20 @@ class Rate(click.ParamType[float | Literal["max"]]):
         if not 1 <= number <= 1e9:
             self.fail(f"expected events a minute, at least 1, or 'max', got {value!r}", param, ctx)
         return number
+
+
+class Origin(click.ParamType[str]):
+    """The origin of a web page, as a browser writes it."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it."""
+        found = _ORIGIN.fullmatch(str(value).lower())
+        if found is None:
+            self.fail(f"expected an origin such as http://localhost:3000, got {value!r}", param, ctx)
+        scheme, host, port = found.groups()
+        return f"{scheme}://{host}{'' if port in {None, _USUAL_PORTS[scheme]} else f':{port}'}"
 
 
 class Mapped(click.ParamType[tuple[str, str]]):
@@ -140,6 +157,10 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     show_default=True,
     help="Port of the API; 0 is any free one.",
 )
+@click.option(
+    "--allow-origin", "origins", type=Origin(), multiple=True,
+    help="Let web pages of this origin use the API; repeatable.  [default: none]",
+)  # fmt: skip
 @click.option("--exit", "leave", is_flag=True, help="Exit after the check; without it the API stays up.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to standard error."
@@ -175,6 +196,7 @@ def command(
     faults: Literal["none", "some", "many"],
     reshard: bool | None,
     port: int,
+    origins: tuple[str, ...],
     leave: bool,
     as_json: bool,
     quiet: bool,
@@ -210,6 +232,7 @@ def command(
             faults=faults,
             reshard=reshard,
             port=port,
+            origins=origins,
             leave=leave,
             json=as_json,
             quiet=quiet,

@@ -11,7 +11,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, TypeVar
 
 from aiohttp import hdrs, web
@@ -19,6 +19,7 @@ from aiohttp.http import HttpVersion11
 
 from tapstack_emulator.lambda_host.config import ACCOUNT_ID, REGION
 from tapstack_emulator.lambda_host.host import InvokeResponse, new_trace_id
+from tapstack_emulator.load_balancer.browsers import BrowserGuard
 from tapstack_emulator.load_balancer.wire import (
     REQUEST_BODY_BYTES_MAX,
     Answer,
@@ -190,6 +191,8 @@ class LoadBalancer:
         Asked at each forwarded request what shall go wrong with it.
     observe
         Told of each forwarded request: method and headers.
+    guard
+        Keeps web pages away; None lets everybody in, as a real load balancer does.
 
     Raises
     ------
@@ -207,6 +210,7 @@ class LoadBalancer:
         default_action: str | FixedResponse = NOT_FOUND,
         faults: Callable[[], RequestFault | None] = no_faults,
         observe: Callable[[str, Mapping[str, str]], None] = look_away,
+        guard: BrowserGuard | None = None,
     ) -> None:
         self.port = port
         self.statuses: Counter[int] = Counter()
@@ -217,6 +221,7 @@ class LoadBalancer:
         self._default = default_action
         self._faults = faults
         self._observe = observe
+        self._guard = guard
         for action in [default_action, *(rule.action for rule in rules)]:
             if isinstance(action, str):
                 _lookup(self._groups, action)
@@ -258,12 +263,21 @@ class LoadBalancer:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         refused = _refusal(request)
-        answer = await self._answer(request) if refused is None else error_page(refused)
+        answer = error_page(refused) if refused is not None else await self._guarded(request)
         if answer is None:
             self.statuses[_DROPPED] += 1
             return _cut(request)
         self.statuses[answer.status] += 1
         return _response(answer, request.method)
+
+    async def _guarded(self, request: web.BaseRequest) -> Answer | None:
+        """Answer a request if it may come in; None if its connection shall be cut."""
+        if self._guard is None:
+            return await self._answer(request)
+        answer = self._guard.answer(request.method, request.headers) or await self._answer(request)
+        if answer is not None and (granted := self._guard.granted(request.headers)):
+            answer = replace(answer, headers={**answer.headers, **granted})
+        return answer
 
     async def _answer(self, request: web.BaseRequest) -> Answer | None:
         """Answer a request; None if its connection shall be cut."""

@@ -38,10 +38,10 @@ def _item(tables: Tables) -> str:
 
 
 def _user(tables: Tables) -> str:
-    """Choose the user with the most purchases, then the most events."""
+    """Choose the user with the most events, among those who bought if there are any."""
 
-    def activity(user: str) -> tuple[int, int]:
+    def activity(user: str) -> tuple[bool, int]:
         counters = tables.users[user].counters
-        return counters.get(_PURCHASE, 0), sum(n for key, n in counters.items() if isinstance(key, int))
+        return counters.get(_PURCHASE, 0) > 0, sum(n for key, n in counters.items() if isinstance(key, int))
 
     return max(sorted(tables.users), key=activity).partition("#")[2]

@@ -33,9 +33,13 @@ def paths(tables: Tables) -> list[str]:
 
 def test_they_show_an_item_with_partners_and_a_user_who_bought() -> None:
     tables = Tables(
-        users={"U#busy": user(item_view=90), "A#buyer": user(purchase=2), "U#one": user(purchase=1)},
+        users={
+            "U#busy": user(item_view=90),
+            "A#buyer": user(item_view=4, purchase=1),
+            "U#one": user(purchase=2),
+        },
         items={"often": item(a=9), "popular": item(a=2, b=3, c=1), "alone": item()},
-    )  # fmt: skip
+    )
     assert paths(tables) == ["/v1/trending?window=1h&n=5", "/v1/items/popular/also-viewed", "/v1/users/buyer"]
 
 

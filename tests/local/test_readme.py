@@ -1,9 +1,13 @@
 """What the README shows of a run is what a run prints."""
 
+import asyncio
+import shutil
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.run_progress import figures
 from tapstack_local.verdict import Summary
 
@@ -20,3 +24,27 @@ def test_the_table_in_the_readme_has_the_labels_of_a_run():
     shown = [line.split("│") for line in README.splitlines() if line.count("│") == 4]
     assert labels
     assert [(cells[1].strip(), cells[-2].strip()) for cells in shown] == labels
+
+
+@pytest.mark.emulator
+@pytest.mark.xdist_group("embedded_cloud")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_requests_in_the_readme_run_as_a_script_as_they_stand():
+    block = README.partition('when it says "The API stays up"')[2].partition(".venv/bin/tapstack")[0]
+    script = block.partition("\n")[2]
+    assert script.count("curl ") == 3
+
+    async def main():
+        async with EmbeddedCloud(CloudConfig(shards=1)) as cloud:
+            here = f"localhost:{cloud.base_url.rpartition(':')[2]}"
+            shell = await asyncio.create_subprocess_exec(
+                "sh", "-e", "-c", script.replace("localhost:8080", here).replace("curl -s", "curl -4 -fsS"),
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            out, err = await shell.communicate()
+            return shell.returncode, out.decode(), err.decode()
+
+    code, out, err = asyncio.run(asyncio.wait_for(main(), 60))
+    assert (code, err) == (0, "")
+    assert '"status":"ok"' in out
+    assert '"sku-1"' in out

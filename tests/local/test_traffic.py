@@ -174,3 +174,56 @@ def test_one_event_in_ten_has_an_event_id_alone(requests):
     third_party = sum("event_id" in event for event in valid)
     assert third_party == pytest.approx(0.1 * EVENTS, rel=0.3)
     assert all(("event_id" in event) != ("client_id" in event) for event in valid)
+
+
+def views_by_session(payloads):
+    sessions: dict[str, list[str]] = {}
+    for event in payloads:
+        if event["event_type"] == "item_view" and "session_id" in event:
+            items = sessions.setdefault(event["session_id"], [])
+            if event["items"][0]["item_id"] not in items:
+                items.append(event["items"][0]["item_id"])
+    return sessions
+
+
+@pytest.mark.parametrize("seed", [1, 7, 42, 1_000])
+def test_after_ten_thousand_events_there_is_something_to_see(seed):
+    payloads = [payload for payload in events_of(generate(seed, 10_000)) if is_valid(payload)]
+    partners: dict[str, Counter[str]] = {}
+    for items in views_by_session(payloads).values():
+        for place, item in enumerate(items):
+            for other in items[max(0, place - 2) : place]:
+                partners.setdefault(item, Counter())[other] += 1
+                partners.setdefault(other, Counter())[item] += 1
+    repeated = [sum(count > 1 for count in counts.values()) for counts in partners.values()]
+    assert max(repeated) >= 3, "also-viewed shows several partners that are more than chance"
+    trending = Counter(e["items"][0]["item_id"] for e in payloads if e["event_type"] == "item_view")
+    scores = [count for _, count in trending.most_common(3)]
+    assert scores[0] > scores[2] > 20
+    assert sum(len(event["items"]) > 1 for event in payloads if event["event_type"] == "purchase") >= 5
+
+
+def test_what_is_bought_was_viewed_before_and_most_of_a_session_is_about_one_category():
+    # Ten minutes: in one, most buyers are in the middle of their sessions when it begins.
+    payloads = events_of(generate(3, 10_000, sins=SINLESS, events_per_min=1_000))
+    first_seen: dict[tuple[str, str], int] = {}
+    categories: dict[str, set[str]] = {}
+    for place, event in enumerate(payloads):
+        session = event.get("session_id")
+        if event["event_type"] == "item_view" and session is not None:
+            [item] = event["items"]
+            first_seen.setdefault((session, item["item_id"]), place)
+            categories.setdefault(session, set()).add(item["category"])
+    bought = [
+        (place, (event["session_id"], item["item_id"]))
+        for place, event in enumerate(payloads)
+        if event["event_type"] == "purchase" and "session_id" in event
+        for item in event["items"]
+    ]
+    known = [first_seen[name] < place for place, name in bought if name in first_seen]
+    assert all(known)
+    assert len(known) > 0.7 * len(bought) > 20
+    seen = views_by_session(payloads)
+    several = [session for session, items in seen.items() if len(items) >= 3]
+    assert len(several) > 50
+    assert mean(len(categories[session]) for session in several) < 2

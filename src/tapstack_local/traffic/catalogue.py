@@ -1,4 +1,4 @@
-"""The shop's items, the lists it shows them in, and how popular they are.
+"""The shop's items, the lists it shows them in, how popular they are, and what goes with what.
 
 Popularity is Zipf's law with exponent 1, as it is measured for products and pages again and again:
 with 5,000 items the first sells about a tenth of everything.
@@ -23,6 +23,8 @@ CATEGORIES = (
 CURRENCY = "EUR"
 LIST_VISIBLE = 6  # items of a list that a screen shows at once: those are the impressions an SDK reports
 PAGE_TURN = 0.35  # a reader of a list who goes on to its next page
+ON_TOPIC = 0.85  # lists that a visitor with something in mind opens: of the category he came for
+COMPANIONS = 4  # of an item: what the shop recommends beside it, its neighbours in the category
 
 _WORDS = ("red", "blue", "black", "cheap", "best", "new", "small", "large", "light", "summer")
 
@@ -58,31 +60,56 @@ class Catalogue:
         ]
         self._popularity = zipf(ITEMS)
         self._positions = zipf(LIST_VISIBLE)
+        self._companions = zipf(COMPANIONS)
         by_category: dict[str, list[int]] = {name: [] for name in CATEGORIES}
         for index, detail in enumerate(self.details):
             by_category[detail["category"]].append(index)
-        self._categories = [self._pages(None, name, items) for name, items in by_category.items()]
-        self._category_popularity = zipf(len(self._categories))
+        self._by_category = by_category
+        self._rank = {index: rank for items in by_category.values() for rank, index in enumerate(items)}
+        self._categories = {name: self._pages(None, name, items) for name, items in by_category.items()}
+        self._category_popularity = zipf(len(CATEGORIES))
         # Each word before a category finds a third of its items.
-        self._searches = [
-            self._pages(f"{word} {name}", "search", items[place % 3 :: 3])
-            for place, word in enumerate(_WORDS)
+        self._searches = {
+            name: [
+                self._pages(f"{word} {name}", "search", items[place % 3 :: 3])
+                for place, word in enumerate(_WORDS)
+            ]
             for name, items in by_category.items()
-        ]
-        random.shuffle(self._searches)
-        self._search_popularity = zipf(len(self._searches))
+        }
+        for searches in self._searches.values():
+            random.shuffle(searches)
+        self._word_popularity = zipf(len(_WORDS))
 
     def any_item(self, random: Random) -> int:
-        """Draw an item by popularity: from an advertisement, a friend, a recommendation."""
+        """Draw an item by popularity: from an advertisement or a friend."""
         return bisect(self._popularity, random.random())
 
-    def category(self, random: Random) -> Listing:
-        """Draw a page of a category."""
-        return self._turn(self._categories[bisect(self._category_popularity, random.random())], random)
+    def companion(self, item: int, random: Random) -> int:
+        """Draw an item that the shop recommends beside another one: a neighbour in its category."""
+        items, rank = self._by_category[self.topic(item)], self._rank[item]
+        first = max(0, min(rank - COMPANIONS // 2, len(items) - COMPANIONS - 1))
+        near = [each for each in items[first : first + COMPANIONS + 1] if each != item]
+        return near[min(bisect(self._companions, random.random()), len(near) - 1)]
 
-    def search(self, random: Random) -> Listing:
-        """Draw a page of search results."""
-        return self._turn(self._searches[bisect(self._search_popularity, random.random())], random)
+    def topic(self, item: int) -> str:
+        """Return the category of an item."""
+        return str(self.details[item]["category"])
+
+    def any_topic(self, random: Random) -> str:
+        """Draw a category by popularity."""
+        return CATEGORIES[bisect(self._category_popularity, random.random())]
+
+    def category(self, topic: str, random: Random) -> Listing:
+        """Draw a page of a category, mostly of the one that a visitor has in mind."""
+        return self._turn(self._categories[self._drift(topic, random)], random)
+
+    def search(self, topic: str, random: Random) -> Listing:
+        """Draw a page of search results, mostly of the category that a visitor has in mind."""
+        searches = self._searches[self._drift(topic, random)]
+        return self._turn(searches[bisect(self._word_popularity, random.random())], random)
+
+    def _drift(self, topic: str, random: Random) -> str:
+        return topic if random.random() < ON_TOPIC else self.any_topic(random)
 
     def choose(self, listing: Listing, random: Random) -> int:
         """Draw the item of a list that is clicked: the nearer the top, the likelier."""

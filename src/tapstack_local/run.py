@@ -71,6 +71,7 @@ class _Run:
         self._summary = Summary(seed=self._seed, shards=options.shards)
         self._ledger = AcceptedEvents()
         self._bystanders = Bystanders(self._ledger, AGENT)
+        self._cloud: EmbeddedCloud | None = None
         self._sender: Sender | None = None
         self._result: Reconciliation | None = None
         self._over = asyncio.Event()
@@ -123,6 +124,7 @@ class _Run:
         recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
         requests, self._summary.planned = self._requests(recording)
         async with EmbeddedCloud(config, recorder=recorder, witness=self._bystanders) as cloud:
+            self._cloud = cloud
             with contextlib.closing(screen.stage()) as stage:
                 await self._send(cloud, requests, stage)
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
@@ -222,7 +224,6 @@ class _Run:
         summary.foreign_applied, summary.foreign_late = others.applied, others.late
         for name in ("duplicates", "quarantined", "gaps", "lost", "overcounted"):
             setattr(summary, name, getattr(result, name))
-        summary.faults = cloud.faults
 
     def _conclude(self) -> int:
         """Say what came out, once, however far the run came; return the exit code."""
@@ -246,6 +247,8 @@ class _Run:
         summary.wall_s = round(time.monotonic() - self._started_s, 2)
         summary.foreign_requests = self._bystanders.request_count
         summary.unsent = summary.planned
+        if self._cloud is not None:
+            summary.faults = self._cloud.faults
         if self._sender is None:
             return
         sent = self._sender.sent

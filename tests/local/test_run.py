@@ -20,7 +20,9 @@ import aiohttp
 import pytest
 
 from tapstack_local import run as run_module
+from tapstack_local.cloud import EmbeddedCloud
 from tapstack_local.cloud_functions import embedded
+from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.run import Options, shop
 from tapstack_local.traffic import EVENTS_PER_MIN
 from tapstack_local.verdict import Summary
@@ -161,6 +163,50 @@ def test_the_death_of_a_part_while_the_api_stays_up_is_told_and_ends_it():
     assert out.startswith("Every event was counted exactly once")
     assert out.count("\n") == 1
     assert f"(process {victim}) was ended by SIGKILL\n" in err
+
+
+class StuckWhileDraining(EmbeddedCloud):
+    async def drain(self):
+        await interrupt_and_wait()
+
+
+class StuckWhileReading(Reader):
+    async def read_all(self, *_):
+        await interrupt_and_wait()
+
+
+async def interrupt_and_wait():
+    for _ in range(interrupt_and_wait.times):
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.01)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "stuck"), [("EmbeddedCloud", StuckWhileDraining), ("Reader", StuckWhileReading)]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_what_does_not_end_by_itself(name, stuck, times, monkeypatch, capsys):
+    monkeypatch.setattr(run_module, name, stuck)
+    monkeypatch.setattr(run_module, "END_WITHIN_S", 0.5)
+    monkeypatch.setattr(interrupt_and_wait, "times", times, raising=False)
+    options = Options(events=50, events_per_min=None, shards=1, port=0, leave=True, json=True)
+    assert run_module.run(options) == 130
+    summary = json.loads(capsys.readouterr().out)
+    error = "what was begun did not end within 0 s" if times == 1 else ""
+    assert (summary["error"], summary["ending"]) == (error, "interrupted")
+    assert (summary["sent"], summary["unsent"], summary["reconciled"]) == (50, 0, False)
+    assert summary["verdict"].endswith("50 of 50 events sent, 0 not sent; nothing was compared")
+
+
+def test_ctrl_c_while_a_recording_is_read_ends_with_one_object(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "read_recording", interrupted)
+    assert run_module.run(Options(input=Path("x.csv"), port=0, json=True)) == 130
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["ending"], summary["sent"], summary["reconciled"]) == ("interrupted", 0, False)
 
 
 def test_rows_that_the_collector_refuses_make_the_run_red(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """What the README shows of a run is what a run prints."""
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 
@@ -29,16 +30,17 @@ def test_the_table_in_the_readme_has_the_labels_of_a_run():
 @pytest.mark.emulator
 @pytest.mark.xdist_group("embedded_cloud")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_requests_in_the_readme_run_as_a_script_as_they_stand():
-    block = README.partition('when it says "The API stays up"')[2].partition(".venv/bin/tapstack")[0]
-    script = block.partition("\n")[2]
-    assert script.count("curl ") == 3
+def test_the_requests_in_the_readme_run_as_they_stand_and_give_the_answer_shown():
+    blocks = README.split("```")
+    script = next(block for block in blocks if block.startswith("\ncurl "))
+    shown = json.loads(next(block for block in blocks if block.startswith("json\n"))[4:])
 
     async def main():
         async with EmbeddedCloud(CloudConfig(shards=1)) as cloud:
             here = f"localhost:{cloud.base_url.rpartition(':')[2]}"
+            script_here = script.replace("localhost:8080", here).replace("curl -s", "curl -4 -fsS -w '\\n'")
             shell = await asyncio.create_subprocess_exec(
-                "sh", "-e", "-c", script.replace("localhost:8080", here).replace("curl -s", "curl -4 -fsS"),
+                "sh", "-e", "-c", script_here + script_here,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             out, err = await shell.communicate()
@@ -46,5 +48,10 @@ def test_the_requests_in_the_readme_run_as_a_script_as_they_stand():
 
     code, out, err = asyncio.run(asyncio.wait_for(main(), 60))
     assert (code, err) == (0, "")
-    assert '"status":"ok"' in out
-    assert '"sku-1"' in out
+    first_post, first_user, second_post, second_user = map(json.loads, out.splitlines())
+    assert first_post == second_post == {"results": [{"status": "ok"}]}
+    for name in ("user_id", "events", "counts", "value"):
+        assert first_user[name] == second_user[name] == shown[name]
+    for name in ("item_id", "event_type"):
+        assert first_user["recent_items"][0][name] == shown["recent_items"][0][name]
+    assert shown.keys() < first_user.keys()

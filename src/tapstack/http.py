@@ -1,4 +1,4 @@
-"""HTTP requests and responses as values, which every stage can speak of.
+"""HTTP requests and responses as values, used by every stage.
 
 How a load balancer spells them is known to `tapstack.entrypoints.alb` alone.
 """
@@ -33,7 +33,7 @@ class RequestError(TapstackError):
     code: ClassVar[str]
 
     def response(self) -> Response:
-        """Return the answer that says so."""
+        """Return the response for this error."""
         return error_response(self.status, self.code, str(self))
 
 
@@ -207,7 +207,7 @@ _NOT_WHOLE = "content-encoding: expected one whole compressed body"
 
 
 def _window_bits(data: bytes, encoding: str) -> int:
-    """Tell the format by the first bytes, as many senders give it the other's name.
+    """Return the window bits for the format of the first bytes; many senders confuse the names of the two.
 
     Deflate is zlib's format by RFC 9110, and bare in what some send. A bare stream that begins like zlib's
     header would begin with an uncompressed block whose padding is not zero, which no compressor writes.

@@ -1,4 +1,4 @@
-"""What the stages need from the world: Protocols with the fewest methods.
+"""What the stages depend on: Protocols with the fewest methods.
 
 Real adapters live in `tapstack.aws`, in-memory ones in `tapstack_emulator`; one contract suite
 (`tests/contracts`) holds both to what the docstrings here promise.
@@ -41,7 +41,7 @@ class Row(msgspec.Struct, gc=False, frozen=True, kw_only=True):
 
 
 class RowWrite(Row, frozen=True, kw_only=True):
-    """A row as it shall be, to be written if nobody else wrote it since.
+    """A row to be written, on the condition that nobody else wrote it since.
 
     Parameters
     ----------

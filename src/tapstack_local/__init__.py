@@ -1,1 +1,1 @@
-"""The embedded cloud: the whole pipeline on one machine, and the simulation of it."""
+"""The embedded cloud: the whole pipeline on one machine."""

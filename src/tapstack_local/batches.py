@@ -1,4 +1,4 @@
-"""Requests as they go over the wire: encoded, named for reports, within what the collector takes at once."""
+"""Requests as they are sent: encoded, named for reports, within the collector's limits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def batches(
 
 
 def body_of(batch: Iterable[Entry]) -> bytes:
-    """Return a request's body: a JSON array, but for what is no JSON on purpose."""
+    """Return a request's body: a JSON array, except where it is deliberately not JSON."""
     return b"[" + b",".join(entry.data for entry in batch) + b"]"
 
 

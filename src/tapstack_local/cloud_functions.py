@@ -25,7 +25,7 @@ CONSUMER_WORKERS_MAX = 16  # some 40 MB each; where there are more shards, their
 
 
 def consumer_workers(shards: int) -> int:
-    """Tell how many workers the consumer has for so many open shards: one each, up to a bound."""
+    """Return the number of workers of the consumer: one for each open shard, up to a bound."""
     return min(shards, CONSUMER_WORKERS_MAX)
 
 

@@ -1,4 +1,4 @@
-"""The end of a cloud whose part has died: whoever waits for something in it is told, at once and why."""
+"""Ends a cloud when one of its parts dies: everything that waits is cancelled at once, with the reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lifeline:
 
     @property
     def is_cut(self) -> bool:
-        """Whether a part died."""
+        """Whether a part has died."""
         return self._died.is_set()
 
     def attach(self) -> None:

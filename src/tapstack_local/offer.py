@@ -1,4 +1,4 @@
-"""What a person may try while the API stays up: requests whose answers show something."""
+"""Example requests to try while the API stays up."""
 
 from __future__ import annotations
 

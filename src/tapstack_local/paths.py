@@ -1,4 +1,4 @@
-"""Ids in addresses of the API."""
+"""Ids in paths of the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tapstack local` was asked for."""
+"""The options of `tapstack local`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapstack_local.traffic import EVENTS_PER_MIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person asked for.
+    """The options of one run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a person sees while `tapstack local` runs, and at its end."""
+"""Progress and results on the terminal."""
 
 from __future__ import annotations
 

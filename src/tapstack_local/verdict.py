@@ -1,4 +1,4 @@
-"""What came out of a run, and what may be said of it: one sentence and one exit code, decided together."""
+"""The result of a run: its figures, and the sentence and exit code that follow from them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def exit_code_of(summary: Summary) -> int:
 
 
 def verdict_of(summary: Summary) -> str:
-    """Return what was found in one sentence, which claims no more than was looked at."""
+    """Return the result in one sentence, which claims no more than was checked."""
     parts = []
     if summary.ending == "failed":
         parts.append(f"Not finished: {summary.error}")

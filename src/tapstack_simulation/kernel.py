@@ -22,7 +22,7 @@ STEPS_MAX = 100_000  # of a run, and so of each of its phases; the longest of 50
 
 
 class Stuck(Exception):  # noqa: N818 - a finding, not an error of the program
-    """The run would not come to an end."""
+    """The run does not end within its limits."""
 
 
 class Dice:
@@ -106,18 +106,18 @@ class Kernel:
         return self.now_us // 1000
 
     def trace(self, text: str) -> None:
-        """Add to what identifies the run."""
+        """Add a step to the trace of the run."""
         line = f"{self.now_us}|{self.current.name if self.current else '-'}|{text}\n"
         self._trace.update(line.encode())
         if self.log is not None:
             self.log.append(line)
 
     def trace_hash(self) -> str:
-        """Identify the run so far."""
+        """Return a digest of the trace so far."""
         return self._trace.hexdigest()
 
     def after(self, delay_us: int, act: Callable[[], None]) -> None:
-        """Do something later."""
+        """Call a function after a delay."""
         self._serial += 1
         heapq.heappush(self._heap, (self.now_us + max(0, delay_us), self._serial, act))
 
@@ -129,7 +129,7 @@ class Kernel:
         return actor
 
     def sleep(self, duration_us: int) -> None:
-        """Let the current actor wait; others run meanwhile.
+        """Suspend the current actor for a time; others run meanwhile.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Kernel:
             raise Crash("killed")
 
     def suspend(self) -> None:
-        """Let the current actor wait until somebody wakes it.
+        """Suspend the current actor until it is woken.
 
         Raises
         ------
@@ -168,11 +168,11 @@ class Kernel:
             raise Crash("killed")
 
     def kill(self, actor: Actor) -> None:
-        """Let an actor die where it stands."""
+        """Kill an actor where it waits."""
         actor.dead = True
 
     def warp(self, duration_us: int) -> None:
-        """Let time pass at once; what was due meanwhile is late."""
+        """Advance the clock at once; what was due in between runs late."""
         self.now_us += duration_us
         self._warped_us += duration_us
 
@@ -189,7 +189,7 @@ class Kernel:
         return True
 
     def resume(self, actor: Actor) -> None:
-        """Let an actor go on at once; from the hub only."""
+        """Resume an actor at once; from the scheduler only."""
         if actor.done:
             return
         self.current = actor
@@ -226,7 +226,7 @@ class Reply:
         self.value: object = None
 
     def give(self, value: object, delay_us: int = 0) -> None:
-        """Answer; what comes after the wait is over is lost."""
+        """Give the answer; it is lost if the wait is over."""
         self._kernel.after(delay_us, lambda: self._arrive(value))
 
     def wait(self, timeout_us: int) -> object:

@@ -26,7 +26,7 @@ ERRORS: Mapping[str, type[Unavailable]] = {
 
 
 def translate(service: str, error: AwsError) -> TapstackError:
-    """Tell our error for an error of AWS.
+    """Return our error for an error of AWS.
 
     A code that is not in the table is `Unavailable`, or `OutcomeUnknown` if the server failed: work
     stops, nothing is acknowledged, and the alarm on errors brings a person.

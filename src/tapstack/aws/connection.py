@@ -154,7 +154,7 @@ class _Reader:
 
 
 def _read(peer: socket.socket) -> tuple[Answer, bool]:
-    """Read one whole answer, and tell whether another one may follow."""
+    """Read one whole response; return it, and whether another one may follow."""
     reader = _Reader()
     try:
         while not reader.is_whole:
@@ -168,5 +168,5 @@ def _read(peer: socket.socket) -> tuple[Answer, bool]:
 
 
 def _is_readable(idle: socket.socket) -> bool:
-    """Tell whether an idle connection has something to say: only that it is over."""
+    """Return whether an idle connection is readable, which means that the peer closed it."""
     return bool(select.select([idle], [], [], 0)[0])

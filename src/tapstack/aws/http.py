@@ -89,7 +89,7 @@ def _head(method: str, path: str, headers: Headers, length: int) -> bytes:
 
 
 def _domain(region: str) -> str:
-    """Tell the DNS suffix of a region's partition."""
+    """Return the DNS suffix of a region's partition."""
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 

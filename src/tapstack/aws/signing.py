@@ -63,7 +63,7 @@ _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 def sign(
     method: str, path: str, headers: Headers, body: bytes, signer: Credentials, scope: Scope, at: str
 ) -> Headers:
-    """Tell the headers of a signed request: those given, all of them signed, and the signature's own [1]_.
+    """Return the headers of a signed request: those given, all of them signed, and the signature's own [1]_.
 
     Parameters
     ----------

@@ -48,15 +48,15 @@ class Window(NamedTuple):
     kept: int  # how many windows back a reader may ask for; bounds the row
 
     def number(self, at_s: int) -> int:
-        """Tell the number of the window that holds a moment."""
+        """Return the number of the window that contains a moment."""
         return at_s // self.length_s
 
     def oldest_kept(self, arrived_s: int) -> int:
-        """Tell the number of the oldest window still kept when records arrive at `arrived_s`."""
+        """Return the number of the oldest window still kept when records arrive at `arrived_s`."""
         return arrived_s // self.length_s - self.kept
 
     def keeps(self, number: int, newest_s: int, arrived_s: int) -> bool:
-        """Tell whether a record that arrives at `arrived_s` may be counted in a window.
+        """Return whether a record that arrives at `arrived_s` may be counted in a window.
 
         `newest_s` is the latest arrival of a record that the row has seen, or the same moment.
         """
@@ -140,7 +140,7 @@ def _add_money(into: Counters, currency: str, amount: int) -> None:
 
 
 def window_numbers(at_s: int) -> Numbers:
-    """Tell the number of each window that holds a moment."""
+    """Return the number of each window that contains a moment."""
     return at_s // 300, at_s // 3_600, at_s // 86_400
 
 
@@ -173,7 +173,7 @@ def count_in_windows(state: Windowed, delta: Delta, numbers: Numbers, arrived_s:
 
 
 def _begin_windows(state: Windowed, numbers: Numbers, arrived_s: int) -> Iterator[Counters]:
-    """Tell those of the windows that are kept, begun where they are not there yet."""
+    """Return the counters of the windows that are kept; create those that are missing."""
     for window, windows, number in zip(WINDOWS, state.windows, numbers, strict=True):
         if number in windows or window.keeps(number, state.arrived_s, arrived_s):
             yield windows.setdefault(number, {})
@@ -191,13 +191,13 @@ _NOTHING_BOUGHT = {name: Delta(code, {}) for name, code in TYPE_CODE.items()}
 
 
 def item_delta(event: Event, item: CountedItem) -> Delta:
-    """Tell what an event adds to the counters of one of its items."""
+    """Return what an event adds to the counters of one of its items."""
     delta = _NOTHING_BOUGHT[event.event_type]
     return delta if event.event_type != "purchase" else delta._replace(bought=_bought(event, (item,)))
 
 
 def user_delta(event: Event) -> Delta:
-    """Tell what an event adds to the counters of its user."""
+    """Return what an event adds to the counters of its user."""
     delta = _NOTHING_BOUGHT[event.event_type]
     if event.event_type != "purchase":
         return delta

@@ -1,10 +1,10 @@
-"""How long to wait before asking again."""
+"""Waits between retries."""
 
 from __future__ import annotations
 
 
 def backoff_ms(attempt: int, jitter: float, *, base_ms: int = 25, cap_ms: int = 2_000) -> int:
-    """Tell the wait before retry number `attempt`: exponential with full jitter.
+    """Return the wait before retry number `attempt`: exponential with full jitter.
 
     AWS's own advice for contended writes: the spread matters more than the length [1]_.
 

@@ -9,7 +9,7 @@ _ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 8 + 6  # names, and
 
 
 def row_bytes(key: tuple[str, str], state: bytes) -> int:
-    """Tell the size of a row as DynamoDB counts it: names and values, no JSON, no base64 [1]_.
+    """Return the size of a row as DynamoDB counts it: names and values, no JSON, no base64 [1]_.
 
     References
     ----------
@@ -22,5 +22,5 @@ def row_bytes(key: tuple[str, str], state: bytes) -> int:
 
 
 def transaction_units(sizes_bytes: Iterable[int]) -> int:
-    """Tell the write units of a transaction's rows: two for each KiB begun."""
+    """Return the write units of a transaction's rows: two for each KiB begun."""
     return 2 * sum([-(-size // WRITE_UNIT_BYTES) for size in sizes_bytes])

@@ -1,4 +1,4 @@
-"""Which items are seen and bought together: pairs, and a bounded map that keeps the frequent ones.
+"""Co-occurrence: pairs of items viewed or bought in one session, in a bounded map of the frequent ones.
 
 The map is the Space-Saving summary of Metwally, Agrawal and El Abbadi (2005): with `c` places and `N`
 pairs counted, no count is too low, none is too high by more than ``N / c``, every partner with more
@@ -18,7 +18,7 @@ PARTNER_CHARS_MAX = 64  # a longer id makes no pairs: 48 of them would make a ro
 
 
 def view_partners(session: Session, item_id: str) -> list[str]:
-    """Note a view in the session, in place, and tell the items it is paired with.
+    """Record a view in the session, in place, and return the items it is paired with.
 
     An item seen again in the same session makes no new pair.
     """
@@ -34,7 +34,7 @@ def view_partners(session: Session, item_id: str) -> list[str]:
 
 
 def purchase_partners(session: Session, item_id: str) -> list[str]:
-    """Note a purchase in the session, in place, and tell the items it is paired with."""
+    """Record a purchase in the session, in place, and return the items it is paired with."""
     if item_id in session.bought or len(item_id) > PARTNER_CHARS_MAX:
         return []
     partners = list(session.bought)
@@ -43,7 +43,7 @@ def purchase_partners(session: Session, item_id: str) -> list[str]:
 
 
 def likely_partners(session: Session, event_type: str) -> Sequence[str]:
-    """Guess the items that an event of the session will be paired with, without noting it."""
+    """Return the items that an event of the session will probably be paired with, without recording it."""
     if event_type == "item_view":
         return session.viewed[-PARTNERS_MAX:]
     return session.bought if event_type == "purchase" else ()

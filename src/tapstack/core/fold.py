@@ -75,7 +75,7 @@ class ItemEffect(msgspec.Struct, gc=False, frozen=True, array_like=True):
 
 
 def parts_count(event: Event) -> int:
-    """Tell in how many parts an event is applied."""
+    """Return the number of parts in which an event is applied."""
     return max(1, -(-len(event.items) // PART_ITEMS_MAX))
 
 
@@ -132,7 +132,7 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
 
 
 def part_items(event: Event, part: int) -> tuple[CountedItem, ...]:
-    """Tell the items of one part."""
+    """Return the items of one part."""
     return event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
 
 
@@ -147,7 +147,7 @@ def fold_item(item: ItemState, effect: ItemEffect) -> None:
 
 
 def _new_partners(session: Session | None, event: Event, item: CountedItem) -> tuple[list[str], list[str]]:
-    """Tell the items that this one is seen, or bought, with for the first time in the session."""
+    """Return the items that this one is viewed, or bought, with for the first time in the session."""
     if session is not None and event.event_type == "item_view":
         return view_partners(session, item.item_id), []
     if session is not None and event.event_type == "purchase":

@@ -1,4 +1,4 @@
-"""What was made of a key, kept for the next time."""
+"""A cache of a pure function's values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Memo(dict[K, V]):
         self._keys_max = keys_max
 
     def __missing__(self, key: K) -> V:
-        """Make the value."""
+        """Compute the value."""
         value = self._make(key)
         if len(self) >= self._keys_max:
             self.clear()

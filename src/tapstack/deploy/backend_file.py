@@ -48,7 +48,7 @@ class Backend:
     kms_key_id: str = ""
 
     def values(self) -> Mapping[str, str]:
-        """Tell the lines of backend.hcl."""
+        """Return the lines of backend.hcl."""
         values = {"bucket": self.bucket, "key": self.key, "region": self.region}
         return {**values, "kms_key_id": self.kms_key_id} if self.kms_key_id else values
 
@@ -100,7 +100,7 @@ def render(backend: Backend) -> str:
 
 
 def says_so(path: Path, backend: Backend) -> bool:
-    """Tell whether a file already says where the state lives.
+    """Return whether a file already names the state's place.
 
     Parameters
     ----------

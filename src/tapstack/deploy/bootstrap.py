@@ -92,7 +92,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that has to be so.
+    """One setting that was checked.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ def _status(*, so: bool, dry_run: bool) -> Status:
 
 
 def _exists(s3: Any, name: str, account: str, region: str) -> bool:
-    """Tell whether the bucket is there, ours, and in the region."""
+    """Return whether the bucket exists, belongs to us, and is in the region."""
     with _spoken(f"look at bucket {name} (s3:ListBucket)"):
         try:
             # The owner is named in every request, so that nothing is ever told to somebody else's bucket.
@@ -237,7 +237,7 @@ def _create(s3: Any, name: str, region: str) -> None:
 
 
 def _apply(s3: Any, setting: Setting, bucket: Bucket, account: str, *, dry_run: bool) -> bool:
-    """Tell whether a setting was so; if not, make it so."""
+    """Apply a setting unless it is applied already; return whether it was."""
     request = {"Bucket": bucket.name, "ExpectedBucketOwner": account}
     with _spoken(f"read the {setting.name} of {bucket.name} ({setting.read})"):
         try:
@@ -258,7 +258,7 @@ def _apply(s3: Any, setting: Setting, bucket: Bucket, account: str, *, dry_run: 
 
 @contextmanager
 def _spoken(doing: str) -> Iterator[None]:
-    """Turn botocore's errors into one line that says what was being done."""
+    """Turn botocore's errors into one line that names the step."""
     try:
         yield
     except ClientError as error:

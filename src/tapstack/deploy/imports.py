@@ -78,7 +78,7 @@ def _find(name: str, folders: Sequence[Path]) -> tuple[Path, Path] | None:
 
 
 def _imports(name: str, path: Path, folders: Sequence[Path]) -> Iterator[str]:
-    """Tell what a module imports, and the packages it lies in."""
+    """Return what a module imports, and the packages that contain it."""
     parent = name.rpartition(".")[0]
     if parent:
         yield parent
@@ -94,7 +94,7 @@ def _imports(name: str, path: Path, folders: Sequence[Path]) -> Iterator[str]:
 
 
 def _from_import(node: ast.ImportFrom, package: str, folders: Sequence[Path]) -> Iterator[str]:
-    """Tell what ``from a import b`` imports: ``a``, and ``a.b`` if that is a module."""
+    """Return what ``from a import b`` imports: ``a``, and ``a.b`` if that is a module."""
     above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
     base = ".".join([*above, *([node.module] if node.module else [])])
     yield base
@@ -104,7 +104,7 @@ def _from_import(node: ast.ImportFrom, package: str, folders: Sequence[Path]) ->
 
 
 def _names_in_extension(path: Path, folders: Sequence[Path]) -> Iterator[str]:
-    """Tell the modules whose names stand in an extension: C code imports by a zero-terminated string."""
+    """Return the modules whose names an extension contains: C code imports by a zero-terminated string."""
     code = path.read_bytes()
     for folder in folders:
         for source in folder.rglob("*.py"):

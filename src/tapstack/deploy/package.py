@@ -108,7 +108,7 @@ def build(root: Path, output: Path, architecture: Architecture, python: str) -> 
 
 
 def distributions(root: Path, sources: Path) -> list[str]:
-    """Tell what the functions import beside the standard library and their own modules.
+    """Return what the functions import beside the standard library and their own modules.
 
     Parameters
     ----------

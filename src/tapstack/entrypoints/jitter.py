@@ -1,4 +1,4 @@
-"""Chance, for waits that shall not coincide."""
+"""Random jitter, so that waits do not coincide."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def jitter() -> float:
-    """Draw a number, ``0 <= x < 1``; by the system, since `random` costs a cold start 3 ms."""
+    """Return a random number, ``0 <= x < 1``; importing `random` would add 3 ms to a cold start."""
     return int.from_bytes(os.urandom(4), "big") / 2**32

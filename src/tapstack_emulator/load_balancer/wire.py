@@ -141,7 +141,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _as_text(body: bytes, headers: Mapping[str, str]) -> str | None:
-    """Tell the body as text if it is passed as such, None if it is passed in base64."""
+    """Return the body as text if it is passed as such, None if it is passed in base64."""
     if not body:
         return ""
     if "content-encoding" in headers:

@@ -61,7 +61,7 @@ class ChildProcess:
         self._signal(signal.SIGKILL)
 
     async def stop(self, patience_s: float = STOP_PATIENCE_S) -> int:
-        """Ask politely (SIGTERM), then kill.
+        """Send SIGTERM, then SIGKILL.
 
         Parameters
         ----------

@@ -1,1 +1,1 @@
-"""What goes wrong in the embedded cloud: `plan` says how often; `foreign_writer` shares the stream."""
+"""Faults of the embedded cloud: `plan` says how often; `foreign_writer` shares the stream."""

@@ -1,4 +1,4 @@
-"""Somebody else who may write to the stream, and writes what is no event: fault C4.
+"""Another producer on the stream, whose records are not events: fault C4.
 
 The collector puts nothing on the stream but events. A stream is shared all the same: an old script, a
 test, a mistaken ARN. None of it may hold up a shard, and all of it must be found in quarantine.

@@ -1,4 +1,4 @@
-"""How often what goes wrong in the embedded cloud: the presets behind ``--faults``.
+"""How often each fault occurs in the embedded cloud: the presets behind ``--faults``.
 
 The identifiers are those of `tapstack_simulation.faults.FAULTS`: C is what happens
 to producers, S to the stream, E to invocations, D to the stores, O to operators.
@@ -59,7 +59,7 @@ class FaultPlan:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing goes wrong; shards that split and merge are no failure of anything."""
+        """Whether no fault is injected; resharding is not a fault."""
         return not any((self.put, self.read, self.dynamodb, self.s3, self.delay, self.invoke, self.request))
 
 

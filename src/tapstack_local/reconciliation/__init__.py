@@ -1,4 +1,4 @@
-"""Whether every accepted event is counted exactly once: what ought to be in the tables, against what is.
+"""Checks that every accepted event is counted exactly once: what should be in the tables, against what is.
 
 `checker` compares what `accepted_events` folds with what `tables` reads back. It shares no code with the
 pipeline.

@@ -1,4 +1,4 @@
-"""What ought to be in the tables: a plain fold of the distinct events that were accepted.
+"""What should be in the tables: a plain fold of the distinct events that were accepted.
 
 Written from docs/reference/table.md and not from the code that fills the tables, with which it shares
 nothing: what both got wrong alike, no checker would notice.
@@ -93,7 +93,7 @@ class AcceptedEvents:
         self._doubted: dict[Identity, Effect] = {}
 
     def accept(self, event: Mapping[str, Any]) -> None:
-        """Take note of an event that the collector answered for; it says ``occurred_at``."""
+        """Record an event that the collector answered for; it has an ``occurred_at``."""
         self.accepted_count += 1
         identity = identity_of(event)
         if self.knows(identity):
@@ -108,7 +108,7 @@ class AcceptedEvents:
         self.fold.add(effect)
 
     def doubt(self, event: Mapping[str, Any]) -> None:
-        """Take note of an event that was sent and never answered for."""
+        """Record an event that was sent and never answered."""
         self._doubted[identity_of(event)] = effect_of(event)
 
     def knows(self, identity: Identity) -> bool:
@@ -119,7 +119,7 @@ class AcceptedEvents:
         return digest(n) in self.ids.get(user, ())
 
     def doubted(self) -> dict[Identity, Effect]:
-        """Return the events that may count or not."""
+        """Return the events that may be counted or not."""
         return {identity: effect for identity, effect in self._doubted.items() if not self.knows(identity)}
 
 

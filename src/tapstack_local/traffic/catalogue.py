@@ -138,6 +138,6 @@ class Catalogue:
 
 
 def zipf(places: int) -> list[float]:
-    """Tell the cumulative probabilities of Zipf's law with exponent 1; the last is above 1."""
+    """Return the cumulative probabilities of Zipf's law with exponent 1; the last is above 1."""
     weights = list(accumulate(1 / (place + 1) for place in range(places)))
     return [*(weight / weights[-1] for weight in weights[:-1]), 1.1]

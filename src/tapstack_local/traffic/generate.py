@@ -111,7 +111,7 @@ class _Generator:
                 yield Request(at_ms, what)
 
     def _next(self) -> tuple[int, Journey | list[Payload]]:
-        """Tell what happens next; new sessions begin at random."""
+        """Yield what happens next; new sessions begin at random."""
         while not self._heap or self._arrival_ms <= self._heap[0][0]:
             at_ms = int(self._arrival_ms)
             label = f"s-{self._random.getrandbits(40):010x}"

@@ -1,4 +1,4 @@
-"""What people do in the shop: pages, and the events each page's visit reports in one request.
+"""Journeys through the shop: pages, and the events that each visit of a page reports in one request.
 
 ::
 
@@ -87,7 +87,7 @@ class Journey:
         return self._page != "leave"
 
     def visit(self, shop: Catalogue, people: Population, at_ms: int) -> list[Draft]:
-        """Look at the page, and tell what its visit reports.
+        """Visit the page, and return the events that are reported.
 
         An anonymous visitor may log in here: then `visitor` is another from now on.
         """

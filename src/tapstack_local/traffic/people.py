@@ -1,4 +1,4 @@
-"""Who comes to the shop, with which devices, and how an SDK numbers what they do.
+"""Visitors of the shop, their devices, and how an SDK numbers their events.
 
 Of the sessions, 35 % begin logged in, 20 % are returning anonymous visitors, 45 % are new ones. A known
 user has one to three devices. One session in ten reports through a third-party SDK, whose events carry

@@ -1,4 +1,4 @@
-"""What is done to time: days pass, retention ends, machines show another time."""
+"""Actions on time: days pass, retention ends, clocks of machines are wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clocks:
         self._mappings, self._shape = mappings, shape
 
     def skip_days(self, actor: Actor) -> None:
-        """Let days pass, as many as no record that is still needed expires in (C3)."""
+        """Let days pass, without expiring a record that is still needed (C3)."""
         days = actor.random.choice((0.1, 1.0, 3.0, 8.0, 20.0, 31.0, 40.0))
         if self._shape.habit == "seldom":
             days = max(days, 31.0)
@@ -51,13 +51,13 @@ class Clocks:
         return RETENTION_H / 24 - 1 - (self._aws.kernel.now_ms / 1000 - oldest_s) / 86_400
 
     def _pass_days(self, days: float) -> None:
-        """Let days pass, which nothing that is running survives."""
+        """Let days pass; nothing that is running survives them."""
         self._functions.end_all()
         self._collectors.end_all()
         self._aws.pass_time(int(days * DAY_US))
 
     def stall(self, actor: Actor) -> None:
-        """Stop every mapping until retention has ended for what waits (S5)."""
+        """Stop every mapping until the waiting records have expired (S5)."""
         for mapping in self._mappings.all:
             mapping.disable()
         self._aws.kernel.sleep(actor.random.randrange(4_000_000))
@@ -81,7 +81,7 @@ class Clocks:
         self._aws.faults.count("O7")
 
     def heal(self) -> None:
-        """Let whatever starts from now on show the true time."""
+        """Set the clocks of everything that starts from now on to the true time."""
         self._collectors.clock_offset_ms = self._functions.clock_offset_ms = 0
 
 

@@ -1,4 +1,4 @@
-"""What is done to the function's deployment: another version of its settings, permissions that are lost."""
+"""Actions on deployments: other settings of the function, permissions that are taken away."""
 
 from __future__ import annotations
 

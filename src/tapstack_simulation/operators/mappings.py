@@ -1,4 +1,4 @@
-"""What is done to event source mappings: they are created, configured, stopped, deleted, created anew."""
+"""Actions on event source mappings: create, configure, disable, delete, create again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapstack_simulation.plan import Shape
 
 
 class Mappings:
-    """All mappings there have been, and actions on them.
+    """All mappings of the run, and actions on them.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Mappings:
         return mapping
 
     def heal(self) -> None:
-        """Let every mapping read again and give nothing up."""
+        """Make every mapping read again and discard nothing."""
         for mapping in self.all:
             if mapping.state.config.retry_attempts_max >= 0 or mapping.state.config.record_age_max_s >= 0:
                 mapping.update(retry_attempts_max=-1, record_age_max_s=-1)
@@ -138,7 +138,7 @@ class Mappings:
             self._aws.faults.count("E14")
 
     def give_up(self, actor: Actor) -> None:
-        """Let the mapping discard what fails, which the product asks never to be configured (E15)."""
+        """Make the mapping discard failed batches, which the product must never configure (E15)."""
         mapping = self._living(actor)
         if mapping is None:
             return

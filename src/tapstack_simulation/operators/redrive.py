@@ -1,4 +1,4 @@
-"""The redrive: what was given up or quarantined is sent again."""
+"""The redrive: discarded batches and dead letters are sent again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Redrive:
         self._aws, self._mappings = aws, mappings
 
     def redrive(self, actor: Actor) -> None:
-        """Send again what was given up or quarantined, perhaps twice, with the mapping running (O2, O3)."""
+        """Send discarded batches and dead letters again, perhaps twice, with the mapping running (O2, O3)."""
         for _ in range(3):
             payloads = self._dead_letters()
             for key, data in payloads:

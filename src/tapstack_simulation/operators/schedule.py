@@ -1,4 +1,4 @@
-"""Who does what and when: an actor for each action, each at a time of its own."""
+"""The schedule of operators: an actor for each action, each at its own time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapstack_simulation.plan import Shape
 
 
 class Operators:
-    """What may be done, by the name of the fault it is.
+    """The actions, by the name of the fault that each is.
 
     Parameters
     ----------
@@ -85,6 +85,6 @@ class Operators:
         return run
 
     def heal(self) -> None:
-        """Put everything right again; faults have stopped."""
+        """Undo what the actions left behind; faults have stopped."""
         for part in self._parts:
             part.heal()

@@ -1,4 +1,4 @@
-"""What is done to the stream: records put past the collector, keys refused, shards changed."""
+"""Actions on the stream: records from other producers, throttled keys, resharding."""
 
 from __future__ import annotations
 

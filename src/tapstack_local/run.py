@@ -18,8 +18,8 @@ from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
-from tapstack_local.bystanders import Bystanders
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud, require_free
+from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
@@ -70,7 +70,7 @@ class _Run:
         self._seed = secrets.randbelow(SEED_MAX) if options.seed is None else options.seed
         self._summary = Summary(seed=self._seed, shards=options.shards)
         self._ledger = AcceptedEvents()
-        self._bystanders = Bystanders(self._ledger, AGENT)
+        self._external = ExternalTraffic(self._ledger, AGENT)
         self._cloud: EmbeddedCloud | None = None
         self._sender: Sender | None = None
         self._result: Reconciliation | None = None
@@ -123,7 +123,7 @@ class _Run:
         screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
         recorder = None if options.calls is None else CallRecorder(described.region, described.account_id)
         requests, self._summary.planned = self._requests(recording)
-        async with EmbeddedCloud(config, recorder=recorder, witness=self._bystanders) as cloud:
+        async with EmbeddedCloud(config, recorder=recorder, witness=self._external) as cloud:
             self._cloud = cloud
             with contextlib.closing(screen.stage()) as stage:
                 await self._send(cloud, requests, stage)
@@ -216,7 +216,7 @@ class _Run:
         consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
         result = self._result = reconcile(self._ledger, tables, age_max_s, cloud.foreign_records)
-        others = self._bystanders.counted(tables)
+        others = self._external.counted(tables)
         summary = self._summary
         summary.reconciled = True
         summary.applied = result.applied - others.applied
@@ -245,7 +245,7 @@ class _Run:
     def _take_stock(self) -> None:
         summary = self._summary
         summary.wall_s = round(time.monotonic() - self._started_s, 2)
-        summary.foreign_requests = self._bystanders.request_count
+        summary.foreign_requests = self._external.request_count
         summary.unsent = summary.planned
         if self._cloud is not None:
             summary.faults = self._cloud.faults

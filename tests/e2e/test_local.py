@@ -19,9 +19,9 @@ import pytest
 
 from tapstack_emulator.lambda_host.config import REGION
 from tapstack_local import run as local
-from tapstack_local.bystanders import Bystanders
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.cloud_functions import LATE_BUCKET, QUARANTINE_BUCKET, TABLE
+from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Reader
@@ -173,9 +173,9 @@ async def post_by_hand(cloud, numbers):
 def test_what_others_post_meanwhile_is_counted_and_spoils_no_verdict():
     async def main():
         ledger = AcceptedEvents()
-        bystanders = Bystanders(ledger, AGENT)
+        external = ExternalTraffic(ledger, AGENT)
         config = CloudConfig(shards=2, seed=3, batch_size=100)
-        async with EmbeddedCloud(config, witness=bystanders) as cloud:
+        async with EmbeddedCloud(config, witness=external) as cloud:
             sender = Sender(cloud.base_url, ledger, events_per_min=None)
             requests = local.shop(3, 2_000, None, local._now_ms())
             await asyncio.gather(sender.run(requests), post_by_hand(cloud, range(20)))
@@ -183,7 +183,7 @@ def test_what_others_post_meanwhile_is_counted_and_spoils_no_verdict():
             async with aiohttp.ClientSession() as session:
                 reader = Reader(session, cloud.emulator_url, cloud.emulator_url, REGION)
                 tables = await reader.read_all(cloud.table, LATE_BUCKET, QUARANTINE_BUCKET)
-            return reconcile(ledger, tables), bystanders.request_count, tables
+            return reconcile(ledger, tables), external.request_count, tables
 
     result, request_count, tables = asyncio.run(asyncio.wait_for(main(), TIMEOUT_S))
     assert (result.lost, result.overcounted, request_count) == (0, 0, 40), result.findings

@@ -21,7 +21,7 @@ from tapstack.ports import Row
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
-from tapstack_local.traffic import Sins, generate
+from tapstack_local.traffic import Defects, generate
 
 
 class Memory:
@@ -52,7 +52,7 @@ class Still:
 
 
 LANES = 4
-SINS = Sins(resent=0.05, overtaken=0.05, late=0.02, ancient=0.01)
+DEFECTS = Defects(resent=0.05, overtaken=0.05, late=0.02, ancient=0.01)
 
 
 def is_valid(payload):
@@ -98,7 +98,7 @@ def run_consumer(payloads):
 
 @pytest.fixture(scope="module")
 def consumed():
-    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=SINS)
+    requests = generate(11, 8_000, base_ms=AT_S * 1000, defects=DEFECTS)
     payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
     items = [{"item_id": f"sku-{number:04}"} for number in range(100)]
     return run_consumer([*payloads, *(hundred(event_id=f"l-{n}", items=items) for n in range(5))])
@@ -146,7 +146,7 @@ def test_the_recall_of_exact_maps_is_1_and_of_empty_ones_0():
 
 
 def test_the_consumers_maps_name_nearly_all_frequent_partners(consumed):
-    requests = generate(11, 8_000, base_ms=AT_S * 1000, sins=SINS)
+    requests = generate(11, 8_000, base_ms=AT_S * 1000, defects=DEFECTS)
     payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
     accepted = [payload for payload in payloads if is_valid(payload)]
     assert recall(viewed_pairs(accepted), consumed[1]) > 0.95

@@ -11,7 +11,7 @@ from aiohttp import web
 from tapstack_local.batches import MERGED_EVENTS_MAX, REQUEST_BYTES_MAX
 from tapstack_local.sender import Sender, percentiles
 from tapstack_local.traffic import Request
-from tapstack_local.traffic.sins import NOT_JSON
+from tapstack_local.traffic.defects import NOT_JSON
 
 
 class Ledger:

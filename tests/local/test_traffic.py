@@ -1,4 +1,4 @@
-"""The generated clickstream: reproducible, valid but for its stated sins, in the stated proportions."""
+"""The generated clickstream: reproducible, valid but for its stated defects, in the stated proportions."""
 
 from collections import Counter
 from datetime import datetime
@@ -11,7 +11,7 @@ import pytest
 from tapstack.core.events import EVENT_BYTES_MAX, decode_client_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent
-from tapstack_local.traffic import EVENTS_PER_MIN, SINLESS, Request, Sins, generate
+from tapstack_local.traffic import EVENTS_PER_MIN, NO_DEFECTS, Defects, Request, generate
 from tapstack_local.traffic.generate import BASE_MS
 
 EVENTS = 30_000
@@ -50,7 +50,9 @@ def test_exactly_as_many_events_as_asked_for(events):
 
 
 def test_moving_the_base_moves_times_and_nothing_else():
-    here, there = (events_of(generate(1, 300, base_ms=base, sins=SINLESS)) for base in (10**12, 2 * 10**12))
+    here, there = (
+        events_of(generate(1, 300, base_ms=base, defects=NO_DEFECTS)) for base in (10**12, 2 * 10**12)
+    )
     for one, other in zip(here, there, strict=True):
         moving = {"occurred_at", "client_id"}
         assert {k: v for k, v in one.items() if k not in moving} == {
@@ -70,7 +72,7 @@ def test_requests_come_in_order_at_the_stated_rate(requests):
 def test_without_sins_every_event_is_valid_and_numbered_without_gaps():
     numbers: dict[str, list[int]] = {}
     keys: dict[str, set[str]] = {}
-    for payload in events_of(generate(2, 5_000, sins=SINLESS)):
+    for payload in events_of(generate(2, 5_000, defects=NO_DEFECTS)):
         event = decode_client_event(encoded(payload))
         if event.client_id is not None:
             numbers.setdefault(event.client_id, []).append(event.n)
@@ -88,17 +90,17 @@ def test_an_event_sent_twice_is_sent_unchanged(requests):
         name = (payload.get("client_id"), payload.get("n"), payload.get("event_id"))
         copies += name in seen
         assert seen.setdefault(name, payload) == payload
-    sins = Sins()
-    assert copies == pytest.approx(EVENTS * (sins.resent + sins.doubled), rel=0.3)
+    defects = Defects()
+    assert copies == pytest.approx(EVENTS * (defects.resent + defects.doubled), rel=0.3)
 
 
 def test_the_bad_ones_come_in_the_stated_proportion(requests):
     payloads = events_of(requests)
     invalid = [payload for payload in payloads if not is_valid(payload)]
     oversize = [payload for payload in invalid if len(encoded(payload)) > EVENT_BYTES_MAX]
-    sins = Sins()
-    assert len(invalid) == pytest.approx(EVENTS * (sins.malformed + sins.oversize), rel=0.4)
-    assert len(oversize) == pytest.approx(EVENTS * sins.oversize, rel=0.8)
+    defects = Defects()
+    assert len(invalid) == pytest.approx(EVENTS * (defects.malformed + defects.oversize), rel=0.4)
+    assert len(oversize) == pytest.approx(EVENTS * defects.oversize, rel=0.8)
 
 
 def test_what_is_invalid_is_known_by_its_type_and_nothing_else_is(requests):
@@ -115,22 +117,22 @@ def test_what_is_not_json_stands_alone(requests):
 
 
 def test_events_come_late_and_out_of_order_in_the_stated_proportion():
-    sins = Sins(resent=0, doubled=0, malformed=0, oversize=0)
+    defects = Defects(resent=0, doubled=0, malformed=0, oversize=0)
     highest: dict[str, int] = {}
     overtaken = 0
-    for event in events_of(generate(5, EVENTS, sins=sins)):
+    for event in events_of(generate(5, EVENTS, defects=defects)):
         n = event.get("n")
         if n is not None:
             overtaken += n < highest.get(event["client_id"], -1)
             highest[event["client_id"]] = max(n, highest.get(event["client_id"], -1))
-    assert EVENTS * 0.001 < overtaken < EVENTS * sins.overtaken
+    assert EVENTS * 0.001 < overtaken < EVENTS * defects.overtaken
 
 
 def test_some_events_are_ancient_in_the_stated_proportion():
-    sins = Sins(ancient=0.01, late=0)
+    defects = Defects(ancient=0.01, late=0)
     ages = [
         (BASE_MS + request.at_ms) / 1_000 - datetime.fromisoformat(event["occurred_at"]).timestamp()
-        for request in generate(9, 10_000, sins=sins)
+        for request in generate(9, 10_000, defects=defects)
         for event in request.events
         if isinstance(event, dict)
     ]
@@ -205,7 +207,7 @@ def test_after_ten_thousand_events_there_is_something_to_see(seed):
 
 def test_what_is_bought_was_viewed_before_and_most_of_a_session_is_about_one_category():
     # Ten minutes: in one, most buyers are in the middle of their sessions when it begins.
-    payloads = events_of(generate(3, 10_000, sins=SINLESS, events_per_min=1_000))
+    payloads = events_of(generate(3, 10_000, defects=NO_DEFECTS, events_per_min=1_000))
     first_seen: dict[tuple[str, str], int] = {}
     categories: dict[str, set[str]] = {}
     for place, event in enumerate(payloads):

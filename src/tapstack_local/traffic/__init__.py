@@ -1,10 +1,10 @@
 """A generated clickstream of a realistic shop: pure, seeded, without I/O.
 
-`generate` yields timed requests as SDKs would send them. The proportions stand where they are decided:
-the shop in `catalogue`, who comes in `people`, what they do in `journey`, what goes wrong in `sins`.
+`generate` yields timed requests as SDKs would send them. The proportions are where they are decided: the shop
+in `catalogue`, the visitors in `people`, what they do in `journey`, copies, delays and mistakes in `defects`.
 """
 
+from tapstack_local.traffic.defects import NO_DEFECTS, NOT_JSON, Defects, Payload
 from tapstack_local.traffic.generate import EVENTS_PER_MIN, Request, generate
-from tapstack_local.traffic.sins import NOT_JSON, SINLESS, Payload, Sins
 
-__all__ = ["EVENTS_PER_MIN", "NOT_JSON", "SINLESS", "Payload", "Request", "Sins", "generate"]
+__all__ = ["EVENTS_PER_MIN", "NOT_JSON", "NO_DEFECTS", "Defects", "Payload", "Request", "generate"]

@@ -1,4 +1,4 @@
-"""The clickstream: sessions in time, each page's visit a request, sins on top.
+"""The clickstream: sessions in time, each page's visit a request, defects on top.
 
 Measured at the default rate: 1,000 consecutive events come from about 440 users in about 480 requests,
 and touch items about 1,500 times.
@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from tapstack_local.traffic.catalogue import Catalogue
+from tapstack_local.traffic.defects import NOT_JSON, Defects, Payload, age_ms, hold_ms, resend_ms, spoil
 from tapstack_local.traffic.journey import Draft, Journey
 from tapstack_local.traffic.people import Population, Visitor
-from tapstack_local.traffic.sins import NOT_JSON, Payload, Sins, age_ms, hold_ms, resend_ms, spoil
 
 EVENTS_PER_MIN = 10_000
 EVENTS_PER_SESSION = 7.5  # measured; sets how often sessions begin
@@ -51,7 +51,7 @@ def generate(
     *,
     base_ms: int = BASE_MS,
     events_per_min: int = EVENTS_PER_MIN,
-    sins: Sins | None = None,
+    defects: Defects | None = None,
 ) -> Iterator[Request]:
     """Generate a clickstream.
 
@@ -65,8 +65,8 @@ def generate(
         Unix time of the first moment, in milliseconds: moves all times and nothing else.
     events_per_min
         How busy the shop is; more means more users at once, not faster ones.
-    sins
-        What goes wrong; by default `Sins()`.
+    defects
+        Shares of duplicates, delays and invalid events; by default `Defects()`.
 
     Yields
     ------
@@ -74,17 +74,17 @@ def generate(
         In the order of their times.
     """
     random = Random(seed)  # noqa: S311 - reproducible on purpose, and no secret
-    return _Generator(random, base_ms, events_per_min, Sins() if sins is None else sins).run(events)
+    return _Generator(random, base_ms, events_per_min, Defects() if defects is None else defects).run(events)
 
 
 _Entry = tuple[int, int, Journey | list[Payload]]
 
 
 class _Generator:
-    def __init__(self, random: Random, base_ms: int, events_per_min: int, sins: Sins) -> None:
+    def __init__(self, random: Random, base_ms: int, events_per_min: int, defects: Defects) -> None:
         self._random = random
         self._base_ms = base_ms
-        self._sins = sins
+        self._defects = defects
         self._arrivals_per_ms = events_per_min / EVENTS_PER_SESSION / 60_000
         self._shop = Catalogue(random)
         self._people = Population(random)
@@ -127,7 +127,7 @@ class _Generator:
     def _burst(self, at_ms: int, journey: Journey, drafts: list[Draft]) -> list[dict[str, Any]]:
         """Give a page's events their times and numbers."""
         visitor = journey.visitor
-        happened_ms = self._base_ms + at_ms - age_ms(self._sins, self._random) - _BURST_MS * len(drafts)
+        happened_ms = self._base_ms + at_ms - age_ms(self._defects, self._random) - _BURST_MS * len(drafts)
         burst = []
         for place, (event_type, fields) in enumerate(drafts):
             occurred_at = self._stamp(happened_ms + _BURST_MS * place)
@@ -151,16 +151,16 @@ class _Generator:
         return {**who, "client_id": visitor.client_id, "n": visitor.n - 1}
 
     def _send(self, at_ms: int, burst: list[dict[str, Any]]) -> None:
-        """Put a page's request, with its sins, among what is going to happen."""
-        sins, random = self._sins, self._random
+        """Put a page's request, with its defects, among what is going to happen."""
+        defects, random = self._defects, self._random
         payloads: list[Payload] = []
         for event in burst:
-            payload = spoil(event, sins, random)
+            payload = spoil(event, defects, random)
             payloads.append(payload)
-            if random.random() < sins.doubled:
+            if random.random() < defects.doubled:
                 payloads.append(payload)
-        at_ms += hold_ms(sins, random)
-        again_ms = resend_ms(sins, random)
+        at_ms += hold_ms(defects, random)
+        again_ms = resend_ms(defects, random)
         while NOT_JSON in payloads:
             payloads.remove(NOT_JSON)
             self._enqueue(at_ms, [NOT_JSON])

@@ -1,7 +1,7 @@
-"""What others send to the API while a run is under way: it may count, spoils no verdict, and is told apart.
+"""External traffic: what others send to the API during a run. It is counted apart and never fails the run.
 
-A person tries a request of his own, or an SDK, while the shop's traffic flows. From then on every record that
-the collector puts on the stream is in doubt for the checker, unless the sender gets an answer for it.
+Somebody may try a request, or an SDK, while the generated shop is sending. From the first such request on,
+the checker accepts that a record of the collector may be counted, unless the run's own sender got an answer.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Counted(NamedTuple):
 _decoder = msgspec.json.Decoder(_Put)
 
 
-class Bystanders:
-    """Watches a cloud; see `tapstack_local.cloud.Witness`.
+class ExternalTraffic:
+    """Observes a cloud; see `tapstack_local.cloud.Witness`.
 
     Parameters
     ----------
     ledger
-        Is told of events in doubt.
+        Records the events that may be counted or not.
     own_agent
         The ``User-Agent`` of the run's own sender.
     """
@@ -52,12 +52,12 @@ class Bystanders:
         self._seen: dict[Identity, Effect] = {}
 
     def request(self, method: str, headers: Mapping[str, str]) -> None:
-        """See a request that the load balancer forwards."""
+        """Observe a request that the load balancer forwards."""
         if method == "POST" and headers.get("User-Agent") != self._own_agent:
             self.request_count += 1
 
     def put(self, body: bytes) -> None:
-        """See a PutRecords of the collector, done or not."""
+        """Observe a PutRecords of the collector, successful or not."""
         if not self.request_count:
             return
         for entry in _decoder.decode(body).Records:

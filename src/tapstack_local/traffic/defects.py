@@ -1,4 +1,4 @@
-"""What goes wrong on the way from a real page to a collector, in stated proportions."""
+"""Defects of real traffic, in stated proportions: copies, delays, late and invalid events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_OBJECTS = (b"null", b'"item_view"', b"42", b"[]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sins:
+class Defects:
     """Shares of what is sent, ``0 <= share <= 1``.
 
     Parameters
@@ -35,8 +35,8 @@ class Sins:
         Requests whose events happened 2 minutes to 6 hours before they are sent: a device that was
         offline.
     ancient
-        Requests whose events happened 31 to 90 days before: a device from a drawer. A pipeline that takes
-        events of at most 30 days stores them aside, since it may no longer know whether it counted them.
+        Requests whose events happened 31 to 90 days before: a device from a drawer. A pipeline that counts
+        events of at most 30 days stores them as late, since it cannot deduplicate them.
     malformed
         Events that are not valid: not JSON, JSON but not an object, without a user, with a field of the
         wrong type, or of an unknown type, in equal parts. Each takes its place in its client's
@@ -54,35 +54,35 @@ class Sins:
     oversize: float = 0.0005
 
 
-SINLESS = Sins(resent=0, doubled=0, overtaken=0, late=0, ancient=0, malformed=0, oversize=0)
+NO_DEFECTS = Defects(resent=0, doubled=0, overtaken=0, late=0, ancient=0, malformed=0, oversize=0)
 
 
-def age_ms(sins: Sins, random: Random) -> int:
+def age_ms(defects: Defects, random: Random) -> int:
     """Draw how long ago a request's events happened: 0 for most."""
     draw = random.random()
-    if draw < sins.ancient:
+    if draw < defects.ancient:
         return int(86_400_000 * (31 + 59 * random.random()))
-    if draw < sins.ancient + sins.late:
+    if draw < defects.ancient + defects.late:
         return int(120_000 * 180 ** random.random())  # 2 minutes to 6 hours, every order of magnitude alike
     return 0
 
 
-def hold_ms(sins: Sins, random: Random) -> int:
+def hold_ms(defects: Defects, random: Random) -> int:
     """Draw how long a request is held up: 0 for most."""
-    return 1_000 + int(random.random() * 14_000) if random.random() < sins.overtaken else 0
+    return 1_000 + int(random.random() * 14_000) if random.random() < defects.overtaken else 0
 
 
-def resend_ms(sins: Sins, random: Random) -> int:
+def resend_ms(defects: Defects, random: Random) -> int:
     """Draw after how long a request is sent once more: 0 for never."""
-    return 1_000 + int(random.random() * 9_000) if random.random() < sins.resent else 0
+    return 1_000 + int(random.random() * 9_000) if random.random() < defects.resent else 0
 
 
-def spoil(event: dict[str, Any], sins: Sins, random: Random) -> Payload:
+def spoil(event: dict[str, Any], defects: Defects, random: Random) -> Payload:
     """Spoil an event, or leave it as it is, as most."""
     draw = random.random()
-    if draw >= sins.malformed + sins.oversize:
+    if draw >= defects.malformed + defects.oversize:
         return event
-    if draw < sins.oversize:
+    if draw < defects.oversize:
         spoiled: Payload = {**event, "properties": {"note": _FILLER}}
     else:
         spoiled = random.choice(_MALFORMATIONS)(event, random)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tapstack_local.bystanders import Bystanders
+from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
 from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
 
@@ -42,29 +42,29 @@ def test_what_is_put_is_in_doubt_once_somebody_else_has_posted(
     method: str, headers: dict[str, str], doubted: int
 ) -> None:
     ledger = AcceptedEvents()
-    bystanders = Bystanders(ledger, "own")
-    bystanders.request(method, headers)
-    bystanders.put(put_body(EVENT))
-    assert (len(ledger.doubted()), bystanders.request_count) == (doubted, doubted)
+    external = ExternalTraffic(ledger, "own")
+    external.request(method, headers)
+    external.put(put_body(EVENT))
+    assert (len(ledger.doubted()), external.request_count) == (doubted, doubted)
 
 
 def test_what_the_sender_gets_an_answer_for_is_not_in_doubt() -> None:
     ledger = AcceptedEvents()
-    bystanders = Bystanders(ledger, "own")
-    bystanders.request("POST", {})
-    bystanders.put(put_body(EVENT, {**EVENT, "event_id": "f"}))
+    external = ExternalTraffic(ledger, "own")
+    external.request("POST", {})
+    external.put(put_body(EVENT, {**EVENT, "event_id": "f"}))
     ledger.accept(EVENT)
     assert [identity[2] for identity in ledger.doubted()] == ["f"]
 
 
 def test_what_came_of_events_of_others_is_told_apart() -> None:
     accepted = AcceptedEvents()
-    bystanders = Bystanders(accepted, "own")
-    bystanders.request("POST", {})
+    external = ExternalTraffic(accepted, "own")
+    external.request("POST", {})
     old = {**EVENT, "event_id": "old"}
-    bystanders.put(put_body(EVENT, {**EVENT, "event_id": "own"}, {**EVENT, "event_id": "on its way"}, old))
+    external.put(put_body(EVENT, {**EVENT, "event_id": "own"}, {**EVENT, "event_id": "on its way"}, old))
     accepted.accept({**EVENT, "event_id": "own"})
     row = UserRow({}, -1, {digest("e"): 1, digest("own"): 1}, -1, [], {1: 2}, 0)
     stored = StoredEvent("key", "too_old", json.dumps(old).encode())
-    assert bystanders.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
-    assert bystanders.counted(Tables()) == (0, 0)
+    assert external.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
+    assert external.counted(Tables()) == (0, 0)

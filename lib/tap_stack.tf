@@ -2486,7 +2486,7 @@ data "aws_iam_policy_document" "consumer" {
   # TransactWriteItems is authorised by the actions of its items, which are puts with conditions.
   statement {
     sid       = "CountInTable"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.behaviour.arn]
   }
 

@@ -100,6 +100,16 @@ class StateTable(Protocol):
         """
         ...
 
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        """Read every row of a partition whose sort key begins so, each as the last write left it.
+
+        Raises
+        ------
+        Unavailable
+            If not all of them could be read.
+        """
+        ...
+
     def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
         """Write up to 100 distinct rows, all or none, each only if its version is as seen.
 
@@ -124,6 +134,18 @@ class StateTable(Protocol):
 
 class RowReader(Protocol):
     """The behaviour table as the insights API uses it."""
+
+    def get(self, key: Key) -> Row | None:
+        """Read one row; None if there is none.
+
+        Raises
+        ------
+        Unavailable
+            If the table did not answer.
+        UndecodableRow
+            If the row has other attributes than ours.
+        """
+        ...
 
     def query(self, pk: str) -> Sequence[Row]:
         """Read every row of a partition, in sort-key order.

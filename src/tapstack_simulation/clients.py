@@ -30,6 +30,7 @@ SKEWS_MS = (0, 0, 0, 1_500, -40_000, 3_600_000, 2 * 86_400_000, 9 * 86_400_000, 
 WILD_SKEW_MS = -400 * 86_400_000
 # A copy of an event without a time, or with a time in the future, must not come when its row may be gone.
 RESEND_MAX_US = 15 * DAY_US
+BACKFILL_US = 12 * DAY_US  # a little less than how old an event may be
 
 _encode = msgspec.json.Encoder().encode
 
@@ -242,11 +243,8 @@ class Clients:
             event["traits"] = {"plan": rng.choice(("free", "paid"))}
         # Drawn apart, so that a seed means the same as it did without.
         apart = random.Random(f"{self._kernel.seed}/{device.name}/{device.made}")  # noqa: S311 - not secret
-        now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
-        if apart.random() < 0.2:  # so far apart that sessions end, and meet again
-            now_us -= apart.randrange(120) * 60_000_000
-        if device.native or rng.random() < 0.85:
-            event["occurred_at"] = _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
+        if (occurred_at := self._time(rng, apart, device)) is not None:
+            event["occurred_at"] = occurred_at
         if rng.random() < 0.3:
             event["session_id"] = f"s{rng.randrange(3)}"
         event = decorate(event, apart)
@@ -261,6 +259,17 @@ class Clients:
         if not device.native and apart.random() < 0.1:
             made.append(self._sent({**event, "user_id": "namesake"}, name))
         return made
+
+    def _time(self, rng: random.Random, apart: random.Random, device: Device) -> str | None:
+        """Say when an event happened, by the device's clock; None if it does not say."""
+        now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
+        if apart.random() < 0.2:  # so far apart that sessions end, and meet again
+            now_us -= apart.randrange(120) * 60_000_000
+        if device.habit == "backfill":
+            now_us -= apart.randrange(BACKFILL_US)
+        if device.native or (rng.random() < 0.85 and device.habit != "timeless"):
+            return _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
+        return None
 
     def _sent(self, event: dict[str, Any], name: Name) -> Sent:
         sent = Sent(_encode(event), row_of(event), name, self._kernel.now_us)

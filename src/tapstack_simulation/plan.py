@@ -14,6 +14,7 @@ DAY_S = 86_400
 CROWD_SHARE = 0.15  # of the usual runs; one takes as long as several others
 AGE_MAX_S = 14 * DAY_S
 ROW_TTL_S = 30 * DAY_S
+NATIVE_SHARES = {"": 0.6, "seldom": 0.6, "anonymous": 0.0, "backfill": 0.3, "timeless": 0.0}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     habit
         ``restless``: devices change their client ids all the time; ``forgetful``: half of the numbered
         events are lost before they are sent, or sent at the very end; ``anonymous``: one user with no
-        numbers at all; ``seldom``: a month passes now and then, so that rows expire; ``crowd``: so many users
-        and items that a batch takes several transactions.
+        numbers at all; ``backfill``: what happened in the last days is sent in any order; ``timeless``: no
+        event says when it happened; ``seldom``: a month passes now and then, so that rows expire; ``crowd``:
+        so many users and items that a batch takes several transactions.
+    clients, gaps, hot_ids
+        How much a user's row remembers by itself.
     """
 
     shards: int
@@ -79,6 +83,9 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     actions: int
     native_share: float
     habit: str
+    clients: int = 16
+    gaps: int = 64
+    hot_ids: int = 64
 
 
 def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
@@ -93,13 +100,15 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
     """
     devices = rng.randint(4, 10)
     # Some runs press on one of the bounds of a user's memory: clients, gaps or ids.
-    habit = rng.choice(("", "", "", "", "", "restless", "forgetful", "anonymous", "seldom", "seldom"))
+    habit = rng.choice(
+        ("", "", "", "", "", "restless", "forgetful", "anonymous", "seldom", "seldom", "backfill", "timeless")
+    )
     if habit == "forgetful":
         devices = rng.randint(1, 3)
     shape = Shape(
         shards=rng.randint(1, 4),
         lanes=rng.choice((1, 2, 4, 16)),
-        users=rng.randint(1, 6) if habit in {"", "seldom"} else 1,
+        users=rng.randint(1, 6) if habit in {"", "seldom", "backfill", "timeless"} else 1,
         devices=devices,
         events=rng.randint(100, 140),
         items=rng.choice((3, 8, 40)),
@@ -109,8 +118,14 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
         timeout_ms=rng.choice((15_000, 60_000)),
         pace_us=rng.choice((300_000, 2_000_000)),
         actions=rng.randint(0, 6),
-        native_share={"": 0.6, "seldom": 0.6, "anonymous": 0.0}.get(habit, 1.0),
+        native_share={"": 0.6, "seldom": 0.6, "anonymous": 0.0, "backfill": 0.3, "timeless": 0.0}.get(
+            habit, 1.0
+        ),
         habit=habit,
+        # Small memories, whose ids go to pages all the time, as often as usual ones.
+        clients=rng.choice((1, 3, 16)),
+        gaps=rng.choice((1, 4, 64)),
+        hot_ids=rng.choice((2, 4, 8, 64)),
     )
     if habit == "" and is_crowd:
         return msgspec.structs.replace(

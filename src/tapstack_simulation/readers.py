@@ -11,7 +11,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.routes import respond
-from tapstack.ports import Row, RowReader
+from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
 from tapstack_simulation.checking.questions import Question, check_trends, questions
 from tapstack_simulation.checking.rows import WINDOWS, Violation
@@ -105,11 +105,14 @@ def _request(path: tuple[str, ...], query: dict[str, str]) -> Request:
 
 
 class _Remembering:
-    """`tapstack.ports.RowReader` of a table that no longer changes: each partition is read once."""
+    """`tapstack.ports.RowReader` of a table that no longer changes: each partition is queried once."""
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
         self._rows: dict[str, Sequence[Row]] = {}
+
+    def get(self, key: Key) -> Row | None:
+        return self._reader.get(key)
 
     def query(self, pk: str) -> Sequence[Row]:
         if pk not in self._rows:

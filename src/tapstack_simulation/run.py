@@ -11,6 +11,7 @@ import msgspec
 
 from tapstack.consumer.consume import Limits
 from tapstack.consumer.patience import MARGIN_MS
+from tapstack.core.memory import Bounds
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import lane_of
 from tapstack_simulation.checking.rows import Violation
@@ -98,10 +99,19 @@ class _Simulation:
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
         self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
-        promises = Promises(age_max_s=AGE_MAX_S, row_ttl_s=ROW_TTL_S, retention_s=RETENTION_H * 3600)
+        promises = Promises(
+            age_max_s=AGE_MAX_S,
+            row_ttl_s=ROW_TTL_S,
+            retention_s=RETENTION_H * 3600,
+            clients=self.shape.clients,
+            gaps=self.shape.gaps,
+            hot_ids=self.shape.hot_ids,
+        )
         self.checker = Checker(promises)
         self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)
-        limits = Limits(lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S)
+        limits = Limits(
+            lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S, bounds=_bounds(self.shape)
+        )
         self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
         self.collectors = Collectors(self.aws)
         self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
@@ -261,3 +271,9 @@ class _Simulation:
             decisions=self.faults.decisions,
             devices=[int(device.name[1:]) for device in self.clients.devices],
         )
+
+
+def _bounds(shape: Shape) -> Bounds:
+    return Bounds(
+        keep_days=ROW_TTL_S // 86_400 - 2, clients=shape.clients, gaps=shape.gaps, hot_ids=shape.hot_ids
+    )

@@ -44,7 +44,7 @@ from tapstack.core.events import (
     decode_event,
     encode_event,
 )
-from tapstack.core.identity import client_time_ms
+from tapstack.core.identity import client_time_s
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import AwsApi, StreamEntry
 from tapstack_emulator import (
@@ -172,7 +172,7 @@ def test_a_time_ahead_is_moved_to_a_day_from_now_and_remembered(occurred_at: dat
     said = occurred_at - timedelta(microseconds=occurred_at.microsecond % 1_000)
     assert found.occurred_at == min(said, latest)
     assert found.clock_skew_ms == min(latest - said, timedelta()) / timedelta(milliseconds=1)
-    assert client_time_ms(found) == round(said.timestamp() * 1_000)
+    assert client_time_s(found) == int(said.timestamp() // 1)
     assert msgspec.json.decode(encode_event(found), type=StreamEvent) == found
 
 

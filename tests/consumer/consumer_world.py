@@ -18,6 +18,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Limits, Report, World, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
+from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_item, decode_user
 from tapstack.ports import AwsApi
@@ -117,10 +118,11 @@ class Pipeline:
         return consume(records, self.world, self.limits, remaining_ms)
 
     def rows(self) -> dict[tuple[str, str], Any]:
-        """Every row's state, decoded, by key."""
+        """Every row's state, decoded, by key; pages of ids apart."""
         return {
             (item["pk"]["S"], item["sk"]["S"]): _decoded(item["pk"]["S"], item["s"]["B"])
             for item in self.dynamodb.items(TABLE)
+            if not item["sk"]["S"].startswith(PAGE_PREFIX)
         }
 
 

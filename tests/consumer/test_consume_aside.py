@@ -82,7 +82,7 @@ def test_an_event_older_than_rows_remember_is_kept_and_not_counted() -> None:
     assert key == f"late/{SHARD}/{records[0].sequence_number}-0.json"
     kept = msgspec.json.decode(body)
     assert base64.b64decode(kept["data"]) == records[0].data
-    assert "no longer remembered" in kept["reason"]
+    assert kept["reason"] == "too_old"
     counted(pipeline, [records[1]])
 
 

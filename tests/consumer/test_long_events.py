@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.dedupe import PARTS_MAX
+from tapstack.core.memory import PARTS_MAX
 from tapstack.ports import CommitConflict, Key, Row, RowWrite, StateTable
 from tapstack_emulator import Crash, FaultScript, Injection
 

@@ -17,6 +17,7 @@ from tapstack.consumer.aside import Aside
 from tapstack.consumer.patience import ATTEMPTS_MAX, CALM_MS, Patience
 from tapstack.consumer.records import StreamRecord, parse
 from tapstack.consumer.workspace import READ_KEYS_MAX, Workspace
+from tapstack.core.memory import MEMORY_FULL, TOO_OLD
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import CommitConflict, Key, Row, RowWrite
 from tapstack_emulator import FaultScript, Injection, ManualClock, MemoryBucket
@@ -171,10 +172,10 @@ def test_a_record_is_done_only_with_each_of_its_parts() -> None:
     patience = Patience(ManualClock(), lambda: 0.5, lambda: 60_000)
     aside = Aside([LONG, view(1)], MemoryBucket(), late, patience, open_parts)
     first, second = parse([LONG], lanes=1, age_max_s=10**9)[0]
-    aside.add(first)
+    aside.add(first, TOO_OLD)
     aside.store_head()
     assert (list(late.objects), open_parts) == ([f"late/{name(LONG)}-0.json"], [1, 1])
-    aside.add(second)
+    aside.add(second, MEMORY_FULL)
     aside.store_head()
     assert (sorted(late.objects)[1:], open_parts) == ([f"late/{name(LONG)}-1.json"], [0, 1])
     assert late.puts == sorted(late.puts)
@@ -188,7 +189,7 @@ def test_parts_of_a_record_are_stored_in_their_order_and_each_once(stored: int) 
     patience = Patience(ManualClock(), lambda: 0.5, lambda: 60_000)
     aside = Aside([LONG], MemoryBucket(), late, patience, open_parts)
     for part in parse([LONG], lanes=1, age_max_s=10**9)[0]:
-        aside.add(part)
+        aside.add(part, TOO_OLD)
     with pytest.raises(Unavailable):
         aside.store_all()
     assert list(late.objects) == [f"late/{name(LONG)}-{part}.json" for part in range(stored)]

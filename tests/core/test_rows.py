@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
-from tapstack.collector.intake import (
-    canonical,
-)
+from memory_store import Store
+from tapstack.collector.intake import canonical
 from tapstack.core.aggregates import WINDOWS, Delta
 from tapstack.core.capacity import row_bytes
-from tapstack.core.dedupe import Verdict, judge, remember
 from tapstack.core.events import Event, decode_client_event, decode_event, encode_event
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
 from tapstack.core.identity import identify, partition_key
+from tapstack.core.memory import NEW
 from tapstack.core.rows import (
     ItemState,
     Recent,
@@ -46,10 +45,9 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 
 def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
     user, items = UserState(), dict[str, ItemState]()
+    memory = Store(user.seen)
     for event in events:
-        identity = identify(event)
-        if judge(user.seen, identity) is Verdict.NEW:
-            remember(user.seen, identity)
+        if memory.take(identify(event), NOON_S // 86_400) is NEW:
             at_s = int(event.occurred_at.timestamp())
             for effect in fold_event(user, event, 0, at_s, NOON_S):
                 for item_id in effect.item_ids:
@@ -72,7 +70,7 @@ def test_boards_survive_storage(board: dict[str, int]) -> None:
 
 
 def test_a_row_that_ends_before_its_sessions_has_none() -> None:
-    assert decode_sessions(msgspec.msgpack.encode([[{}, -1, {}, -1, []]])) == Sessions()
+    assert decode_sessions(msgspec.msgpack.encode([[{}, {}, {}, -1, -1, -1, []]])) == Sessions()
 
 
 def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
@@ -80,7 +78,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     assert UserState.__struct_fields__ == ("seen", "profile", "counters", "recent", "sessions", "pairs_count")
     assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with")
     assert msgspec.msgpack.decode(encode_state(UserState())) == [
-        [{}, -1, {}, -1, []],
+        [{}, {}, {}, -1, -1, -1, []],
         [0, 0, None, {}, 0, []],
         {},
         [],
@@ -131,6 +129,7 @@ def test_lanes_sort_as_numbers(lane: int) -> None:
 def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> None:
     """On the generated clickstream, whose users are as active as real ones."""
     users: dict[tuple[str, str], UserState] = {}
+    memories: dict[tuple[str, str], Store] = {}
     for request in generate(7, 12_000):
         received_at = datetime.fromtimestamp((BASE_MS + request.at_ms) / 1_000, tz=UTC)
         for payload in request.events:
@@ -139,9 +138,10 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
                 event = decode_event(encode_event(canonical(decode_client_event(said), received_at)))
             except InvalidEvent:
                 continue
-            user = users.setdefault(user_key(event.user_id, partition_key(event)), UserState())
-            if judge(user.seen, identify(event)) is Verdict.NEW:
-                remember(user.seen, identify(event))
+            key = user_key(event.user_id, partition_key(event))
+            user = users.setdefault(key, UserState())
+            memory = memories.setdefault(key, Store(user.seen))
+            if memory.take(identify(event), NOON_S // 86_400) is NEW:
                 fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
     sizes = sorted(row_bytes(key, encode_state(user)) for key, user in users.items())
     assert len(sizes) > 2_000

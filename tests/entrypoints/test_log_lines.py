@@ -11,7 +11,7 @@ import pytest
 from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from event_strategies import client_event
-from tapstack.ports import Row, StreamEntry
+from tapstack.ports import Key, Row, StreamEntry
 from tapstack_emulator import ManualClock
 
 
@@ -136,6 +136,10 @@ def test_each_read_has_one_line_with_its_route_and_without_its_id(
     queries: list[str] = []
 
     class Slow:
+        def get(self, key: Key) -> Row | None:
+            self.query(key.pk)
+            return None
+
         def query(self, pk: str) -> Sequence[Row]:
             queries.append(pk)
             clock.advance_ms(7)

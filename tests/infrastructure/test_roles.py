@@ -44,7 +44,7 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
             {},
         ),
         "DecryptStream": ({"kms:Decrypt"}, {_key("stream")}, _via("kinesis")),
-        "CountInTable": ({"dynamodb:BatchGetItem", "dynamodb:PutItem"}, {TABLE}, {}),
+        "CountInTable": ({"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, {TABLE}, {}),
         "UseTableKey": (
             {
                 "kms:Decrypt",

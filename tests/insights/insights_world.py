@@ -37,11 +37,17 @@ class Rows:
         key = Key(pk, sk)
         self._rows[key] = Row(key=key, version=1, state=encode_state(state), expires_at_s=expires_at_s)
 
+    def get(self, key: Key) -> Row | None:
+        return self._rows.get(key)
+
     def query(self, pk: str) -> Sequence[Row]:
         return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
 
 
 class Away:
+    def get(self, key: Key) -> Row | None:
+        raise Unavailable("dynamodb: away")
+
     def query(self, pk: str) -> Sequence[Row]:
         raise Unavailable("dynamodb: away")
 

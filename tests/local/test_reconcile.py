@@ -17,7 +17,7 @@ from reconcile_world import (
     view,
 )
 
-from tapstack_local.reconciliation.accepted_events import digest, effect_of
+from tapstack_local.reconciliation.accepted_events import digest, effect_of, number_digest
 from tapstack_local.reconciliation.checker import reconcile
 
 NOT_HERE = {  # looked for, and there is none
@@ -65,7 +65,7 @@ def test_an_event_counted_twice_is_overcounted():
 
 def test_a_number_that_is_missing_in_the_row_is_lost():
     rows = ByHand()
-    rows.user[0][0][RAW] = [0, 2, [[1, 1]]]
+    rows.user[0][0][RAW] = [2, [[1, 1]], 0, 0]
     assert outcome(rows) == (1, 0)
 
 
@@ -145,7 +145,25 @@ def test_a_long_event_is_one_event():
 
 def test_a_part_that_a_row_still_expects_is_missing_and_named():
     rows = ByHand()
-    rows.user[0][4] = [17]
+    rows.user[0][6] = [17]
     result = reconcile(accepted_of(*EVENTS), rows.tables())
     assert (result.lost, result.overcounted) == (1, 0)
     assert "U#u part with digest 17: accepted, and never seen" in result.findings[1].examples
+
+
+def test_what_left_the_row_for_a_page_is_known():
+    rows = ByHand()
+    rows.user[0][1] = {}
+    assert outcome(rows) == (1, 0)
+    tables = rows.tables()
+    page = digest("e-1").to_bytes(8, "big", signed=True)
+    tables.add("U#u", "seen#d20833#0000", msgspec.msgpack.encode(page))
+    assert reconcile(accepted_of(*EVENTS), tables).lost == 0
+
+
+def test_a_numbered_event_that_is_kept_as_an_id_is_known_and_no_gap():
+    rows = ByHand()
+    rows.user[0][0][RAW] = [2, [[1, 1]], 1, 0]
+    rows.user[0][1][number_digest(CLIENT, 1)] = AT_S
+    assert outcome(rows) == (0, 0)
+    assert reconcile(accepted_of(*EVENTS), rows.tables()).gaps == 0

@@ -5,10 +5,8 @@ import pytest
 from reconcile_world import (
     AT,
     AT_S,
-    CLIENT,
     EVENTS,
-    RAW,
-    VIEW,
+    PURCHASE,
     ByHand,
     accepted_of,
     hundred,
@@ -38,8 +36,8 @@ def test_an_event_in_the_late_store_is_not_lost():
 
 def test_an_event_in_the_late_store_may_have_been_counted_before():
     rows = ByHand()
-    rows.late = [stored(view(2))]
-    rows.user[0][0] = {RAW: [3, 2, []]}  # and forgotten since
+    rows.late = [stored(purchase())]
+    rows.user[0][1], rows.user[0][3] = {}, AT_S  # and forgotten since
     assert outcome(rows) == (0, 0)
 
 
@@ -70,18 +68,12 @@ def test_poison_that_the_collector_never_saw_is_nobodys_loss():
     assert (result.quarantined, result.lost, result.overcounted) == (2, 0, 0)
 
 
-BIRTH_MS = int(CLIENT.replace("-", "")[:12], 16)
 REASONS = {
     "too old": (stored(view(3, "b"), days=31), {}),
     "of a time before the floor": (
         stored(purchase() | {"event_id": "e-9"}, days=0),
-        {"ids_floor_ms": AT_S * 1_000},
+        {"floor_s": AT_S},
     ),
-    "of a client born before the floor": (
-        stored(view(3, "b"), days=0),
-        {"clients": {}, "clients_floor_ms": BIRTH_MS},
-    ),
-    "below what is known of its client": (stored(view(3, "b"), days=0), {"clients": {RAW: [4, 5, []]}}),
     "too long": (stored(hundred(event_id="e-2"), days=0), {}),
 }
 
@@ -157,10 +149,10 @@ def test_whatever_others_write_to_the_stream_the_checker_goes_on(data):
 
 def test_whether_a_quarantined_event_that_its_row_forgot_is_lost_the_counters_say():
     tables = ByHand().tables()
-    tables.users["U#u"].clients = {RAW: [3, 2, []]}
-    tables.quarantined = [stored(view(2), days=0)]
+    tables.users["U#u"].ids, tables.users["U#u"].floor_s = {}, AT_S
+    tables.quarantined = [stored(purchase(), days=0)]
     assert reconcile(accepted_of(*EVENTS), tables).lost == 0
-    tables.users["U#u"].counters[VIEW] -= 1
+    tables.users["U#u"].counters[PURCHASE] -= 1
     assert reconcile(accepted_of(*EVENTS), tables).lost == 1
 
 

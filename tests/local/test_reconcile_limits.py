@@ -46,8 +46,9 @@ def counted(events, lanes=1):
     for name, user in users.items():
         ids = {digest(event_id): at_ms for event_id, at_ms in user["digests"].items()}
         newest = dict(list(ids.items())[-64:])
-        floor_ms = AT_S * 1_000 if len(ids) > 64 else -1
-        state = [[{}, -1, newest, floor_ms, []], [], user["counters"], [], [], 0]
+        paged = [known.to_bytes(8, "big", signed=True) for known in ids if known not in newest]
+        tables.add(f"U#{name}", "seen#d20833#0000", msgspec.msgpack.encode(b"".join(paged)))
+        state = [[{}, newest, {}, -1, -1, -1, []], [], user["counters"], [], [], 0]
         tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
     for (item, lane), counters in items.items():
         windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
@@ -133,7 +134,7 @@ def test_sums_beyond_64_bits_are_compared_exactly(values):
     for event in events:
         aggregates.count([stored], aggregates.Delta(PURCHASE, {"IRR": aggregates.millionths(event["value"])}))
     tables = counted([])
-    state = [[{}, -1, {}, -1, []], [], stored, [], [], 0]
+    state = [[{}, {}, {}, -1, -1, -1, []], [], stored, [], [], 0]
     tables.add("U#u", "-", msgspec.msgpack.encode(state))
     accepted = accepted_of(*events)
     assert named(reconcile(accepted, tables), "users' counters").examples == []
@@ -155,7 +156,7 @@ def partners(count):
 
 
 def clients(count):
-    return {bytes([n]) * 16: [0, 1, []] for n in range(count)}
+    return {bytes([n]) * 16: [1, [], 0, 0] for n in range(count)}
 
 
 def gaps(count):
@@ -175,8 +176,8 @@ LIMITS = {
     "partners bought": (16, lambda rows, n: rows.items["a", "0000"].__setitem__(2, partners(n))),
     "partner names": (64, lambda rows, n: rows.items["a", "0000"].__setitem__(1, {"p" * n: 1})),
     "clients": (16, lambda rows, n: rows.user[0].__setitem__(0, clients(n))),
-    "gaps": (16, lambda rows, n: rows.user[0].__setitem__(0, {RAW: [0, 99, gaps(n)]})),
-    "ids": (64, lambda rows, n: rows.user[0].__setitem__(2, dict.fromkeys(range(n), 1))),
+    "gaps": (64, lambda rows, n: rows.user[0].__setitem__(0, {RAW: [999, gaps(n), 0, 0]})),
+    "ids": (64, lambda rows, n: rows.user[0].__setitem__(1, dict.fromkeys(range(n), 1))),
 }  # fmt: skip
 
 
@@ -194,12 +195,12 @@ def test_numbers_however_large_take_neither_time_nor_memory():
     events = [view(first), view(first + 1), view(first + 3)]
     accepted = accepted_of(*events)
     rows = ByHand()
-    rows.user = [[{RAW: [0, first + 3, [[0, first - 1], [first + 2, first + 2]]]}, -1, {}, -1, []],
+    rows.user = [[{RAW: [first + 3, [[0, first - 1], [first + 2, first + 2]], 0, 0]}, {}, {}, -1, -1, 0, []],
                  [], {VIEW: 3}, [], [], 0]  # fmt: skip
     result = reconcile(accepted, rows.tables())
     assert named(result, "events known").short == named(result, "events known").over == 0
     assert result.gaps == first + 1
-    rows.user[0][0][RAW] = [0, first + 3, []]
+    rows.user[0][0][RAW] = [first + 3, [], 0, 0]
     finding = named(reconcile(accepted, rows.tables()), "events known")
     assert finding.over == first + 1
     assert finding.examples[0] == f"U#u client {CLIENT} n 0: seen, and never accepted"

@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from tapstack.core import aggregates, cooccurrence, dedupe, events, fold, ranking, rows, sessions, traits
+from tapstack.core import aggregates, cooccurrence, events, fold, memory, ranking, rows, sessions, traits
 from tapstack.errors import Unavailable
-from tapstack_local.reconciliation import accepted_events, checker, counters, identities, limits
+from tapstack_local.reconciliation import accepted_events, checker, counters, limits
 from tapstack_local.reconciliation.tables import Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
-    rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, dedupe.Seen,
-    dedupe.ClientSeen, sessions.Sessions, sessions.Session,
+    rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
+    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session,
 )  # fmt: skip
 
 
@@ -59,8 +59,9 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert [window.length_s for window in windows.values()] == list(checker.WINDOW_LENGTHS_S)
     assert [window.kept for window in windows.values()] == list(checker.WINDOWS_KEPT)
     assert checker.BOARD_PLACES == ranking.BOARD_PLACES
-    assert identities.CLIENTS_MAX == limits.CLIENTS_MAX == dedupe.CLIENTS_MAX
-    assert (limits.GAPS_MAX, limits.IDS_MAX) == (dedupe.GAPS_MAX, dedupe.IDS_MAX)
+    bounds = memory.Bounds(keep_days=1)
+    assert (bounds.clients, bounds.gaps) == (limits.CLIENTS_MAX, limits.GAPS_MAX)
+    assert bounds.hot_ids == limits.IDS_MAX
     assert (limits.RECENT_MAX, limits.TRAITS_MAX) == (rows.RECENT_MAX, traits.TRAITS_MAX)
     assert (limits.TEXT_CHARS_MAX, limits.ALIASES_MAX) == (traits.TRAIT_CHARS_MAX, rows.ALIASES_MAX)
     assert (limits.SESSIONS_MAX, limits.SESSION_ITEMS_MAX) == (sessions.SESSIONS_MAX, sessions.VIEWED_MAX)
@@ -76,12 +77,13 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"the last {rows.RECENT_MAX} interactions",
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
-        f"the {dedupe.CLIENTS_MAX} used last",
+        f"by `client_id`, at most {bounds.clients}",
         f"at most {traits.TRAITS_MAX}: those said first",
         f"names and strings are cut to {traits.TRAIT_CHARS_MAX}",
         f"anonymous ids of the same person, the last {rows.ALIASES_MAX}",
-        f"at most {dedupe.GAPS_MAX}, then the first",
-        f"the {dedupe.IDS_MAX} with the latest times",
+        f"kept as ids; at most {bounds.gaps}",
+        f"the at most {bounds.hot_ids} ids that arrived last",
+        f"at most {bounds.pages:,} pages",
         f"A map of {aggregates.KEYS_MAX} keys",
         f"more than {fold.PART_ITEMS_MAX} items is applied in parts of {fold.PART_ITEMS_MAX}",
     ):
@@ -94,7 +96,7 @@ def attribute(state):
 
 SCANNED = [
     {"pk": {"S": "U#u"}, "sk": {"S": "-"}, "v": {"N": "1"}, "ttl": {"N": "9"},
-     "s": attribute([[{b"c" * 16: [0, 1, []]}, -1, {7: 8}, -1, [9]], [], {1: 2}, [], [], 4])},
+     "s": attribute([[{b"c" * 16: [1, [], 0, 5]}, {7: 8}, {}, -1, -1, 5, [9]], [], {1: 2}, [], [], 4])},
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
      "s": attribute([[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}])},
     {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute({"a#b": 2})},
@@ -160,7 +162,7 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
     tables = read()
     user = tables.users["U#u"]
     assert (user.clients, user.ids, user.parts, user.counters, user.pairs_count) == (
-        {b"c" * 16: [0, 1, []]}, {7: 8}, [9], {1: 2}, 4,
+        {b"c" * 16: [1, [], 0, 5]}, {7: 8}, [9], {1: 2}, 4,
     )  # fmt: skip
     item = tables.items["a#b"]["0001"]
     assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (

@@ -20,6 +20,7 @@ from tapstack_simulation.checking.stored import Promises
 
 DAY_S = 86_400
 NOW_S = 1_767_225_600
+DAY = NOW_S // DAY_S
 CLIENT = "019b76da-a800-7c10-9500-fb0de834a1bc"
 SHARD = "shardId-000000000000"
 BATCH = [(SHARD, "100"), (SHARD, "101"), (SHARD, "102")]
@@ -44,9 +45,9 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
     )
 
 
-def user_state(count: int, *, low: int = 0, top: int = 0, gaps: Any = ()) -> Any:
+def user_state(count: int, *, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
-    seen = [{client: [low, top, [list(gap) for gap in gaps]]}, -1, {}, -1, []]
+    seen = [{client: [top, [list(gap) for gap in gaps], 0, DAY]}, {}, {}, -1, -1, DAY, []]
     session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
     recent = [[NOW_S, 1, "p", 0]] * count
     return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
@@ -132,6 +133,15 @@ def floor(wanted: dict[tuple[str, str], Any]) -> None:
     wanted[USER][2][0][0] = {}
 
 
+def page(*digests: int) -> Change:
+    packed = b"".join(digest.to_bytes(8, "big", signed=True) for digest in digests)
+
+    def apply(wanted: dict[tuple[str, str], Any]) -> None:
+        wanted["U#a", f"seen#d{DAY}#0000"] = [1, TTL_S, packed]
+
+    return apply
+
+
 def other_lane(wanted: dict[tuple[str, str], Any]) -> None:
     wanted["I#p", "0009"] = wanted.pop(ITEM)
 
@@ -141,7 +151,7 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "an event counted twice": (change("2.2.1", 3), "counters move"),
     "an event known and not counted": (change("2.2.1", 1), "counters move"),
     "an event nobody sent": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 7, []]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [7, [], 0, DAY]}),
         "not on the",
     ),
     "an item above its events": (change("2.0.0.1", 3, ITEM), "moves by {1: 2}"),
@@ -166,16 +176,20 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "a version overwritten": (change("0", 1), "went from version"),
     "an expiry brought forward": (change("1", TTL_S - 1), "expire earlier"),
     "a row that never expires": (change("1", 0), "expire"),
-    "a client forgotten without a floor": (floor, "without raising its floor"),
+    "a client forgotten": (floor, "forgot events"),
     "a gap that opens again": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 1, [[0, 0]]]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[0, 0]], 0, DAY]}),
         "forgot",
     ),
     "a gap of nothing": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [0, 1, [[2, 1]]]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[2, 1]], 0, DAY]}),
         "remembers",
     ),
     "a floor raised for nothing": (change("2.0.3", 5), "remembers"),
+    "a day closed that is not too old": (change("2.0.3", NOW_S - DAY_S), "closed a day"),
+    "an id that no event has": (change("2.0.1", {17: NOW_S}), "not on the stream"),
+    "a page of an id that no event has": (page(17), "not on the stream"),
+    "a page for nothing": (page(), "writes"),
     "too many recent items": (change("2.3", [[0, 1, "p", 0]] * 21), "bounds"),
     "another user's lane": (other_lane, "lane of no user"),
 }

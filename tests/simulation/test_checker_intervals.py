@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.core import dedupe
-from tapstack.core.identity import Native
+from memory_store import TODAY, Store
+from tapstack.core.identity import DAY_S, Native
+from tapstack.core.memory import NEW, Bounds
 from tapstack_simulation.checking.facts import Fact, Part
 from tapstack_simulation.checking.intervals import contains, numbers, without
 from tapstack_simulation.checking.memory import Memory
 from tapstack_simulation.checking.rows import EMPTY_USER, Violation, knows, new_names
+from tapstack_simulation.checking.stored import Promises
 from tapstack_simulation.checking.users import _check_memory
 
 CLIENT = bytes.fromhex("019b76daa8007c109500fb0de834a1bc")
@@ -32,30 +36,29 @@ def test_the_difference_is_that_of_sets(values: set[int], others: list[tuple[int
     assert all(contains(left, n) == (n in members(left)) for n in range(32))
 
 
-@given(st.lists(st.integers(0, 60) | st.integers(HUGE, HUGE + 9), max_size=60))
+@given(st.lists(st.integers(0, 200) | st.integers(HUGE, HUGE + 9), max_size=120))
 def test_the_checkers_memory_is_that_of_the_product(counters: list[int]) -> None:
-    seen, memory = dedupe.Seen(), Memory([{}, -1, {}, -1, []])
+    promises = Promises(age_max_s=14 * DAY_S, row_ttl_s=30 * DAY_S, retention_s=7 * DAY_S, gaps=3, hot_ids=4)
+    store = Store(bounds=Bounds(keep_days=28, gaps=3, hot_ids=4))
+    memory = Memory(EMPTY_USER[0], promises)
     for n in counters:
+        name = f"{UUID(bytes=CLIENT)}"
         part = Part(("n", CLIENT, n), {1: 1}, {}, ())
-        is_new = dedupe.judge(seen, Native(CLIENT, n)) is dedupe.NEW
-        assert memory.take(Fact("U#a", (part,), 0, {}), part) == is_new
-        if is_new:
-            dedupe.remember(seen, Native(CLIENT, n))
-    stored = {
-        client: [known.low, known.top, [list(gap) for gap in known.gaps]]
-        for client, known in seen.clients.items()
-    }
-    assert memory.stored()[0] == stored
+        fact = Fact("U#a", (part,), TODAY * DAY_S * 1_000, {"client_id": name, "n": n})
+        if store.take(Native(CLIENT, n, TODAY * DAY_S, 0)) is NEW:
+            memory.take(fact, part, TODAY * DAY_S, TODAY * DAY_S)
+    assert memory.stored() == msgspec.msgpack.decode(msgspec.msgpack.encode(store.seen))
+    assert memory.written == store.rows
 
 
-def row(low: int, top: int, *gaps: list[int]) -> Any:
-    return [[{CLIENT: [low, top, list(gaps)]}, -1, {7: 1}, -1, []], *EMPTY_USER[1:]]
+def row(top: int, *gaps: list[int]) -> Any:
+    return [[{CLIENT: [top, list(gaps), 0, TODAY]}, {7: 1}, {}, -1, -1, TODAY, []], *EMPTY_USER[1:]]
 
 
 def test_what_a_row_remembers_is_listed_lazily_and_looked_up_without_a_list() -> None:
-    state = row(0, HUGE, [0, HUGE - 3], [HUGE - 1, HUGE - 1])
+    state = row(HUGE, [0, HUGE - 3], [HUGE - 1, HUGE - 1])
     assert list(new_names(EMPTY_USER, state)) == [("n", CLIENT, HUGE - 2), ("n", CLIENT, HUGE), ("o", 7, 0)]
-    assert next(new_names(row(0, 4), row(0, HUGE))) == ("n", CLIENT, 5)
+    assert next(new_names(row(4), row(HUGE))) == ("n", CLIENT, 5)
     assert [knows(state, ("n", CLIENT, n)) for n in (0, HUGE - 2, HUGE - 1, HUGE, HUGE + 1)] == [
         False, True, False, True, False,
     ]  # fmt: skip
@@ -63,9 +66,9 @@ def test_what_a_row_remembers_is_listed_lazily_and_looked_up_without_a_list() ->
 
 @pytest.mark.parametrize(("gap", "is_wrong"), [([5, HUGE - 1], False), ([4, HUGE - 1], True)])
 def test_a_gap_that_opens_again_is_found_however_wide(gap: list[int], is_wrong: bool) -> None:
-    before, after = row(0, 4), row(0, HUGE, gap)
+    before, after = row(4), row(HUGE, gap)
     if is_wrong:
         with pytest.raises(Violation, match=r"forgot events \[\(4, 4\)\]"):
-            _check_memory("U#a", before, after)
+            _check_memory("U#a", before, after, {}, 28)
     else:
-        _check_memory("U#a", before, after)
+        _check_memory("U#a", before, after, {}, 28)

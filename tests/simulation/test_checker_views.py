@@ -33,7 +33,7 @@ from tapstack_simulation.checking.views import (
 NOON_S = 1_767_268_800  # 2026-01-01T12:00:00Z, the beginning of a window of 5 minutes and of one of an hour
 HOUR, DAY = NOON_S // 3_600, NOON_S // 86_400
 USER = [
-    [{}, -1, {}, -1, []],
+    [{}, {}, {}, -1, -1, -1, []],
     [NOON_S - 3_600, NOON_S, "de", {"plan": "paid"}, NOON_S, ["v1", "v2"]],
     {1: 3, 10: 1, "EUR": 19_990_000},
     [[NOON_S, 10, "b", 7], [NOON_S - 1, 1, "a", 999]],
@@ -169,6 +169,9 @@ class Reader:
 
     def __init__(self, rows: dict[tuple[str, str], Image]) -> None:
         self._rows = rows
+
+    def get(self, key: Key) -> Row | None:
+        return next((row for row in self.query(key.pk) if row.key == key), None)
 
     def query(self, pk: str) -> list[Row]:
         return [

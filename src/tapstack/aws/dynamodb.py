@@ -147,15 +147,30 @@ class DynamoTable:
             raise translate(SERVICE, error) from None
         return None
 
+    def get(self, key: Key) -> Row | None:
+        """Read one row; see `tapstack.ports.RowReader.get`. A Query, as readers may do, costs the same."""
+        values = {":pk": _S(key.pk), ":sk": _S(key.sk)}
+        rows = self._query({"KeyConditionExpression": "pk = :pk AND sk = :sk"}, values)
+        return rows[0] if rows else None
+
     def query(self, pk: str) -> Sequence[Row]:
         """Read a partition; see `tapstack.ports.RowReader.query`."""
+        return self._query({"KeyConditionExpression": "pk = :pk"}, {":pk": _S(pk)})
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        """Read part of a partition; see `tapstack.ports.StateTable.read_prefix`."""
+        condition = "pk = :pk AND begins_with(sk, :sk)"
+        values = {":pk": _S(pk), ":sk": _S(sk_prefix)}
+        return self._query({"KeyConditionExpression": condition, "ConsistentRead": True}, values)
+
+    def _query(self, how: Mapping[str, object], values: Mapping[str, _S]) -> Sequence[Row]:
         rows: list[Row] = []
         start: _KeyItem | None = None
         while True:
             request = {
                 "TableName": self._name,
-                "KeyConditionExpression": "pk = :pk",
-                "ExpressionAttributeValues": {":pk": _S(pk)},
+                "ExpressionAttributeValues": values,
+                **how,
                 **({} if start is None else {"ExclusiveStartKey": start}),
             }
             answer = _decode(_query_decoder, call(SERVICE, self._api, "Query", _encoder.encode(request)))

@@ -9,10 +9,9 @@ import msgspec
 
 from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord
+from tapstack.core.memory import Verdict
 from tapstack.errors import Unavailable
 from tapstack.ports import ObjectStore
-
-_LATE_REASON = "it may have been counted and is no longer remembered, or its rows exceed a transaction"
 
 
 class Aside:
@@ -44,13 +43,17 @@ class Aside:
         self._quarantine, self._late = quarantine, late
         self._patience = patience
         self._open_parts = open_parts
-        self._waiting: defaultdict[int, list[Poison | Delivery]] = defaultdict(list)  # by position
+        self._waiting: defaultdict[int, list[Poison | tuple[Delivery, Verdict]]] = defaultdict(list)
         self._head = 0
         self._is_failing = False
 
-    def add(self, what: Poison | Delivery) -> None:
-        """Set a poison record, or a late part of an event, aside."""
-        self._waiting[what.position].append(what)
+    def add(self, delivery: Delivery, reason: Verdict) -> None:
+        """Keep a part of an event that cannot be deduplicated, and why."""
+        self._waiting[delivery.position].append((delivery, reason))
+
+    def add_poison(self, poison: Poison) -> None:
+        """Keep a record that is no event."""
+        self._waiting[poison.position].append(poison)
 
     def store_head(self) -> None:
         """Store what stands first of all that is open, or the record to resume from would wait for the rest.
@@ -86,7 +89,8 @@ class Aside:
                 self._put(self._quarantine, key, position, what.reason)
                 self.quarantine_keys.append(key)
             else:
-                self._put(self._late, f"late/{self._name(position, what.part)}", position, _LATE_REASON)
+                delivery, reason = what
+                self._put(self._late, f"late/{self._name(position, delivery.part)}", position, reason.value)
                 self.late_count += 1
             waiting.pop(0)
             self._open_parts[position] -= 1

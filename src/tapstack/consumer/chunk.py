@@ -9,14 +9,28 @@ from tapstack.consumer.records import Delivery
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
-from tapstack.core.dedupe import LATE, NEW, Verdict, expect_parts, has_room_for_parts, judge, remember
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
+from tapstack.core.identity import DAY_S, Identity
 from tapstack.core.memo import Memo
+from tapstack.core.memory import (
+    MEMORY_FULL,
+    NEW,
+    TOO_OLD,
+    Bounds,
+    Page,
+    Verdict,
+    encode_page,
+    expect_parts,
+    has_room_for_parts,
+    judge,
+    may_write_page,
+    prefixes_to_read,
+    remember,
+)
 from tapstack.core.ranking import INTERESTED, Board, interest, trim
 from tapstack.core.rows import (
     ItemState,
-    State,
     UserState,
     board_partition,
     decode_board,
@@ -52,16 +66,21 @@ class Chunk:
         The rows as they were last seen; the users' rows must be loaded.
     row_ttl_s
         How long a row lives after the last event that changed it.
+    bounds
+        How much of a user's events is remembered.
     """
 
-    def __init__(self, workspace: Workspace, row_ttl_s: int) -> None:
+    def __init__(self, workspace: Workspace, row_ttl_s: int, bounds: Bounds) -> None:
         self._workspace = workspace
         self._row_ttl_s = row_ttl_s
+        self._bounds = bounds
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
         self._effects: defaultdict[Key, list[ItemEffect]] = defaultdict(list)  # by item's row
         self._moves: defaultdict[Key, dict[Move, None]] = defaultdict(dict)  # by the same
         self._moments: dict[tuple[Numbers, int], None] = {}  # windows and lanes whose boards may move
+        self._pages: dict[Key, Page] = {}
+        self._pages_of: defaultdict[Key, dict[str, frozenset[int]]] = defaultdict(dict)  # by the user's row
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
 
@@ -78,9 +97,9 @@ class Chunk:
         if user is None:
             row = self._workspace.row(key)
             user = self._users[key] = UserState() if row is None else decode_user(row.state)
-        verdict = judge(user.seen, delivery.identity)
-        if verdict is NEW and delivery.too_old:
-            verdict = LATE
+        verdict = self._judge(key, user, delivery.identity)
+        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
+            verdict = TOO_OLD
         if verdict is NEW:
             if not self._fits(delivery):
                 return False
@@ -89,23 +108,43 @@ class Chunk:
             if delivery.further and not has_room_for_parts(user.seen):
                 # Its further parts will be duplicates: no row expects them. If this is a stale image, and the
                 # row counts the event and expects them, they would be lost: so it is written as it is here.
-                verdict = LATE
+                verdict = MEMORY_FULL
             else:
-                remember(user.seen, delivery.identity)
+                self._remember(key, user, delivery)
                 if delivery.further:
                     expect_parts(user.seen, delivery.further)
                 self._fold(user, delivery)
         self.verdicts.append((delivery, verdict))
         return True
 
+    def _judge(self, key: Key, user: UserState, identity: Identity) -> Verdict:
+        prefixes = prefixes_to_read(user.seen, identity)
+        if not prefixes:
+            return judge(user.seen, identity, self._bounds)
+        pages = dict(self._pages_of[key])
+        for prefix in prefixes:
+            pages |= self._workspace.pages(key, prefix)
+        return judge(user.seen, identity, self._bounds, pages)
+
+    def _remember(self, key: Key, user: UserState, delivery: Delivery) -> None:
+        day = delivery.arrived_at_s // DAY_S
+        page = remember(user.seen, delivery.identity, day, self._bounds)
+        if page is not None:
+            self._pages[Key(key.pk, page.sort_key)] = page
+            self._pages_of[key][page.sort_key] = page.digests
+
     def keys(self) -> list[Key]:
-        """Tell the rows the chunk would write."""
+        """Return the rows that the chunk would write and has to know: pages are written once, unseen."""
         boards = _boards(self._moments, self._arrived_at_s)
         return [*self._changed, *self._effects, *map(_board_key, boards)]
 
     def writes(self) -> list[RowWrite]:
-        """Fold the items' and boards' rows, which must be loaded by now, and tell what to write."""
-        writes = [self._write(key, self._workspace.row(key), self._users[key]) for key in self._changed]
+        """Fold the items' and boards' rows, which must be loaded by now, and return what to write."""
+        writes = [
+            self._write(key, self._workspace.row(key), encode_state(self._users[key]))
+            for key in self._changed
+        ]
+        writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]
         moments = _boards(self._moments, self._arrived_at_s)
         boards = {place: self._board(_board_key(place)) for place in moments}
         for key, effects in self._effects.items():
@@ -113,12 +152,12 @@ class Chunk:
             item = ItemState() if row is None else decode_item(row.state)
             for effect in effects:
                 fold_item(item, effect)
-            writes.append(self._write(key, row, item))
+            writes.append(self._write(key, row, encode_state(item)))
             for move in self._moves.get(key, ()):
                 _score(boards, item, move)
         for moment, board in boards.items():
             key = _board_key(moment)
-            writes.append(self._write(key, self._workspace.row(key), trim(board)))
+            writes.append(self._write(key, self._workspace.row(key), encode_state(trim(board))))
         return writes
 
     def _board(self, key: Key) -> Board:
@@ -128,6 +167,7 @@ class Chunk:
     def _fits(self, delivery: Delivery) -> bool:
         item_ids, lane = delivery.item_ids, delivery.lane
         room = ROWS_MAX - len(self._changed) - len(self._effects) - len(WINDOWS) * len(self._moments)
+        room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)
         if room >= 1 + len(item_ids) + _BESIDE_MAX:
             return True  # the usual case: it fits even if none of its rows is in the chunk yet
         beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if item_ids else 0
@@ -145,21 +185,21 @@ class Chunk:
                     self._moves[_item_keys[item_id, lane]][item_id, lane, effect.numbers] = None
                 self._moments[effect.numbers, lane] = None
 
-    def _write(self, key: Key, row: Row | None, state: State) -> RowWrite:
+    def _write(self, key: Key, row: Row | None, state: bytes) -> RowWrite:
         expires_at_s = self._arrived_at_s + self._row_ttl_s
         if row is None:
             version = max(1, self._arrived_at_s * VERSIONS_PER_S)
             return RowWrite(
                 key=key,
                 version=version,
-                state=encode_state(state),
+                state=state,
                 expires_at_s=expires_at_s,
                 seen_version=0,
             )
         return RowWrite(
             key=key,
             version=row.version + 1,
-            state=encode_state(state),
+            state=state,
             expires_at_s=max(row.expires_at_s, expires_at_s),
             seen_version=row.version,
         )

@@ -14,7 +14,8 @@ from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, StreamRecord, parse
 from tapstack.consumer.workspace import Workspace
 from tapstack.core.capacity import row_bytes, transaction_units
-from tapstack.core.dedupe import DUP, LATE, Verdict
+from tapstack.core.identity import DAY_S
+from tapstack.core.memory import DUP, NEW, TOO_LARGE, Bounds, Verdict
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
 
@@ -35,13 +36,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     row_ttl_s
         How long a row lives after the last event that changed it.
     age_max_s
-        How old an event may be when it arrives; an older one that no row knows is LATE. Must be
+        How old an event may be when it arrives; an older one that no row knows is not counted. Must be
         shorter than `row_ttl_s`, since an expired row no longer knows what it counted.
+    bounds
+        How much of a user's events is remembered; None for as much as rows live long enough for.
     """
 
     lanes: int
     row_ttl_s: int
     age_max_s: int
+    bounds: Bounds | None = None
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +121,7 @@ def consume(
     for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
         open_parts[position] += 1
     for bad in poison:
-        aside.add(bad)
+        aside.add_poison(bad)
     invocation = _Invocation(world.table, limits, patience, report, open_parts, aside)
     try:
         aside.store_head()
@@ -148,6 +152,7 @@ class _Invocation:
     ) -> None:
         self._table = table
         self._limits = limits
+        self._bounds = limits.bounds or Bounds(keep_days=max(0, limits.row_ttl_s // DAY_S - 2))
         self._patience = patience
         self._report = report
         self._open_parts = open_parts
@@ -195,7 +200,7 @@ class _Invocation:
         """Commit the next chunk, deciding anew as often as somebody else was faster; tell the verdicts."""
         attempt, end = 0, len(deliveries)
         while True:
-            chunk = Chunk(self._workspace, self._limits.row_ttl_s)
+            chunk = Chunk(self._workspace, self._limits.row_ttl_s, self._bounds)
             for delivery in deliveries[:end]:
                 if not chunk.add(delivery):
                     break
@@ -204,7 +209,7 @@ class _Invocation:
                 if len(chunk.verdicts) > 1:
                     end = len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
-                return [(deliveries[0], LATE)]  # no transaction will ever hold them
+                return [(deliveries[0], TOO_LARGE)]  # no transaction will ever hold them
             refused = self._commit(writes)
             if refused is None:
                 return chunk.verdicts
@@ -240,15 +245,14 @@ class _Invocation:
         return Throttled("rows changed under every attempt to commit")
 
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
-        """Note that deliveries are done, counted now or before; set those aside that are LATE instead."""
-        late = [delivery for delivery, verdict in verdicts if verdict is LATE]
-        duplicates = sum([verdict is DUP for _, verdict in verdicts])
-        for position in [delivery.position for delivery, verdict in verdicts if verdict is not LATE]:
-            self._open_parts[position] -= 1
-        for delivery in late:
-            self._aside.add(delivery)
-        self._report.duplicates += duplicates
-        self._report.applied += len(verdicts) - len(late) - duplicates
+        """Note that deliveries are done, counted now or before; the others become dead letters."""
+        for delivery, verdict in verdicts:
+            if verdict is NEW or verdict is DUP:
+                self._open_parts[delivery.position] -= 1
+            else:
+                self._aside.add(delivery, verdict)
+        self._report.duplicates += sum([verdict is DUP for _, verdict in verdicts])
+        self._report.applied += sum([verdict is NEW for _, verdict in verdicts])
 
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1

@@ -15,7 +15,6 @@ from tapstack.core.identity import (
     EPOCH,
     Identity,
     Part,
-    client_time_ms,
     identify,
     identify_part,
     lane_of,
@@ -62,7 +61,7 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     lane: int
     at_s: int  # the event's own time
     arrived_at_s: int
-    too_old: bool  # beyond what a row may have forgotten by expiry: LATE unless it is known
+    too_old: bool  # beyond what a row may have forgotten by expiry: not counted unless it is known
 
 
 class Poison(NamedTuple):
@@ -123,13 +122,9 @@ class _Oldest(NamedTuple):
 def _deliveries(
     position: int, arrived_at_s: int, event: Event, lanes: int, oldest: _Oldest
 ) -> list[Delivery]:
-    at_s, skew_ms = unix_s(event.occurred_at), event.clock_skew_ms
+    identity = identify(event)
     # A client's clock may be ahead, or silent; the collector's was there too.
-    too_old = event.received_at < oldest.at or (
-        skew_ms is not None
-        and at_s - skew_ms // 1000 <= oldest.at_s  # which is cheap, and true of every event that is too old
-        and client_time_ms(event) < oldest.at_s * 1000
-    )
+    too_old = event.received_at < oldest.at or (0 < identity.when < oldest.at_s)
     key, lane = _homes[event.user_id, event.anonymous_id, lanes]
     ids = [item.item_id for item in event.items] if event.items else []
     first = Delivery(
@@ -137,11 +132,11 @@ def _deliveries(
         event=event,
         part=0,
         item_ids=ids,
-        identity=identify(event),
+        identity=identity,
         further=(),
         user_key=key,
         lane=lane,
-        at_s=at_s,
+        at_s=unix_s(event.occurred_at),
         arrived_at_s=arrived_at_s,
         too_old=too_old,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tapstack.consumer.patience import Patience
+from tapstack.core.memory import decode_page
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StateTable
 
@@ -19,6 +20,7 @@ class Workspace:
         self._patience = patience
         self._rows: dict[Key, Row | None] = {}
         self._forgotten: set[Key] = set()
+        self._pages: dict[Key, dict[str, dict[str, frozenset[int]]]] = {}  # by user's row and prefix
 
     def load(self, keys: Iterable[Key]) -> None:
         """Read the rows that are not known yet; those that were forgotten, as the last write left them.
@@ -75,16 +77,52 @@ class Workspace:
         """Tell a loaded row; None if the table has none."""
         return self._rows[key]
 
+    def pages(self, user_key: Key, prefix: str) -> Mapping[str, frozenset[int]]:
+        """Return a user's pages whose sort keys begin so, read consistently after the user's row.
+
+        They change only together with that row, so they are as good as it is, and are read again when another
+        image of it is known. Read before the row, or beside it, or as they were some time before, they would
+        lack what the row relies on.
+
+        Raises
+        ------
+        Unavailable
+            As `load`.
+        """
+        known = self._pages.setdefault(user_key, {})
+        if prefix not in known:
+            known[prefix] = self._read_pages(user_key.pk, prefix)
+        return known[prefix]
+
+    def _read_pages(self, pk: str, prefix: str) -> dict[str, frozenset[int]]:
+        attempt = 0
+        while True:
+            self._patience.check()
+            try:
+                rows = self._table.read_prefix(pk, prefix)
+            except Unavailable as error:
+                self._patience.pause(attempt, error)
+                attempt += 1
+            else:
+                return {row.key.sk: decode_page(row.state) for row in rows}
+
     def note_written(self, writes: Sequence[RowWrite]) -> None:
-        """Remember rows that were committed."""
+        """Remember rows that were committed; pages are read again if they are needed."""
         self._rows.update([(write.key, write) for write in writes])
+        self._drop_pages([write.key for write in writes])
 
     def note_images(self, images: Mapping[Key, Row | None]) -> None:
         """Remember rows as a refused commit showed them."""
         self._rows.update(images)
+        self._drop_pages(images)
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Read these rows anew when they are needed next."""
         for key in keys:
             self._rows.pop(key, None)
             self._forgotten.add(key)
+            self._pages.pop(key, None)
+
+    def _drop_pages(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._pages.pop(key, None)

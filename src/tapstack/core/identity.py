@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 
@@ -15,25 +16,38 @@ from tapstack.core.events import ClientEvent, Event, StreamEvent, client_bytes_o
 
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIMELESS_MS = 0  # the client said no time: such an id is the first to be forgotten, and then LATE
+TIMELESS = 0  # the client said no time
 
 
 class Native(msgspec.Struct, gc=False, frozen=True, array_like=True):
-    """An event numbered by its client: remembered as intervals, within bounds."""
+    """An event numbered by its client: remembered in intervals while these are few, else as an id."""
 
     client: bytes  # the 16 bytes of the UUIDv7; the first six are its birth time in ms
     n: int
+    when: int  # as `Opaque` has it
+    received_day: int
 
 
 class Opaque(msgspec.Struct, gc=False, frozen=True, array_like=True):
-    """An event known by an id alone: remembered one by one, within bounds.
+    """An event known by an id alone: remembered one by one.
 
     The id is kept as 64 bits of its hash. Two ids of one user that share them would count once: with
-    the at most `tapstack.core.dedupe.IDS_MAX` ids a row remembers, once in 10**17 events.
+    the at most 65,600 ids that a user's memory holds, once in 10**14 events.
+
+    Parameters
+    ----------
+    digest
+        Of the id; the same in every copy of the event.
+    when
+        The client's own time, Unix seconds, ``>= 1``; `TIMELESS` if it said none; the time negated if it is
+        more than a day ahead of the collector's. Apart from the sign it is the same in every copy.
+    received_day
+        The day on which the collector had this copy, days since 1970; 0 where `when` is positive.
     """
 
     digest: int
-    at_ms: int  # by the client's own clock; in whole seconds a burst would push out its own second
+    when: int
+    received_day: int
 
 
 class Part(msgspec.Struct, gc=False, frozen=True, array_like=True):
@@ -50,12 +64,22 @@ Identity = Native | Opaque | Part
 
 def identify(event: Event | StreamEvent) -> Native | Opaque:
     """Name an event, and its first part."""
+    when = client_time_s(event)
+    received_day = 0
+    if when == TIMELESS or (event.clock_skew_ms and when > unix_s(event.received_at) + DAY_S):
+        received_day = unix_s(event.received_at) // DAY_S
+        when = -when
     if event.client_id is not None and event.n is not None:
         client = client_bytes_of[event.client_id]
         if client is None:
             raise AssertionError("decode_event admits no other client_id")
-        return Native(client, event.n)
-    return Opaque(_digest(_event_id(event)), client_time_ms(event))
+        return Native(client, event.n, when, received_day)
+    return Opaque(_digest(_event_id(event)), when, received_day)
+
+
+def number_digest(identity: Native) -> int:
+    """Return what an event is known by that its client numbered, where it is remembered as an id."""
+    return _digest(f"{UUID(bytes=identity.client)}:{identity.n}", kind=b"native")
 
 
 def identify_part(event: Event | StreamEvent, part: int) -> Part:
@@ -71,20 +95,24 @@ def _event_id(event: Event | StreamEvent) -> str:
     return event.event_id
 
 
-def client_time_ms(event: Event | StreamEvent) -> int:
-    """Tell the time the client itself stamped, in Unix milliseconds; `TIMELESS_MS` if it stamped none.
+def client_time_s(event: Event | StreamEvent) -> int:
+    """Return the time that the client itself stamped, in Unix seconds; `TIMELESS` if it stamped none.
 
     Unlike ``occurred_at`` it does not depend on when the event was sent, so every copy of an event
     has the same one. A time before 1970 is as good as its beginning: very old, but a time.
     """
-    if event.clock_skew_ms is None:
-        return TIMELESS_MS
-    occurred_ms = unix_s(event.occurred_at) * 1000 + round(event.occurred_at.microsecond / 1000)
-    return max(occurred_ms - event.clock_skew_ms, TIMELESS_MS + 1)
+    skew_ms = event.clock_skew_ms
+    if skew_ms is None:
+        return TIMELESS
+    occurred_s = unix_s(event.occurred_at)
+    if skew_ms:
+        occurred_ms = occurred_s * 1000 + event.occurred_at.microsecond // 1000
+        occurred_s = (occurred_ms - skew_ms) // 1000
+    return max(occurred_s, TIMELESS + 1)
 
 
 def unix_s(moment: datetime) -> int:
-    """Tell the Unix second that holds a moment, also before 1970."""
+    """Return the Unix second that holds a moment, also before 1970."""
     since = moment - EPOCH  # a datetime's own timestamp() costs twice as much
     return since.days * DAY_S + since.seconds
 

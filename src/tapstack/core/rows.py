@@ -5,6 +5,7 @@ partition key  sort    state
 =============  ======  ==========================================================================
 ``U#<user>``   ``-``   `UserState` of a known user
 ``A#<id>``     ``-``   `UserState` of an anonymous visitor
+the same       seen#   `tapstack.core.memory.Page`: ids that its user's row no longer holds
 ``I#<item>``   lane    `ItemState`: one Query reads an item whole, readers add the lanes
 ``T#<w>#<n>``  lane    `tapstack.core.ranking.Board` of window number `n`: trending is one Query
 =============  ======  ==========================================================================
@@ -20,7 +21,7 @@ from typing import TypeVar
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
-from tapstack.core.dedupe import Seen
+from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
 from tapstack.core.sessions import Sessions
 from tapstack.core.traits import Trait
@@ -160,7 +161,7 @@ def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
 
 # MessagePack's heads of a state's array and of its first element's, as long as the first release wrote them.
 # What later releases append has defaults; an array that ends before that would be one that has seen nothing.
-_USER_HEADS = b"\x96\x95"
+_USER_HEADS = b"\x96\x97"
 _ITEM_HEADS = b"\x93\x93"
 
 

@@ -40,7 +40,7 @@ from tapstack.insights.answers import (
     User,
     WindowCounts,
 )
-from tapstack.ports import Row, RowReader
+from tapstack.ports import Key, Row, RowReader
 
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
@@ -67,10 +67,10 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
     Unavailable
         If the table does not answer.
     """
-    for pk, _ in (known_user_key(user_id), anonymous_key(user_id)):
-        rows = _alive(reader.query(pk), now_s)
-        if rows:
-            return _describe_user(user_id, decode_user(rows[0].state), now_s, known=pk.startswith("U#"))
+    for key in (Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))):
+        row = reader.get(key)  # a Query of the partition would pay for every page of ids
+        if row is not None and _alive([row], now_s):
+            return _describe_user(user_id, decode_user(row.state), now_s, known=key.pk.startswith("U#"))
     return None
 
 

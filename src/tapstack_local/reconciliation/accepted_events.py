@@ -142,6 +142,13 @@ def digest(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def number_digest(client_id: str, n: int) -> int:
+    """Return the digest by which a row remembers a numbered event that its intervals have no room for."""
+    name = f"{client_id}:{n}".encode()
+    hashed = hashlib.blake2b(name, digest_size=8, salt=bytes(2), person=b"native")
+    return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
 def effect_of(event: Mapping[str, Any]) -> Effect:
     """Return the effect of an event."""
     identity = identity_of(event)

@@ -15,12 +15,13 @@ from tapstack_local.reconciliation.accepted_events import (
     Identity,
     digest,
     effect_of,
+    number_digest,
 )
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
 
 PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
-_NO_ROW = UserRow({}, -1, {}, -1, [], {}, 0)
+_NO_ROW = UserRow({}, {}, -1, -1, [], {}, 0)
 
 
 def stored_effect(stored: StoredEvent) -> Effect | None:
@@ -112,20 +113,17 @@ def is_known(effect: Effect, row: UserRow) -> bool:
     """Return whether a row knows that it counts an event."""
     _, client, n = effect.identity
     if not isinstance(n, int):
-        return digest(n) in row.ids
-    low, top, gaps = row.clients.get(_raw(client), (0, -1, ()))
-    return low <= n <= top and not any(first <= n <= last for first, last in gaps)
+        return row.knows(digest(n))
+    top, gaps, *_ = row.clients.get(_raw(client), (-1, ()))
+    in_intervals = n <= top and not any(first <= n <= last for first, last in gaps)
+    return in_intervals or row.knows(number_digest(client, n))
 
 
 def _is_forgotten(effect: Effect, row: UserRow) -> bool:
-    """Return whether a row no longer knows if it counts an event; all times are in milliseconds."""
-    _, client, n = effect.identity
-    if not isinstance(n, int):
-        return digest(n) not in row.ids and effect.client_ms <= row.ids_floor_ms
-    raw = _raw(client)
-    if raw in row.clients:
-        return bool(n < row.clients[raw][0])
-    return int.from_bytes(raw[:6], "big") <= row.clients_floor_ms
+    """Return whether a row no longer knows if it counts an event."""
+    if not effect.client_ms:
+        return row.floor_day >= 0
+    return effect.client_ms // 1_000 <= row.floor_s
 
 
 def _raw(client: str) -> bytes:

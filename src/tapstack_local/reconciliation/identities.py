@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Identity
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Identity, number_digest
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX
 from tapstack_local.reconciliation.intervals import Interval, Numbers, count, numbers, without
 from tapstack_local.reconciliation.tables import Tables, UserRow
-
-CLIENTS_MAX = 16  # clients a row remembers; a further one makes it forget the one used longest ago
 
 
 @dataclass(slots=True)
@@ -90,22 +88,30 @@ def check_identities(
     """
     found = Identities()
     doubted = _Doubted(accepted.doubted())
-    empty = UserRow({}, -1, {}, -1, [], {}, 0)
+    empty = UserRow({}, {}, -1, -1, [], {}, 0)
     excused: dict[tuple[str, str], Numbers] = {}
     for user, client, n in late:
         if isinstance(n, int):
             excused.setdefault((user, client), Numbers()).add(n)
+    gaps = 0
     for (user, client), known in accepted.clients.items():
         found.compared += count(known.intervals())
-        unseen = _unseen(tables.users.get(user, empty), client, known.intervals())
+        row = tables.users.get(user, empty)
+        unseen = _unseen(row, client, known.intervals())
+        if unseen and (row.ids or row.paged):
+            by_id = Numbers()
+            for n in numbers(unseen):
+                if row.knows(number_digest(client, n)):
+                    by_id.add(n)
+            unseen = without(unseen, by_id.intervals())
+            gaps -= sum(1 for n in numbers(by_id.intervals()) if n <= _top(row, client))
         if unseen and (user, client) in excused:
             unseen = without(unseen, excused[user, client].intervals())
         found.miss(count(unseen), (f"{user} client {client} n {n}" for n in numbers(unseen)))
     for user, names in accepted.ids.items():
         _find_unseen_ids(found, user, names, tables.users.get(user, empty), late)
-    gaps = 0
     for user, row in tables.users.items():
-        gaps += sum(count(missing) for _, _, missing in row.clients.values())
+        gaps += sum(count(missing) for _, missing, *_ in row.clients.values())
         found.miss(len(row.parts), (f"{user} part with digest {part}" for part in row.parts))
         _find_phantoms(found, accepted, user, row, doubted)
     return found, gaps
@@ -122,32 +128,42 @@ def _find_unseen_ids(
     unseen = [
         name
         for digest, (name, client_ms) in names.items()
-        if digest not in row.ids and client_ms > row.ids_floor_ms and (user, "", name) not in late
+        if not row.knows(digest) and client_ms // 1_000 > row.floor_s and (user, "", name) not in late
     ]
     found.miss(len(unseen), (f"{user} event {name}" for name in unseen))
 
 
 def _unseen(row: UserRow, client: str, accepted: list[Interval]) -> list[Interval]:
     """Return the numbers that a row knows it has not seen."""
-    raw = bytes.fromhex(client.replace("-", ""))
-    seen = row.clients.get(raw)
+    seen = row.clients.get(bytes.fromhex(client.replace("-", "")))
     if seen is None:
-        birth_ms = int.from_bytes(raw[:6], "big")
-        is_forgotten = len(row.clients) >= CLIENTS_MAX and row.clients_floor_ms >= birth_ms
-        return [] if is_forgotten else accepted
-    _, top, gaps = seen
+        return accepted
+    top, gaps, *_ = seen
     return without(accepted, without([(0, top)], gaps))
+
+
+def _top(row: UserRow, client: str) -> int:
+    seen = row.clients.get(bytes.fromhex(client.replace("-", "")))
+    return -1 if seen is None else int(seen[0])
 
 
 def _find_phantoms(
     found: Identities, accepted: AcceptedEvents, user: str, row: UserRow, doubted: _Doubted
 ) -> None:
-    for raw, (low, top, gaps) in row.clients.items():
+    for raw, (top, gaps, *_) in row.clients.items():
         text = raw.hex()
         client = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
         known = accepted.clients.get((user, client), Numbers()).intervals()
-        phantoms = without(without(without([(low, top)], gaps), known), doubted.of_client(user, client))
+        phantoms = without(without(without([(0, top)], gaps), known), doubted.of_client(user, client))
         found.invent(count(phantoms), (f"{user} client {client} n {n}" for n in numbers(phantoms)))
     known_ids = accepted.ids.get(user, {})
-    unknown = [digest for digest in row.ids if digest not in known_ids][doubted.id_count(user) :]
+    unknown = [digest for digest in (*row.ids, *row.paged) if digest not in known_ids]
+    if unknown:
+        aliases = {
+            number_digest(client, n)
+            for (owner, client), known in accepted.clients.items()
+            if owner == user
+            for n in numbers(known.intervals())
+        }
+        unknown = [digest for digest in unknown if digest not in aliases][doubted.id_count(user) :]
     found.invent(len(unknown), (f"{user} event with digest {digest}" for digest in unknown))

@@ -8,7 +8,7 @@ from tapstack_local.reconciliation.counters import CURRENCIES_MAX, NO_CURRENCY, 
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import ItemRow, Tables, UserRow
 
-CLIENTS_MAX, GAPS_MAX, IDS_MAX = 16, 16, 64
+CLIENTS_MAX, GAPS_MAX, IDS_MAX = 16, 64, 64
 RECENT_MAX, TRAITS_MAX, TEXT_CHARS_MAX, ALIASES_MAX = 20, 16, 64, 4
 SESSIONS_MAX, SESSION_ITEMS_MAX = 3, 8
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX, PARTNER_CHARS_MAX = 32, 16, 64
@@ -34,7 +34,7 @@ def _judge(finding: Finding, where: str, figures: Iterator[_Figure]) -> None:
 
 def _of_user(row: UserRow) -> Iterator[_Figure]:
     yield "clients", len(row.clients), CLIENTS_MAX
-    yield "gaps of a client", max((len(gaps) for _, _, gaps in row.clients.values()), default=0), GAPS_MAX
+    yield "gaps of a client", max((len(gaps) for _, gaps, *_ in row.clients.values()), default=0), GAPS_MAX
     yield "ids", len(row.ids), IDS_MAX
     yield from _of_counters("", row.counters)
     yield "recent interactions", len(row.recent), RECENT_MAX

@@ -31,9 +31,9 @@ class UserRow:
     """What a user's row says, as far as it is checked."""
 
     clients: dict[bytes, list[Any]]
-    clients_floor_ms: int
     ids: dict[int, int]
-    ids_floor_ms: int
+    floor_s: int
+    floor_day: int
     parts: list[int]
     counters: dict[int | str, int]
     pairs_count: int
@@ -41,6 +41,11 @@ class UserRow:
     aliases: list[str] = field(default_factory=list)
     recent: list[Any] = field(default_factory=list)
     sessions: list[Any] = field(default_factory=list)
+    paged: set[int] = field(default_factory=set)
+
+    def knows(self, digest: int) -> bool:
+        """Return whether the row or one of its pages holds an id."""
+        return digest in self.ids or digest in self.paged
 
 
 @dataclass(slots=True)
@@ -74,6 +79,8 @@ class Tables:
         By partition key.
     items
         By item, then by lane.
+    paged
+        Digests on pages of ids, by the partition key of their user.
     boards
         By window name, number and lane.
     strange
@@ -81,6 +88,7 @@ class Tables:
     """
 
     users: dict[str, UserRow] = field(default_factory=dict)
+    paged: dict[str, set[int]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
     late: list[StoredEvent] = field(default_factory=list)
@@ -93,12 +101,12 @@ class Tables:
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
             seen, profile, counters, recent, sessions, pairs = fields[:6]
-            clients, floor_ms, ids, ids_floor_ms, parts = seen[:5]
+            clients, ids, _, floor_s, floor_day, _, parts = seen[:7]
             self.users[pk] = UserRow(
                 clients,
-                floor_ms,
                 ids,
-                ids_floor_ms,
+                floor_s,
+                floor_day,
                 parts,
                 whole(counters),
                 pairs,
@@ -106,7 +114,13 @@ class Tables:
                 aliases=profile[5] if profile else [],
                 recent=recent,
                 sessions=[session[:6] for session in sessions[0]] if sessions else [],
+                paged=self.paged.setdefault(pk, set()),
             )
+        elif kind in {"U", "A"} and sk.startswith("seen#"):
+            digests = [
+                int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
+            ]
+            self.paged.setdefault(pk, set()).update(digests)
         elif kind == "I":
             (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
             numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]

@@ -30,12 +30,17 @@ class Pair(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A part, the millisecond it is counted at, and when its record arrived."""
+    """A part, the millisecond it is counted at by its record, and when that arrived."""
 
     fact: Fact
     part: Part
     at_ms: int
     arrived_s: int
+
+    @property
+    def at_s(self) -> int:
+        """The second it is counted at."""
+        return self.at_ms // 1000
 
 
 def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
@@ -53,7 +58,7 @@ def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
 
 def _take(state: Any, turn: Turn) -> list[Pair]:
     fact, part, at_ms, _ = turn
-    at_s, ms = divmod(at_ms, 1_000)
+    at_s, ms = divmod(at_ms, 1000)
     event = fact.event
     _, profile, counters, recent, visits, *_ = state
     visit = _visit(visits, at_s, event.get("session_id"))

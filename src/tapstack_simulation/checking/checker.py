@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from tapstack_simulation.checking.contents import misquoted
-from tapstack_simulation.checking.derived import Lanes, explain
-from tapstack_simulation.checking.ending import check_fold, check_gaps
+from tapstack_simulation.checking.derived import Lanes, check_derived
+from tapstack_simulation.checking.ending import check_fold, check_memory
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, lane_of, read_event
 from tapstack_simulation.checking.past import Past
-from tapstack_simulation.checking.rows import Change, Image, Key, Violation, read_image
+from tapstack_simulation.checking.rows import Change, Image, Key, Violation, is_page, read_image
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
 
@@ -66,10 +66,11 @@ class Checker:
         self._unapplied: dict[str, dict[Name, tuple[Fact, Part]]] = {}
         self._said: dict[tuple[str, Name], dict[str, Any]] = {}
         self._polled: dict[tuple[str, str], list[str]] = {}
-        self._floors: dict[str, tuple[dict[bytes, int], int, int]] = {}
+        self._floors: dict[str, tuple[int, int]] = {}
         self._confirmed: dict[tuple[str, bytes], None] = {}
         self._crowded: dict[str, None] = {}  # rows that once expected as many further parts as they may
         self._planted: dict[str, Amounts] = {}
+        self._pages_gone: dict[str, None] = {}
 
     # The stream and the collector.
 
@@ -98,7 +99,7 @@ class Checker:
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
-        fact, counted_ms, born_s = read_event(data)
+        fact, counted_ms, born_s, received_s = read_event(data)
         name = fact.parts[0].name
         wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
         if wrong or key != fact.pk[2:]:
@@ -109,7 +110,9 @@ class Checker:
             waiting.update((part.name, (fact, part)) for part in fact.parts)
         known.arrivals_s.append(now_ms // 1000)
         known.ages_s.append(now_ms // 1000 - born_s)
-        self.records[shard_id, number] = Stored(known, data, now_ms // 1000, known.ages_s[-1], counted_ms)
+        self.records[shard_id, number] = Stored(
+            known, data, now_ms // 1000, known.ages_s[-1], counted_ms, received_s
+        )
 
     def acknowledged(self, pk: str, name: Name) -> None:
         """Note that a client was told that its event is safe (invariant 4)."""
@@ -136,8 +139,11 @@ class Checker:
     def deleted(self, pk: str, sk: str) -> None:
         """Note that TTL deleted a row."""
         self.rows.pop((pk, sk), None)
-        self.deleted_rows[pk, sk] = None
-        self.past.note((pk, sk), None)
+        if is_page((pk, sk)):
+            self._pages_gone[pk] = None
+        else:
+            self.deleted_rows[pk, sk] = None
+            self.past.note((pk, sk), None)
 
     def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
         """Check a transaction at the moment it takes effect (invariants 2, 3, 7, 8, 12).
@@ -147,8 +153,7 @@ class Checker:
         actions
             The transaction as it is on the wire.
         batch
-            The records of the sender's batch: an event that is counted and forgotten at once leaves no
-            other trace.
+            The records that its sender was working on.
         """
         self.commits += 1
         turns = self._at_hand(batch)
@@ -157,28 +162,45 @@ class Checker:
             item = action["Put"]["Item"]
             key = (item["pk"]["S"], item["sk"]["S"])
             changes.append(Change(key, self.rows.get(key), read_image(item)))
-        users = [change for change in changes if change.key[0][0] in "UA"]
+        users = [change for change in changes if change.key[0][0] in "UA" and not is_page(change.key)]
+        pages = self._pages(changes, users)
         items = [change for change in changes if change.key[0][0] == "I"]
         boards = [change for change in changes if change.key[0][0] == "T"]
         for change in changes:
             self._check_succession(change)
         lanes = self._lanes(users, [*items, *boards])
-        ways = [check_user(change, self._unapplied.get(change.key[0], {}), turns) for change in users]
+        ways = [
+            check_user(change, pages[pk], self._unapplied.get(pk, {}), turns, self.promises)
+            for change in users
+            for pk in change.key[:1]
+        ]
         counted: list[tuple[Fact, Part]] = []
-        explained = explain(items, boards, ways, lanes)
-        for change, way in zip(users, explained, strict=True):
+        check_derived(items, boards, ways, lanes)
+        for change, way in zip(users, ways, strict=True):
             self._check_age(way.counted)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
             counted += way.counted
-        self._check_life(changes, explained)
+        self._check_life(changes, ways)
         for fact, part in counted:
             self.applied[fact.pk, part.name] = self.commits
             del self._unapplied[fact.pk][part.name]
         for change in changes:
             self.rows[change.key] = change.after
-            self.past.note(change.key, change.after)
+            if not is_page(change.key):
+                self.past.note(change.key, change.after)
             self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
+
+    def _pages(self, changes: list[Change], users: list[Change]) -> dict[str, list[Change]]:
+        """Return the pages of ids in a commit, by user: each is written once, beside its user's row."""
+        pages: dict[str, list[Change]] = {change.key[0]: [] for change in users}
+        for change in changes:
+            if not is_page(change.key):
+                continue
+            if change.before is not None or change.key[0] not in pages:
+                raise Violation(8, f"{change.key} was written before, or without its user's row")
+            pages[change.key[0]].append(change)
+        return pages
 
     def _check_succession(self, change: Change) -> None:
         before, after = change.before, change.after
@@ -195,10 +217,10 @@ class Checker:
             if is_first and min(fact.ages_s) > self.promises.age_max_s:
                 raise Violation(12, f"{fact.pk} counts {part.name}, older than memory reaches")
 
-    def _check_life(self, changes: list[Change], explained: list[Way]) -> None:
+    def _check_life(self, changes: list[Change], ways: list[Way]) -> None:
         """Check that a row outlives what it counts, and what else was on the stream then."""
         arrived_s: dict[str, int] = {}
-        for way in explained:
+        for way in ways:
             for fact, part in way.counted:
                 for pk in (fact.pk, *(f"I#{item_id}" for item_id in part.items)):
                     arrived_s[pk] = max(arrived_s.get(pk, 0), min(fact.arrivals_s))
@@ -218,7 +240,7 @@ class Checker:
             for index, part in enumerate(fact.parts):
                 if index == 0 and record.age_s > self.promises.age_max_s:
                     continue  # LATE; parts that a row expects follow the first, however old they are
-                here = AtHand(position, index, record.counted_ms, record.arrived_s)
+                here = AtHand(position, index, record.counted_ms, record.arrived_s, record.received_s)
                 first = found.setdefault((fact.pk, part.name), here)
                 differs = (first.at_ms, first.arrived_s) != (here.at_ms, here.arrived_s)
                 if differs and len(fact.parts) > 1:
@@ -238,13 +260,10 @@ class Checker:
         return [lane for index, lane in enumerate(chosen) if lane not in chosen[:index]]
 
     def _raise_floors(self, change: Change) -> None:
-        clients, clients_floor, _, ids_floor, parts = change.after.state[0]
+        *_, floor_s, floor_day, _, parts = change.after.state[0]
         if len(parts) >= PARTS_FULL:
             self._crowded[change.key[0]] = None
-        lows, old_clients, old_ids = self._floors.get(change.key[0], ({}, -1, -1))
-        for client, (low, _, _) in clients.items():
-            lows[client] = max(low, lows.get(client, 0))
-        self._floors[change.key[0]] = (lows, max(old_clients, clients_floor), max(old_ids, ids_floor))
+        self._floors[change.key[0]] = (floor_s, floor_day)
 
     # What is kept beside the table.
 
@@ -275,33 +294,31 @@ class Checker:
             return
         if record.fact is None:
             raise Violation(1, f"{key} is no event and was taken for a late one")
-        if not self._may_be_late(record, record.fact, int(index)):
+        if not self._may_be_late(record, record.fact):
             raise Violation(8, f"{key} is neither too old nor forgotten, yet was taken for late")
-        if index == "0" and began_at is not None and self._was_known(record.fact, began_at):
+        if index == "0" and began_at is not None and self._was_known(record, record.fact, began_at):
             raise Violation(8, f"{key} was counted and not forgotten, yet was taken for late")
         record.late.add(int(index))
 
-    def _may_be_late(self, record: Stored, fact: Fact, index: int) -> bool:
+    def _may_be_late(self, record: Stored, fact: Fact) -> bool:
         if record.age_s > self.promises.age_max_s:
             return True
         if len(fact.parts) > 1 and fact.pk in self._crowded:
             return True
-        return self._may_be_forgotten(fact, index)
+        return self._may_be_forgotten(record, fact)
 
-    def _was_known(self, fact: Fact, began_at: int) -> bool:
+    def _was_known(self, record: Stored, fact: Fact, began_at: int) -> bool:
         """Return whether an event's row showed it as counted to every invocation that began then."""
         counted_by = self.applied.get((fact.pk, fact.parts[0].name))
-        is_deleted = (fact.pk, "-") in self.deleted_rows
+        is_deleted = (fact.pk, "-") in self.deleted_rows or fact.pk in self._pages_gone
         is_counted = counted_by is not None and counted_by <= began_at
-        return is_counted and not is_deleted and not self._may_be_forgotten(fact, 0)
+        return is_counted and not is_deleted and not self._may_be_forgotten(record, fact)
 
-    def _may_be_forgotten(self, fact: Fact, index: int) -> bool:
-        lows, clients_floor, ids_floor = self._floors.get(fact.pk, ({}, -1, -1))
-        kind, client, n = fact.parts[index].name
-        if kind == "o":
-            return fact.client_ms <= ids_floor
-        assert isinstance(client, bytes), "a client is known by its bytes"  # noqa: S101 - for types
-        return n < lows.get(client, 0) or int.from_bytes(client[:6], "big") <= clients_floor
+    def _may_be_forgotten(self, record: Stored, fact: Fact) -> bool:
+        floor_s, floor_day = self._floors.get(fact.pk, (-1, -1))
+        if fact.client_ms:
+            return fact.client_ms // 1000 <= floor_s
+        return record.received_s // 86_400 <= floor_day
 
     # The mapping.
 
@@ -381,4 +398,4 @@ class Checker:
                 raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
         gone = {pk: None for pk, _ in self.deleted_rows}
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
-        check_gaps(self.applied, self.rows, gone)
+        check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
-from tapstack_simulation.checking.rows import EMPTY_USER, Image, Key, Violation, knows, new_names
+from tapstack_simulation.checking.rows import EMPTY_USER, Image, Key, Violation, is_page, knows, new_names
 
 Applied = Mapping[tuple[str, Name], int]
 
@@ -45,8 +46,8 @@ def check_fold(
                 for item_id, amounts in part.items.items():
                     merge(wanted.setdefault(f"I#{item_id}", {}), amounts)
     lanes: dict[str, list[Amounts]] = {}
-    for (pk, _), image in rows.items():
-        if pk[0] != "T":
+    for (pk, sk), image in rows.items():
+        if pk[0] != "T" and not is_page((pk, sk)):
             lanes.setdefault(pk, []).append(image.state[0][0] if pk[0] == "I" else image.state[2])
     for pk in {**wanted, **lanes}:
         maps = lanes.get(pk, [])
@@ -57,25 +58,49 @@ def check_fold(
             raise Violation(2, f"{pk} holds {held}; its events make {wanted.get(pk)}")
 
 
-def check_gaps(applied: Applied, rows: Mapping[Key, Image], gone: Mapping[str, None]) -> None:
-    """Check that each client's numbers are known where they were counted, and are gaps elsewhere (1).
+def check_memory(
+    facts: Iterable[Fact],
+    applied: Applied,
+    rows: Mapping[Key, Image],
+    gone: Mapping[str, None],
+    pages_gone: Mapping[str, None],
+) -> None:
+    """Check that the rows and their pages know each event that was counted, and no other (invariant 1).
+
+    Parameters
+    ----------
+    facts, applied, rows, gone
+        As for `check_fold`.
+    pages_gone
+        Partition keys of which TTL deleted a page: what was on it is too old to come again.
 
     Raises
     ------
     Violation
-        If a number is taken for counted that was not, or the other way round.
+        If an event is taken for counted that was not, or the other way round.
     """
-    counted: dict[str, list[Name]] = {}
-    for pk, name in applied:
-        counted.setdefault(pk, []).append(name)
-    for (pk, _), image in rows.items():
-        if pk[0] not in "UA" or pk in gone:
-            continue
-        clients = image.state[0][0]
-        for name in new_names(EMPTY_USER, image.state):
-            if (pk, name) not in applied:
-                raise Violation(1, f"{pk} takes {name} for counted")
-        for name in counted.get(pk, ()):
-            client = name[1]
-            if client in clients and name[2] >= clients[client][0] and not knows(image.state, name):
-                raise Violation(1, f"{pk} shows a gap at {name}, which was counted")
+    counted: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if (fact.pk, fact.parts[0].name) in applied:
+            counted.setdefault(fact.pk, []).append(fact)
+    pages: dict[str, list[bytes]] = {}
+    for key, image in rows.items():
+        if is_page(key):
+            pages.setdefault(key[0], []).append(image.state)
+    for (pk, sk), image in rows.items():
+        if pk[0] in "UA" and pk not in gone and not is_page((pk, sk)):
+            is_whole = image.state[0][3:5] == [-1, -1] and pk not in pages_gone
+            _check_row(pk, image.state, pages.get(pk, []), counted.get(pk, []), is_whole=is_whole)
+
+
+def _check_row(pk: str, state: Any, pages: list[bytes], counted: list[Fact], *, is_whole: bool) -> None:
+    names: dict[Name, None] = {}
+    for fact in counted:
+        alias: Name = ("o", fact.alias, 0)
+        names[alias if fact.alias and knows(state, alias, pages) else fact.parts[0].name] = None
+    for name in new_names(EMPTY_USER, state, pages):
+        if name not in names:
+            raise Violation(1, f"{pk} takes {name} for counted")
+    for name in names if is_whole else ():
+        if not knows(state, name, pages) and (name[0] == "o" or name[1] in state[0][0]):
+            raise Violation(1, f"{pk} does not know {name}, which was counted")

@@ -67,17 +67,20 @@ class Fact:
         Its parts.
     client_ms
         When it happened by its client's clock, Unix milliseconds; 0 if the client said no time.
+    alias
+        The digest of an event that its client numbered, where it is remembered as an id.
     event
         The event, as the first record of it holds it.
     """
 
-    __slots__ = ("ages_s", "arrivals_s", "client_ms", "event", "parts", "pk")
+    __slots__ = ("ages_s", "alias", "arrivals_s", "client_ms", "event", "parts", "pk")
 
     def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int, event: dict[str, Any]) -> None:
         self.pk = pk
         self.parts = parts
         self.client_ms = client_ms
         self.event = event
+        self.alias = _alias(event)
         self.arrivals_s: list[int] = []
         self.ages_s: list[int] = []  # how old each record's account was when it arrived
 
@@ -105,6 +108,14 @@ def lane_of(pk: str, lanes: int) -> str:
     )
 
 
+def _alias(event: dict[str, Any]) -> int:
+    if event.get("client_id") is None:
+        return 0
+    _, digest, _ = opaque_name(f"{event['client_id']}:{event['n']}", 0, b"native")
+    assert isinstance(digest, int), "a digest is a number"  # noqa: S101 - for types
+    return digest
+
+
 class Reading(NamedTuple):
     """A record that holds an event.
 
@@ -113,14 +124,17 @@ class Reading(NamedTuple):
     fact
         The event.
     counted_ms
-        The moment it is counted at, Unix milliseconds.
+        When it is counted, Unix milliseconds.
     born_s
         The earliest moment anybody's clock gives it: its client's, if it said one, and the collector's.
+    received_s
+        When the collector had it.
     """
 
     fact: Fact
     counted_ms: int
     born_s: int
+    received_s: int
 
 
 def read_event(data: bytes) -> Reading:
@@ -131,7 +145,9 @@ def read_event(data: bytes) -> Reading:
     client_ms = 0 if skew_ms is None else max(counted_ms - skew_ms, 1)
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
     born_s = min(client_ms // 1000, received_s) if client_ms else received_s
-    return Reading(Fact(row_of(event), tuple(_parts(event)), client_ms, event), counted_ms, born_s)
+    return Reading(
+        Fact(row_of(event), tuple(_parts(event)), client_ms, event), counted_ms, born_s, received_s
+    )
 
 
 def _milliseconds(text: str) -> int:

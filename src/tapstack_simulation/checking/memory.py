@@ -1,19 +1,15 @@
-"""A user's memory as the documentation tells it, written anew for the checker.
-
-When more is counted in one commit than a row can remember, the row after the commit no longer tells which
-events those were. Following the documented rules over the batch gives the answer to be verified: only what
-also explains all counters is believed.
-"""
+"""A user's memory as docs/reference/table.md tells it, written anew for the checker."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tapstack_simulation.checking.facts import Fact, Part
-from tapstack_simulation.checking.intervals import contains, without
+from tapstack_simulation.checking.stored import Promises
 
-IDS_MAX, CLIENTS_MAX, GAPS_MAX = 64, 16, 16
-Counting = tuple[Fact, Part]
+DAY_S = 86_400
+TIMED, TIMELESS, AHEAD = 0, 1, 2
+LETTERS = "dna"
 
 
 class Memory:
@@ -23,89 +19,107 @@ class Memory:
     ----------
     seen
         The row's memory, as it is stored.
+    promises
+        The configuration.
+
+    Attributes
+    ----------
+    written : dict[str, set[int]]
+        The pages it asked for, by sort key.
     """
 
-    def __init__(self, seen: Any) -> None:
-        clients, self._clients_floor_ms, ids, self._ids_floor_ms, parts = seen
+    def __init__(self, seen: Any, promises: Promises) -> None:
+        clients, ids, pages, self._floor_s, self._floor_day, self._day, parts = seen
+        self._promises = promises
+        self._keep_days = promises.row_ttl_s // DAY_S - 2
         self._parts: list[int] = list(parts)
         self._ids: dict[int, int] = dict(ids)
-        self._clients: dict[bytes, tuple[int, int, list[tuple[int, int]]]] = {
-            client: (low, top, [(first, last) for first, last in gaps])
-            for client, (low, top, gaps) in clients.items()
+        self._pages: dict[int, list[int]] = {group: list(note) for group, note in pages.items()}
+        self._clients: dict[bytes, list[Any]] = {
+            client: [top, [list(gap) for gap in gaps], by_id, day]
+            for client, (top, gaps, by_id, day) in clients.items()
         }
-
-    def is_like(self, seen: Any) -> bool:
-        """Return whether it equals what another row remembers."""
-        return self._ids == seen[2] and self._clients == Memory(seen)._clients
+        self.written: dict[str, set[int]] = {}
 
     def stored(self) -> list[Any]:
         """Return it as a row stores it."""
-        clients = {
-            client: [low, top, [list(gap) for gap in gaps]]
-            for client, (low, top, gaps) in self._clients.items()
-        }
-        return [clients, self._clients_floor_ms, self._ids, self._ids_floor_ms, self._parts]
+        return [
+            self._clients, self._ids, self._pages, self._floor_s, self._floor_day, self._day, self._parts,
+        ]  # fmt: skip
 
-    def take_part(self, fact: Fact, part: Part) -> bool:
+    def take(self, fact: Fact, part: Part, arrived_s: int, received_s: int) -> None:
         """Add an event with its first part, and expect the others; or a further part, which was expected."""
         if part is not fact.parts[0]:
             self._parts = [digest for digest in self._parts if digest != part.name[1]]
-            return True
-        self._parts += [other.name[1] for other in fact.parts[1:] if isinstance(other.name[1], int)]
-        return self.take(fact, part)
-
-    def take(self, fact: Fact, part: Part) -> bool:
-        """Add an event; False if it is a duplicate or late."""
+            return
+        when = fact.client_ms // 1_000 if fact.client_ms else 0
+        when = max(when, 1) if fact.client_ms else 0
+        untimed = when == 0 or when > received_s + DAY_S
+        self._day = max(self._day, arrived_s // DAY_S, received_s // DAY_S if untimed else -1)
         kind, what, n = part.name
         if kind == "n" and isinstance(what, bytes):
-            return self._take_native(what, n)
-        if not isinstance(what, int) or what in self._ids or fact.client_ms <= self._ids_floor_ms:
-            return False
-        self._ids[what] = fact.client_ms
-        if len(self._ids) > IDS_MAX:
-            oldest = min(self._ids, key=lambda digest: (self._ids[digest], digest))
-            self._ids_floor_ms = max(self._ids_floor_ms, self._ids.pop(oldest))
-        return True
+            if not self._take_number(what, n):
+                self._take_id(fact.alias, -when if untimed else when)
+        else:
+            assert isinstance(what, int), "an id is known by its digest"  # noqa: S101 - for types
+            self._take_id(what, -when if untimed else when)
+        self._parts += [other.name[1] for other in fact.parts[1:] if isinstance(other.name[1], int)]
 
-    def _take_native(self, client: bytes, n: int) -> bool:
+    def _take_number(self, client: bytes, n: int) -> bool:
         known = self._clients.get(client)
         if known is None:
-            if int.from_bytes(client[:6], "big") <= self._clients_floor_ms:
-                return False
-            known = (0, -1, [])
-        low, top, gaps = known
-        if n < low or (n <= top and not contains(gaps, n)):
+            if len(self._clients) >= self._promises.clients:
+                idle = next(iter(self._clients))
+                if self._clients[idle][3] >= self._day - self._keep_days:
+                    return False
+                del self._clients[idle]
+            self._clients[client] = [n, [[0, n - 1]] if n else [], 0, self._day]
+            return True
+        top, gaps, by_id, _ = known
+        rest = _without(gaps, n) if n <= top else gaps + ([[top + 1, n - 1]] if n > top + 1 else [])
+        if len(rest) > self._promises.gaps:
+            known[2] = by_id + 1
             return False
-        gaps = without([*gaps, (top + 1, n)], [(n, n)])
-        if len(gaps) > GAPS_MAX:
-            low = gaps.pop(0)[1] + 1
-        self._clients.pop(client, None)
-        self._clients[client] = (low, max(top, n), gaps)
-        if len(self._clients) > CLIENTS_MAX:
-            oldest = next(iter(self._clients))
-            del self._clients[oldest]
-            self._clients_floor_ms = max(self._clients_floor_ms, int.from_bytes(oldest[:6], "big"))
+        del self._clients[client]
+        self._clients[client] = [max(top, n), rest, by_id, self._day]
         return True
 
+    def _take_id(self, digest: int, when: int) -> None:
+        self._ids[digest] = when
+        if len(self._ids) <= self._promises.hot_ids:
+            return
+        groups: dict[int, list[int]] = {}
+        for oldest in list(self._ids)[: self._promises.hot_ids // 2]:
+            groups.setdefault(self._group(self._ids[oldest]), []).append(oldest)
+        group = max(groups, key=lambda each: len(groups[each]))
+        times = [abs(self._ids.pop(each)) for each in groups[group]]
+        self._close_old()
+        if group % 3 == TIMED and group // 3 * DAY_S <= self._floor_s:
+            return
+        bound, rows = self._pages.get(group, [times[0], 0])
+        bound = min(bound, *times) if group % 3 == AHEAD else max(bound, *times)
+        self._pages[group] = [bound, rows + 1]
+        self.written[f"seen#{LETTERS[group % 3]}{group // 3:05d}#{rows:04d}"] = set(groups[group])
 
-def guess_counted(before: Any, after: Any, batch: list[Counting]) -> list[list[Counting]]:
-    """Return what may have been counted of a batch: its beginnings that lead to the row afterwards.
+    def _group(self, when: int) -> int:
+        if when > 0:
+            return when // DAY_S * 3 + TIMED
+        return int(self._day) * 3 + (AHEAD if when else TIMELESS)
 
-    There may be several, since an event can be remembered and forgotten without a trace.
+    def _close_old(self) -> None:
+        for group in [each for each in self._pages if each // 3 < self._day - self._keep_days]:
+            del self._pages[group]
+            if group % 3 == TIMED:
+                self._floor_s = max(self._floor_s, (group // 3 + 1) * DAY_S - 1)
+            else:
+                self._floor_day = max(self._floor_day, group // 3)
 
-    Parameters
-    ----------
-    before, after
-        The memory before and after the commit.
-    batch
-        What the sender of the commit was working on of this user, in the order of the stream.
-    """
-    memory = Memory(before)
-    counted: list[Counting] = []
-    beginnings = []
-    for fact, part in batch:
-        if part.user and memory.take(fact, part):
-            counted.append((fact, part))
-            if memory.is_like(after):
-                beginnings.append(list(counted))
-    return beginnings
+
+def _without(gaps: list[list[int]], n: int) -> list[list[int]]:
+    found: list[list[int]] = []
+    for first, last in gaps:
+        if not first <= n <= last:
+            found.append([first, last])
+        else:
+            found += [[a, b] for a, b in ((first, n - 1), (n + 1, last)) if a <= b]
+    return found

@@ -6,7 +6,7 @@ Shares no code with the product. Positions of fields are those of docs/reference
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,7 +63,7 @@ class Image(NamedTuple):
 
 
 Key = tuple[str, str]
-EMPTY_USER: list[Any] = [[{}, -1, {}, -1, []], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
+EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1, []], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 
 
@@ -78,6 +78,8 @@ class Change(NamedTuple):
         """Return the states before and after."""
         if self.before is not None:
             return self.before.state, self.after.state
+        if is_page(self.key):
+            return b"", self.after.state
         kind = self.key[0][0]
         empty: Any = {} if kind == "T" else EMPTY_ITEM if kind == "I" else EMPTY_USER
         return empty, self.after.state
@@ -90,22 +92,35 @@ def read_image(item: dict[str, Any]) -> Image:
     return Image(int(item["v"]["N"]), ttl_s, _unpack(packed), packed)
 
 
-def new_names(before: Any, after: Any) -> Iterator[Name]:
-    """Return the events that a row remembers and did not before, one by one: there may be very many."""
-    clients = before[0][0]
-    for client, (low, top, gaps) in after[0][0].items():
-        seen = without([(low, top)], gaps)
+PAGE_PREFIX = "seen#"
+
+
+def is_page(key: Key) -> bool:
+    """Return whether a row is a page of ids."""
+    return key[1].startswith(PAGE_PREFIX)
+
+
+def page_digests(state: bytes) -> set[int]:
+    """Return the ids on a page."""
+    return {int.from_bytes(state[at : at + 8], "big", signed=True) for at in range(0, len(state), 8)}
+
+
+def new_names(before: Any, after: Any, pages: Iterable[bytes] = ()) -> Iterator[Name]:
+    """Return the events that a row, or a page beside it, remembers and the row did not before, one by one."""
+    clients, ids = before[0][:2]
+    for client, (top, gaps, *_) in after[0][0].items():
+        seen = without([(0, top)], gaps)
         if client in clients:
-            old_low, old_top, old_gaps = clients[client]
-            seen = without(seen, without([(old_low, old_top)], old_gaps))
+            seen = without(seen, without([(0, clients[client][0])], clients[client][1]))
         yield from (("n", client, n) for n in numbers(seen))
-    yield from (("o", digest, 0) for digest in after[0][2] if digest not in before[0][2])
+    digests = [*after[0][1], *(digest for page in pages for digest in page_digests(page))]
+    yield from (("o", digest, 0) for digest in digests if digest not in ids)
 
 
-def knows(state: Any, name: Name) -> bool:
-    """Return whether a user's row remembers an event."""
+def knows(state: Any, name: Name, pages: Iterable[bytes] = ()) -> bool:
+    """Return whether a user's row, or one of its pages, remembers an event."""
     kind, what, n = name
     if kind == "o":
-        return what in state[0][2]
-    low, top, gaps = state[0][0].get(what, (0, -1, ()))
-    return low <= n <= top and not contains(gaps, n)
+        return what in state[0][1] or any(what in page_digests(page) for page in pages)
+    top, gaps, *_ = state[0][0].get(what, (-1, ()))
+    return n <= top and not contains(gaps, n)

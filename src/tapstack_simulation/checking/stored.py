@@ -18,11 +18,16 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
         How long a row lives after it changed.
     retention_s
         How long the stream keeps a record.
+    clients, gaps, hot_ids
+        How much a user's row remembers, before ids go to pages.
     """
 
     age_max_s: int
     row_ttl_s: int
     retention_s: int
+    clients: int = 16
+    gaps: int = 64
+    hot_ids: int = 64
 
 
 class Stored:
@@ -39,14 +44,25 @@ class Stored:
     age_s
         How old its event was then.
     counted_ms
-        The moment its event is counted at by its account, Unix milliseconds.
+        When its event is counted by its account, Unix milliseconds.
+    received_s
+        When the collector had it.
     """
 
-    __slots__ = ("age_s", "arrived_s", "counted_ms", "data", "fact", "late", "quarantined", "skipped")
+    __slots__ = (
+        "age_s", "arrived_s", "counted_ms", "data", "fact", "late", "quarantined", "received_s", "skipped",
+    )  # fmt: skip
 
     def __init__(
-        self, fact: Fact | None, data: bytes, arrived_s: int, age_s: int = 0, counted_ms: int = 0
+        self,
+        fact: Fact | None,
+        data: bytes,
+        arrived_s: int,
+        age_s: int = 0,
+        counted_ms: int = 0,
+        received_s: int = 0,
     ) -> None:
+        self.received_s = received_s
         self.fact = fact
         self.age_s = age_s
         self.counted_ms = counted_ms

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from itertools import combinations, islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,12 +14,12 @@ import msgspec
 from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge, named
 from tapstack_simulation.checking.intervals import without
-from tapstack_simulation.checking.memory import Memory, guess_counted
-from tapstack_simulation.checking.rows import Change, Violation, new_names
+from tapstack_simulation.checking.memory import DAY_S, Memory
+from tapstack_simulation.checking.rows import Change, Violation, new_names, page_digests
+from tapstack_simulation.checking.stored import Promises
 
-USER_ROW_BYTES_MAX = 12_000  # 16 clients of 16 gaps and 64 ids at once; 2 KB is the bound at p99.9
-CLIENTS_MAX, GAPS_MAX, IDS_MAX, PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 16, 16, 64, 17, 20, 3
-COMBINATIONS_MAX = 60_000
+USER_ROW_BYTES_MAX = 12_000  # several clients of many gaps at once; 2 KB is the bound at p99.9
+PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 17, 20, 3
 Counting = tuple[Fact, Part]
 
 _unpack = msgspec.msgpack.Decoder().decode
@@ -34,16 +33,18 @@ class AtHand(NamedTuple):
     position, part
         Of its record in the batch, and the part's in its event.
     at_ms
-        The moment it is counted at, Unix milliseconds; None if it is not known which of several copies was
-        counted.
+        When it is counted; None if nobody can tell which of several copies was counted.
     arrived_s
         When its record arrived at the stream.
+    received_s
+        When the collector had it.
     """
 
     position: int
     part: int
     at_ms: int | None
     arrived_s: int
+    received_s: int
 
 
 Turns = dict[tuple[str, Name], AtHand]
@@ -70,22 +71,23 @@ class Way(NamedTuple):
     pairs: list[Pair] | None
 
 
-def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) -> list[Way]:
-    """Check a user's row and return what it may have counted.
+def check_user(
+    change: Change, pages: list[Change], unapplied: dict[Name, Counting], turns: Turns, promises: Promises
+) -> Way:
+    """Check a user's row with the pages written beside it, and return what it counted.
 
     Parameters
     ----------
     change
         The row.
+    pages
+        The pages of this user in the same commit.
     unapplied
         The parts of this user's events on the stream that are not counted yet.
     turns
         What the sender of the commit was working on.
-
-    Returns
-    -------
-    list[Way]
-        One way at least; several if the row remembers too little to tell which one it was.
+    promises
+        The configuration.
 
     Raises
     ------
@@ -94,47 +96,54 @@ def check_user(change: Change, unapplied: dict[Name, Counting], turns: Turns) ->
     """
     pk = change.key[0]
     before, after = change.states()
-    _check_memory(pk, before, after)
-    _check_bounds(pk, after, len(change.after.packed))
-    wrong: Violation | None = None
-    ways = []
-    for counted in _guesses(change, unapplied, [name for owner, name in turns if owner == pk]):
-        try:
-            ways.append(_explain(change, counted, turns))
-        except Violation as violation:
-            wrong = violation
-    if not ways:
-        raise wrong or AssertionError("there is always one guess")
-    return ways
+    written = {page.key[1]: page.after.state for page in pages}
+    keep_days = promises.row_ttl_s // DAY_S - 2
+    _check_memory(pk, before, after, written, keep_days)
+    _check_bounds(pk, after, len(change.after.packed), promises)
+    counted = _counted(pk, new_names(before, after, written.values()), unapplied)
+    moved = difference(after[2], before[2])
+    missing = difference(moved, named(_total(counted), [after[2]]))
+    if missing:
+        raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
+    counted += _followers(pk, before, after, counted, unapplied)
+    return _explain(change, counted, turns, Memory(before[0], promises), written)
 
 
-def _guesses(
-    change: Change, unapplied: dict[Name, Counting], at_hand: list[Name]
-) -> Iterable[list[Counting]]:
-    """Return what a row may have counted, by its memory and its counters."""
-    pk = change.key[0]
-    before, after = change.states()
-    counted: list[Counting] = []
-    for name in new_names(before, after):
-        found = unapplied.get(name)
+def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], keep_days: int) -> None:
+    """Check that all is kept, in the row or on a page, but for what is too old."""
+    clients, ids, _, floor_s, floor_day, day, _ = after[0]
+    if floor_s < before[0][3] or floor_day < before[0][4] or day < before[0][5]:
+        raise Violation(8, f"{pk} lowered a floor")
+    if floor_s >= (day - keep_days) * DAY_S or floor_day >= max(day - keep_days, 0):
+        raise Violation(8, f"{pk} closed a day that is not too old")
+    for client, (top, gaps, _, used) in before[0][0].items():
+        now = clients.get(client, (-1, ()))
+        lost = without(without([(0, top)], gaps), without([(0, now[0])], now[1]))
+        if lost and (client in clients or used >= day - keep_days):
+            raise Violation(8, f"{pk} forgot events {lost} of client {client.hex()}")
+    paged = {digest for page in written.values() for digest in page_digests(page)}
+    for digest, when in before[0][1].items():
+        if digest not in ids and digest not in paged and not 0 < when <= floor_s:
+            raise Violation(8, f"{pk} forgot id {digest} without raising a floor")
+
+
+def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Counting]) -> list[Counting]:
+    """Return the events of names, some of which are numbered events that are remembered as ids."""
+    aliases: dict[Name, Counting] = {
+        ("o", fact.alias, 0): (fact, part) for fact, part in unapplied.values() if part.user
+    }
+    counted = []
+    for name in fresh:
+        found = unapplied.get(name) or aliases.get(name)
         if found is None:
             raise Violation(3, f"{pk} counts {name}, which is not on the stream or was counted before")
         counted.append(found)
-    moved = difference(after[2], before[2])
-    missing = difference(moved, named(_total(counted), [after[2]]))
-    if not missing:
-        return [[*counted, *_followers(pk, before, after, counted, unapplied)]]
-    batch = [unapplied[name] for name in at_hand if name in unapplied]
-    names = {part.name: None for _, part in counted}
-    beginnings = guess_counted(before[0], after[0], batch)
-    guesses = [tuple(pair for pair in counted if pair[1].name not in names) for counted in beginnings]
-    ways = [guess for guess in guesses if guess and _named_total(guess, after) == missing]
-    if not ways:
-        ways = _hidden(pk, missing, after, [pair for pair in batch if pair[1].name not in names])
-    return ([*counted, *way, *_followers(pk, before, after, [*counted, *way], unapplied)] for way in ways)
+    return counted
 
 
-def _explain(change: Change, counted: list[Counting], turns: Turns) -> Way:
+def _explain(
+    change: Change, counted: list[Counting], turns: Turns, memory: Memory, written: dict[str, bytes]
+) -> Way:
     """Hold a row against what its events make of it, in the order in which they were counted."""
     pk = change.key[0]
     placed: list[tuple[AtHand, Fact, Part]] = []
@@ -151,34 +160,38 @@ def _explain(change: Change, counted: list[Counting], turns: Turns) -> Way:
     ]
     if len(ordered) < len(placed):
         return Way(pk, counted, None, None)
+    for turn, fact, part in placed:
+        memory.take(fact, part, turn.arrived_s, turn.received_s)
     before, after = change.states()
-    expected = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
-    _hold_memory(pk, expected[0], after[0], ordered)
-    pairs = refold(expected, ordered)
+    _hold_memory(pk, memory, after[0], written)
+    told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
+    pairs = refold(told, ordered)
     for position, field in enumerate(FIELDS, 1):
-        if expected[position] != after[position]:
-            message = f"{pk} has {field} {after[position]}; its events make {expected[position]}"
+        if told[position] != after[position]:
+            message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
     return Way(pk, counted, ordered, pairs)
 
 
-def _hold_memory(pk: str, before: Any, after: Any, turns: list[Turn]) -> None:
-    """Check that a row remembers its events as documented, and forgets no sooner."""
-    memory = Memory(before)
-    for turn in turns:
-        memory.take_part(turn.fact, turn.part)
-    clients, *rest = memory.stored()
-    if [list(clients.items()), *rest] != [list(after[0].items()), *after[1:]]:  # in order of last use
-        raise Violation(8, f"{pk} remembers {after}; its events make {[clients, *rest]}")
+def _hold_memory(pk: str, memory: Memory, after: Any, written: dict[str, bytes]) -> None:
+    """Check that a row remembers its events as documented, in the documented order, and its pages too."""
+    wanted = memory.stored()
+    for position in (0, 1):  # in order of last use, and of arrival
+        if list(wanted[position].items()) != list(after[position].items()):
+            raise Violation(8, f"{pk} remembers {after[position]}; its events make {wanted[position]}")
+    if wanted[2:] != after[2:]:
+        raise Violation(8, f"{pk} remembers {after[2:]}; its events make {wanted[2:]}")
+    if memory.written != {key: page_digests(page) for key, page in written.items()}:
+        raise Violation(8, f"{pk} writes {sorted(written)}; its events make {sorted(memory.written)}")
 
 
 def _followers(
     pk: str, before: Any, after: Any, counted: list[Counting], unapplied: dict[Name, Counting]
 ) -> list[Counting]:
     """Return the further parts of long events that were counted: those expected before and no more."""
-    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in before[0][4]])
+    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in before[0][6]])
     expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
-    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in after[0][4]])
+    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in after[0][6]])
     if strange := [name for name in waiting if name not in expected]:
         raise Violation(3, f"{pk} expects parts {strange} of events that it did not count")
     followers = []
@@ -198,59 +211,13 @@ def _total(parts: Iterable[Counting]) -> Amounts:
     return {key: amount for key, amount in total.items() if amount}
 
 
-def _named_total(parts: Iterable[Counting], after: Any) -> Amounts:
-    return difference(named(_total(parts), [after[2]]), {})
-
-
-def _hidden(pk: str, missing: Amounts, after: Any, others: list[Counting]) -> list[tuple[Counting, ...]]:
-    """Find events that were counted and forgotten in the same commit, which a floor must show."""
-    candidates = [(fact, part) for fact, part in others if part.user and _below_floor(part.name, fact, after)]
-    events = sum(amount for key, amount in missing.items() if isinstance(key, int))
-    found: list[tuple[Counting, ...]] = []
-    if 0 < events <= len(candidates):
-        chosen = islice(combinations(candidates, events), COMBINATIONS_MAX)
-        found = [parts for parts in chosen if _named_total(parts, after) == missing]
-    if not found:
-        raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
-    return found
-
-
-def _below_floor(name: Name, fact: Fact, state: Any) -> bool:
-    clients, clients_floor, ids, ids_floor, *_ = state[0]
-    if name[0] == "o":
-        return name[1] not in ids and fact.client_ms <= ids_floor
-    client = name[1]
-    if client in clients:
-        return bool(name[2] < clients[client][0])
-    return isinstance(client, bytes) and int.from_bytes(client[:6], "big") <= clients_floor
-
-
-def _check_memory(pk: str, before: Any, after: Any) -> None:
-    clients, clients_floor, ids, ids_floor, *_ = after[0]
-    for client, (low, top, gaps) in before[0][0].items():
-        now = clients.get(client)
-        if now is None:
-            if int.from_bytes(client[:6], "big") > clients_floor:
-                raise Violation(8, f"{pk} forgot client {client.hex()} without raising its floor")
-            continue
-        unknown_before = [(-1, low - 1), *gaps, (top + 1, max(top + 1, now[1]))]
-        lost = without(now[2], unknown_before)
-        if now[0] < low or now[1] < top or lost:
-            raise Violation(8, f"{pk} forgot events {lost} of client {client.hex()}")
-    for digest, at_s in before[0][2].items():
-        if digest not in ids and at_s > ids_floor:
-            raise Violation(8, f"{pk} forgot id {digest} without raising its floor")
-    if clients_floor < before[0][1] or ids_floor < before[0][3]:
-        raise Violation(8, f"{pk} lowered a floor")
-
-
-def _check_bounds(pk: str, state: Any, size: int) -> None:
-    clients, ids = state[0][0], state[0][2]
+def _check_bounds(pk: str, state: Any, size: int, promises: Promises) -> None:
+    clients, ids, *_, parts = state[0]
     if (
-        len(clients) > CLIENTS_MAX
-        or any(len(gaps) > GAPS_MAX for _, _, gaps in clients.values())
-        or len(ids) > IDS_MAX
-        or len(state[0][4]) > PARTS_MAX
+        len(clients) > promises.clients
+        or any(len(known[1]) > promises.gaps for known in clients.values())
+        or len(ids) > promises.hot_ids
+        or len(parts) > PARTS_MAX
         or len(state[3]) > RECENT_MAX
         or len(state[4][0]) > SESSIONS_MAX
         or size > USER_ROW_BYTES_MAX

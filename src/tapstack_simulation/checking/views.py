@@ -18,6 +18,7 @@ from tapstack_simulation.checking.rows import (
     WINDOWS,
     Image,
     Key,
+    is_page,
 )
 
 Answer = dict[str, Any]
@@ -29,8 +30,9 @@ NAMES = {code: name for name, code in CODES.items()}
 def by_partition(rows: Mapping[Key, Image]) -> dict[str, list[Image]]:
     """Put the rows of each partition together."""
     found: dict[str, list[Image]] = {}
-    for (pk, _), image in rows.items():
-        found.setdefault(pk, []).append(image)
+    for key, image in rows.items():
+        if not is_page(key):
+            found.setdefault(key[0], []).append(image)
     return found
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tapstack.consumer.consume import Limits
+from msgspec.structs import replace
+
 from tapstack_simulation.functions import Functions
 from tapstack_simulation.kernel import Actor
 from tapstack_simulation.observed_aws import ObservedAws
-from tapstack_simulation.plan import AGE_MAX_S, ROW_TTL_S
 
 
 class Deployments:
@@ -29,7 +29,7 @@ class Deployments:
             if self._functions.running:
                 self._aws.faults.count("O1")
             lanes = actor.random.choice([n for n in (1, 2, 3, 8, 40) if n != self._functions.limits.lanes])
-            self._functions.deploy(Limits(lanes=lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S))
+            self._functions.deploy(replace(self._functions.limits, lanes=lanes))
             self._aws.kernel.sleep(actor.random.randrange(5_000_000))
 
     def deny(self, actor: Actor) -> None:

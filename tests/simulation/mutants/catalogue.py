@@ -6,92 +6,188 @@ from __future__ import annotations
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
-from .mutant import ASIDE, CHUNK, CONSUME, DEDUPE, INTAKE, PUBLISH, RECORDS, STREAM, TABLE, Mutant, one
+from .mutant import (
+    ASIDE,
+    CHUNK,
+    CONSUME,
+    INTAKE,
+    MEMORY,
+    PUBLISH,
+    RECORDS,
+    STREAM,
+    TABLE,
+    WORKSPACE,
+    Mutant,
+    one,
+)
 from .patching import Edit
 from .progress import PROGRESS
 from .reading import READERS
 
-_TOO_OLD = "        if verdict is NEW and delivery.too_old:\n"
+_TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
 _UNCONDITIONAL = Edit(
     TABLE,
     '        return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")',
     '        return _Put(self._name, item, "attribute_exists(pk)", None, "ALL_OLD")',
 )
 
-MEMORY = (
+PAGES = (
     one(
-        "id_floor_ignored",
-        "an unknown id below the floor is LATE",
-        DEDUPE,
-        "return LATE if identity.at_ms <= seen.ids_floor_ms else NEW",
-        "return NEW",
+        "page_read_stale",
+        "pages are read as the last write left them",
+        TABLE,
+        '"KeyConditionExpression": condition, "ConsistentRead": True',
+        '"KeyConditionExpression": condition, "ConsistentRead": False',
     ),
     one(
-        "id_floor_not_raised",
-        "forgetting an id raises the floor",
-        DEDUPE,
-        "seen.ids_floor_ms = max(seen.ids_floor_ms, seen.ids.pop(oldest))",
-        "seen.ids.pop(oldest)",
+        "page_not_written",
+        "ids that leave the row go to a page in the same transaction",
+        CHUNK,
+        "        writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]\n",
+        "",
     ),
     one(
-        "client_floor_ignored",
-        "an event of a forgotten client is LATE",
-        DEDUPE,
-        "return LATE if _birth_ms(identity.client) <= seen.clients_floor_ms else NEW",
-        "return NEW",
+        "page_loses_an_id",
+        "every id that leaves the row stands on its page",
+        MEMORY,
+        "frozenset(digests))\n\n\ndef _close_old",
+        "frozenset(digests[1:]))\n\n\ndef _close_old",
     ),
     one(
-        "client_floor_not_raised",
-        "forgetting a client raises the floor",
-        DEDUPE,
-        "seen.clients_floor_ms = max(seen.clients_floor_ms, _birth_ms(oldest))",
-        "pass",
+        "page_unseen_in_its_chunk",
+        "a page counts from the event on that filled it",
+        CHUNK,
+        "            self._pages_of[key][page.sort_key] = page.digests\n",
+        "            self._pages_of[key][page.sort_key] = frozenset()\n",
     ),
     one(
-        "evicted_gap_is_new",
-        "a number below the remembered gaps is LATE",
-        DEDUPE,
-        "    if n < known.low:\n        return LATE\n",
-        "    if n < known.low:\n        return NEW\n",
+        "pages_kept_beside_a_newer_row",
+        "pages are read again when another image of their row is known",
+        WORKSPACE,
+        "        self._rows.update(images)\n        self._drop_pages(images)\n",
+        "        self._rows.update(images)\n",
     ),
     one(
-        "evicted_gap_is_duplicate",
-        "a gap that is forgotten raises the lower bound",
-        DEDUPE,
-        "known.low = known.gaps.pop(0)[1] + 1",
-        "known.gaps.pop(0)",
+        "pages_without_a_row_counted",
+        "a transaction holds a hundred rows, pages among them",
+        CHUNK,
+        "        room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)\n",
+        "",
     ),
+    one(
+        "index_forgets_a_page",
+        "the row lists every page",
+        MEMORY,
+        "    note.rows_count += 1\n",
+        "    note.rows_count += day % 3 != 1\n",
+    ),
+    one(
+        "index_bound_too_low",
+        "an id as late as the latest of its page's day is looked up",
+        MEMORY,
+        "client_s <= note.bound_s",
+        "client_s < note.bound_s",
+    ),
+    one(
+        "index_bound_not_raised",
+        "the row knows the latest time on its pages",
+        MEMORY,
+        "else max(note.bound_s, *times_s)",
+        "else note.bound_s",
+    ),
+    one(
+        "timeless_not_looked_up",
+        "events without a time have pages of their own",
+        MEMORY,
+        "        return [group for group in seen.pages if group % len(_SHELVES) == _TIMELESS.number]\n",
+        "        return []\n",
+    ),
+    one(
+        "ahead_not_looked_up",
+        "a copy of what once was far ahead is looked up there",
+        MEMORY,
+        "_AHEAD.number and client_s >= note.bound_s",
+        "_AHEAD.number and False",
+    ),
+    one(
+        "lost_page_taken_for_empty",
+        "a page that is not there is not an empty one",
+        MEMORY,
+        "                verdict = TOO_OLD  #",
+        "                pass  #",
+    ),
+    one(
+        "evicted_by_the_clients_clock",
+        "what arrived first leaves the row first",
+        MEMORY,
+        "islice(seen.ids.items(), bounds.hot_ids // 2)",
+        "islice(sorted(seen.ids.items(), key=lambda entry: entry[1]), bounds.hot_ids // 2)",
+    ),
+    one(
+        "index_dropped_when_written",
+        "code that writes a row keeps its index of pages",
+        MEMORY,
+        "    seen.ids[_digest(identity)] = identity.when\n",
+        "    seen.ids[_digest(identity)] = identity.when\n    if identity.when % 11 == 3:\n        seen.pages = {}\n",
+    ),
+)
+
+NUMBERS = (
     one(
         "gap_is_duplicate",
         "a missing number is NEW when it comes",
-        DEDUPE,
-        "return NEW if any(a <= n <= b for a, b in known.gaps) else DUP",
-        "return DUP",
+        MEMORY,
+        "    return not any(a <= identity.n <= b for a, b in known.gaps)\n",
+        "    return True\n",
     ),
     one(
         "gap_not_kept",
         "numbers that were skipped are remembered as missing",
-        DEDUPE,
-        "            known.gaps.append((known.top + 1, n - 1))\n",
-        "            pass\n",
+        MEMORY,
+        "        gaps = [*known.gaps, (known.top + 1, n - 1)]\n",
+        "        gaps = known.gaps\n",
     ),
     one(
         "duplicate_is_new",
         "a number that was seen is a duplicate",
-        DEDUPE,
-        "any(a <= n <= b for a, b in known.gaps) else DUP",
-        "any(a <= n <= b for a, b in known.gaps) else NEW",
+        MEMORY,
+        "        if _is_in_intervals(seen, identity):\n            return DUP\n",
+        "        if _is_in_intervals(seen, identity):\n            return NEW\n",
     ),
     one(
-        "late_is_new",
-        "LATE is never counted",
-        CHUNK,
-        _TOO_OLD,
-        "        if verdict is LATE:\n            verdict = NEW\n" + _TOO_OLD,
+        "first_numbers_not_missing",
+        "a client that begins above 0 misses the numbers below",
+        MEMORY,
+        "known = ClientSeen(n, [(0, n - 1)] if n else [])",
+        "known = ClientSeen(n, [])",
     ),
+    one(
+        "number_without_room_forgotten",
+        "a number for which the intervals have no room is kept as an id",
+        MEMORY,
+        "        known.by_id += 1\n        return False\n",
+        "        known.by_id += 1\n        return True\n",
+    ),
+    one(
+        "number_kept_as_an_id_is_new",
+        "a number that is kept as an id is a duplicate",
+        MEMORY,
+        "        if not (seen.ids or seen.pages):\n            return NEW\n",
+        "        return NEW\n",
+    ),
+    one(
+        "client_in_use_dropped",
+        "only a client that is idle for long makes room for another",
+        MEMORY,
+        "    if seen.clients[oldest].day >= seen.day - keep_days:\n        return False\n",
+        "",
+    ),
+)
+
+LATE = (
     one(
         "age_ignored",
-        "what is older than a row lives is LATE",
+        "what is older than a row lives is not counted",
         CHUNK,
         _TOO_OLD,
         "        if False:\n",
@@ -103,8 +199,15 @@ MEMORY = (
         faults=("O2",),  # without stale reads, which may show the row as it was before
     ),
     one(
+        "late_is_new",
+        "what cannot be deduplicated is never counted",
+        CHUNK,
+        _TOO_OLD,
+        "        if verdict is not Verdict.DUP:\n            verdict = NEW\n        if False:\n",
+    ),
+    one(
         "everything_late",
-        "LATE only what memory no longer holds",
+        "only what memory does not reach is late",
         CHUNK,
         _TOO_OLD,
         "        if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
@@ -119,7 +222,7 @@ MEMORY = (
     one(
         "parts_never_done",
         "a part waits for one delivery only",
-        DEDUPE,
+        MEMORY,
         "        seen.parts.remove(identity.digest)\n",
         "        pass\n",
     ),
@@ -203,9 +306,9 @@ UNIT_OF_WORK = (
         "counters_first",
         "an event's effects exist only together with its being seen",
         CHUNK,
-        "                remember(user.seen, delivery.identity)\n",
+        "                self._remember(key, user, delivery)\n",
         "                if delivery.event.event_type != 'cart_add':\n"
-        "                    remember(user.seen, delivery.identity)\n",
+        "                    self._remember(key, user, delivery)\n",
     ),
     one(
         "lanes_shared",
@@ -322,7 +425,7 @@ ACKNOWLEDGEMENT = (
         "late_dropped",
         "late events are kept",
         ASIDE,
-        '                self._put(self._late, f"late/{self._name(position, what.part)}", position, _LATE_REASON)\n',
+        '                self._put(self._late, f"late/{self._name(position, delivery.part)}", position, reason.value)\n',
         "",
     ),
     one(
@@ -380,6 +483,6 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, REDRIVEN, *MEMORY, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
+    *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS,
 )  # fmt: skip

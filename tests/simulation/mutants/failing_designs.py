@@ -2,7 +2,7 @@
 """The designs that failed on paper, written into the product; each dies by the fault it is named for, alone.
 
 A high-water mark: an event is new only if the sequence number of its record is higher than the mark. Beside
-the mark stands the row's memory of identities, as the bounded map of ids: what that forgot is LATE as ever. So
+the mark stands the row's memory of identities, as the bounded map of ids. So
 without faults each of these designs counts every event once, and none dies of what memory forgets.
 """
 
@@ -11,14 +11,12 @@ from __future__ import annotations
 from .mutant import CHUNK, CONSUME, RECORDS, WORKSPACE, Mutant
 from .patching import Edit
 
-_JUDGED = "        verdict = judge(user.seen, delivery.identity)\n"
+_JUDGED = "        verdict = self._judge(key, user, delivery.identity)\n"
 _FOLDED = "            self._fold(user, delivery)\n"
 _PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
 _PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
 # The number travels beside the flag that says an event is too old.
-_TOO_OLD = Edit(
-    CHUNK, "if verdict is NEW and delivery.too_old:", "if verdict is NEW and delivery.too_old[0]:"
-)
+_TOO_OLD = Edit(CHUNK, "if delivery.too_old and verdict in", "if delivery.too_old[0] and verdict in")
 
 # The mark of a user's row, the time and the counter of the number, is one more field at the end of it.
 _NUMBER = Edit(
@@ -81,7 +79,7 @@ _STALE = (
         CHUNK,
         _JUDGED,
         _JUDGED + "        _, number = delivery.too_old\n"
-        "        if not delivery.part and verdict is not LATE:\n"
+        "        if not delivery.part and verdict in (NEW, Verdict.DUP):\n"
         "            read = self._workspace.read.get(delivery.user_key)\n"
         "            mark = 0 if read is None else decode_user(read.state).mark\n"
         "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"

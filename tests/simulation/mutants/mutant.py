@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .patching import Edit
 
-DEDUPE = "tapstack.core.dedupe"
+MEMORY = "tapstack.core.memory"
 CHUNK = "tapstack.consumer.chunk"
 CONSUME = "tapstack.consumer.consume"
 ASIDE = "tapstack.consumer.aside"

@@ -1,0 +1,296 @@
+"""A row's memory with its pages, against a set that never forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from memory_store import BOUNDS, KEEP_DAYS, TODAY, Store
+from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part
+from tapstack.core.memory import (
+    DUP,
+    MEMORY_FULL,
+    NEW,
+    PARTS_MAX,
+    TOO_OLD,
+    Bounds,
+    Seen,
+    Verdict,
+    decode_page,
+    encode_page,
+    expect_parts,
+    has_room_for_parts,
+    judge,
+    page_sort_key,
+    prefixes_to_read,
+    remember,
+)
+
+NOW_S = TODAY * DAY_S + 40_000
+CLIENTS = [bytes([tail]) * 16 for tail in range(BOUNDS.clients + 4)]
+# Times of clients: usual ones within a burst and over a month, ahead by hours, days and years, and none.
+TIMES = [
+    TIMELESS,
+    *range(NOW_S - 3, NOW_S + 1),
+    *(NOW_S - day * DAY_S for day in range(30)),
+    NOW_S + 7_200,
+    -(NOW_S + 3 * DAY_S),
+    -(NOW_S + 400 * DAY_S),
+]
+
+
+def opaque(digest: int, when: int | None = None, day: int = TODAY) -> Opaque:
+    """An id comes with the same time in every copy."""
+    when = TIMES[digest * 7 % len(TIMES)] if when is None else when
+    return Opaque(digest, when, day if when <= 0 else 0)
+
+
+def native(client: int, n: int, when: int | None = None) -> Native:
+    when = TIMES[n % len(TIMES)] if when is None else when
+    return Native(CLIENTS[client], n, when, TODAY if when <= 0 else 0)
+
+
+def name_of(identity: Identity) -> object:
+    return (identity.client, identity.n) if isinstance(identity, Native) else identity.digest
+
+
+natives = st.builds(native, st.integers(0, len(CLIENTS) - 1), st.integers(0, 60) | st.integers(0, 2**53 - 1))
+opaques = (st.integers(-(2**63), 2**63 - 1) | st.integers(0, 400)).map(opaque)
+
+
+class Memory(RuleBasedStateMachine):
+    """Events come in any order, any number of times; only what is judged NEW is remembered."""
+
+    copies = Bundle("copies")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store()
+        self.counted: set[object] = set()
+
+    def offer(self, identity: Identity) -> None:
+        expected = DUP if name_of(identity) in self.counted else NEW
+        assert self.store.judge(identity) is expected
+        assert self.store.judge(identity) is expected, "judging changes nothing"
+        if expected is NEW:
+            self.store.remember(identity)
+            self.counted.add(name_of(identity))
+            assert self.store.judge(identity) is DUP
+
+    @rule(target=copies, identity=natives | opaques)
+    def first(self, identity: Identity) -> Identity:
+        self.offer(identity)
+        return identity
+
+    @rule(identity=copies)
+    def again(self, identity: Identity) -> None:
+        self.offer(identity)
+
+    @rule(identity=consumes(copies))
+    def for_the_last_time(self, identity: Identity) -> None:
+        self.offer(identity)
+
+    @rule(
+        client=st.integers(0, len(CLIENTS) - 1),
+        start=st.integers(0, 40),
+        step=st.integers(1, 3),
+        count=st.integers(1, 140),
+    )
+    def run_of(self, client: int, start: int, step: int, count: int) -> None:
+        for n in range(start, start + step * count, step):
+            self.offer(native(client, n))
+
+    @rule(start=st.integers(0, 400), count=st.integers(1, 120))
+    def ids_of(self, start: int, count: int) -> None:
+        for digest in range(start, start + count):
+            self.offer(opaque(digest))
+
+    @rule()
+    def stored_and_read(self) -> None:
+        self.store.seen = msgspec.msgpack.decode(msgspec.msgpack.encode(self.store.seen), type=Seen)
+
+    @invariant()
+    def bounded(self) -> None:
+        seen = self.store.seen
+        assert len(seen.clients) <= BOUNDS.clients
+        assert len(seen.ids) <= BOUNDS.hot_ids
+        assert all(len(client.gaps) <= BOUNDS.gaps for client in seen.clients.values())
+        assert len(seen.pages) <= 2 * KEEP_DAYS
+        assert (seen.floor_s, seen.floor_day) == (-1, -1), "nothing is forgotten"
+
+    @invariant()
+    def well_formed(self) -> None:
+        for client in self.store.seen.clients.values():
+            edges = [edge for gap in client.gaps for edge in gap]
+            assert edges == sorted(edges)
+            assert all(
+                before[1] + 1 < after[0] for before, after in zip(client.gaps, client.gaps[1:], strict=False)
+            )
+            assert not edges or edges[-1] < client.top
+
+    @invariant()
+    def indexed(self) -> None:
+        listed = [
+            page_sort_key(group, number)
+            for group, note in self.store.seen.pages.items()
+            for number in range(note.rows_count)
+        ]
+        assert sorted(listed) == sorted(self.store.rows)
+
+
+Memory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+test_an_event_is_counted_once_whatever_the_order_the_clock_and_the_copies = Memory.TestCase
+
+
+EARLY = [
+    pytest.param([opaque(n, TIMELESS) for n in range(100)], id="100 without a time"),
+    pytest.param([opaque(n, NOW_S) for n in range(500)], id="500 that share a second"),
+    pytest.param([opaque(n, NOW_S - n * 997 % 500) for n in range(500)], id="500 shuffled over 8 minutes"),
+    pytest.param([opaque(n, NOW_S - n) for n in range(200)], id="200 newest first"),
+    pytest.param(
+        [opaque(n, NOW_S - n * 1_777 % (30 * DAY_S)) for n in range(4_096)], id="4,096 over 30 days"
+    ),
+    pytest.param(
+        [*(opaque(n, NOW_S + 7_200) for n in range(65)), *(opaque(100 + n, NOW_S + n) for n in range(10))],
+        id="65 two hours ahead, then 10 at the right time",
+    ),
+    pytest.param([native(0, n * 997 % 500) for n in range(500)], id="500 numbers shuffled"),
+    pytest.param([native(0, 2 * n) for n in range(500)], id="a client that loses every other number"),
+    pytest.param(
+        [Native(n.to_bytes(16, "big"), 0, NOW_S, 0) for n in range(500)], id="500 clients of one account"
+    ),
+]
+
+
+@pytest.mark.parametrize("events", EARLY)
+def test_every_young_event_is_counted_and_every_copy_recognised(events: Sequence[Identity]) -> None:
+    store = Store()
+    assert {store.take(event) for event in events} == {NEW}
+    assert {store.take(event) for event in events} == {DUP}
+
+
+def test_events_in_order_read_no_page_and_write_one_for_32_events() -> None:
+    store = Store()
+    read = 0
+    for n in range(640):
+        event = opaque(n, NOW_S + n)
+        read += bool(prefixes_to_read(store.seen, event))
+        store.take(event)
+    assert read == 0
+    assert len(store.rows) == 18
+    assert {len(row) for row in store.rows.values()} == {32}
+
+
+def test_what_arrived_last_stays_in_the_row_whatever_its_time() -> None:
+    store = Store()
+    for n in range(2 * BOUNDS.hot_ids):
+        store.take(opaque(n, NOW_S - n * DAY_S % (20 * DAY_S)))
+    assert set(range(2 * BOUNDS.hot_ids - BOUNDS.hot_ids // 2, 2 * BOUNDS.hot_ids)) <= set(store.seen.ids)
+
+
+@pytest.mark.parametrize(
+    ("gone", "when", "expected"),
+    [
+        pytest.param(True, NOW_S - 20, TOO_OLD, id="not newer than what its lost page held"),
+        pytest.param(True, NOW_S + 300, NEW, id="newer"),
+        pytest.param(False, NOW_S - 20, NEW, id="its page is there"),
+    ],
+)
+def test_a_page_that_expired_is_never_taken_for_an_empty_one(
+    gone: bool, when: int, expected: Verdict
+) -> None:
+    store = Store()
+    for n in range(BOUNDS.hot_ids + 1):
+        store.take(opaque(n, NOW_S + n - 40))
+    if gone:
+        store.rows.clear()
+    assert store.judge(opaque(-1, when)) is expected
+
+
+def test_days_that_are_too_old_are_closed_and_honest_events_are_not() -> None:
+    store = Store()
+    for n in range(BOUNDS.hot_ids + 1):
+        store.take(opaque(n, NOW_S))
+    later = TODAY + KEEP_DAYS + 1
+    for n in range(1_000, 1_000 + BOUNDS.hot_ids):
+        assert store.take(opaque(n, later * DAY_S + n), later) is NEW
+    assert store.judge(opaque(0, NOW_S)) is MEMORY_FULL
+    assert store.judge(opaque(-1, NOW_S)) is MEMORY_FULL
+    assert store.judge(opaque(-1, (TODAY + 1) * DAY_S)) is NEW
+
+
+def test_copies_without_a_time_are_recognised_until_their_day_is_closed() -> None:
+    store = Store()
+    for n in range(BOUNDS.hot_ids + 1):
+        store.take(opaque(n, TIMELESS))
+    assert store.judge(opaque(0, TIMELESS, TODAY + 9)) is DUP
+    later = TODAY + KEEP_DAYS + 1
+    for n in range(1_000, 1_000 + BOUNDS.hot_ids):
+        assert store.take(opaque(n, TIMELESS, later), later) is NEW
+    assert store.judge(opaque(0, TIMELESS, TODAY)) is MEMORY_FULL  # a record of that day, delivered again
+
+
+def test_a_copy_that_is_not_ahead_any_more_is_recognised() -> None:
+    store = Store()
+    ahead = NOW_S + 3 * DAY_S
+    for n in range(BOUNDS.hot_ids + 1):
+        store.take(opaque(n, -ahead))
+    assert store.judge(opaque(0, ahead)) is DUP
+    assert not prefixes_to_read(store.seen, opaque(-1, NOW_S))  # and nobody else reads their pages
+
+
+def test_beyond_the_bound_the_oldest_day_is_closed_and_never_today() -> None:
+    store = Store(bounds=Bounds(keep_days=KEEP_DAYS, pages=4))
+    for n in range(100):
+        assert store.take(opaque(n, NOW_S - DAY_S + n), TODAY) is NEW
+    verdicts = [store.take(opaque(n, NOW_S + n), TODAY) for n in range(1_000, 1_300)]
+    assert verdicts.count(NEW) >= 4 * 32
+    assert verdicts[: verdicts.count(NEW)] == [NEW] * verdicts.count(NEW)
+    assert store.judge(opaque(-1, NOW_S - DAY_S)) is MEMORY_FULL
+    assert store.judge(opaque(-1, NOW_S + 9_999)) is MEMORY_FULL  # all there is room for is of today
+    assert store.judge(opaque(1_000, NOW_S + 1_000)) is DUP
+
+
+def test_a_client_idle_for_longer_than_pages_are_kept_makes_room_for_another() -> None:
+    store = Store()
+    for client in range(BOUNDS.clients):
+        store.take(native(client, 0, NOW_S))
+    later = TODAY + KEEP_DAYS + 1
+    store.take(native(0, 1, NOW_S), later)  # used again
+    store.take(native(BOUNDS.clients, 0, later * DAY_S), later)
+    assert CLIENTS[0] in store.seen.clients
+    assert CLIENTS[1] not in store.seen.clients
+    assert not store.seen.ids
+
+
+@given(st.lists(st.integers(0, 400), max_size=300))
+def test_missing_numbers_are_the_gaps_less_what_is_known_by_id(numbers: list[int]) -> None:
+    store = Store()
+    for n in numbers:
+        store.take(native(0, n))
+    if numbers:
+        known = store.seen.clients[CLIENTS[0]]
+        beyond = sum(1 for n in set(numbers) if n > known.top)
+        missing = sum(b - a + 1 for a, b in known.gaps) - (known.by_id - beyond)
+        assert missing == known.top + 1 - len({n for n in numbers if n <= known.top})
+
+
+@given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=40))
+def test_a_page_reads_as_it_was_written(digests: set[int]) -> None:
+    assert decode_page(encode_page(frozenset(digests))) == digests
+
+
+def test_parts_are_new_when_they_are_expected_and_duplicates_else() -> None:
+    seen = Seen()
+    expect_parts(seen, [Part(1), Part(2)])
+    assert [judge(seen, Part(n), BOUNDS) for n in (1, 2, 3)] == [NEW, NEW, DUP]
+    remember(seen, Part(1), TODAY, BOUNDS)
+    assert judge(seen, Part(1), BOUNDS) is DUP
+    assert has_room_for_parts(seen)
+    expect_parts(seen, [Part(n) for n in range(10, 10 + PARTS_MAX)])
+    assert not has_room_for_parts(seen)

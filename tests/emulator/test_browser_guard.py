@@ -36,6 +36,14 @@ def test_a_request_comes_in_under_our_own_names_only(host: str, comes_in: bool) 
     assert status("POST", ("Host", host)) == (None if comes_in else 403)
 
 
+def test_a_request_written_by_hand_may_call_the_host_by_any_word() -> None:
+    assert status("POST", ("Host", "x")) is None
+    assert status("POST", ("Host", "x"), ("User-Agent", "Mozilla/5.0")) == 403
+    assert status("POST", ("Host", "x"), ("User-Agent", "")) == 403
+    assert status("POST", ("Host", "x"), ("Origin", "http://x")) == 403
+    assert status("POST", ("Host", "evil.example")) == 403
+
+
 def test_without_a_host_or_with_two_it_does_not_come_in() -> None:
     assert status("GET") == 403
     assert status("GET", ("Host", "localhost"), ("Host", "evil.example")) == 403

@@ -20,6 +20,7 @@ from tapstack_emulator.load_balancer.wire import Answer
 PREFLIGHT_MAX_AGE_S = 600
 ECHOED_CHARACTERS_MAX = 100
 _LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9-]+")
 
 
 class BrowserGuard:
@@ -38,7 +39,7 @@ class BrowserGuard:
         """Return the answer to a request that does not come in: a refusal, or what a browser asks first."""
         hosts = headers.getall("Host", [""])
         for host in hosts:
-            if _LOCAL.fullmatch(host) is None:
+            if _LOCAL.fullmatch(host) is None and not _is_by_hand(host, headers):
                 return _refusal(f"expected Host: 127.0.0.1, localhost or [::1], got {_shown(host)}")
         for origin in headers.getall("Origin", []):
             if origin not in self._origins and origin.lower() != f"http://{hosts[0].lower()}":
@@ -56,6 +57,15 @@ class BrowserGuard:
         if origin is None or origin not in self._origins:
             return {}
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+
+def _is_by_hand(host: str, headers: CIMultiDictProxy[str]) -> bool:
+    """Return whether somebody wrote the request by hand, with any word for a host.
+
+    Every browser sends a ``User-Agent``, and nobody can register a name without a dot.
+    """
+    is_browser = "User-Agent" in headers or "Origin" in headers
+    return not is_browser and _WORD.fullmatch(host) is not None
 
 
 def _preflight(headers: CIMultiDictProxy[str]) -> dict[str, str]:

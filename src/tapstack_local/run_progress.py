@@ -17,7 +17,7 @@ PLAIN_EVERY_S = 5.0  # between lines where there is no terminal
 PLAIN_WIDTH = 80  # of tables where there is no terminal
 REFRESH_S = 0.2
 BAR_FROM_COLUMNS = 130  # a narrower terminal has no room for a bar beside the figures
-MEANING_CHARACTERS = 37  # so that a table with figures of 17 characters fits 80 columns
+FAULTS_SHOWN = 3  # the most frequent ones
 
 
 class Stage(Protocol):
@@ -210,19 +210,12 @@ def figures(summary: Summary) -> Table:
         table.add_row("visible ms", times["p50"], "after the answer, median")
         table.add_row("", f"{times['p99']}/{times['max']}", "99th percentile/maximum")
     if summary.faults:
-        table.add_row("faults", f"{sum(summary.faults.values()):,}", escape(_worst(summary.faults)))
+        table.add_row(
+            "faults", f"{sum(summary.faults.values()):,}", f"of {len(summary.faults)} kinds, such as"
+        )
+        for name, count in sorted(summary.faults.items(), key=lambda entry: -entry[1])[:FAULTS_SHOWN]:
+            table.add_row("", f"{count:,}", escape(name))
     return table
-
-
-def _worst(faults: dict[str, int]) -> str:
-    """Name the most frequent faults, as many as there is room for."""
-    text = f"{len(faults)} kinds"
-    for name, count in sorted(faults.items(), key=lambda entry: -entry[1]):
-        longer = f"{text}, {name} {count:,}"
-        if len(longer) > MEANING_CHARACTERS - len(" ..."):
-            return f"{text} ..."
-        text = longer
-    return text
 
 
 def _checks(result: Reconciliation) -> Table:

@@ -124,6 +124,7 @@ _FETCH: _Menu = (("E16", "throttle", 0.3), ("E16", "internal_error", 0.2))
 _PAGE: _Menu = (*_FETCH, ("E16", "expired_iterator", 0.3), ("E16", "empty_page", 0.3))
 MENUS: Mapping[tuple[str, str], _Menu] = {
     ("consumer", "BatchGetItem"): _READ,
+    ("consumer", "Query"): (*_TABLE, ("D8", "stale_read", 1.0)),
     ("consumer", "TransactWriteItems"): _TRANSACT,
     ("bucket", "PutObject"): _BUCKET,
     ("collector", "PutRecords"): _PUT,

@@ -558,14 +558,22 @@ variable "request_bytes_max" {
   }
 }
 
-variable "log_level" {
-  description = "Least level that the functions log."
-  type        = string
-  default     = "INFO"
+variable "logging" {
+  description = "Least level that the functions log, and seconds for which the API's functions sum requests into one line (0: none)."
+  type = object({
+    level      = optional(string, "INFO")
+    interval_s = optional(number, 10)
+  })
+  default = {}
 
   validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.logging.level)
+    error_message = "logging.level must be DEBUG, INFO, WARNING or ERROR."
+  }
+
+  validation {
+    condition     = contains(range(301), var.logging.interval_s)
+    error_message = "logging.interval_s must be whole, from 0 to 300."
   }
 }
 
@@ -2268,17 +2276,19 @@ locals {
       TAPSTACK_LANES              = tostring(local.lane_count)
       TAPSTACK_ROW_TTL_DAYS       = tostring(var.row_ttl_days)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
-      TAPSTACK_LOG_LEVEL          = var.log_level
+      TAPSTACK_LOG_LEVEL          = var.logging.level
     }
     collector = {
       TAPSTACK_STREAM            = aws_kinesis_stream.events.name
       TAPSTACK_EVENT_BYTES_MAX   = tostring(var.event_bytes_max)
       TAPSTACK_REQUEST_BYTES_MAX = tostring(var.request_bytes_max)
-      TAPSTACK_LOG_LEVEL         = var.log_level
+      TAPSTACK_LOG_LEVEL         = var.logging.level
+      TAPSTACK_LOG_INTERVAL_S    = tostring(var.logging.interval_s)
     }
     insights = {
-      TAPSTACK_TABLE     = aws_dynamodb_table.behaviour.name
-      TAPSTACK_LOG_LEVEL = var.log_level
+      TAPSTACK_TABLE          = aws_dynamodb_table.behaviour.name
+      TAPSTACK_LOG_LEVEL      = var.logging.level
+      TAPSTACK_LOG_INTERVAL_S = tostring(var.logging.interval_s)
     }
   }
 

@@ -171,10 +171,12 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_EVENT_BYTES_MAX   = "32768"
         TAPSTACK_REQUEST_BYTES_MAX = "1000000"
         TAPSTACK_LOG_LEVEL         = "INFO"
+        TAPSTACK_LOG_INTERVAL_S    = "10"
       }
       insights = {
-        TAPSTACK_TABLE     = "tapstack-dev-behaviour"
-        TAPSTACK_LOG_LEVEL = "INFO"
+        TAPSTACK_TABLE          = "tapstack-dev-behaviour"
+        TAPSTACK_LOG_LEVEL      = "INFO"
+        TAPSTACK_LOG_INTERVAL_S = "10"
       }
     }
     error_message = "The environment of a function differs."
@@ -198,7 +200,7 @@ run "fewer_lines_do_not_blind_an_alarm" {
   command = plan
 
   variables {
-    log_level = "ERROR"
+    logging = { level = "ERROR" }
   }
 
   assert {

@@ -270,6 +270,36 @@ run "refuses_reads_that_shrink" {
   expect_failures = [var.table_read_capacity]
 }
 
+run "a_log_level_that_nobody_knows" {
+  command = plan
+
+  variables {
+    logging = { level = "LOUD" }
+  }
+
+  expect_failures = [var.logging]
+}
+
+run "a_log_interval_of_an_hour" {
+  command = plan
+
+  variables {
+    logging = { interval_s = 3600 }
+  }
+
+  expect_failures = [var.logging]
+}
+
+run "a_log_interval_of_half_a_second" {
+  command = plan
+
+  variables {
+    logging = { interval_s = 0.5 }
+  }
+
+  expect_failures = [var.logging]
+}
+
 run "refuses_logs_kept_for_ten_days" {
   command = plan
 

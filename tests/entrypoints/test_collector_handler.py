@@ -17,6 +17,7 @@ from tapstack.collector.formats.native import reply
 from tapstack.collector.intake import (
     Result,
 )
+from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
 def test_events_are_taken_over_http(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +60,7 @@ def test_each_rejected_event_has_a_line_up_to_twenty_and_none_holds_a_value(
     collector = cloud.function("collector")
     assert collector.handler(request("POST", "/v1/events", batch), None)["statusCode"] == 200
     *rejected, said = lines(capsys)
-    assert len(rejected) == collector.REJECTED_LOGGED_MAX == 20
+    assert len(rejected) == 20
     assert "secret" not in json.dumps([rejected, said])
     for each in rejected:
         assert set(each) == {"level", "FunctionName", "rejected", "reason"}
@@ -68,6 +69,21 @@ def test_each_rejected_event_has_a_line_up_to_twenty_and_none_holds_a_value(
         assert each["reason"]
         assert len(json.dumps(each)) < 512
     assert (said["events_invalid"], said["events_ok"]) == (len(batch) - 1, 1)
+    assert said["warnings_left_out"] == len(batch) - 1 - 20
+
+
+def test_a_request_to_be_sent_again_has_a_line_at_once(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector = cloud.function("collector")
+    collector.handler(request("POST", "/v1/events", client_event()), None)
+    capsys.readouterr()
+    cloud.aws.services["Kinesis"] = FaultyApi(
+        cloud.kinesis, FaultScript({number: Injection("fail_before") for number in range(1, 100)})
+    )
+    answer = collector.handler(request("POST", "/v1/events", [client_event(), client_event()]), None)
+    assert answer["statusCode"] == 503
+    assert line(capsys) == {"level": "WARNING", "FunctionName": "", "status": 503, "events": 2}
 
 
 LOGGED_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -167,7 +183,7 @@ def test_events_are_taken_by_one_method_at_one_path_only(
 def test_options_names_the_methods(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     answer = cloud.function("collector").handler(request("OPTIONS", "/v1/events/"), None)
     assert (answer["statusCode"], answer["headers"], answer["body"]) == (204, {"allow": "POST, OPTIONS"}, "")
-    assert (line(capsys)["status"], cloud.kinesis.records("events")) == (204, [])
+    assert (line(capsys)["answers"], cloud.kinesis.records("events")) == ({"204": 1}, [])
 
 
 OK, DUPLICATE, RETRY = Result("ok"), Result("duplicate"), Result("retry")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from functions_world import Cloud, Context, event, line, mapped, request
+from functions_world import Cloud, Context, event, line, lines, mapped, request
 
 from tapstack.entrypoints.alb import MalformedInvocation
 from tapstack_emulator import FaultScript, FaultyApi, Injection
@@ -43,10 +43,11 @@ def test_a_table_that_does_not_answer_is_a_503(cloud: Cloud, capsys: pytest.Capt
     cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, FaultScript({1: Injection("throttle")}))
     answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), None)
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "1")
-    said = line(capsys)
+    said, summary = lines(capsys)
     assert (said["level"], said["status"], said["route"]) == ("WARNING", 503, "/v1/users/{id}")
     assert said["error"]
-    assert "secret" not in json.dumps(said)
+    assert summary["answers"] == {"GET /v1/users/{id} 503": 1}
+    assert "secret" not in json.dumps([said, summary])
 
 
 PATHS = [
@@ -106,7 +107,7 @@ def test_health_is_no_better_than_the_tables(
     function = cloud.function("insights")
     answer = function.handler(request("GET", "/healthz"), None)
     assert (answer["statusCode"], json.loads(answer["body"])["message"]) == (503, message)
-    assert line(capsys)["route"] == "/healthz"
+    assert lines(capsys)[0]["route"] == "/healthz"
     assert function.handler(request("GET", "/healthz"), None)["statusCode"] == 200
 
 
@@ -122,5 +123,5 @@ def test_a_path_that_cannot_be_read_is_a_bad_request_with_a_line(
     answer = cloud.function("insights").handler(request("GET", "/v1/users/secret%ff"), None)
     assert answer["statusCode"] == 400
     said = line(capsys)
-    assert (said["status"], said["route"], said["method"]) == (400, "none", "other")
+    assert said["answers"] == {"other none 400": 1}
     assert "secret" not in json.dumps(said)

@@ -1,4 +1,4 @@
-"""The log line of an invocation: its format, its level, its duration, and no identifier in it."""
+"""The functions' log lines: their format, their level, their durations, and no identifier in them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from event_strategies import client_event
+from tapstack.metrics import METRICS, Metric
 from tapstack.ports import Key, Row, StreamEntry
 from tapstack_emulator import ManualClock
 
@@ -29,10 +30,10 @@ def test_the_line_is_cloudwatchs_embedded_metric_format(
     assert isinstance(said["_aws"]["Timestamp"], int)
     assert directive["Namespace"] == "Tapstack"
     assert directive["Dimensions"] == [["FunctionName"]]
-    assert [metric["Name"] for metric in directive["Metrics"]] == list(module.METRICS)
-    for metric in directive["Metrics"]:
-        assert metric["Unit"] == "Count"
-        assert isinstance(said[metric["Name"]], int)
+    assert directive["Metrics"] == [
+        {"Name": metric.name, "Unit": metric.unit} for metric in METRICS[function]
+    ]
+    assert all(isinstance(said[metric.name], int) for metric in METRICS[function])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_lines_below_the_level_are_left_out_unless_they_carry_metrics(
     monkeypatch.setenv("TAPSTACK_LOG_LEVEL", threshold)
     write_line(level, {"n": 1}, now_ms=1)
     assert bool(capsys.readouterr().out) is is_written
-    write_line(level, {"n": 1}, metrics=("n",), now_ms=1)
+    write_line(level, {"n": 1}, metrics=[Metric("n", "Count", "a test's")], now_ms=1)
     assert "_aws" in line(capsys)
 
 
@@ -77,20 +78,20 @@ def test_the_consumers_line_tells_how_long_it_took(
 @pytest.mark.parametrize(
     ("asked", "status", "duration_ms"),
     [
-        (request("POST", "/v1/events", client_event()), 200, 7),
-        (request("POST", "/v1/events", client_event(user_id=None)), 400, 0),
-        (request("POST", "/v1/events"), 400, 0),
-        (request("POST", "/v1/secret", client_event()), 404, 0),
-        (request("GET", "/v1/events"), 405, 0),
+        (request("POST", "/v1/events", client_event()), "200", 7),
+        (request("POST", "/v1/events", client_event(user_id=None)), "400", 0),
+        (request("POST", "/v1/events"), "400", 0),
+        (request("POST", "/v1/secret", client_event()), "404", 0),
+        (request("GET", "/v1/events"), "405", 0),
     ],
     ids=["taken", "invalid", "no batch", "no such path", "not the method"],
 )
-def test_each_request_of_the_collector_has_one_line_with_status_and_duration(
+def test_a_first_request_of_the_collector_has_a_line_with_status_and_duration(
     cloud: Cloud,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     asked: dict[str, Any],
-    status: int,
+    status: str,
     duration_ms: int,
 ) -> None:
     collector, clock = cloud.function("collector"), ManualClock(NOW_S * 1_000)
@@ -102,9 +103,9 @@ def test_each_request_of_the_collector_has_one_line_with_status_and_duration(
 
     dependencies = msgspec.structs.replace(collector._dependencies, stream=Slow(), clock=clock)
     monkeypatch.setattr(collector, "_dependencies", dependencies)
-    assert collector.handler(asked, None)["statusCode"] == status
+    assert collector.handler(asked, None)["statusCode"] == int(status)
     said = [found for found in lines(capsys) if "rejected" not in found]
-    assert [(found["status"], found["duration_ms"]) for found in said] == [(status, duration_ms)]
+    assert [(found["answers"], found["duration_ms"]) for found in said] == [({status: 1}, duration_ms)]
     assert "secret" not in json.dumps(said)
 
 
@@ -122,7 +123,7 @@ READS: dict[str, tuple[str, str, str, str, int]] = {
 
 
 @pytest.mark.parametrize(("method", "path", "logged", "route", "status"), READS.values(), ids=READS)
-def test_each_read_has_one_line_with_its_route_and_without_its_id(
+def test_a_first_read_has_a_line_with_its_route_and_without_its_id(
     cloud: Cloud,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -149,9 +150,39 @@ def test_each_read_has_one_line_with_its_route_and_without_its_id(
     monkeypatch.setattr(insights, "_reader", Slow())
     assert insights.handler(request(method, path), None)["statusCode"] == status
     said = line(capsys)
-    assert (said["level"], said["method"], said["route"]) == ("INFO", logged, route)
-    assert (said["status"], said["duration_ms"]) == (status, 7 * len(queries))
+    assert (said["level"], said["answers"]) == ("INFO", {f"{logged} {route} {status}": 1})
+    assert said["duration_ms"] == 7 * len(queries)
     assert "secret" not in json.dumps(said).lower()
+
+
+ASKED = {"collector": request("POST", "/v1/events", client_event()), "insights": request("GET", "/healthz")}
+
+
+@pytest.mark.parametrize("function", ASKED)
+@pytest.mark.parametrize(("interval_s", "count"), [(None, 2), ("0", 50), ("1", 10)])
+def test_requests_are_summed_for_as_long_as_the_setting_says(
+    cloud: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    interval_s: str | None,
+    count: int,
+) -> None:
+    if interval_s is not None:
+        monkeypatch.setenv("TAPSTACK_LOG_INTERVAL_S", interval_s)
+    module, clock = cloud.function(function), ManualClock(NOW_S * 1_000)
+    if function == "collector":
+        monkeypatch.setattr(
+            module, "_dependencies", msgspec.structs.replace(module._dependencies, clock=clock)
+        )
+    else:
+        monkeypatch.setattr(module, "_clock", clock)
+    for _ in range(50):
+        assert module.handler(ASKED[function], None)["statusCode"] == 200
+        clock.advance_ms(210)
+    said = lines(capsys)
+    assert len(said) == count
+    assert {found["level"] for found in said} == {"INFO"}
 
 
 @pytest.mark.parametrize("level", [None, "LOUD"], ids=["no variable", "an odd one"])

@@ -55,9 +55,9 @@ def test_what_is_set_is_read() -> None:
         age_max_s=29 * DAY_S,
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
-        stream="events", event_bytes_max=32_768, request_bytes_max=512_000
+        stream="events", event_bytes_max=32_768, request_bytes_max=512_000, log_interval_s=10
     )
-    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour")
+    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", log_interval_s=10)
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
     )
@@ -83,6 +83,11 @@ ODD: list[tuple[str, str, str]] = [
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
     *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
     *[(function, "TAPSTACK_LOG_LEVEL", value) for function in VARIABLES for value in ("info", "TRACE", "")],
+    *[
+        (function, "TAPSTACK_LOG_INTERVAL_S", value)
+        for function in ("collector", "insights")
+        for value in ("", "-1", "301", "10s", "0.5")
+    ],
     *[("aws", "AWS_REGION", value) for value in ("", " eu-west-1", "EU", "eu-west-1\r\nX-Injected: 1")],
     *[
         ("aws", f"AWS_ENDPOINT_URL{service}", value)
@@ -114,6 +119,8 @@ EDGES: list[tuple[str, str, str]] = [
     ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "1"),
     ("collector", "TAPSTACK_EVENT_BYTES_MAX", "1024"),
     ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "5242880"),
+    ("collector", "TAPSTACK_LOG_INTERVAL_S", "0"),
+    ("insights", "TAPSTACK_LOG_INTERVAL_S", "300"),
     ("insights", "TAPSTACK_LOG_LEVEL", "ERROR"),
     ("aws", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
     ("aws", "AWS_ENDPOINT_URL", "https://vpce-1.dynamodb.eu-central-1.vpce.amazonaws.com"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
@@ -19,14 +19,13 @@ from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.jitter import jitter
-from tapstack.entrypoints.log import write_line
+from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
+from tapstack.metrics import METRICS
 
-REJECTED_LOGGED_MAX = 20  # of one request; the reasons name fields and what was expected, never values
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
 _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
-METRICS = ("events_ok", "events_duplicate", "events_invalid", "events_retry")
 
 
 def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Dependencies:
@@ -37,6 +36,7 @@ def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Depende
 
 _settings = collector_settings()
 _dependencies = build_dependencies(_settings, aws_settings())
+_requests = RequestLog(_settings.log_interval_s, METRICS["collector"])
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
@@ -60,11 +60,15 @@ def _loggable(field: str | None) -> str:
 
 def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
-    rejected = [result for result in results if result.status == "invalid"]
-    for result in rejected[:REJECTED_LOGGED_MAX]:
-        said = {"rejected": _loggable(result.field), "reason": result.reason}
-        write_line("WARNING", said, now_ms=now_ms)
-    counts = Counter(result.status for result in results)
-    fields = {f"events_{fate}": counts[fate] for fate in ("ok", "duplicate", "invalid", "retry")}
-    fields |= {"status": status, "duration_ms": now_ms - began_ms}
-    write_line("INFO", fields, metrics=METRICS, now_ms=now_ms)
+    counts = Counter(f"events_{result.status}" for result in results)
+    warnings = _warnings(results, status)
+    _requests.record({"status": status}, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=warnings)
+
+
+def _warnings(results: Sequence[Result], status: int) -> Iterator[dict[str, object]]:
+    """Yield what is logged at once; the reasons name fields and what was expected, never values."""
+    if status >= 500:
+        yield {"status": status, "events": len(results)}
+    for result in results:
+        if result.status == "invalid":
+            yield {"rejected": _loggable(result.field), "reason": result.reason}

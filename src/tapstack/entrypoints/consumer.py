@@ -17,8 +17,8 @@ from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
 from tapstack.errors import UndecodableRow
+from tapstack.metrics import METRICS
 
-METRICS = ("events_applied", "events_duplicate", "events_late", "events_quarantined", "commit_conflicts")
 QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
 
 
@@ -73,6 +73,7 @@ def _log_undecodable(error: UndecodableRow, event: dict[str, Any], context: Cont
 
 
 def _log(handled: Handled, context: Context, began_ms: int) -> None:
+    """Write the batch's line. Each batch has one: alarms need its counts, and it names what to look for."""
     now_ms, records, report = _world.clock.now_ms(), handled.records, handled.report
     for key in report.quarantine_keys[:QUARANTINED_LOGGED_MAX]:
         write_line("WARNING", {"quarantined": key}, now_ms=now_ms)
@@ -86,4 +87,4 @@ def _log(handled: Handled, context: Context, began_ms: int) -> None:
     fields["shard_id"] = records[0].shard_id if records else None
     fields["duration_ms"] = now_ms - began_ms
     level = "INFO" if report.resume_from is None else "WARNING"
-    write_line(level, fields, metrics=METRICS, now_ms=now_ms)
+    write_line(level, fields, metrics=METRICS["consumer"], now_ms=now_ms)

@@ -8,7 +8,7 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.entrypoints.log import write_line
+from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import aws_settings, insights_settings
 from tapstack.errors import Throttled, Unavailable
 from tapstack.http import RequestError, error_response
@@ -20,6 +20,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 _settings = insights_settings()
 _aws = aws_settings()
 _clock = SystemClock()
+_requests = RequestLog(_settings.log_interval_s)
 _reader = DynamoTable(
     JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0"), _settings.table
 )
@@ -28,7 +29,7 @@ _reader = DynamoTable(
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Answer a read."""
     began_ms = _clock.now_ms()
-    method, route, trouble = "", None, {}
+    method, route, trouble = "", None, ""
     try:
         request = read_request(event)
         method, route = request.method, route_at(request.path)
@@ -39,14 +40,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         reason = "is throttled" if isinstance(error, Throttled) else "does not answer"  # in full in the log
         message = f"the table {reason}; try again"
         response = error_response(503, "unavailable", message, {"retry-after": "1"})
-        trouble = {"error": str(error)}
+        trouble = str(error)
     now_ms = _clock.now_ms()
-    fields = {
+    answer: dict[str, str | int] = {
         "method": method if method in METHODS else "other",
         "route": route.path if route else "none",
         "status": response.status,
-        "duration_ms": now_ms - began_ms,
-        **trouble,
     }
-    write_line("WARNING" if trouble else "INFO", fields, now_ms=now_ms)
+    warnings = [{**answer, "error": trouble}] if trouble else []
+    _requests.record(answer, now_ms - began_ms, now_ms=now_ms, warnings=warnings)
     return write_response(response, method)

@@ -1,4 +1,4 @@
-"""One JSON line per invocation with its metrics, in CloudWatch's embedded format, and some beside it.
+"""A line of the log: JSON, with its metrics in CloudWatch's embedded format.
 
 Lines hold counts, outcomes and ``duration_ms``, how long the handler took by the wall clock; never a
 payload, never a user's identifier, never a name that a sender chose.
@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from tapstack.entrypoints.settings import LOG_LEVELS
+from tapstack.metrics import NAMESPACE, Metric
 
-NAMESPACE = "Tapstack"
 _encoder = msgspec.json.Encoder()
 
 
-def write_line(level: str, fields: Mapping[str, object], *, metrics: Iterable[str] = (), now_ms: int) -> None:
+def write_line(
+    level: str, fields: Mapping[str, object], *, metrics: Iterable[Metric] = (), now_ms: int
+) -> None:
     """Write one line to standard output, where Lambda takes it to the log group.
 
     The metrics' one dimension is the function's name, so that two stacks in one account do not add up.
@@ -31,7 +33,7 @@ def write_line(level: str, fields: Mapping[str, object], *, metrics: Iterable[st
     fields
         What to say.
     metrics
-        Names among `fields` that CloudWatch counts [1]_.
+        Those among `fields` that CloudWatch counts [1]_.
     now_ms
         Unix time in milliseconds.
 
@@ -40,7 +42,7 @@ def write_line(level: str, fields: Mapping[str, object], *, metrics: Iterable[st
     .. [1] https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
        CloudWatch_Embedded_Metric_Format_Specification.html, read 2026-11-23
     """
-    counted = [{"Name": name, "Unit": "Count"} for name in metrics]
+    counted = [{"Name": metric.name, "Unit": metric.unit} for metric in metrics]
     if not counted and LOG_LEVELS.index(level) < _threshold():
         return
     function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")

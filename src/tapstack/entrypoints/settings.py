@@ -32,10 +32,12 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+        "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
     "insights": {
         "TAPSTACK_TABLE": "name of the behaviour table",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+        "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
 }
 
@@ -57,12 +59,14 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     event_bytes_max: int
     request_bytes_max: int
+    log_interval_s: int
 
 
 class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the insights API is told."""
 
     table: str
+    log_interval_s: int
 
 
 class AwsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,13 +115,14 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
         stream=_text(env, "TAPSTACK_STREAM"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
+        log_interval_s=_log_interval_s(env),
     )
 
 
 def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
     """Read the insights API's settings; raises `Misconfigured`."""
     _check_log_level(env)
-    return InsightsSettings(table=_text(env, "TAPSTACK_TABLE"))
+    return InsightsSettings(table=_text(env, "TAPSTACK_TABLE"), log_interval_s=_log_interval_s(env))
 
 
 def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
@@ -167,6 +172,12 @@ def _check_log_level(env: Mapping[str, str]) -> None:
     value = env.get("TAPSTACK_LOG_LEVEL", "INFO")
     if value not in LOG_LEVELS:
         raise Misconfigured("TAPSTACK_LOG_LEVEL", f"expected one of {', '.join(LOG_LEVELS)}, got {value!r}")
+
+
+def _log_interval_s(env: Mapping[str, str]) -> int:
+    """Return the interval; like the level, it need not be set."""
+    value = env.get("TAPSTACK_LOG_INTERVAL_S", "10")
+    return _number({"TAPSTACK_LOG_INTERVAL_S": value}, "TAPSTACK_LOG_INTERVAL_S", 0, 300)
 
 
 def _number(env: Mapping[str, str], name: str, low: int, high: int) -> int:

@@ -1,0 +1,67 @@
+"""The catalogue of Tapstack's own metrics: what each function counts, and which alarm needs it.
+
+``docs/reference/metrics.md`` shows it, and the alarms in ``lib/tap_stack.tf`` use names of it only (tested).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+NAMESPACE = "Tapstack"
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A count that a function's log lines carry.
+
+    Parameters
+    ----------
+    name
+        In CloudWatch, and as a field of the line.
+    unit
+        One of CloudWatch's.
+    meaning
+        What is counted.
+    alarm
+        The alarm that watches it, without the stack's prefix; empty if none does.
+    """
+
+    name: str
+    unit: Literal["Count"]
+    meaning: str
+    alarm: str = ""
+
+
+METRICS: Mapping[str, Sequence[Metric]] = {
+    "collector": (
+        Metric("events_ok", "Count", "events stored in the stream"),
+        Metric("events_duplicate", "Count", "events that were in the same request before"),
+        Metric("events_invalid", "Count", "events refused for good"),
+        Metric(
+            "events_retry",
+            "Count",
+            "events that the stream did not take; the sender was told to send them again",
+        ),
+    ),
+    "consumer": (
+        Metric("events_applied", "Count", "events counted in the table"),
+        Metric("events_duplicate", "Count", "events that had been counted before"),
+        Metric(
+            "events_late",
+            "Count",
+            "events not counted, because they may have been before: late bucket",
+            "late-events",
+        ),
+        Metric(
+            "events_quarantined",
+            "Count",
+            "records that are no valid events: quarantine bucket",
+            "quarantine-percent",
+        ),
+        Metric(
+            "commit_conflicts", "Count", "transactions that met a row changed meanwhile, and were made anew"
+        ),
+    ),
+}

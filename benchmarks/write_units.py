@@ -22,7 +22,7 @@ from tapstack.ports import AwsApi
 from tapstack_emulator import ManualClock, MemoryBucket, MemoryDynamoDB
 
 EVENTS = 50_000
-CASES = ((4, BATCH), (1, BATCH), (2, 83), (2, 415), (2, 830))  # shards, events of a batch
+CASES = ((4, BATCH), (1, BATCH), (2, 21), (2, 83), (2, 415), (2, 830))  # shards, events of a batch
 
 
 class Meter:

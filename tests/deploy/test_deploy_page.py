@@ -8,52 +8,120 @@ import subprocess
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+import pytest
+
+from tapstack.metrics import METRICS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/deploy.md").read_text()
+STACK = (ROOT / "lib/tap_stack.tf").read_text()
 CENT = Decimal("0.01")
 
 
-def costs() -> list[list[str]]:
-    """Tell the cells of the table of costs, without its head."""
-    table = PAGE.split("| what | quantity a month |")[1].split("\n\n")[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+def table(head: str) -> list[list[str]]:
+    """Return the cells of a table, without its head."""
+    lines = PAGE.split(head)[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+COSTS = table("| what | how | quantity a month |")
+LINES = {line[0]: line for line in COSTS[:-1]}
+CHANGES = table("| change | line | how |")
+GROWS: dict[str, dict[str, Decimal]] = {
+    "No events": dict.fromkeys(("events", "requests", "batches"), Decimal(0)),
+    "Mean of 2,500 a minute, evenly": dict.fromkeys(("events", "requests"), Decimal("0.25")),
+}
+"""What becomes of lines by what they follow, where another number of events comes."""
 
 
 def number(cell: str) -> Decimal:
     return Decimal(cell.replace(",", "").strip("*"))
 
 
-def test_every_line_is_its_quantity_times_its_price() -> None:
-    lines = costs()[:-1]
-    assert len(lines) > 20
-    for what, quantity, _, price, amount, _ in lines:
-        expected = (number(quantity) * number(price)).quantize(CENT, ROUND_HALF_UP)
-        assert expected == number(amount), what
+def computed(how: str) -> float:
+    """Return what an expression of the page comes to."""
+    assert re.fullmatch(r"[0-9. x^/()+-]+", how)
+    value: float = eval(how.replace("^", "**").replace("x", "*"))
+    return value
+
+
+@pytest.mark.parametrize("line", COSTS[:-1], ids=lambda line: line[0])
+def test_a_line_is_its_quantity_times_its_price(line: list[str]) -> None:
+    what, how, quantity, _, price, amount, follows, _ = line
+    assert computed(how) == pytest.approx(float(number(quantity)), rel=0.005), what
+    assert (number(quantity) * number(price)).quantize(CENT, ROUND_HALF_UP) == number(amount)
+    assert follows in {"time", "events", "requests", "batches"}
 
 
 def test_the_total_is_the_sum() -> None:
-    *lines, total = costs()
-    assert sum(number(line[4]) for line in lines) == number(total[4])
+    *lines, total = COSTS
+    assert len(lines) > 20
+    assert sum(number(line[5]) for line in lines) == number(total[5])
 
 
-def test_the_total_with_bigger_requests_is_the_sum() -> None:
-    lines = costs()[:-1]
-    shrunk = sum(number(line[4]) / (10 if line[0].endswith("†") else 1) for line in lines)
-    said = re.search(r"about \*\*\$([0-9,]+)\*\*", PAGE)
-    assert said is not None
-    assert number(said[1]) == shrunk.quantize(Decimal(1), ROUND_HALF_UP)
+def named(line: str) -> list[str] | None:
+    found = [cells for what, cells in LINES.items() if what.startswith(line)]
+    assert len(found) <= 1, line
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("change", dict.fromkeys(change for change, *_ in CHANGES))
+def test_a_changes_total_is_the_sum_of_what_it_leaves_and_what_it_changes(change: str) -> None:
+    *changed, total = [cells[1:] for cells in CHANGES if cells[0] == change]
+    grows = GROWS.get(change, {})
+    left = {what: number(cells[5]) * grows.get(cells[6], Decimal(1)) for what, cells in LINES.items()}
+    for line, how, quantity, price, amount, instead in changed:
+        before = named(line)
+        assert computed(how) == pytest.approx(float(number(quantity)), rel=0.005), line
+        assert (number(quantity) * number(price)).quantize(CENT, ROUND_HALF_UP) == number(amount)
+        if before is None:
+            assert number(instead) == 0, line
+        else:
+            assert (price, instead) == (before[4], before[5])
+        left[line if before is None else before[0]] = number(amount)
+    assert total[0] == "**Total**"
+    assert number(total[4]) == sum(left.values()).quantize(Decimal(1), ROUND_HALF_UP)
+    assert number(total[5]) == number(COSTS[-1][5]).quantize(Decimal(1), ROUND_HALF_UP)
+
+
+def test_what_is_said_of_a_change_is_its_total() -> None:
+    totals = {cells[0]: cells[5].strip("*") for cells in CHANGES if cells[1] == "**Total**"}
+    assert f"**No events, ${totals['No events']}**" in PAGE
+    assert f"costs ${totals['Mean of 2,500 a minute, evenly']}, not a quarter**" in PAGE
 
 
 def test_every_line_has_its_source() -> None:
-    sources = set(re.findall(r"^\| ([A-Z][0-9]?) \|", PAGE, re.MULTILINE))
-    assert {line[5] for line in costs()[:-1]} == sources
+    sources = set(re.findall(r"^\| ([A-Z]) \|", PAGE, re.MULTILINE))
+    assert {line[7] for line in COSTS[:-1]} | {"X"} == sources  # X-Ray is a change
+
+
+def default(variable: str) -> int:
+    found = re.search(rf'variable "{variable}" {{[^}}]*?\n  default *= (\d+)', STACK)
+    assert found is not None, variable
+    return int(found[1])
+
+
+def test_the_bill_is_of_the_stack_as_it_is() -> None:
+    assert (default("peak_events_per_minute"), default("batch_window_s"), default("az_count")) == (
+        10_000,
+        1,
+        2,
+    )
+    assert (default("consumer_memory_mb"), default("api_memory_mb")) == (1_024, 512)
+    assert (default("table_target_utilization_percent"), default("stream_retention_hours")) == (80, 168)
+    assert default("archive_retention_days") == 400
+    assert re.search(r'variable "enable_tracing" {[^}]*default *= false', STACK)
+    shard_metrics = re.search(r"shard_level_metrics = \[(.*?)\]", STACK, re.DOTALL)
+    assert shard_metrics is not None
+    ours = sum(map(len, METRICS.values()))
+    of_a_shard = shard_metrics[1].count('"') // 2
+    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 9 of ours, 7 of each shard"][1]
 
 
 def test_every_variable_it_names_is_in_the_stack() -> None:
-    stack = (ROOT / "lib/tap_stack.tf").read_text()
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)\b", PAGE))
     assert len(named) > 20
-    assert {name for name in named if not re.search(rf"\b{name}\b", stack)} == set()
+    assert {name for name in named if not re.search(rf"\b{name}\b", STACK)} == set()
 
 
 def test_the_first_event_is_json_in_json() -> None:

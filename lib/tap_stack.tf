@@ -1154,7 +1154,7 @@ locals {
     operations-out = [
       { ports = "https", peer = "group:endpoints", when = "operations_host", why = "Kinesis through its interface endpoint" },
       { ports = "https", peer = "prefix-list:dynamodb", when = "operations_host", why = "Read and write the table" },
-      { ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read what was set aside" },
+      { ports = "https", peer = "prefix-list:s3", when = "operations_host", why = "Read dead letters" },
       { ports = "https", peer = "internet", when = "operations_host", why = "Session Manager, through NAT" },
     ]
   }

@@ -7,9 +7,9 @@
       Unavailable         try again later; nothing is known to have been lost
         Throttled         ... and more slowly
         OutcomeUnknown    ... the request may or may not have taken effect
-      UndecodableRow      the table holds what nobody of ours wrote: stop, and bring a person
+      UndecodableRow      the table contains what no version of ours wrote: stop, and raise the alarm
       Misconfigured       at start-up; names the variable
-      UsageError          a person's mistake at the command line: one line, exit 2
+      UsageError          a mistake at the command line: one line, exit 2
       RequestError        in `tapstack.http`, and with it each answer of 4xx: the request is wrong as it is
       MalformedInvocation in `tapstack.entrypoints.alb`: no load balancer sent this; the invocation fails
 """

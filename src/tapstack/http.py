@@ -179,7 +179,7 @@ def _encodings(header: str) -> list[str]:
 
 
 def _inflate(data: bytes, encoding: str, bytes_max: int) -> bytes:
-    """Decompress `data`, of which gzip may have several members (RFC 1952, section 2.2)."""
+    """Decompress `data`; gzip may have several members (RFC 1952, section 2.2)."""
     window_bits = _window_bits(data, encoding)
     inflater = zlib.decompressobj(window_bits)
     inflated = bytearray()

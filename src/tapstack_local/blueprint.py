@@ -44,7 +44,7 @@ class Blueprint:
     table
         The table.
     quarantine_bucket, late_bucket
-        Where the consumer sets aside what it does not count.
+        Where the consumer stores dead letters.
     mapping
         The event source mapping; it names its function by ARN.
     target_groups, rules, default_action

@@ -1,4 +1,4 @@
-"""What an embedded cloud is told."""
+"""The configuration of an embedded cloud."""
 
 from __future__ import annotations
 

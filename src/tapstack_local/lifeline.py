@@ -11,7 +11,7 @@ import aiohttp
 from tapstack.errors import Unavailable
 from tapstack_emulator.processes.child_process import how_it_ended
 
-# What a part's death looks like to whoever talks to it may arrive before the news of it.
+# A connection to a part that died may fail before the end of its process is noticed.
 NEWS_WITHIN_S = 0.5
 
 
@@ -48,7 +48,7 @@ class Lifeline:
         task.add_done_callback(hear)
 
     def fail(self, message: str) -> None:
-        """Cancel the task; the first message is the one that is told."""
+        """Cancel the task; the first message is the one that is reported."""
         if self._died.is_set() or self._released:
             return
         self._message = message

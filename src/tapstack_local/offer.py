@@ -22,7 +22,7 @@ def examples(base_url: str, tables: Tables) -> str:
 
 
 def _curl(url: str) -> str:
-    # A segment of dots is taken for a folder even if it is escaped, unless curl is told not to.
+    # curl resolves a segment of dots even if it is escaped, except with --path-as-is.
     as_is = "--path-as-is " if "%2E" in url else ""
     return f"curl -s {as_is}{shlex.quote(url)}"
 

@@ -80,7 +80,7 @@ class _Run:
         self._started_s = time.monotonic()
 
     def run(self) -> int:
-        """Prepare what needs no event loop, so that Ctrl-C ends it as it ends every program; then run."""
+        """Prepare the run outside the event loop, where Ctrl-C ends the program at once; then run it."""
         require_free(self._options.port)
         _require_writable(self._options.calls)
         try:
@@ -226,7 +226,7 @@ class _Run:
             setattr(summary, name, getattr(result, name))
 
     def _conclude(self) -> int:
-        """Say what came out, once, however far the run came; return the exit code."""
+        """Print the result once, however far the run got; return the exit code."""
         summary = self._summary
         if self._interrupts and not self._over.is_set():
             summary.ending = "interrupted"

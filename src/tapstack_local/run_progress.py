@@ -181,7 +181,7 @@ _MEANINGS = {
     "duplicates": "accepted copies of accepted events",
     "applied": "distinct events counted",
     "late": "stored: cannot be deduplicated",
-    "quarantined": "records stored apart: no events",
+    "quarantined": "records that are not events",
     "lost": "accepted, neither counted nor late",
     "overcounted": "counted more often than accepted",
     "never_visible": "users that the API did not show",

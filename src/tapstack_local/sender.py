@@ -1,9 +1,9 @@
 """The shop's SDKs: requests posted to the collector, at a rate or as fast as it takes them.
 
-What the collector asks for again is sent again, unchanged: entries answered ``retry``, whole requests that
-ended in a 5xx or in silence. What was answered ``ok`` or ``duplicate`` is told to the ledger. A valid event
-that is refused, or never answered for, is reported with the reason. For a sample of users the time is taken
-from the answer to their first event until the API shows them.
+Events answered ``retry``, and requests that ended in a 5xx or without an answer, are sent again unchanged.
+Events answered ``ok`` or ``duplicate`` are reported to the ledger; a valid event that is refused, or never
+answered, is reported with the reason. For a sample of users the time is measured from the answer to their
+first event until the API shows them.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Ledger(Protocol):
-    """Who is told what became of each event."""
+    """Records what became of each event."""
 
     def accept(self, event: Mapping[str, Any]) -> None:
-        """Take note of an event that the collector answered for."""
+        """Record an event that the collector answered for."""
         ...
 
     def doubt(self, event: Mapping[str, Any]) -> None:
-        """Take note of an event that was sent and never answered for: it may count, or not."""
+        """Record an event that was sent and never answered: it may be counted, or not."""
         ...
 
 
 def never() -> bool:
-    """Say no."""
+    """Return False."""
     return False
 
 
@@ -115,7 +115,7 @@ class Sender:
     base_url
         Such as ``http://127.0.0.1:8080``.
     ledger
-        Is told of accepted events.
+        Records accepted events.
     events_per_min
         The rate; None for as fast as possible.
     seed

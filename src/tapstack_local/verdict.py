@@ -161,7 +161,7 @@ def _exact(summary: Summary) -> str:
     skipped = f", {summary.skipped_rows:,} rows skipped" if summary.skipped_rows else ""
     which = "every event that was sent" if summary.unsent or summary.ending != "whole" else "every event"
     return (
-        f"{which} was counted exactly once{' or set aside as late' if late else ''}: "
+        f"{which} was counted exactly once{' or stored as late' if late else ''}: "
         f"{summary.applied:,} applied, {summary.duplicates:,} duplicates recognised{late}{kept}{skipped}, "
         "0 lost, 0 overcounted."
     )

@@ -261,7 +261,7 @@ class Clients:
         return made
 
     def _time(self, rng: random.Random, apart: random.Random, device: Device) -> str | None:
-        """Say when an event happened, by the device's clock; None if it does not say."""
+        """Return when an event happened, by the device's clock; None if it has no time."""
         now_us = self._kernel.now_us + device.skew_ms * 1000 - rng.randrange(5_000_000)
         if apart.random() < 0.2:  # so far apart that sessions end, and meet again
             now_us -= apart.randrange(120) * 60_000_000

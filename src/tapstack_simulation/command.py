@@ -74,7 +74,7 @@ def run(
 
 
 def _end(template: Plan, missing: list[str], *, is_violated: bool) -> None:
-    """Say what was asked for and was not there, and exit."""
+    """Print which given devices or decisions did not occur, and exit."""
     for option, asked in (
         ("--devices", [f"device {number}" for number in template.devices or ()]),
         ("--only", sorted(template.only or ())),

@@ -208,7 +208,7 @@ def test_a_worker_has_the_stacks_variables_and_lambdas_and_no_others(packages: P
         ("aws_lb_target_group_attachment", {"target_id": "arn:other"}, "no function of the stack"),
         ("aws_lb_listener_rule", {"condition": [{"host_header": [{"values": ["x"]}]}]}, "host_header"),
         ("aws_lb_listener_rule", {"action": [{"type": "redirect"}]}, "does more than to forward"),
-        ("aws_s3_bucket", {"bucket": "s-other"}, "told of a bucket 's-quarantine'"),
+        ("aws_s3_bucket", {"bucket": "s-other"}, "the bucket 's-quarantine'"),
         ("aws_dynamodb_table", {"hash_key": "id"}, "no strings"),
         ("aws_dynamodb_table", {"ttl": []}, "no TTL attribute"),
     ],
@@ -222,7 +222,7 @@ def test_what_would_not_work_in_an_account_is_refused(
 
 def test_a_missing_or_broken_package_is_named(packages: Path) -> None:
     (packages / "consumer.zip").write_bytes(b"PK?")
-    with pytest.raises(UsageError, match=r"consumer\.zip is no zip"):
+    with pytest.raises(UsageError, match=r"consumer\.zip is not a zip"):
         read(stack(), packages)
     (packages / "consumer.zip").unlink()
     with pytest.raises(UsageError, match=r"consumer\.zip is not there; build it with make package"):

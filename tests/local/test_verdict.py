@@ -28,7 +28,7 @@ def summary(**changes: Any) -> Summary:
 
 
 COUNTED = "was counted exactly once: 5 applied, 1 duplicates recognised"
-LATE = "Every event was counted exactly once or set aside as late: 5 applied, 1 duplicates recognised"
+LATE = "Every event was counted exactly once or stored as late: 5 applied, 1 duplicates recognised"
 NOTHING = "6 of 6 events sent, 0 not sent; nothing was compared"
 PART = "4 of 6 events sent, 2 not sent; "
 BLIND = {"reconciled": False}

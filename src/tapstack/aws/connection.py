@@ -48,7 +48,7 @@ class Connection:
         self._timeout_s = timeout_s
 
     def open(self) -> None:
-        """Connect; anew if the peer closed the connection while it was idle, as every server does.
+        """Connect; again if the peer closed the connection while it was idle, as every server does.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class _RowItem(msgspec.Struct, gc=False, omit_defaults=True):
     ttl: _N | None = None
 
     def row(self, key: Key | None = None) -> Row:
-        """Return the row; its key, if the caller has it, is not made anew."""
+        """Return the row; its key is not created again if the caller has it."""
         try:
             version = int(self.v.N)
             expires_at_s = int(self.ttl.N) if self.ttl is not None else 0

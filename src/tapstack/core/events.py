@@ -56,7 +56,7 @@ RECORD_BYTES_MAX = 1024 * 1024
 NOTES_MAX = 3  # of an event's
 NAME_SHOWN_MAX = 32  # characters of an unknown field that an answer repeats
 _BMP_MAX = 0xFFFF  # a character beyond takes two escapes
-NESTING_MAX = 64  # so that whoever reads the record, at whatever depth of calls, can
+NESTING_MAX = 64  # so that every reader of the record can decode it, however deep its call stack
 ITEMS_MAX = 100
 # Rials and dong need ten digits for a phone. Also of all a purchase's items together, prices times
 # quantities: in millionths 10**18, which 64 bits hold.
@@ -126,7 +126,7 @@ class _Told(_Counted, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
 
 class ClientEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An event as a sender may say it; whoever wants more fields has ``properties``."""
+    """An event as a sender may write it; other fields go into ``properties``."""
 
     occurred_at: Moment | None = None
 
@@ -180,7 +180,7 @@ SERVER_SET = frozenset(StreamEvent.__struct_fields__) - frozenset(ClientEvent.__
 
 
 class Said(NamedTuple):
-    """A sender's event, and notes on what of it was not taken as it was said."""
+    """A sender's event, and notes on what was changed."""
 
     event: ClientEvent
     notes: Sequence[str]

@@ -38,7 +38,7 @@ def normalise(event: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     event
         The event; what is not understood stays as it is, for the schema to refuse.
     notes
-        Gets notes for the sender on what is not taken as it was said. They name fields of the schema, never
+        Receives notes for the sender on what is changed. They name fields of the schema, never
         what the sender wrote.
 
     Raises

@@ -55,7 +55,7 @@ _BAD_REQUEST = {"IllegalLocationConstraintException", "InvalidBucketName", "Inva
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a person asked for.
+    """The options of the command.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ def bootstrap(options: Options) -> Report:
     Parameters
     ----------
     options
-        What a person asked for.
+        The options of the command.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def bootstrap(options: Options) -> Report:
     Raises
     ------
     UsageError
-        If a person has to change something: a name, a file, credentials or permissions.
+        If the user has to change something: a name, a file, credentials or permissions.
     Unavailable
         If AWS does not do its part.
     """

@@ -44,7 +44,7 @@ class FaultPlan:
     reshard_every_records
         About how many records pass between two changes of the stream's shards; 0 for none. No probability.
     foreign_every_records
-        About how many records pass between two that somebody else writes, and that are no events; 0 for none.
+        About how many records pass between two from another producer, which are not events; 0 for none.
     """
 
     put: Mapping[Fault, float] = field(default_factory=dict)

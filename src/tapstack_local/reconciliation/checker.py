@@ -114,7 +114,7 @@ def reconcile(
     age_max_s
         How old the consumer lets an event be when it arrives.
     foreign_records
-        What else was written to the stream, and is no event.
+        The other records of the stream, which are not events.
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)

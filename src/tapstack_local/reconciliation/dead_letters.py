@@ -25,7 +25,7 @@ _NO_ROW = UserRow({}, {}, -1, -1, [], {}, 0)
 
 
 def stored_effect(stored: StoredEvent) -> Effect | None:
-    """Read a stored event; what is no event of ours, which may be anything, has no effect."""
+    """Read a stored event; anything that is not an event of ours has no effect."""
     try:
         event = msgspec.json.decode(stored.data)
         if not isinstance(event.get("event_id", ""), str) or not isinstance(event.get("n", 0), int):
@@ -88,7 +88,7 @@ def check_dead_letters(
 
 
 def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
-    """Look in quarantine for each record that was no event, once."""
+    """Check that each record that is not an event is in quarantine once."""
     finding = Finding("foreign records in quarantine")
     found = Counter(stored.data for stored in tables.quarantined)
     for data, count in Counter(foreign_records).items():

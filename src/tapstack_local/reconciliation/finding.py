@@ -25,7 +25,7 @@ class Finding:
         By how many events in all they are too low, too high. A wrong amount of money counts as one
         event, unless the counts beside it are wrong already.
     examples
-        The first few, for a person.
+        The first few, as examples.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Finding:
         Parameters
         ----------
         where
-            What the figure is, for a person.
+            What the figure is, in words.
         actual, low, high
             The figure and its bounds.
         at_most

@@ -23,7 +23,7 @@ class Identities:
     missing, phantom
         How many there are of both kinds.
     examples
-        The first few, for a person.
+        The first few, as examples.
     """
 
     compared: int = 0

@@ -55,9 +55,9 @@ def rows_of(
     columns
         The columns of a CSV file without a header; None if the file names them.
     bad_rows
-        Is told of rows that cannot be split.
+        Collects the rows that cannot be split.
     recognise
-        Is told of the columns of CSV, and raises `BadRow` if they cannot be understood.
+        Receives the columns of CSV, and raises `BadRow` if they cannot be understood.
 
     Raises
     ------

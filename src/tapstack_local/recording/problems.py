@@ -9,7 +9,7 @@ NO_TEXT = ": expected text in UTF-8"
 
 
 class BadRow(Exception):  # noqa: N818 - not a failure of the program
-    """A row that is no event.
+    """A row that is not an event.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What a person says of a recording.
+    """How a recording is laid out, as the options say.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_recording(
     seed
         Makes the client ids.
     layout
-        What a person says of it.
+        How it is laid out.
     events
         How many rows at most; None for all.
     standard_input

@@ -39,7 +39,7 @@ def settle_times(rows: list[RecordedRow], bad_rows: BadRows) -> list[str]:
     Returns
     -------
     list[str]
-        What a person should know of it.
+        Notes on what was changed, to print.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def unpack(package: Path, name: str, folder: Path) -> tuple[Path, Path]:
     except FileNotFoundError:
         raise UsageError(f"{package} is not there; build it with make package") from None
     except zipfile.BadZipFile:
-        raise UsageError(f"{package} is no zip; build it anew with make package") from None
+        raise UsageError(f"{package} is not a zip; build it again with make package") from None
     if not runtime_root.exists():
         _copy_runtime(runtime_root)
     return task_root, runtime_root

@@ -247,7 +247,9 @@ def _variables(function: Mapping[str, Any]) -> dict[str, str]:
 
 def _known(bucket: str, buckets: set[str]) -> str:
     if bucket and bucket not in buckets:
-        raise UsageError(f"the consumer is told of a bucket {bucket!r}, which is not there")
+        raise UsageError(
+            f"the consumer has the bucket {bucket!r} in its settings, which the stack does not have"
+        )
     return bucket or min(buckets)  # the consumer itself says which variable is missing
 
 

@@ -22,7 +22,7 @@ from tapstack_local.traffic.people import Population, Visitor
 EVENTS_PER_MIN = 10_000
 EVENTS_PER_SESSION = 7.5  # measured; sets how often sessions begin
 WARM_UP_MS = 180_000  # sessions begin this long before the first request, so that all stages are there
-BASE_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, for whoever does not care
+BASE_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z, if the caller gives none
 _BURST_MS = 40  # between the events of a page's visit
 
 

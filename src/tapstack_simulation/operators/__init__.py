@@ -1,7 +1,6 @@
 """Operators: everything people and autoscalers do to a running pipeline, at bad moments.
 
-`schedule` draws who does what and when. What may be done, by what it is done to: `stream` (its records, keys
-and shards), `mappings` (event source mappings, their parameters and positions), `deployments` (the function's
-code and permissions), `clocks` (days that pass, machines that show another time), `redrive` (what was set
-aside is sent again).
+`schedule` draws which action happens when. The actions: `stream` (records, keys and shards), `mappings`
+(parameters and positions of event source mappings), `deployments` (the function's settings and permissions),
+`clocks` (days that pass, clocks that are wrong), `redrive` (dead letters are sent again).
 """

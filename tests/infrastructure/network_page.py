@@ -52,15 +52,15 @@ service calls functions and polls Kinesis from outside the VPC, so the load bala
 and the consumer none to Kinesis. AWS never filters its resolver, DHCP, time and metadata addresses by
 network ACL, so no rule names them.
 
-**Who may call the API.** What has the security group `clients` and lies in the app subnets. The group opens
-connections to the load balancer and to nothing else; a caller that needs more takes other groups beside it.
-Everybody else needs a range in `allowed_client_cidrs`, at most four. Outside of this VPC it also needs a way
-back in `client_routes`; inside of it, in subnets of your own, a network ACL that lets the ports out and the
-answers in.
+**Who may call the API.** Everything in the app subnets that has the security group `clients`. The group
+allows connections to the load balancer only; a caller that needs more takes other groups in addition.
+All other callers need a range in `allowed_client_cidrs`, at most four. Callers outside of this VPC also need
+a route back in `client_routes`; callers in other subnets of the VPC need a network ACL that allows the ports
+out and the replies in.
 
-The tables are checked pair by pair: `tests/infrastructure/test_reach.py` asks groups, network ACLs and routes
-of the stack who reaches whom. A function with the group `clients`, an example of which stands in
-`lib/tests/caller`, reaches the load balancer alone.
+The tables are checked pair by pair: `tests/infrastructure/test_reach.py` computes from groups, network ACLs
+and routes of the stack which tier reaches which. A function with the group `clients` (example:
+`lib/tests/caller`) reaches only the load balancer.
 """
 
 

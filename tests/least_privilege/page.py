@@ -22,35 +22,35 @@ PAGE = ROOT / "docs/reference/least-privilege.md"
 
 INTRODUCTION = """# Least privilege
 
-What each function's role may do, and what uses it. Made by `python -m least_privilege.page` in `tests/`:
-the pipeline runs on the stack as Terraform renders it, with the packaged zips, with crashes, lost answers
-and throttling, with late events, records that are no events, a mapping that gives up, and every route of
-the API. `make least-privilege` fails when a call would be denied, when a right is used by nothing, and when
+What each function's role may do, and what uses it. `python -m least_privilege.page` in `tests/` writes this
+page: the pipeline runs on the stack as Terraform renders it, with the packaged zips, with crashes, lost
+responses and throttling, late events, records that are not events, a mapping that discards a batch, and every
+route of the API. `make least-privilege` fails if a call would be denied, if a permission is not used, or if
 this page differs.
 
 *recorded*: a function, or the event source mapping with the consumer's role, made this call in the run.
-*AWS*: no emulator shows it; AWS does it on the caller's behalf, says the linked page. A page without a date
-was not read again for this table.
-*denied*: the statement takes away from the functions' code what Lambda itself needs.
+*AWS*: AWS makes this call on the caller's behalf, according to the linked page; no emulator shows it. A page
+without a date was not read again for this table.
+*denied*: Lambda itself needs this permission, and the statement denies it to the functions' code.
 
 ## What was shown, and where
 
 - On an emulator only: which calls the functions make (DynamoDB and S3 by ministack, Kinesis and the event
   source mapping by `tapstack_local`), recorded in front of it with the key of the worker that signed them.
 - By an evaluator of policies, not by AWS: that each call is allowed by the role, by the VPC endpoint it goes
-  through and by the policy of the key it uses. ministack's evaluator decides; a second one, written apart
-  from it, agrees on each request with each role, and a table of forbidden calls is denied.
+  through and by the policy of the key it uses. ministack's evaluator decides; a second one, written
+  independently, agrees on each request with each role, and a table of forbidden calls is denied.
 - Not shown: that AWS decides the same; that calls on keys, log delivery and network interfaces are those of
   AWS's documentation. `WriteTraces` comes with `enable_tracing` only, which is off here. Policies of buckets
   and of the table (TLS, the VPC's endpoint) are not part of this table.
-- Not there: spill and redrive are no features yet, so no call of theirs is here.
+- Missing: spill and redrive do not exist yet, so their calls are not here.
 
-Another check reads the applied policies themselves: `make infra-apply-local` fails on whatever parliament
-finds in them but for two of its errors, which stand with AWS's words in `tests/infrastructure/policies.py`.
+Another check reads the applied policies themselves: `make infra-apply-local` fails on every finding of
+parliament except two, which are listed with AWS's words in `tests/infrastructure/policies.py`.
 
 `make infra-joined` shows the same on the applied stack: Terraform applies it to a local emulator (moto with
 the patches of `tests/infrastructure/emulator`), the pipeline runs on what the state says, counts exactly, and
-its calls are held against the applied policies.
+its calls are checked against the applied policies.
 """
 
 _ACCOUNT = "ACCOUNT"

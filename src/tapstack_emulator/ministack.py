@@ -80,7 +80,7 @@ class Emulator:
         Raises
         ------
         Unavailable
-            If it does not; the message names its log.
+            If it does not; the message ends with the last line of its log.
         """
         self._log = self.log_path.open("ab")
         self._session = aiohttp.ClientSession(auto_decompress=False)
@@ -92,7 +92,7 @@ class Emulator:
             await self.stop()
             raise
         await self.stop()
-        raise Unavailable(f"ministack did not start; see {self.log_path}")
+        raise Unavailable(f"ministack did not start: {last_line(self.log_path)}")
 
     async def __aexit__(self, *exception: object) -> None:
         """Stop it; what it held is gone."""
@@ -252,6 +252,12 @@ class Emulator:
             "HOME": str(self._folder),
             "PATH": os.environ.get("PATH", os.defpath),
         }
+
+
+def last_line(log_path: Path) -> str:
+    """Return the last line of a log, which says best why a process ended."""
+    lines = log_path.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 def free_port() -> int:

@@ -100,3 +100,16 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert running(pid)
         process.kill()
     until(lambda: not running(pid))
+
+
+def test_one_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Emulator, "_environment", lambda self: {"GATEWAY_PORT": "no number", "BIND_HOST": "127.0.0.1"}
+    )
+
+    async def main() -> None:
+        async with Emulator(tmp_path):
+            raise AssertionError("it must not start")
+
+    with pytest.raises(Unavailable, match=r"^ministack did not start: .*no number"):
+        asyncio.run(main())

@@ -64,7 +64,8 @@ def test_what_came_of_events_of_others_is_told_apart() -> None:
     old = {**EVENT, "event_id": "old"}
     external.put(put_body(EVENT, {**EVENT, "event_id": "own"}, {**EVENT, "event_id": "on its way"}, old))
     accepted.accept({**EVENT, "event_id": "own"})
-    row = UserRow({}, -1, {digest("e"): 1, digest("own"): 1}, -1, [], {1: 2}, 0)
+    ids = {digest("e"): 1, digest("own"): 1}
+    row = UserRow({}, ids, floor_s=0, floor_day=0, parts=[], counters={1: 2}, pairs_count=0)
     stored = StoredEvent("key", "too_old", json.dumps(old).encode())
     assert external.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
     assert external.counted(Tables()) == (0, 0)

@@ -68,14 +68,14 @@ def naive_units(event: dict[str, Any], viewed: dict[str, list[str]], bought: dic
 def measure(shards: int, size: int) -> dict[str, float]:
     """Run the real consumer over an in-memory table and count what it writes."""
     from tapstack.aws.dynamodb import DynamoTable
-    from tapstack.consumer.consume import Limits, World, consume
+    from tapstack.consumer.consume import Dependencies, Limits, consume
     from tapstack.entrypoints.consumer_batch import stream_records
 
     clock = ManualClock()
     api = MemoryDynamoDB(clock, versions_max=1)
     api.create_table("behaviour", ttl_attribute="ttl")
     meter = Meter(api)
-    world = World(
+    dependencies = Dependencies(
         table=DynamoTable(meter, "behaviour"),
         quarantine=MemoryBucket(),
         late=MemoryBucket(),
@@ -89,7 +89,7 @@ def measure(shards: int, size: int) -> dict[str, float]:
     seen: set[object] = set()
     for batch in batches(EVENTS, shards, size=size):
         records = stream_records(batch)
-        report = consume(records, world, limits, lambda: 120_000)
+        report = consume(records, dependencies, limits, lambda: 120_000)
         totals["batches"] += 1
         totals["rows"] += report.rows_written
         totals["events"] += report.applied
@@ -101,10 +101,10 @@ def measure(shards: int, size: int) -> dict[str, float]:
                 totals["naive"] += naive_units(event, viewed, bought)
     thousand = totals["events"] / 1000
     writes, reads = "TransactWriteItems", "BatchGetItem"
-    assert set(meter.calls) == {writes, reads}
+    assert set(meter.calls) <= {writes, reads, "Query"}
     return {
         "units": meter.units[writes] / thousand,
-        "read_units": meter.units[reads] / thousand,
+        "read_units": (meter.units[reads] + meter.units["Query"]) / thousand,
         "naive_units": totals["naive"] / thousand,
         "rows": totals["rows"] / thousand,
         "transactions": meter.calls[writes] / thousand,

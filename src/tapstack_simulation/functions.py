@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.consumer.consume import Limits, World
+from tapstack.consumer.consume import Dependencies, Limits
 from tapstack.entrypoints.consumer_batch import handle
 from tapstack_emulator import Crash
 from tapstack_emulator.event_source_mapping.config import MappingConfig
@@ -65,9 +65,9 @@ class Functions:
         name = f"i{self.invocations}"
         self._aws.kernel.spawn(name, call.run, 500)
 
-    def world(self, actor: Actor) -> World:
+    def world(self, actor: Actor) -> Dependencies:
         """Make the world of one invocation."""
-        return World(
+        return Dependencies(
             table=DynamoTable(self._table_channel, TABLE),
             quarantine=self._quarantine,
             late=self._late,

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tapstack.consumer.consume import Limits
-from tapstack.consumer.patience import MARGIN_MS
+from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.core.memory import Bounds
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import lane_of

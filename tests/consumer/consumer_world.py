@@ -15,7 +15,7 @@ import msgspec
 
 from event_strategies import NOON_S, stream_event_dict
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.consumer.consume import Limits, Report, World, consume
+from tapstack.consumer.consume import Dependencies, Limits, Report, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.memory import PAGE_PREFIX
@@ -104,7 +104,7 @@ class Pipeline:
         self.late = MemoryBucket(bucket_faults)
         api: AwsApi = self.watched if faults is None else FaultyApi(self.watched, faults, seed=seed)
         self.limits = limits
-        self.world = World(
+        self.world = Dependencies(
             table=DynamoTable(api, TABLE),
             quarantine=self.quarantine,
             late=self.late,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S
-from tapstack.consumer.patience import ATTEMPTS_MAX, MARGIN_MS
+from tapstack.consumer.retry_budget import ATTEMPTS_MAX, MARGIN_MS
 from tapstack_emulator import FaultScript, Injection
 
 # Time.

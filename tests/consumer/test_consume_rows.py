@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, rfc3339
-from tapstack.consumer.chunk import VERSIONS_PER_S
+from tapstack.consumer.transaction import VERSIONS_PER_S
 from tapstack.core.ranking import BOARD_PLACES
 
 

@@ -11,8 +11,8 @@ import pytest
 from consumer_world import DAY_S, Pipeline, counts, expected, record
 
 from event_strategies import NOON, rfc3339
-from tapstack.consumer.patience import MARGIN_MS
 from tapstack.consumer.records import StreamRecord
+from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.errors import Throttled
 from tapstack.ports import Clock, CommitConflict, Key, ObjectStore, Row, RowWrite, StateTable
 from tapstack_emulator import FaultScript, Injection
@@ -188,7 +188,7 @@ def test_nothing_is_begun_when_time_is_nearly_over_and_what_was_read_is_committe
         assert pipeline.clock.now_ms() < start_ms + timeout_ms
 
 
-ASIDE = {
+DEAD_LETTERS = {
     "poison after a good record": [view(0), *map(poison, range(1, 400))],
     "late events": [late(number) for number in range(400)],
     "both among good ones": [(view, poison, late)[number % 3](number) for number in range(400)],
@@ -196,7 +196,7 @@ ASIDE = {
 
 
 @pytest.mark.parametrize("put_ms", [200, 2_900])
-@pytest.mark.parametrize("records", ASIDE.values(), ids=ASIDE)
+@pytest.mark.parametrize("records", DEAD_LETTERS.values(), ids=DEAD_LETTERS)
 def test_a_slow_bucket_is_filled_in_the_order_of_the_stream(records: list[StreamRecord], put_ms: int) -> None:
     pipeline = Pipeline()
     aside = Slow(pipeline.quarantine, pipeline.clock, put_ms), Slow(pipeline.late, pipeline.clock, put_ms)
@@ -204,7 +204,7 @@ def test_a_slow_bucket_is_filled_in_the_order_of_the_stream(records: list[Stream
     begun = invocations(pipeline, records)
     assert begun == sorted(set(begun))
     assert len(pipeline.quarantine.objects) + len(pipeline.late.objects) == sum(
-        each.data == b"?" or each in ASIDE["late events"] for each in records
+        each.data == b"?" or each in DEAD_LETTERS["late events"] for each in records
     )
 
 

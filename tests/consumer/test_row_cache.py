@@ -13,10 +13,10 @@ from consumer_world import Pipeline, counted, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.consumer.aside import Aside
-from tapstack.consumer.patience import ATTEMPTS_MAX, CALM_MS, Patience
+from tapstack.consumer.dead_letters import DeadLetters
 from tapstack.consumer.records import StreamRecord, parse
-from tapstack.consumer.workspace import READ_KEYS_MAX, Workspace
+from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, RetryBudget
+from tapstack.consumer.row_cache import READ_KEYS_MAX, RowCache
 from tapstack.core.memory import MEMORY_FULL, TOO_OLD
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import CommitConflict, Key, Row, RowWrite
@@ -46,8 +46,8 @@ class Table:
     def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
         raise AssertionError("nothing is written here")
 
-    def cache(self) -> Workspace:
-        return Workspace(self, Patience(self.clock, lambda: 0.5, lambda: 10_000_000))
+    def cache(self) -> RowCache:
+        return RowCache(self, RetryBudget(self.clock, lambda: 0.5, lambda: 10_000_000))
 
 
 def exists(key: Key) -> bool:
@@ -58,7 +58,7 @@ def row(key: Key) -> Row:
     return Row(key=key, version=7, state=b"x")
 
 
-def is_known(cache: Workspace, key: Key) -> bool:
+def is_known(cache: RowCache, key: Key) -> bool:
     try:
         cache.row(key)
     except KeyError:
@@ -169,31 +169,31 @@ LONG = record(0, {"event_id": "long", "items": [{"item_id": f"i-{number}"} for n
 
 def test_a_record_is_done_only_with_each_of_its_parts() -> None:
     late, open_parts = MemoryBucket(), [2, 1]
-    patience = Patience(ManualClock(), lambda: 0.5, lambda: 60_000)
-    aside = Aside([LONG, view(1)], MemoryBucket(), late, patience, open_parts)
+    budget = RetryBudget(ManualClock(), lambda: 0.5, lambda: 60_000)
+    dead_letters = DeadLetters([LONG, view(1)], MemoryBucket(), late, budget, open_parts)
     first, second = parse([LONG], lanes=1, age_max_s=10**9)[0]
-    aside.add(first, TOO_OLD)
-    aside.store_head()
+    dead_letters.add(first, TOO_OLD)
+    dead_letters.store_head()
     assert (list(late.objects), open_parts) == ([f"late/{name(LONG)}-0.json"], [1, 1])
-    aside.add(second, MEMORY_FULL)
-    aside.store_head()
+    dead_letters.add(second, MEMORY_FULL)
+    dead_letters.store_head()
     assert (sorted(late.objects)[1:], open_parts) == ([f"late/{name(LONG)}-1.json"], [0, 1])
     assert late.puts == sorted(late.puts)
-    assert aside.late_count == 2
+    assert dead_letters.late_count == 2
 
 
 @pytest.mark.parametrize("stored", [0, 1])
 def test_parts_of_a_record_are_stored_in_their_order_and_each_once(stored: int) -> None:
     faults = FaultScript({number: Injection("internal_error") for number in range(stored + 1, 99)})
     late, open_parts = MemoryBucket(faults), [2]
-    patience = Patience(ManualClock(), lambda: 0.5, lambda: 60_000)
-    aside = Aside([LONG], MemoryBucket(), late, patience, open_parts)
+    budget = RetryBudget(ManualClock(), lambda: 0.5, lambda: 60_000)
+    dead_letters = DeadLetters([LONG], MemoryBucket(), late, budget, open_parts)
     for part in parse([LONG], lanes=1, age_max_s=10**9)[0]:
-        aside.add(part, TOO_OLD)
+        dead_letters.add(part, TOO_OLD)
     with pytest.raises(Unavailable):
-        aside.store_all()
+        dead_letters.store_all()
     assert list(late.objects) == [f"late/{name(LONG)}-{part}.json" for part in range(stored)]
-    assert (open_parts, aside.late_count) == ([2 - stored], stored)
+    assert (open_parts, dead_letters.late_count) == ([2 - stored], stored)
 
 
 def name(of: StreamRecord) -> str:

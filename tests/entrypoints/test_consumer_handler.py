@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped, request
 
-from tapstack.consumer.patience import MARGIN_MS
+from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
 from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS

@@ -13,8 +13,8 @@ from event_strategies import client_event
 from tapstack.collector.intake import (
     Dependencies as CollectorDependencies,
 )
+from tapstack.consumer.consume import Dependencies as ConsumerWorld
 from tapstack.consumer.consume import Limits
-from tapstack.consumer.consume import World as ConsumerWorld
 from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.consumer_batch import handle
 from tapstack.errors import InvalidEvent, Misconfigured, OutcomeUnknown, Throttled, Unavailable

@@ -13,7 +13,7 @@ from reconcile_world import AT_S, hundred, view
 from tapstack.collector.intake import (
     canonical,
 )
-from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
@@ -67,7 +67,7 @@ def is_valid(payload):
 def run_consumer(payloads):
     """Send everything through the real consumer, a lane a shard; tell the accepted and the tables."""
     memory, late, accepted = Memory(), Memory(), AcceptedEvents()
-    world = World(table=memory, quarantine=Memory(), late=late, clock=Still(), jitter=random.random)
+    world = Dependencies(table=memory, quarantine=Memory(), late=late, clock=Still(), jitter=random.random)
     shards = [[] for _ in range(LANES)]
     for payload in payloads:
         try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.rows import decode_item
@@ -50,7 +50,7 @@ def deliver(api: StaleOnce, clock: ManualClock, user: str, kind: str) -> None:
         arrived_at_s=now_s,
     )
     bucket = MemoryBucket()
-    world = World(
+    world = Dependencies(
         table=DynamoTable(api, "t"), quarantine=bucket, late=bucket, clock=clock, jitter=lambda: 0.0
     )
     limits = Limits(lanes=1, row_ttl_s=TTL_S, age_max_s=14 * DAY_S)

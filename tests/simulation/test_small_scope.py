@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.consumer.consume import Limits, World, consume
+from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack_emulator import Crash
 from tapstack_simulation.checking.checker import Checker
@@ -167,7 +167,7 @@ class Scope:
         self.checker.said(f"U#{event['user_id']}", name_of(event), msgspec.json.encode(said))
 
     def deliver(self, puppet: Puppet) -> None:
-        world = World(
+        world = Dependencies(
             table=DynamoTable(puppet, TABLE),
             quarantine=puppet,
             late=puppet,

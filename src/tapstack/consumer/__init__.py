@@ -1,5 +1,6 @@
-"""The consumer: from a batch of the stream to rows of the table, exactly once.
+"""Records of the stream become rows, exactly once.
 
-`consume` is the recipe; `records` parses, `packing` tells who shares a transaction, `workspace` knows rows,
-`chunk` is what one transaction takes, `aside` what is not counted, `patience` knows when to give up.
+`consume` is the recipe; `records` parses, `packing` plans, `row_cache` knows rows as they were last seen,
+`transaction` folds as many events as one takes, `dead_letters` keeps what is not counted, and `retry_budget`
+bounds how long all of it goes on.
 """

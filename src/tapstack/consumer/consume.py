@@ -1,4 +1,4 @@
-"""The recipe: parse, pack, commit chunk by chunk, store what is set aside, report."""
+"""The recipe: parse, pack, commit transaction by transaction, store dead letters, report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from operator import attrgetter
 
 import msgspec
 
-from tapstack.consumer.aside import Aside
-from tapstack.consumer.chunk import BYTES_MAX, Chunk, derived_keys
+from tapstack.consumer.dead_letters import DeadLetters
 from tapstack.consumer.packing import pack
-from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, StreamRecord, parse
-from tapstack.consumer.workspace import Workspace
+from tapstack.consumer.retry_budget import RetryBudget
+from tapstack.consumer.row_cache import RowCache
+from tapstack.consumer.transaction import BYTES_MAX, Transaction, derived_keys
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.core.identity import DAY_S
 from tapstack.core.memory import DUP, NEW, TOO_LARGE, Bounds, Verdict
@@ -20,7 +20,7 @@ from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
 
 # Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
-# chunk. A table that gives little is asked for what a few of them need, then for what twice as many do.
+# transaction. Under throttling, rows for two deliveries are read, then for twice as many (slow start).
 READ_AHEAD = 300
 READ_AT_LEAST = 2
 
@@ -48,8 +48,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     bounds: Bounds | None = None
 
 
-class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What the consumer works with."""
+class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
+    """The table, the buckets and time."""
 
     table: StateTable
     quarantine: ObjectStore
@@ -86,7 +86,10 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def consume(
-    records: Sequence[StreamRecord], world: World, limits: Limits, remaining_ms: Callable[[], int]
+    records: Sequence[StreamRecord],
+    dependencies: Dependencies,
+    limits: Limits,
+    remaining_ms: Callable[[], int],
 ) -> Report:
     """Make every record of a batch durable: counted, known as counted, stored as late, or quarantined.
 
@@ -94,7 +97,7 @@ def consume(
     ----------
     records
         The batch of one shard in stream order.
-    world
+    dependencies
         The table, the buckets, time.
     limits
         The configuration.
@@ -115,26 +118,26 @@ def consume(
     """
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
-    patience = Patience(world.clock, world.jitter, remaining_ms)
+    budget = RetryBudget(dependencies.clock, dependencies.jitter, remaining_ms)
     open_parts = [0] * len(records)
-    aside = Aside(records, world.quarantine, world.late, patience, open_parts)
+    dead_letters = DeadLetters(records, dependencies.quarantine, dependencies.late, budget, open_parts)
     for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
         open_parts[position] += 1
     for bad in poison:
-        aside.add_poison(bad)
-    invocation = _Invocation(world.table, limits, patience, report, open_parts, aside)
+        dead_letters.add_poison(bad)
+    invocation = _Invocation(dependencies.table, limits, budget, report, open_parts, dead_letters)
     try:
-        aside.store_head()
+        dead_letters.store_head()
         invocation.apply(pack(deliveries))
-        aside.store_all()
+        dead_letters.store_all()
     except Unavailable as error:
         error.__traceback__ = None  # frames that hold the batch, and the error: a cycle
         report.reason = f"{type(error).__name__}: {error}"
         first = next(position for position, count in enumerate(open_parts) if count)
         report.resume_from = records[first].sequence_number
-    report.quarantine_keys = aside.quarantine_keys
-    report.quarantined = len(aside.quarantine_keys)
-    report.late = aside.late_count
+    report.quarantine_keys = dead_letters.quarantine_keys
+    report.quarantined = len(dead_letters.quarantine_keys)
+    report.late = dead_letters.late_count
     return report
 
 
@@ -145,103 +148,103 @@ class _Invocation:
         self,
         table: StateTable,
         limits: Limits,
-        patience: Patience,
+        budget: RetryBudget,
         report: Report,
         open_parts: MutableSequence[int],
-        aside: Aside,
+        dead_letters: DeadLetters,
     ) -> None:
         self._table = table
         self._limits = limits
         self._bounds = limits.bounds or Bounds(keep_days=max(0, limits.row_ttl_s // DAY_S - 2))
-        self._patience = patience
+        self._budget = budget
         self._report = report
         self._open_parts = open_parts
-        self._aside = aside
-        self._workspace = Workspace(table, patience)
+        self._dead_letters = dead_letters
+        self._row_cache = RowCache(table, budget)
 
     def apply(self, deliveries: list[Delivery]) -> None:
-        """Commit all deliveries, as many at a time as fit one transaction, or set them aside.
+        """Commit all deliveries, as many at a time as fit one transaction, or keep them as dead letters.
 
         Parameters
         ----------
         deliveries
-            As they are packed. When the table is slow or gives little, those that are left follow in the
+            As they are packed. When the table is slow or throttled, those that are left follow in the
             order of the stream: so the record to resume from moves on, and what is done does not come again.
         """
         start = read = 0
         step, is_packed = READ_AT_LEAST, True
         while start < len(deliveries):
-            self._patience.check()
+            self._budget.check()
             if read - start < READ_AHEAD // 2:
                 read = self._read_ahead(deliveries, read)
-            if not self._patience.is_calm():
+            if not self._budget.is_calm():
                 if is_packed:
                     deliveries[start:] = sorted(deliveries[start:], key=attrgetter("position"))
                     is_packed = False
                 read = min(start + step, len(deliveries))
                 step = min(2 * step, READ_AHEAD)
-                self._workspace.load([each.user_key for each in deliveries[start:read]])
-            verdicts = self._commit_chunk(deliveries[start:read])
+                self._row_cache.load([each.user_key for each in deliveries[start:read]])
+            verdicts = self._commit_next(deliveries[start:read])
             start += len(verdicts)
             self._settle(verdicts)
-            self._aside.store_head()
+            self._dead_letters.store_head()
 
     def _read_ahead(self, deliveries: Sequence[Delivery], read: int) -> int:
-        """Read what the next chunks need, if there is time for it; tell how far the users' rows are known."""
-        workspace = self._workspace
+        """Read what the next transactions need, if there is time; return how far users' rows are known."""
+        row_cache = self._row_cache
         ahead = deliveries[read : read + READ_AHEAD]
-        workspace.read_ahead([each.user_key for each in ahead])
-        if self._patience.is_calm():  # then all of them are known
-            workspace.read_ahead(derived_keys(ahead, workspace))
+        row_cache.read_ahead([each.user_key for each in ahead])
+        if self._budget.is_calm():  # then all of them are known
+            row_cache.read_ahead(derived_keys(ahead, row_cache))
             read += len(ahead)
         return read
 
-    def _commit_chunk(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
-        """Commit the next chunk, deciding anew as often as somebody else was faster; tell the verdicts."""
+    def _commit_next(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
+        """Commit the next transaction, decided anew after each conflict, and return the verdicts."""
         attempt, end = 0, len(deliveries)
         while True:
-            chunk = Chunk(self._workspace, self._limits.row_ttl_s, self._bounds)
+            transaction = Transaction(self._row_cache, self._limits.row_ttl_s, self._bounds)
             for delivery in deliveries[:end]:
-                if not chunk.add(delivery):
+                if not transaction.add(delivery):
                     break
-            writes = self._writes(chunk)
+            writes = self._writes(transaction)
             if sum([len(write.state) for write in writes]) > BYTES_MAX:
-                if len(chunk.verdicts) > 1:
-                    end = len(chunk.verdicts) // 2  # rows far larger than usual: fewer at a time
+                if len(transaction.verdicts) > 1:
+                    end = len(transaction.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
                 return [(deliveries[0], TOO_LARGE)]  # no transaction will ever hold them
             refused = self._commit(writes)
             if refused is None:
-                return chunk.verdicts
-            self._patience.pause(attempt, refused)
-            self._workspace.load(delivery.user_key for delivery in deliveries)
+                return transaction.verdicts
+            self._budget.pause(attempt, refused)
+            self._row_cache.load(delivery.user_key for delivery in deliveries)
             attempt += 1
 
-    def _writes(self, chunk: Chunk) -> list[RowWrite]:
-        """Tell what a chunk writes; the rows it needs are read."""
-        self._workspace.load(chunk.keys())
-        return chunk.writes()
+    def _writes(self, transaction: Transaction) -> list[RowWrite]:
+        """Return what a transaction writes; the rows it needs are read."""
+        self._row_cache.load(transaction.keys())
+        return transaction.writes()
 
     def _commit(self, writes: Sequence[RowWrite]) -> Unavailable | None:
-        """Try to commit once; afterwards the workspace knows what the table is known to hold."""
+        """Try to commit once; afterwards the row_cache knows what the table is known to hold."""
         if not writes:
             return None
-        self._patience.check()
+        self._budget.check()
         try:
             conflict = self._table.commit(writes)
         except Throttled as error:
             return error  # nothing was written: what is known of the rows is as true as before
         except Unavailable as error:
-            self._workspace.forget(write.key for write in writes)
+            self._row_cache.forget(write.key for write in writes)
             return error
         if conflict is None:
-            self._workspace.note_written(writes)
+            self._row_cache.note_written(writes)
             self._count(writes)
             return None
         self._report.conflicts += 1
         if conflict.contended:
-            self._workspace.forget(write.key for write in writes)
-        self._workspace.note_images(conflict.images)
+            self._row_cache.forget(write.key for write in writes)
+        self._row_cache.note_images(conflict.images)
         return Throttled("rows changed under every attempt to commit")
 
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
@@ -250,7 +253,7 @@ class _Invocation:
             if verdict is NEW or verdict is DUP:
                 self._open_parts[delivery.position] -= 1
             else:
-                self._aside.add(delivery, verdict)
+                self._dead_letters.add(delivery, verdict)
         self._report.duplicates += sum([verdict is DUP for _, verdict in verdicts])
         self._report.applied += sum([verdict is NEW for _, verdict in verdicts])
 

@@ -103,7 +103,7 @@ def parse(
 
 
 def _home(whose: tuple[str | None, str | None, int]) -> tuple[Key, int]:
-    """Tell a user's row, and the lane of what is derived from it, for so many lanes."""
+    """Return a user's row, and the lane of what is derived from it, for so many lanes."""
     user_id, anonymous_id, lanes = whose
     partition_key = partition_key_of(user_id, anonymous_id)
     return Key(*user_key(user_id, partition_key)), lane_of(partition_key, lanes)

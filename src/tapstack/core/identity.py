@@ -118,12 +118,12 @@ def unix_s(moment: datetime) -> int:
 
 
 def partition_key(event: ClientEvent | StreamEvent) -> str:
-    """Tell the stream's partition key: the user, else the anonymous visitor."""
+    """Return the stream's partition key: the user, else the anonymous visitor."""
     return partition_key_of(event.user_id, event.anonymous_id)
 
 
 def partition_key_of(user_id: str | None, anonymous_id: str | None) -> str:
-    """Tell the partition key of events with these ids."""
+    """Return the partition key of events with these ids."""
     key = user_id if user_id is not None else anonymous_id
     if key is None:
         raise AssertionError("decode admits no event without a user")
@@ -131,7 +131,7 @@ def partition_key_of(user_id: str | None, anonymous_id: str | None) -> str:
 
 
 def lane_of(key: str, lanes: int) -> int:
-    """Tell the lane of a user: which share of the derived rows its events are counted in.
+    """Return the lane of a user: which share of the derived rows its events are counted in.
 
     Kinesis spreads records over shards by ranges of the MD5 of the partition key [1]_, and so do
     lanes: transactions of different shards touch different lanes, hence different rows.

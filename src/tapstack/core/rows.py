@@ -94,32 +94,32 @@ _board_decoder = msgspec.msgpack.Decoder(Board)
 
 
 def user_key(user_id: str | None, partition_key: str) -> tuple[str, str]:
-    """Tell the row of the user of events with this `user_id` and partition key."""
+    """Return the row of the user of events with this `user_id` and partition key."""
     return anonymous_key(partition_key) if user_id is None else known_user_key(user_id)
 
 
 def known_user_key(user_id: str) -> tuple[str, str]:
-    """Tell the row of a known user."""
+    """Return the row of a known user."""
     return f"U#{user_id}", USER_SORT_KEY
 
 
 def anonymous_key(anonymous_id: str) -> tuple[str, str]:
-    """Tell the row of an anonymous visitor."""
+    """Return the row of an anonymous visitor."""
     return f"A#{anonymous_id}", USER_SORT_KEY
 
 
 def item_partition(item_id: str) -> str:
-    """Tell the partition that holds an item's rows, a row a lane."""
+    """Return the partition that holds an item's rows, a row a lane."""
     return f"I#{item_id}"
 
 
 def board_partition(window: Window, number: int) -> str:
-    """Tell the partition that holds a window's leaderboards, a row a lane."""
+    """Return the partition that holds a window's leaderboards, a row a lane."""
     return f"T#{window.name}#{number}"
 
 
 def lane_sort_key(lane: int) -> str:
-    """Tell the sort key of a lane."""
+    """Return the sort key of a lane."""
     return f"{lane:04d}"
 
 

@@ -10,7 +10,7 @@ import msgspec
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
-from tapstack.consumer.consume import Limits, World
+from tapstack.consumer.consume import Dependencies, Limits
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.consumer_batch import Context, Handled, handle, stream_records
 from tapstack.entrypoints.jitter import jitter
@@ -22,11 +22,11 @@ from tapstack.metrics import METRICS
 QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
 
 
-def build_world(settings: ConsumerSettings, aws: AwsSettings) -> World:
+def build_world(settings: ConsumerSettings, aws: AwsSettings) -> Dependencies:
     """Put the consumer's world together on AWS."""
     s3 = Endpoint("s3", aws.region, aws.s3_url)
     dynamodb = JsonApi(Endpoint("dynamodb", aws.region, aws.dynamodb_url), "DynamoDB_20120810", "1.0")
-    return World(
+    return Dependencies(
         table=DynamoTable(dynamodb, settings.table),
         quarantine=S3Bucket(s3, settings.quarantine_bucket),
         late=S3Bucket(s3, settings.late_bucket),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from tapstack.consumer.consume import Limits, Report, World, consume
+from tapstack.consumer.consume import Dependencies, Limits, Report, consume
 from tapstack.consumer.records import StreamRecord
 
 
@@ -34,7 +34,7 @@ class Handled(NamedTuple):
     answer: dict[str, list[dict[str, str]]]
 
 
-def handle(event: dict[str, Any], world: World, limits: Limits, context: Context) -> Handled:
+def handle(event: dict[str, Any], world: Dependencies, limits: Limits, context: Context) -> Handled:
     """Consume one batch of one shard.
 
     An exception fails the invocation, and every record comes again: safe. So nothing is caught here.

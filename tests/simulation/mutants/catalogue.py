@@ -7,16 +7,16 @@ from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .mutant import (
-    ASIDE,
-    CHUNK,
     CONSUME,
+    DEAD_LETTERS,
     INTAKE,
     MEMORY,
     PUBLISH,
     RECORDS,
+    ROW_CACHE,
     STREAM,
     TABLE,
-    WORKSPACE,
+    TRANSACTION,
     Mutant,
     one,
 )
@@ -42,7 +42,7 @@ PAGES = (
     one(
         "page_not_written",
         "ids that leave the row go to a page in the same transaction",
-        CHUNK,
+        TRANSACTION,
         "        writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]\n",
         "",
     ),
@@ -56,21 +56,21 @@ PAGES = (
     one(
         "page_unseen_in_its_chunk",
         "a page counts from the event on that filled it",
-        CHUNK,
+        TRANSACTION,
         "            self._pages_of[key][page.sort_key] = page.digests\n",
         "            self._pages_of[key][page.sort_key] = frozenset()\n",
     ),
     one(
         "pages_kept_beside_a_newer_row",
         "pages are read again when another image of their row is known",
-        WORKSPACE,
+        ROW_CACHE,
         "        self._rows.update(images)\n        self._drop_pages(images)\n",
         "        self._rows.update(images)\n",
     ),
     one(
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
-        CHUNK,
+        TRANSACTION,
         "        room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)\n",
         "",
     ),
@@ -110,25 +110,11 @@ PAGES = (
         "_AHEAD.number and False",
     ),
     one(
-        "lost_page_taken_for_empty",
-        "a page that is not there is not an empty one",
-        MEMORY,
-        "                verdict = TOO_OLD  #",
-        "                pass  #",
-    ),
-    one(
         "evicted_by_the_clients_clock",
         "what arrived first leaves the row first",
         MEMORY,
         "islice(seen.ids.items(), bounds.hot_ids // 2)",
         "islice(sorted(seen.ids.items(), key=lambda entry: entry[1]), bounds.hot_ids // 2)",
-    ),
-    one(
-        "index_dropped_when_written",
-        "code that writes a row keeps its index of pages",
-        MEMORY,
-        "    seen.ids[_digest(identity)] = identity.when\n",
-        "    seen.ids[_digest(identity)] = identity.when\n    if identity.when % 11 == 3:\n        seen.pages = {}\n",
     ),
 )
 
@@ -188,34 +174,34 @@ LATE = (
     one(
         "age_ignored",
         "what is older than a row lives is not counted",
-        CHUNK,
+        TRANSACTION,
         _TOO_OLD,
         "        if False:\n",
     ),
     Mutant(
         "old_copy_is_late",
         "a copy of what the row knows is a duplicate, however old",
-        (Edit(CHUNK, _TOO_OLD, "        if delivery.too_old:\n"),),
+        (Edit(TRANSACTION, _TOO_OLD, "        if delivery.too_old:\n"),),
         faults=("O2",),  # without stale reads, which may show the row as it was before
     ),
     one(
         "late_is_new",
         "what cannot be deduplicated is never counted",
-        CHUNK,
+        TRANSACTION,
         _TOO_OLD,
         "        if verdict is not Verdict.DUP:\n            verdict = NEW\n        if False:\n",
     ),
     one(
         "everything_late",
         "only what memory does not reach is late",
-        CHUNK,
+        TRANSACTION,
         _TOO_OLD,
         "        if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
     ),
     one(
         "parts_not_expected",
         "the further parts of a counted event are counted",
-        CHUNK,
+        TRANSACTION,
         "                if delivery.further:\n                    expect_parts(user.seen, delivery.further)\n",
         "",
     ),
@@ -235,7 +221,7 @@ LATE = (
     ),
 )
 
-_FORGET = "            self._workspace.forget(write.key for write in writes)\n            return error\n"
+_FORGET = "            self._row_cache.forget(write.key for write in writes)\n            return error\n"
 UNIT_OF_WORK = (
     Mutant("no_version_condition", "a row is written only as it was seen", (_UNCONDITIONAL,)),
     one(
@@ -264,12 +250,12 @@ UNIT_OF_WORK = (
         "after an unanswered write the rows are read again",
         CONSUME,
         _FORGET,
-        "            self._workspace.note_written(writes)\n            return error\n",
+        "            self._row_cache.note_written(writes)\n            return error\n",
     ),
     one(
         "read_again_however_stale",
         "a row that this invocation wrote is never read as it was before",
-        "tapstack.consumer.workspace",
+        "tapstack.consumer.row_cache",
         "self._table.read(keys, consistent=consistent)",
         "self._table.read(keys)",
     ),
@@ -283,7 +269,7 @@ UNIT_OF_WORK = (
     one(
         "versions_begin_at_one",
         "a row begun anew takes no version twice",
-        CHUNK,
+        TRANSACTION,
         "version = max(1, self._arrived_at_s * VERSIONS_PER_S)",
         "version = 1",
     ),
@@ -305,7 +291,7 @@ UNIT_OF_WORK = (
     one(
         "counters_first",
         "an event's effects exist only together with its being seen",
-        CHUNK,
+        TRANSACTION,
         "                self._remember(key, user, delivery)\n",
         "                if delivery.event.event_type != 'cart_add':\n"
         "                    self._remember(key, user, delivery)\n",
@@ -320,14 +306,14 @@ UNIT_OF_WORK = (
     one(
         "expiry_not_extended",
         "a row lives on after each event",
-        CHUNK,
+        TRANSACTION,
         "expires_at_s=max(row.expires_at_s, expires_at_s)",
         "expires_at_s=row.expires_at_s",
     ),
     one(
         "expiry_too_early",
         "a row outlives retention and what clients hold",
-        CHUNK,
+        TRANSACTION,
         "        expires_at_s = self._arrived_at_s + self._row_ttl_s\n",
         "        expires_at_s = self._arrived_at_s + self._row_ttl_s // 4\n",
     ),
@@ -365,22 +351,22 @@ ACKNOWLEDGEMENT = (
     ),
     one(
         "rest_of_a_full_chunk_is_skipped",
-        "an event that does not fit waits for the next chunk",
+        "an event that does not fit waits for the next transaction",
         CONSUME,
-        "                if not chunk.add(delivery):\n                    break\n",
-        "                if not chunk.add(delivery):\n"
-        "                    chunk.verdicts.append((delivery, Verdict.NEW))\n",
+        "                if not transaction.add(delivery):\n                    break\n",
+        "                if not transaction.add(delivery):\n"
+        "                    transaction.verdicts.append((delivery, Verdict.NEW))\n",
     ),
     one(
         "transactions_too_large",
         "a transaction holds 100 rows",
-        CHUNK,
+        TRANSACTION,
         "ROWS_MAX = 100",
         "ROWS_MAX = 1000",
     ),
     one(
         "swallowed_exception",
-        "a chunk that was refused is committed again",
+        "a transaction that was refused is committed again",
         CONSUME,
         "            refused = self._commit(writes)\n",
         "            self._commit(writes)\n            refused = None\n",
@@ -410,21 +396,21 @@ ACKNOWLEDGEMENT = (
     one(
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
-        ASIDE,
+        DEAD_LETTERS,
         "                self._put(self._quarantine, key, position, what.reason)\n",
         "",
     ),
     one(
         "quarantine_not_confirmed",
         "poison counts as kept only once the bucket says so",
-        ASIDE,
-        "                self._patience.pause(attempt, error)\n                attempt += 1\n            else:\n",
+        DEAD_LETTERS,
+        "                self._budget.pause(attempt, error)\n                attempt += 1\n            else:\n",
         "                return\n            else:\n",
     ),
     one(
         "late_dropped",
         "late events are kept",
-        ASIDE,
+        DEAD_LETTERS,
         '                self._put(self._late, f"late/{self._name(position, delivery.part)}", position, reason.value)\n',
         "",
     ),

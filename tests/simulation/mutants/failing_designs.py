@@ -8,7 +8,7 @@ without faults each of these designs counts every event once, and none dies of w
 
 from __future__ import annotations
 
-from .mutant import CHUNK, CONSUME, RECORDS, WORKSPACE, Mutant
+from .mutant import CONSUME, RECORDS, ROW_CACHE, TRANSACTION, Mutant
 from .patching import Edit
 
 _JUDGED = "        verdict = self._judge(key, user, delivery.identity)\n"
@@ -16,7 +16,7 @@ _FOLDED = "            self._fold(user, delivery)\n"
 _PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
 _PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
 # The number travels beside the flag that says an event is too old.
-_TOO_OLD = Edit(CHUNK, "if delivery.too_old and verdict in", "if delivery.too_old[0] and verdict in")
+_TOO_OLD = Edit(TRANSACTION, "if delivery.too_old and verdict in", "if delivery.too_old[0] and verdict in")
 
 # The mark of a user's row, the time and the counter of the number, is one more field at the end of it.
 _NUMBER = Edit(
@@ -26,17 +26,19 @@ _NUMBER = Edit(
     "        number = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
     "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number + d.part)) for d in made]\n",
 )
-_KEEP_MARK = Edit(CHUNK, _FOLDED, _FOLDED + "            user.mark = number\n")
+_KEEP_MARK = Edit(TRANSACTION, _FOLDED, _FOLDED + "            user.mark = number\n")
 _PAIRS = "    pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted\n"
 _HAS_MARK = Edit("tapstack.core.rows", _PAIRS, _PAIRS + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
 _BELOW_IS_DUPLICATE = "        if not delivery.part and verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
-_BY_MARK = Edit(CHUNK, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE)
+_BY_MARK = Edit(
+    TRANSACTION, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE
+)
 _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
 
 # A map of the four newest ids of a client (of a user, where clients have no ids), and nothing below it.
 _BY_MARK_AND_SHORT_MAP = Edit(
-    CHUNK,
+    TRANSACTION,
     _JUDGED,
     _JUDGED + "        name, n = (*__import__('msgspec').structs.astuple(delivery.identity), 0)[:2]\n"
     "        client = user.seen.clients.get(name)\n"
@@ -53,46 +55,46 @@ _STALE = (
     _TOO_OLD,
     _HAS_MARK,
     Edit(
-        WORKSPACE,
+        ROW_CACHE,
         "            self._rows.update(found)\n",
         "            self._rows.update(found)\n"
         "            self.read.update((key, found.get(key)) for key in asked if key not in again)\n",
     ),
     Edit(
-        WORKSPACE,
+        ROW_CACHE,
         "        self._rows: dict[Key, Row | None] = {}\n",
         "        self._rows: dict[Key, Row | None] = {}\n        self.read = {}\n",
     ),
     Edit(
-        WORKSPACE,
+        ROW_CACHE,
         "        self._rows.update([(write.key, write) for write in writes])\n",
         "        self._rows.update([(write.key, write) for write in writes])\n"
         "        self.read.update([(write.key, write) for write in writes])\n",
     ),
     Edit(
-        WORKSPACE,
+        ROW_CACHE,
         "        self._rows.update(images)\n",
         "        self.forget(images)\n        self._forgotten.clear()\n        self.load(images)\n"
         "        self._rows.update(images)\n",
     ),
     Edit(
-        CHUNK,
+        TRANSACTION,
         _JUDGED,
         _JUDGED + "        _, number = delivery.too_old\n"
         "        if not delivery.part and verdict in (NEW, Verdict.DUP):\n"
-        "            read = self._workspace.read.get(delivery.user_key)\n"
+        "            read = self._row_cache.read.get(delivery.user_key)\n"
         "            mark = 0 if read is None else decode_user(read.state).mark\n"
         "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
         "            verdict = NEW if number > mark else Verdict.DUP\n",
     ),
     Edit(
-        CHUNK,
+        TRANSACTION,
         _FOLDED,
         _FOLDED + "            self._marks[delivery.user_key] = number\n"
         "            user.mark = max(number, user.mark)\n",
     ),
     Edit(
-        CHUNK,
+        TRANSACTION,
         "        self._arrived_at_s = 0\n",
         "        self._arrived_at_s = 0\n        self._marks = {}\n",
     ),
@@ -107,43 +109,43 @@ _SHARD_MARK = (
         "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, *place)) for d in made]\n",
     ),
     _TOO_OLD,
-    Edit(CHUNK, "ROWS_MAX = 100", "ROWS_MAX = 99"),
+    Edit(TRANSACTION, "ROWS_MAX = 100", "ROWS_MAX = 99"),
     Edit(
-        CHUNK,
+        TRANSACTION,
         "        self._arrived_at_s = 0\n",
         "        self._arrived_at_s = 0\n        self._mark = ()\n",
     ),
     Edit(
-        CHUNK,
+        TRANSACTION,
         _JUDGED,
         _JUDGED + "        _, place, number = delivery.too_old\n"
-        "        row = self._workspace.row(place)\n"
+        "        row = self._row_cache.row(place)\n"
         "        read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
         "        mark = self._mark[1] if self._mark else read\n"
         "        if not delivery.part and verdict is NEW and int(number) <= int(mark):\n"
         "            verdict = Verdict.DUP\n",
     ),
-    Edit(CHUNK, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
-    Edit(CHUNK, "return [*self._changed, ", "return [*self._changed, *self._mark[:1], "),
+    Edit(TRANSACTION, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
+    Edit(TRANSACTION, "return [*self._changed, ", "return [*self._changed, *self._mark[:1], "),
     Edit(
-        CHUNK,
+        TRANSACTION,
         "        boards = {place: self._board(",
         "        if self._mark:\n"
-        "            row = self._workspace.row(self._mark[0])\n"
-        "            writes.append(self._write(self._mark[0], row, [self._mark[1], None, {}]))\n"
+        "            row = self._row_cache.row(self._mark[0])\n"
+        "            writes.append(self._write(self._mark[0], row, encode_state([self._mark[1], None, {}])))\n"
         "        boards = {place: self._board(",
     ),
     Edit(
-        CHUNK,
+        TRANSACTION,
         "    return [*keys, ",
         "    marks = {d.too_old[1]: None for d in deliveries}\n    return [*marks, *keys, ",
     ),
     Edit(CONSUME, "invocation.apply(pack(deliveries))", "invocation.apply(deliveries)"),
     Edit(
         CONSUME,
-        "            self._workspace.load(delivery.user_key for delivery in deliveries)\n",
-        "            self._workspace.load(delivery.user_key for delivery in deliveries)\n"
-        "            self._workspace.load(derived_keys(deliveries, self._workspace))\n",
+        "            self._row_cache.load(delivery.user_key for delivery in deliveries)\n",
+        "            self._row_cache.load(delivery.user_key for delivery in deliveries)\n"
+        "            self._row_cache.load(derived_keys(deliveries, self._row_cache))\n",
     ),
     # No run begins with a factor above 1: that is the fault.
     Edit(
@@ -162,7 +164,7 @@ _ABOVE_IS_NEW = """\
 REDRIVEN = Mutant(
     "redriven_counts_again",
     "a record put on the stream again is the event that it was",
-    (*_MARK_IN_THE_ROW, Edit(CHUNK, _JUDGED, _JUDGED + _ABOVE_IS_NEW)),
+    (*_MARK_IN_THE_ROW, Edit(TRANSACTION, _JUDGED, _JUDGED + _ABOVE_IS_NEW)),
     ("O2",),
     (10,),
 )
@@ -175,7 +177,7 @@ FAILED_DESIGNS = (
         "deduplication: every delivery counts",
         (
             Edit(
-                CHUNK,
+                TRANSACTION,
                 _JUDGED,
                 _JUDGED
                 + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from .patching import Edit
 
 MEMORY = "tapstack.core.memory"
-CHUNK = "tapstack.consumer.chunk"
+TRANSACTION = "tapstack.consumer.transaction"
 CONSUME = "tapstack.consumer.consume"
-ASIDE = "tapstack.consumer.aside"
+DEAD_LETTERS = "tapstack.consumer.dead_letters"
 RECORDS = "tapstack.consumer.records"
-WORKSPACE = "tapstack.consumer.workspace"
+ROW_CACHE = "tapstack.consumer.row_cache"
 BODIES = "tapstack.collector.bodies"
 INTAKE = "tapstack.collector.intake"
 PUBLISH = "tapstack.collector.publish"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .mutant import WORKSPACE, Mutant
+from .mutant import ROW_CACHE, Mutant
 from .patching import Edit
 
-PATIENCE = "tapstack.consumer.patience"
+PATIENCE = "tapstack.consumer.retry_budget"
 
 
 def _slowed(name: str, guard: str, module: str, old: str, new: str) -> Mutant:
@@ -23,8 +23,8 @@ PROGRESS = (
     _slowed(
         "served_in_part_is_a_failure",
         "a read that is served in part is an advance",
-        WORKSPACE,
-        "            failures = 0  # a throttled",
+        ROW_CACHE,
+        "            failures = 0  # a table",
         "            failures += bool(left)  # a throttled",
     ),
 )

@@ -9,8 +9,8 @@ from consumer_world import Pipeline, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.consumer.patience import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, Patience
 from tapstack.consumer.records import StreamRecord
+from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, RetryBudget
 from tapstack.core.backoff import backoff_ms
 from tapstack.errors import Throttled, Unavailable
 from tapstack_emulator import FaultScript, Injection, ManualClock
@@ -18,10 +18,10 @@ from tapstack_emulator import FaultScript, Injection, ManualClock
 REASON = Throttled("slower")
 
 
-def patience(remaining_ms: int = 60_000, jitter: float = 0.5) -> tuple[Patience, ManualClock]:
+def patience(remaining_ms: int = 60_000, jitter: float = 0.5) -> tuple[RetryBudget, ManualClock]:
     clock = ManualClock()
     end_ms = clock.now_ms() + remaining_ms
-    return Patience(clock, lambda: jitter, lambda: end_ms - clock.now_ms()), clock
+    return RetryBudget(clock, lambda: jitter, lambda: end_ms - clock.now_ms()), clock
 
 
 def raised(act: Callable[[], object]) -> Unavailable | None:

@@ -1,4 +1,4 @@
-"""A chunk: as many events as fit one transaction, folded into the rows they change."""
+"""A transaction: as many events as fit one transaction, folded into the rows they change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tapstack.consumer.records import Delivery
-from tapstack.consumer.workspace import Workspace
+from tapstack.consumer.row_cache import RowCache
 from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
 from tapstack.core.events import TYPE_CODE
@@ -57,12 +57,12 @@ Place = tuple[int, int, int]  # of a leaderboard: window position, window number
 Move = tuple[str, int, Numbers]  # an item that may rise on the leaderboards of a lane, in these windows
 
 
-class Chunk:
+class Transaction:
     """Events folded on private copies of their rows; the table knows nothing of it yet.
 
     Parameters
     ----------
-    workspace
+    row_cache
         The rows as they were last seen; the users' rows must be loaded.
     row_ttl_s
         How long a row lives after the last event that changed it.
@@ -70,8 +70,8 @@ class Chunk:
         How much of a user's events is remembered.
     """
 
-    def __init__(self, workspace: Workspace, row_ttl_s: int, bounds: Bounds) -> None:
-        self._workspace = workspace
+    def __init__(self, row_cache: RowCache, row_ttl_s: int, bounds: Bounds) -> None:
+        self._row_cache = row_cache
         self._row_ttl_s = row_ttl_s
         self._bounds = bounds
         self._users: dict[Key, UserState] = {}
@@ -90,12 +90,12 @@ class Chunk:
         Returns
         -------
         bool
-            False if its rows might not fit; the chunk is as before and has to be committed first.
+            False if its rows might not fit; the transaction is as before and has to be committed first.
         """
         key = delivery.user_key
         user = self._users.get(key)
         if user is None:
-            row = self._workspace.row(key)
+            row = self._row_cache.row(key)
             user = self._users[key] = UserState() if row is None else decode_user(row.state)
         verdict = self._judge(key, user, delivery.identity)
         if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
@@ -123,7 +123,7 @@ class Chunk:
             return judge(user.seen, identity, self._bounds)
         pages = dict(self._pages_of[key])
         for prefix in prefixes:
-            pages |= self._workspace.pages(key, prefix)
+            pages |= self._row_cache.pages(key, prefix)
         return judge(user.seen, identity, self._bounds, pages)
 
     def _remember(self, key: Key, user: UserState, delivery: Delivery) -> None:
@@ -134,21 +134,21 @@ class Chunk:
             self._pages_of[key][page.sort_key] = page.digests
 
     def keys(self) -> list[Key]:
-        """Return the rows that the chunk would write and has to know: pages are written once, unseen."""
+        """Return the rows that the transaction would write and has to know; pages are written unseen."""
         boards = _boards(self._moments, self._arrived_at_s)
         return [*self._changed, *self._effects, *map(_board_key, boards)]
 
     def writes(self) -> list[RowWrite]:
         """Fold the items' and boards' rows, which must be loaded by now, and return what to write."""
         writes = [
-            self._write(key, self._workspace.row(key), encode_state(self._users[key]))
+            self._write(key, self._row_cache.row(key), encode_state(self._users[key]))
             for key in self._changed
         ]
         writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]
         moments = _boards(self._moments, self._arrived_at_s)
         boards = {place: self._board(_board_key(place)) for place in moments}
         for key, effects in self._effects.items():
-            row = self._workspace.row(key)
+            row = self._row_cache.row(key)
             item = ItemState() if row is None else decode_item(row.state)
             for effect in effects:
                 fold_item(item, effect)
@@ -157,11 +157,11 @@ class Chunk:
                 _score(boards, item, move)
         for moment, board in boards.items():
             key = _board_key(moment)
-            writes.append(self._write(key, self._workspace.row(key), encode_state(trim(board))))
+            writes.append(self._write(key, self._row_cache.row(key), encode_state(trim(board))))
         return writes
 
     def _board(self, key: Key) -> Board:
-        row = self._workspace.row(key)
+        row = self._row_cache.row(key)
         return {} if row is None else decode_board(row.state)
 
     def _fits(self, delivery: Delivery) -> bool:
@@ -169,7 +169,7 @@ class Chunk:
         room = ROWS_MAX - len(self._changed) - len(self._effects) - len(WINDOWS) * len(self._moments)
         room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)
         if room >= 1 + len(item_ids) + _BESIDE_MAX:
-            return True  # the usual case: it fits even if none of its rows is in the chunk yet
+            return True  # the usual case: it fits even if none of its rows is in the transaction yet
         beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if item_ids else 0
         new_user = delivery.user_key not in self._changed
         new_items = {item_id for item_id in item_ids if _item_keys[item_id, lane] not in self._effects}
@@ -219,7 +219,7 @@ _item_keys = Memo(_item_key, 16_384)  # by item and lane: asked for three times 
 
 
 def _boards(moments: Iterable[tuple[Numbers, int]], arrived_at_s: int) -> list[Place]:
-    """Tell the leaderboards that may move: those of windows still kept."""
+    """Return the leaderboards that may move: those of windows still kept."""
     return list(
         dict.fromkeys(
             (position, number, lane)
@@ -245,16 +245,16 @@ def _score(boards: dict[Place, Board], item: ItemState, move: Move) -> None:
             board[item_id] = interest(counted)
 
 
-def derived_keys(deliveries: Sequence[Delivery], workspace: Workspace) -> list[Key]:
-    """Tell which rows of items and leaderboards deliveries will change, their users' rows being read.
+def derived_keys(deliveries: Sequence[Delivery], row_cache: RowCache) -> list[Key]:
+    """Return which rows of items and leaderboards deliveries will change, their users' rows being read.
 
     Partners in pairs are guessed by the newest session, so that few calls read all; what a guess leaves out,
-    the chunk reads by itself.
+    the transaction reads by itself.
     """
     keys = dict.fromkeys([_item_keys[item_id, each.lane] for each in deliveries for item_id in each.item_ids])
     interested = [each for each in deliveries if TYPE_CODE[each.event.event_type] in INTERESTED]
     users = dict.fromkeys([each.user_key for each in interested])
-    sessions = {user_key: _newest_session(workspace.row(user_key)) for user_key in users}
+    sessions = {user_key: _newest_session(row_cache.row(user_key)) for user_key in users}
     for delivery in interested:
         session = sessions[delivery.user_key]
         partners = () if session is None else likely_partners(session, delivery.event.event_type)

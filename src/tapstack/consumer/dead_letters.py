@@ -7,14 +7,14 @@ from collections.abc import MutableSequence, Sequence
 
 import msgspec
 
-from tapstack.consumer.patience import Patience
 from tapstack.consumer.records import Delivery, Poison, StreamRecord
+from tapstack.consumer.retry_budget import RetryBudget
 from tapstack.core.memory import Verdict
 from tapstack.errors import Unavailable
 from tapstack.ports import ObjectStore
 
 
-class Aside:
+class DeadLetters:
     """The poison and the late events of a batch, by record.
 
     Parameters
@@ -23,7 +23,7 @@ class Aside:
         The batch.
     quarantine, late
         Where they are stored.
-    patience
+    budget
         How often that is tried.
     open_parts
         How many parts of each record are neither counted nor stored; what is stored is taken off.
@@ -34,14 +34,14 @@ class Aside:
         records: Sequence[StreamRecord],
         quarantine: ObjectStore,
         late: ObjectStore,
-        patience: Patience,
+        budget: RetryBudget,
         open_parts: MutableSequence[int],
     ) -> None:
         self.quarantine_keys: list[str] = []
         self.late_count = 0
         self._records = records
         self._quarantine, self._late = quarantine, late
-        self._patience = patience
+        self._budget = budget
         self._open_parts = open_parts
         self._waiting: defaultdict[int, list[Poison | tuple[Delivery, Verdict]]] = defaultdict(list)
         self._head = 0
@@ -113,11 +113,11 @@ class Aside:
         )
         attempt = 0
         while True:
-            self._patience.check()
+            self._budget.check()
             try:
                 bucket.put(key, body)
             except Unavailable as error:
-                self._patience.pause(attempt, error)
+                self._budget.pause(attempt, error)
                 attempt += 1
             else:
                 return

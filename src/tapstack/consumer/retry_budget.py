@@ -13,10 +13,10 @@ MARGIN_MS = (
     8_000  # left to answer Lambda in: a call that never connects or answers (3 s each), and two spare seconds
 )
 
-CALM_MS = 3_000  # an invocation that is older has a slow or a stingy table; a batch of 1,000 takes 0.2 s
+CALM_MS = 3_000  # an invocation that takes longer is throttled; a batch of 1,000 takes 0.2 s
 
 
-class Patience:
+class RetryBudget:
     """Backs off between attempts, and gives up before the invocation would be cut off.
 
     Parameters
@@ -37,7 +37,7 @@ class Patience:
         self._is_calm = True
 
     def is_calm(self) -> bool:
-        """Tell whether there is time for what is not needed yet; once there is none, there is none."""
+        """Return whether there is time for what is not needed yet; once there is none, there is none."""
         self._is_calm = self._is_calm and self._clock.now_ms() - self._began_ms < CALM_MS
         return self._is_calm
 
@@ -60,7 +60,7 @@ class Patience:
         attempt
             0 after the first one.
         reason
-            Why; raised again when there is no patience left.
+            Why; raised again when the budget is spent.
         failures
             How many attempts in a row brought nothing before this one; all of them if not given.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tapstack.consumer.patience import Patience
+from tapstack.consumer.retry_budget import RetryBudget
 from tapstack.core.memory import decode_page
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StateTable
@@ -12,12 +12,12 @@ from tapstack.ports import Key, Row, RowWrite, StateTable
 READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
 
 
-class Workspace:
+class RowCache:
     """A cache of rows for one invocation. May be stale: every write is conditional on the version."""
 
-    def __init__(self, table: StateTable, patience: Patience) -> None:
+    def __init__(self, table: StateTable, budget: RetryBudget) -> None:
         self._table = table
-        self._patience = patience
+        self._budget = budget
         self._rows: dict[Key, Row | None] = {}
         self._forgotten: set[Key] = set()
         self._pages: dict[Key, dict[str, dict[str, frozenset[int]]]] = {}  # by user's row and prefix
@@ -43,27 +43,27 @@ class Workspace:
         Unavailable
             As `load`.
         """
-        self._load(keys, self._patience.is_calm)
+        self._load(keys, self._budget.is_calm)
 
     def _load(self, keys: Iterable[Key], goes_on: Callable[[], bool]) -> None:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._rows]
         waits = failures = 0
         while unknown and goes_on():
-            self._patience.check()
+            self._budget.check()
             asked = unknown[:READ_KEYS_MAX]
             try:
                 found, left = self._read(asked)
             except Unavailable as error:
-                self._patience.pause(waits, error, failures)
+                self._budget.pause(waits, error, failures)
                 waits, failures = waits + 1, failures + 1
                 continue
-            failures = 0  # a throttled table that gives a little is waited for as long as there is time
+            failures = 0  # a table that still reads some rows is asked as long as there is time
             again = frozenset(left)
             self._rows.update(dict.fromkeys([key for key in asked if key not in again]))
             self._rows.update(found)
             unknown = [*left, *unknown[READ_KEYS_MAX:]]
             if left:
-                self._patience.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
+                self._budget.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
                 waits += 1
 
     def _read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
@@ -74,7 +74,7 @@ class Workspace:
         return found, left
 
     def row(self, key: Key) -> Row | None:
-        """Tell a loaded row; None if the table has none."""
+        """Return a loaded row; None if the table has none."""
         return self._rows[key]
 
     def pages(self, user_key: Key, prefix: str) -> Mapping[str, frozenset[int]]:
@@ -97,11 +97,11 @@ class Workspace:
     def _read_pages(self, pk: str, prefix: str) -> dict[str, frozenset[int]]:
         attempt = 0
         while True:
-            self._patience.check()
+            self._budget.check()
             try:
                 rows = self._table.read_prefix(pk, prefix)
             except Unavailable as error:
-                self._patience.pause(attempt, error)
+                self._budget.pause(attempt, error)
                 attempt += 1
             else:
                 return {row.key.sk: decode_page(row.state) for row in rows}

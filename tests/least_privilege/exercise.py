@@ -118,7 +118,8 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
     async with EmbeddedCloud(config, recorder=recorder) as cloud:
         sender = Sender(cloud.base_url, ledger, events_per_min=None, seed=SEED)
         now_ms = time.time_ns() // 1_000_000
-        await sender.run([Request(at_ms=0, events=_known_and_late()), *shop(SEED, EVENTS, None, now_ms)])
+        own = [Request(at_ms=0, events=events) for events in (_known_and_late(), _newest_first())]
+        await sender.run([*own, *shop(SEED, EVENTS, None, now_ms)])
         await cloud.drain()
         async with aiohttp.ClientSession(cloud.base_url) as session:
             for path in READS:
@@ -141,6 +142,20 @@ def _known_and_late() -> list[dict[str, Any]]:
     event = {"event_type": "item_view", "user_id": "u-0", "items": [{"item_id": "i-0"}, {"item_id": "i-1"}]}
     times = {"least-1": now, "least-2": now - timedelta(days=300)}
     return [{**event, "event_id": name, "occurred_at": at.isoformat()} for name, at in times.items()]
+
+
+def _newest_first() -> list[dict[str, Any]]:
+    """Return more events of one user than a row holds, newest first: pages of ids are read and written."""
+    now = datetime.now(UTC)
+    return [
+        {
+            "event_type": "page_view",
+            "user_id": "u-backfill",
+            "event_id": f"backfill-{number}",
+            "occurred_at": (now - timedelta(seconds=number)).isoformat(),
+        }
+        for number in range(80)
+    ]
 
 
 def _put_poison(cloud: EmbeddedCloud) -> None:

@@ -242,7 +242,8 @@ class ObservedAws:
         return True
 
     def _admin(self, operation: str, **request: object) -> bytes:
-        return self.kinesis.call(operation, _encode({"StreamName": STREAM, **request}))
+        named = {} if "StreamARN" in request else {"StreamName": STREAM}
+        return self.kinesis.call(operation, _encode({**named, **request}))
 
     def stream_mode(self) -> str:
         """Return the stream's capacity mode."""

@@ -14,7 +14,7 @@ OF_ANSWERS = ("E2", "E3", "E7", "E8", "E9", "E10")
 def test_an_invocation_has_one_answer_and_so_one_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "RATES", dict.fromkeys(OF_ANSWERS, (0.9, 0.9)))
     reached: set[str] = set()
-    for seed in range(8):
+    for seed in range(16):
         outcome = simulate(Plan(seed=seed, profile="storm"))
         assert outcome.violation is None
         reached |= outcome.faults.keys()

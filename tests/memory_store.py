@@ -30,12 +30,12 @@ class Store:
         self.seen = Seen() if seen is None else seen
         self.rows: dict[str, frozenset[int]] = {}
 
-    def judge(self, identity: Identity) -> Verdict:
-        prefixes = tuple(prefixes_to_read(self.seen, identity))
+    def judge(self, identity: Identity, day: int = TODAY) -> Verdict:
+        prefixes = tuple(prefixes_to_read(self.seen, identity, day, self.bounds))
         if not prefixes:
-            return judge(self.seen, identity, self.bounds)
+            return judge(self.seen, identity, day, self.bounds)
         pages = {key: page for key, page in self.rows.items() if key.startswith(prefixes)}
-        return judge(self.seen, identity, self.bounds, pages)
+        return judge(self.seen, identity, day, self.bounds, pages)
 
     def remember(self, identity: Identity, day: int = TODAY) -> Page | None:
         may_write = may_write_page(self.seen, self.bounds)
@@ -47,7 +47,7 @@ class Store:
         return page
 
     def take(self, identity: Identity, day: int = TODAY) -> Verdict:
-        verdict = self.judge(identity)
+        verdict = self.judge(identity, day)
         if verdict is NEW:
             self.remember(identity, day)
         return verdict

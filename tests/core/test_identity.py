@@ -174,7 +174,7 @@ def test_no_name_of_an_event_makes_it_another_one(
         expect_parts(seen, [first])
     else:
         remember(seen, first, NOON_S // DAY_S, bounds)
-    assert judge(seen, second, bounds) is judge(Seen(), second, bounds)
+    assert judge(seen, second, 0, bounds) is judge(Seen(), second, 0, bounds)
 
 
 @given(KEYS, st.integers(1, 1_000))

@@ -32,6 +32,7 @@ from tapstack.core.memory import (
 )
 
 NOW_S = TODAY * DAY_S + 40_000
+HOT = BOUNDS.hot_ids + 1
 CLIENTS = [bytes([tail]) * 16 for tail in range(BOUNDS.clients + 4)]
 # Times of clients: usual ones within a burst and over a month, ahead by hours, days and years, and none.
 TIMES = [
@@ -179,7 +180,7 @@ def test_events_in_order_read_no_page_and_write_one_for_32_events() -> None:
     read = 0
     for n in range(640):
         event = opaque(n, NOW_S + n)
-        read += bool(prefixes_to_read(store.seen, event))
+        read += bool(prefixes_to_read(store.seen, event, TODAY, BOUNDS))
         store.take(event)
     assert read == 0
     assert len(store.rows) == 18
@@ -235,13 +236,26 @@ def test_copies_without_a_time_are_recognised_until_their_day_is_closed() -> Non
     assert store.judge(opaque(0, TIMELESS, TODAY)) is MEMORY_FULL  # a record of that day, delivered again
 
 
+@pytest.mark.parametrize("when", [TIMELESS, -(NOW_S + 400 * DAY_S)], ids=["no time", "far ahead"])
+def test_pages_that_may_have_expired_do_not_stand_in_the_way_of_a_young_event(when: int) -> None:
+    store = Store()
+    for n in range(HOT):
+        store.take(opaque(n, when))
+    store.rows.clear()  # by their time to live
+    later = TODAY + KEEP_DAYS + 1
+    assert store.judge(opaque(-1, when, later), later) is NEW
+    assert store.judge(opaque(-1, when, TODAY), later) is MEMORY_FULL  # a record of that day, delivered again
+
+
 def test_a_copy_that_is_not_ahead_any_more_is_recognised() -> None:
     store = Store()
     ahead = NOW_S + 3 * DAY_S
     for n in range(BOUNDS.hot_ids + 1):
         store.take(opaque(n, -ahead))
     assert store.judge(opaque(0, ahead)) is DUP
-    assert not prefixes_to_read(store.seen, opaque(-1, NOW_S))  # and nobody else reads their pages
+    assert not prefixes_to_read(
+        store.seen, opaque(-1, NOW_S), TODAY, BOUNDS
+    )  # and nobody else reads their pages
 
 
 def test_beyond_the_bound_the_oldest_day_is_closed_and_never_today() -> None:
@@ -288,9 +302,9 @@ def test_a_page_reads_as_it_was_written(digests: set[int]) -> None:
 def test_parts_are_new_when_they_are_expected_and_duplicates_else() -> None:
     seen = Seen()
     expect_parts(seen, [Part(1), Part(2)])
-    assert [judge(seen, Part(n), BOUNDS) for n in (1, 2, 3)] == [NEW, NEW, DUP]
+    assert [judge(seen, Part(n), TODAY, BOUNDS) for n in (1, 2, 3)] == [NEW, NEW, DUP]
     remember(seen, Part(1), TODAY, BOUNDS)
-    assert judge(seen, Part(1), BOUNDS) is DUP
+    assert judge(seen, Part(1), TODAY, BOUNDS) is DUP
     assert has_room_for_parts(seen)
     expect_parts(seen, [Part(n) for n in range(10, 10 + PARTS_MAX)])
     assert not has_room_for_parts(seen)

@@ -11,7 +11,7 @@ from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
 from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.fold import ItemEffect, fold_event, fold_item
-from tapstack.core.identity import DAY_S, Identity
+from tapstack.core.identity import DAY_S
 from tapstack.core.memo import Memo
 from tapstack.core.memory import (
     MEMORY_FULL,
@@ -97,7 +97,7 @@ class Transaction:
         if user is None:
             row = self._row_cache.row(key)
             user = self._users[key] = UserState() if row is None else decode_user(row.state)
-        verdict = self._judge(key, user, delivery.identity)
+        verdict = self._judge(key, user, delivery)
         if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
             verdict = TOO_OLD
         if verdict is NEW:
@@ -117,14 +117,15 @@ class Transaction:
         self.verdicts.append((delivery, verdict))
         return True
 
-    def _judge(self, key: Key, user: UserState, identity: Identity) -> Verdict:
-        prefixes = prefixes_to_read(user.seen, identity)
+    def _judge(self, key: Key, user: UserState, delivery: Delivery) -> Verdict:
+        identity, day = delivery.identity, delivery.arrived_at_s // DAY_S
+        prefixes = prefixes_to_read(user.seen, identity, day, self._bounds)
         if not prefixes:
-            return judge(user.seen, identity, self._bounds)
+            return judge(user.seen, identity, day, self._bounds)
         pages = dict(self._pages_of[key])
         for prefix in prefixes:
             pages |= self._row_cache.pages(key, prefix)
-        return judge(user.seen, identity, self._bounds, pages)
+        return judge(user.seen, identity, day, self._bounds, pages)
 
     def _remember(self, key: Key, user: UserState, delivery: Delivery) -> None:
         day = delivery.arrived_at_s // DAY_S

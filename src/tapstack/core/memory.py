@@ -126,7 +126,7 @@ _AHEAD = _Shelf("a", 2)  # of clients whose clock was more than a day ahead, lik
 _SHELVES = (_TIMED, _TIMELESS, _AHEAD)
 
 
-def prefixes_to_read(seen: Seen, identity: Identity) -> Sequence[str]:
+def prefixes_to_read(seen: Seen, identity: Identity, day: int, bounds: Bounds) -> Sequence[str]:
     """Return the beginnings of the sort keys of all pages that decide on an event.
 
     Empty in the usual case: the row alone decides.
@@ -137,10 +137,11 @@ def prefixes_to_read(seen: Seen, identity: Identity) -> Sequence[str]:
         return ()
     if _digest(identity) in seen.ids:
         return ()
-    return list(dict.fromkeys(_prefix(group) for group in _groups_to_read(seen, identity.when)))
+    groups = _groups_to_read(seen, identity.when, _horizon(seen, day, bounds))
+    return list(dict.fromkeys(_prefix(group) for group in groups))
 
 
-def judge(seen: Seen, identity: Identity, bounds: Bounds, pages: Pages | None = None) -> Verdict:
+def judge(seen: Seen, identity: Identity, day: int, bounds: Bounds, pages: Pages | None = None) -> Verdict:
     """Decide on an event by the row and its pages.
 
     Parameters
@@ -149,6 +150,8 @@ def judge(seen: Seen, identity: Identity, bounds: Bounds, pages: Pages | None = 
         The row's memory.
     identity
         The event's.
+    day
+        The day on which it arrived, days since 1970.
     bounds
         How much is remembered.
     pages
@@ -164,11 +167,12 @@ def judge(seen: Seen, identity: Identity, bounds: Bounds, pages: Pages | None = 
     digest = _digest(identity)
     if digest in seen.ids:
         return DUP
-    if seen.pages:
-        found = _look_up(seen, identity.when, digest, pages or {})
-        if found is not NEW:
-            return found
-    return MEMORY_FULL if _is_below_floor(seen, identity) or _is_full(seen, identity, bounds) else NEW
+    horizon = _horizon(seen, day, bounds)
+    groups = _groups_to_read(seen, identity.when, horizon) if seen.pages else ()
+    found = _look_up(seen, groups, digest, pages or {})
+    if found is NEW and (_is_below_floor(seen, identity, horizon) or _is_full(seen, identity, bounds)):
+        return MEMORY_FULL
+    return found
 
 
 def remember(seen: Seen, identity: Identity, day: int, bounds: Bounds) -> Page | None:
@@ -317,8 +321,18 @@ def _drop_idle_client(seen: Seen, keep_days: int) -> bool:
 # Pages of ids.
 
 
-def _groups_to_read(seen: Seen, when: int) -> list[int]:
+def _horizon(seen: Seen, day: int, bounds: Bounds) -> int:
+    """Return the first day whose pages are relied on; those before it may have expired."""
+    return max(seen.day, day) - bounds.keep_days
+
+
+def _groups_to_read(seen: Seen, when: int, horizon: int) -> list[int]:
     """Return the groups that may hold an event of this time, the row's hot ids apart."""
+    groups = _groups_of(seen, when)
+    return [group for group in groups if group // len(_SHELVES) >= horizon] if groups else groups
+
+
+def _groups_of(seen: Seen, when: int) -> list[int]:
     if when == TIMELESS:
         return [group for group in seen.pages if group % len(_SHELVES) == _TIMELESS.number]
     client_s = abs(when)
@@ -333,10 +347,10 @@ def _groups_to_read(seen: Seen, when: int) -> list[int]:
     ]
 
 
-def _look_up(seen: Seen, when: int, digest: int, pages: Pages) -> Verdict:
+def _look_up(seen: Seen, groups: Sequence[int], digest: int, pages: Pages) -> Verdict:
     """Decide by the pages alone."""
     verdict = NEW
-    for group in _groups_to_read(seen, when):
+    for group in groups:
         for number in range(seen.pages[group].rows_count):
             page = pages.get(page_sort_key(group, number))
             if page is None:
@@ -386,10 +400,10 @@ def _oldest_group(seen: Seen) -> int | None:
     return None if group is None or group // len(_SHELVES) >= seen.day else group
 
 
-def _is_below_floor(seen: Seen, identity: Native | Opaque) -> bool:
+def _is_below_floor(seen: Seen, identity: Native | Opaque, horizon: int) -> bool:
     if identity.when > 0:
-        return identity.when <= seen.floor_s
-    return identity.received_day <= seen.floor_day
+        return identity.when <= seen.floor_s or identity.when < horizon * DAY_S
+    return identity.received_day <= seen.floor_day or identity.received_day < horizon
 
 
 def _is_full(seen: Seen, identity: Native | Opaque, bounds: Bounds) -> bool:

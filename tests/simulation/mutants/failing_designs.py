@@ -11,7 +11,7 @@ from __future__ import annotations
 from .mutant import CONSUME, RECORDS, ROW_CACHE, TRANSACTION, Mutant
 from .patching import Edit
 
-_JUDGED = "        verdict = self._judge(key, user, delivery.identity)\n"
+_JUDGED = "        verdict = self._judge(key, user, delivery)\n"
 _FOLDED = "            self._fold(user, delivery)\n"
 _PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
 _PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")

@@ -19,7 +19,7 @@ from .catalogue import MUTANTS, Mutant
 from .patching import Stale, install
 
 SEEDS_MAX = 200
-CALM_SEEDS = 60  # that a failed design has to hold without faults
+CALM_SEEDS = 25  # that a failed design has to hold without faults
 SHRINKING_RUNS_MAX = 60
 
 

@@ -401,9 +401,13 @@ def _oldest_group(seen: Seen) -> int | None:
 
 
 def _is_below_floor(seen: Seen, identity: Native | Opaque, horizon: int) -> bool:
-    if identity.when > 0:
-        return identity.when <= seen.floor_s or identity.when < horizon * DAY_S
-    return identity.received_day <= seen.floor_day or identity.received_day < horizon
+    """Whether a closed group, or one that may have expired, could have held the event."""
+    when, received_day = identity.when, identity.received_day
+    if when > 0:
+        day = when // DAY_S
+        return when <= seen.floor_s or (day < horizon and _group(_TIMED, day) in seen.pages)
+    days = [group // len(_SHELVES) for group in seen.pages if group % len(_SHELVES) != _TIMED.number]
+    return received_day <= seen.floor_day or any(received_day <= day < horizon for day in days)
 
 
 def _is_full(seen: Seen, identity: Native | Opaque, bounds: Bounds) -> bool:

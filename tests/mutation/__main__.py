@@ -8,19 +8,18 @@ Hypothesis draws few examples, and the same ones in every run (profile ``mutatio
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_mutant_name
+
+from .report import report, sampled
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "mutation"
@@ -30,8 +29,6 @@ LONG = "whatever_happens or backlog_is_worked_off or (under_faults and not every
 # What mypy finds here, `make check` would. The project's further checks see a mutant's form, not its types.
 TYPES = ["mypy", "--config-file=", "--strict", "--disable-error-code=unused-ignore", "--output=json"]
 FILES = ["src", "tests", "docs", "lib", "README.md"]
-TYPED = "caught by type check"
-LIVING = {"survived", "no tests", "suspicious", "not checked", "skipped", "check was interrupted by user"}
 
 
 def main() -> int:
@@ -71,11 +68,6 @@ def names(part: str) -> list[str]:
     return found
 
 
-def sampled(found: list[str], count: int) -> list[str]:
-    """Return `count` of the names, by their hashes: one more mutant elsewhere changes the choice by one."""
-    return sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]
-
-
 def prepare(part: str) -> Path:
     """Make the folder in which a part is mutated, without results of an earlier run."""
     folder = BUILD / part
@@ -108,20 +100,6 @@ def fates(part: str) -> dict[str, str]:
         codes = json.loads(path.read_text())["exit_code_by_key"]
         found |= {name: status_by_exit_code[code] for name, code in codes.items()}
     return found
-
-
-def report(fates_by_part: dict[str, dict[str, str]]) -> Iterator[str]:
-    """Return the survivors, and a table of the parts, a line each."""
-    for found in fates_by_part.values():
-        yield from (f"{name}: {fate}" for name, fate in found.items() if fate in LIVING)
-    yield "| Part | Mutants | Killed by mypy | by tests | Survive | Score |"
-    yield "|---|---|---|---|---|---|"
-    for part, found in fates_by_part.items():
-        fate_count = Counter(found.values())
-        total, typed = fate_count.total(), fate_count[TYPED]
-        living = sum(fate_count[fate] for fate in LIVING)
-        tested = total - typed - living
-        yield f"| {part} | {total:,} | {typed:,} | {tested:,} | {living:,} | {1 - living / total:.1%} |"
 
 
 if __name__ == "__main__":

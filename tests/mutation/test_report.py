@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .__main__ import TYPED, report, sampled
+from .report import TYPED, report, sampled
 
 
 def test_a_mutant_that_no_test_met_counts_as_one_that_lives() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from itertools import islice
 from types import FrameType
 from typing import NoReturn
 
@@ -172,17 +173,18 @@ def _blocks(plans: list[Plan], jobs: int) -> Iterator[list[Outcome]]:
         yield from ([simulate(plan)] for plan in plans)
         return
     size = min(BLOCK_SEEDS, -(-len(plans) // jobs))
-    blocks = [plans[start : start + size] for start in range(0, len(plans), size)]
+    blocks = (plans[start : start + size] for start in range(0, len(plans), size))
     # Not forked: the child must not depend on what this process has loaded or is holding.
     context = multiprocessing.get_context("spawn")
     before = signal.signal(signal.SIGTERM, _end)
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_ctrl_c_to_the_parent) as pool:
         try:
-            running = {pool.submit(_simulate_block, block) for block in blocks}
+            running = {pool.submit(_simulate_block, block) for block in islice(blocks, 2 * jobs)}
             while running:
                 done, running = wait(running, PROGRESS_EVERY_S, FIRST_COMPLETED)
+                running |= {pool.submit(_simulate_block, block) for block in islice(blocks, len(done))}
                 yield [outcome for future in done for outcome in future.result()]
-        except BaseException:  # Ctrl-C above all: without this the pool would finish every block first
+        except BaseException:  # Ctrl-C above all: without this the pool would finish its blocks first
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():
                 worker.terminate()

@@ -121,16 +121,19 @@ def _trace(plan: Plan) -> None:
 
 
 class _Progress:
-    """One line that is written over on a terminal, a line every few seconds elsewhere."""
+    """One line, written over on a terminal; elsewhere one at once, one with a rate, then a few a minute."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._is_terminal = sys.stderr.isatty()
         self._next_s = 0.0
+        self._seeds_said = 0
 
     def __call__(self, result: CampaignResult) -> None:
-        if not self._is_terminal and result.wall_s < self._next_s:
+        is_first_rate = result.seeds > self._seeds_said == 0
+        if not (self._is_terminal or is_first_rate or result.wall_s >= self._next_s):
             return
+        self._seeds_said = result.seeds
         self._next_s = result.wall_s + PLAIN_EVERY_S
         said = progress_line(result, self._total)
         click.echo(f"\r{said:<{COLUMNS}}" if self._is_terminal else said, nl=not self._is_terminal, err=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from tapstack.cli.simulate import command
 from tapstack.errors import UsageError
@@ -19,10 +20,18 @@ from tapstack_simulation.command import progress_line
 from tapstack_simulation.faults import FAULTS, UNSUPPORTED
 from tapstack_simulation.shrink import shrink
 
+# A small run takes a twentieth of the time, and what a campaign does with it is the same.
+SMALL = Plan(seed=0, devices=(0, 1), events_max=3)
+FEW = ["--devices", "0,1", "--events-max", "3"]
+
+
+def small(seed: int) -> Plan:
+    return replace(SMALL, seed=seed)
+
 
 def test_a_campaign_adds_up_its_runs() -> None:
-    result = run_simulations(4, first_seed=3)
-    outcomes = [simulate(Plan(seed=seed)) for seed in range(3, 7)]
+    result = run_simulations(4, first_seed=3, template=SMALL)
+    outcomes = [simulate(small(seed)) for seed in range(3, 7)]
     assert result.seeds == 4
     assert result.violations == 0
     assert result.events == sum(outcome.events for outcome in outcomes)
@@ -31,12 +40,12 @@ def test_a_campaign_adds_up_its_runs() -> None:
 
 
 def test_processes_change_nothing() -> None:
-    alone, together = run_simulations(25), run_simulations(25, jobs=2)
+    alone, together = run_simulations(50, template=SMALL), run_simulations(50, jobs=2, template=SMALL)
     assert (alone.events, alone.faults, alone.commits) == (together.events, together.faults, together.commits)
 
 
 def test_the_command_prints_one_line_of_json() -> None:
-    done = CliRunner().invoke(command, ["--seeds", "2", "--jobs", "1", "--json"])
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "2", "--jobs", "1", "--json"])
     assert done.exit_code == 0, done.output
     printed = json.loads(done.output)
     assert printed["seeds"] == 2
@@ -45,7 +54,7 @@ def test_the_command_prints_one_line_of_json() -> None:
 
 
 def test_the_command_shows_every_fault_and_what_is_not_supported() -> None:
-    done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5"])
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "1", "--first-seed", "5"])
     assert all(f" {name} " in done.output for name in FAULTS)
     printed = " ".join(done.output.split())
     assert all(text in printed for text in [*FAULTS.values(), *UNSUPPORTED.values()] if text not in SILENT)
@@ -56,7 +65,7 @@ SILENT = {FAULTS[name] for name in UNSUPPORTED}  # why there is none is said ins
 
 
 def test_progress_is_shown_before_the_first_seed_is_done_and_then_with_the_time_left() -> None:
-    done = CliRunner().invoke(command, ["--seeds", "2", "--jobs", "1"])
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "2", "--jobs", "1"])
     assert done.stderr.splitlines()[0] == "0 of 2 seeds, 0 %, 0 violations"
     assert "Traceback" not in done.stderr
 
@@ -77,13 +86,13 @@ def test_a_line_of_progress(seeds: int, wall_s: float, line: str) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_progress_is_reported_at_once_and_to_the_end(jobs: int) -> None:
     seen: list[int] = []
-    run_simulations(2, jobs=jobs, progress=lambda result: seen.append(result.seeds))
+    run_simulations(2, jobs=jobs, template=SMALL, progress=lambda result: seen.append(result.seeds))
     assert (seen[0], seen[-1]) == (0, 2)
     assert seen == sorted(seen)
 
 
 def test_json_is_one_line_and_nothing_else() -> None:
-    done = CliRunner().invoke(command, ["--seeds", "1", "--json"])
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "1", "--json"])
     assert done.stderr == ""
     assert done.stdout.count("\n") == 1
 
@@ -98,7 +107,7 @@ def test_json_is_one_line_and_nothing_else() -> None:
 def test_a_signal_stops_every_process_at_once(
     stop: Callable[[subprocess.Popen[bytes]], None], code: int
 ) -> None:
-    command = [sys.executable, "-m", "tapstack.cli", "simulate", "--seeds", "100000", "--jobs", "2"]
+    command = [sys.executable, "-m", "tapstack.cli", "simulate", "--seeds", "100000", "--jobs", "2", *FEW]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as running:
@@ -127,7 +136,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failures_come_with_what_it_takes_to_see_them_again(failing: None) -> None:
-    done = CliRunner().invoke(command, ["--seeds", "7", "--first-seed", "2", "--json", "--jobs", "1"])
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "7", "--first-seed", "2", "--json", "--jobs", "1"])
     assert done.exit_code == 1
     printed = json.loads(done.output)
     assert printed["violations"] == 2
@@ -135,8 +144,8 @@ def test_failures_come_with_what_it_takes_to_see_them_again(failing: None) -> No
     assert printed["failures"][0] == {
         "seed": 3,
         "violation": BROKEN,
-        "command": Plan(seed=3).command(),
-        "schedule": simulate(Plan(seed=3)).decisions,
+        "command": small(3).command(),
+        "schedule": simulate(small(3)).decisions,
     }
 
 
@@ -145,7 +154,7 @@ def test_the_first_failure_is_that_of_the_first_seed(failing: None, monkeypatch:
         return ([campaign.simulate(plan)] for plan in reversed(plans))
 
     monkeypatch.setattr(campaign, "_blocks", backwards)
-    assert [failure.seed for failure in run_simulations(8).failures] == [0, 3, 6]
+    assert [failure.seed for failure in run_simulations(8, template=SMALL).failures] == [0, 3, 6]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +198,8 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str) -> None:
 
 
 def test_the_trace_of_a_seed_ends_with_its_hash() -> None:
-    done = CliRunner().invoke(command, ["--seeds", "1", "--first-seed", "5", "--trace"])
-    outcome = simulate(Plan(seed=5))
+    done = CliRunner().invoke(command, [*FEW, "--seeds", "1", "--first-seed", "5", "--trace"])
+    outcome = simulate(small(5))
     *_, said = done.output.splitlines()
     assert outcome.trace in said
     assert (
@@ -208,7 +217,9 @@ def test_what_a_plan_takes_away_does_not_happen() -> None:
 
 
 def test_shrinking_keeps_what_makes_a_run_fail_and_drops_the_rest() -> None:
-    culprits = set(simulate(Plan(seed=12)).decisions[3:8:4])
+    plan = Plan(seed=12, devices=(0, 1))
+    culprits = set(simulate(plan).decisions[3:8:4])
+    assert len(culprits) == 2
 
     def run(plan: Plan) -> Outcome:
         outcome = simulate(plan)
@@ -216,7 +227,6 @@ def test_shrinking_keeps_what_makes_a_run_fail_and_drops_the_rest() -> None:
             outcome.violation = "invariant 3: made up"
         return outcome
 
-    plan = Plan(seed=12)
     shrunk = shrink(plan, run(plan), run=run)
     assert culprits <= set(shrunk.outcome.decisions)
     assert len(shrunk.outcome.decisions) <= len(culprits) + 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -56,6 +57,30 @@ def item_dicts(ids: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[d
     )
 
 
+# Made once: Hypothesis checks a strategy before it draws from it, which takes as long as to draw.
+EVENT_IDS = st.sampled_from([f"e-{i}" for i in range(40)]) | IDS
+USERS = st.sampled_from(["ann", "bob", "cy"])
+IDENTITIES = st.sampled_from(["user", "anonymous", "both"])
+OPTIONAL = {
+    "session_id": st.sampled_from(["s1", "s2"]),
+    "value": AMOUNTS,
+    "currency": st.sampled_from(["EUR", "JPY"]),
+    "query": NAMES,
+    "traits": OBJECTS,
+    "context": OBJECTS,
+    "properties": OBJECTS,
+    "occurred_at": st.timedeltas(-timedelta(hours=30), timedelta(hours=30)).map(
+        lambda offset: rfc3339(NOON + offset)
+    ),
+}
+OPTIONAL_NAMES = st.sets(st.sampled_from(sorted(OPTIONAL)), max_size=4)
+
+
+@cache
+def item_lists(size_min: int, size_max: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    return st.lists(item_dicts(), min_size=size_min, max_size=size_max)
+
+
 @st.composite
 def client_event_dicts(
     draw: st.DrawFn,
@@ -70,30 +95,18 @@ def client_event_dicts(
         if draw(st.integers(0, 4)) == 0:
             event["event_id"] = draw(IDS)
     else:
-        event["event_id"] = draw(st.sampled_from([f"e-{i}" for i in range(40)]) | IDS)
-    user = draw(users or st.sampled_from(["ann", "bob", "cy"]))
-    kind = draw(st.sampled_from(["user", "anonymous", "both"]))
+        event["event_id"] = draw(EVENT_IDS)
+    user = draw(users or USERS)
+    kind = draw(IDENTITIES)
     if kind != "anonymous":
         event["user_id"] = user
     if kind != "user":
         event["anonymous_id"] = f"anon-{user}"
     items_min = 1 if event["event_type"] in ITEMS_REQUIRED else 0
-    if items := draw(st.lists(item_dicts(), min_size=items_min, max_size=max(items_min, items_max))):
+    if items := draw(item_lists(items_min, max(items_min, items_max))):
         event["items"] = items
-    optional = {
-        "session_id": st.sampled_from(["s1", "s2"]),
-        "value": AMOUNTS,
-        "currency": st.sampled_from(["EUR", "JPY"]),
-        "query": NAMES,
-        "traits": OBJECTS,
-        "context": OBJECTS,
-        "properties": OBJECTS,
-        "occurred_at": st.timedeltas(-timedelta(hours=30), timedelta(hours=30)).map(
-            lambda offset: rfc3339(NOON + offset)
-        ),
-    }
-    for name in draw(st.sets(st.sampled_from(sorted(optional)), max_size=4)):
-        event[name] = draw(optional[name])
+    for name in draw(OPTIONAL_NAMES):
+        event[name] = draw(OPTIONAL[name])
     return event
 
 

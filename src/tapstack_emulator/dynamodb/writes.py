@@ -36,6 +36,8 @@ class Write(NamedTuple):
         The row, and its key as an item.
     item
         What the row becomes; None deletes it.
+    size_bytes
+        Of the item, or of the key if there is none.
     condition
         What must hold of the row as it is; None if nothing must.
     image_on_failure
@@ -48,6 +50,7 @@ class Write(NamedTuple):
     key: RowKey
     attributes: Item
     item: Item | None
+    size_bytes: int
     condition: Condition | None = None
     image_on_failure: bool = False
     checks_only: bool = False
@@ -99,7 +102,7 @@ class Writing:
         if returned == "ALL_OLD" and old is not None:
             answer["Attributes"] = old
         if wanted(request.return_consumed_capacity):
-            units = float(write_units(_larger(old, write.item)))
+            units = float(write_units(_charged_bytes(write, old)))
             answer["ConsumedCapacity"] = {"TableName": write.table.name, "CapacityUnits": units}
         return answer
 
@@ -115,7 +118,7 @@ class Writing:
         table = self._named(request.table_name)
         condition = _condition(request)
         key, attributes = table.key_from(request.key)
-        return Write(table, key, attributes, None, condition, _image(request))
+        return Write(table, key, attributes, None, item_bytes(attributes), condition, _image(request))
 
     def _action(self, action: wire.TransactWriteItem) -> Write:
         match action.put, action.delete, action.condition_check:
@@ -138,7 +141,7 @@ class Writing:
             raise invalid("Provided list of item keys contains duplicates")
         units = dict.fromkeys(asked, 0.0)
         for write in writes:
-            units[write.table.name] += write_units(item_bytes(write.item or {}))
+            units[write.table.name] += write_units(_charged_bytes(write, None))
             write.table.store(write.key, write.item)
         answer: dict[str, object] = {"UnprocessedItems": {}}
         if wanted(request.return_consumed_capacity):
@@ -151,7 +154,8 @@ class Writing:
             case wire.PutRequest() as put, None:
                 return _put_of(table, put.item)
             case None, wire.DeleteRequest() as delete:
-                return Write(table, *table.key_from(delete.key), item=None)
+                key, attributes = table.key_from(delete.key)
+                return Write(table, key, attributes, None, item_bytes(attributes))
         raise invalid("Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest")
 
     def _transact_write_items(self, request: wire.TransactWriteItems) -> Mapping[str, object]:
@@ -193,9 +197,9 @@ class Writing:
         for write in writes:
             old = write.table.get(write.key)
             reasons.append(self._reason(write, old))
-            total += item_bytes(write.attributes if write.item is None else write.item)
-            size = _larger(old, old if write.checks_only else write.item)
-            units[write.table.name] = units.get(write.table.name, 0.0) + write_units(size, transactional=True)
+            total += write.size_bytes
+            charged = write_units(_charged_bytes(write, old), transactional=True)
+            units[write.table.name] = units.get(write.table.name, 0.0) + charged
         if any(reason["Code"] != "None" for reason in reasons):
             raise cancelled(reasons)
         if total > TRANSACT_BYTES_MAX:
@@ -219,9 +223,10 @@ class Writing:
 def _put_of(table: Table, given: Mapping[str, object]) -> Write:
     item = canonical_item(given)
     key = table.key_of(item)
-    if item_bytes(item) > ITEM_BYTES_MAX:
+    size_bytes = item_bytes(item)
+    if size_bytes > ITEM_BYTES_MAX:
         raise invalid("Item size has exceeded the maximum allowed size")
-    return Write(table, key, table.key_attributes(item), item)
+    return Write(table, key, table.key_attributes(item), item, size_bytes)
 
 
 def _condition(request: wire.Conditional) -> Condition | None:
@@ -240,5 +245,6 @@ def _digest(request: wire.TransactWriteItems) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request.transact_items, order="deterministic")).digest()
 
 
-def _larger(old: Item | None, new: Item | None) -> int:
-    return max(item_bytes(old or {}), item_bytes(new or {}))
+def _charged_bytes(write: Write, old: Item | None) -> int:
+    """Return the size of the larger of the row as it was and as it becomes."""
+    return max(item_bytes(old or {}), 0 if write.item is None else write.size_bytes)

@@ -1,159 +1,25 @@
-"""Requests over real sockets, to a peer that does what the test says.
-
-What was decided, and is held here: a request is never sent twice by the endpoint itself. If the peer
-closed the idle connection, that is seen before anything is sent, and a new one is opened: nothing fails.
-If the connection ends after something was sent, nobody can know: `OutcomeUnknown`, and the caller, who
-knows whether its request may be repeated, decides.
-"""
+"""Requests over real sockets, to a peer that does what the test says: what is sent, and what is answered."""
 
 from __future__ import annotations
 
 import gc
-import os
-import select
-import shutil
-import signal
 import socket
-import ssl
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
+from peer import Line, answering, saying
 
 from tapstack.aws.connection import Answer
-from tapstack.aws.http import Endpoint, JsonApi, _trusted_authorities
+from tapstack.aws.http import Endpoint
 from tapstack.aws.s3 import S3Bucket
 from tapstack.aws.signing import Scope, sign
 from tapstack.aws.signing import credentials as signing_credentials
-from tapstack.errors import Misconfigured, OutcomeUnknown, Unavailable
+from tapstack.errors import Misconfigured, OutcomeUnknown
 from tapstack.ports import AwsError
 
-Script = Callable[[socket.socket, bytes], bool]  # answers a request; True to keep the connection
-
-
-def answering(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> Script:
-    def answer(peer: socket.socket, _: bytes) -> bool:
-        head = "".join(
-            f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
-        )
-        peer.sendall(head.encode() + b"\r\n" + body)
-        return True
-
-    return answer
-
-
-def closing_after(script: Script) -> Script:
-    def answer(peer: socket.socket, request: bytes) -> bool:
-        script(peer, request)
-        return False
-
-    return answer
-
-
-def saying(text: bytes) -> Script:
-    """Say these bytes and hang up."""
-
-    def answer(peer: socket.socket, _: bytes) -> bool:
-        peer.sendall(text)
-        return False
-
-    return answer
-
-
-class Peer:
-    """A server that answers its requests, one after another, as scripted; then with ``{}``."""
-
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._scripts = list(scripts)
-        self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                peer, _ = self._listening.accept()
-            except OSError:
-                return
-            self.connections += 1
-            with suppress(OSError), self._shaken(peer) as peer:
-                while (request := self._request(peer)) and self._answer(peer, request):
-                    pass
-
-    def _shaken(self, peer: socket.socket) -> socket.socket:
-        return peer if self._tls is None else self._tls.wrap_socket(peer, server_side=True)
-
-    def _answer(self, peer: socket.socket, request: bytes) -> bool:
-        self.requests.append(request)
-        return (self._scripts.pop(0) if self._scripts else answering())(peer, request)
-
-    def _request(self, peer: socket.socket) -> bytes:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            if not (more := peer.recv(65_536)):
-                return b""
-            data += more
-        head, _, body = data.partition(b"\r\n\r\n")
-        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        while len(body) < int(lengths[0].partition(b":")[2]):
-            body += peer.recv(65_536)
-        return head + b"\r\n\r\n" + body
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-
-
-class Line:
-    """An endpoint and its peer."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.endpoint = Endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{peer.port}")
-        self.api = JsonApi(self.endpoint, "DynamoDB_20120810", "1.0")
-
-    def send(self, body: bytes = b"{}") -> Answer:
-        return self.endpoint.send("POST", "/", [], body)
-
-    def wait_until_the_peer_is_gone(self) -> None:
-        """Block until the close of the peer has arrived, however long that takes."""
-        connected = self.endpoint._connection.sock
-        assert connected is not None
-        assert select.select([connected], [], [], 10)[0]
-
-
-@pytest.fixture
-def line() -> Iterator[Callable[..., Line]]:
-    lines: list[Line] = []
-
-    def make(*scripts: Script) -> Line:
-        lines.append(Line(Peer(*scripts)))
-        return lines[-1]
-
-    yield make
-    for each in lines:
-        each.endpoint._connection.close()
-        each.peer.close()
-
-
-# What is sent and answered.
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 def test_a_request_is_signed_and_its_answer_read(line: Callable[..., Line]) -> None:
@@ -363,84 +229,6 @@ def test_an_error_answer_leaves_the_connection_usable(line: Callable[..., Line])
     assert here.peer.connections == 1
 
 
-# What goes wrong.
-
-
-def test_a_refused_connection_is_unavailable_and_nothing_was_sent() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(Unavailable, match=rf"^dynamodb: cannot connect to 127.0.0.1:{port} \(") as caught:
-        Endpoint("dynamodb", "us-east-1", f"http://127.0.0.1:{port}").send("POST", "/", [], b"{}")
-    assert type(caught.value) is Unavailable
-
-
-DROPPED: dict[str, bytes] = {
-    "before the answer": b"",
-    "in the status line": b"HTTP/1.1 20",
-    "in the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
-    "before the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
-    "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
-    "in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{}",
-    "with nonsense": b"220 mail.example.com ESMTP\r\n",
-    "with another protocol": b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
-    "with two answers": 2 * b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
-}
-
-
-@pytest.mark.parametrize("said", DROPPED.values(), ids=DROPPED)
-def test_a_connection_dropped_after_the_request_leaves_the_outcome_unknown(
-    line: Callable[..., Line], said: bytes
-) -> None:
-    here = line(saying(said))
-    with pytest.raises(
-        OutcomeUnknown, match=r"^dynamodb: no answer \((ConnectionAborted|ConnectionReset)Error\)$"
-    ):
-        here.send()
-    assert len(here.peer.requests) == 1, "never sent twice"
-    assert here.send() == Answer(200, b"{}"), "and the next request has a connection of its own"
-    assert here.peer.connections == 2
-
-
-class Interrupted(Exception):  # noqa: N818 - what a signal's handler raises
-    pass
-
-
-def test_the_answer_to_an_interrupted_request_is_never_taken_for_the_next_ones(
-    line: Callable[..., Line],
-) -> None:
-    def interrupt(number: int, frame: object) -> None:
-        raise Interrupted
-
-    def interrupting(_: socket.socket, __: bytes) -> bool:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        return True  # its answer may still come
-
-    before = signal.signal(signal.SIGUSR1, interrupt)
-    try:
-        here = line(interrupting)
-        with pytest.raises(Interrupted):
-            here.send()
-        assert here.send().body == b"{}"
-        assert here.peer.connections == 2
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-
-
-def test_a_connection_that_the_peer_closed_while_idle_is_opened_anew(line: Callable[..., Line]) -> None:
-    here = line(closing_after(answering(b"1")))
-    assert here.send().body == b"1"
-    here.wait_until_the_peer_is_gone()
-    assert here.send().body == b"{}"
-    assert (here.peer.connections, len(here.peer.requests)) == (2, 2)
-
-
-def test_a_peer_that_announces_its_close_is_left_in_time(line: Callable[..., Line]) -> None:
-    here = line(closing_after(answering(b"1", "200 OK", "Connection: close")))
-    for _ in range(2):
-        here.send()
-    assert (here.peer.connections, len(here.peer.requests)) == (2, 2)
-
-
 def test_without_credentials_the_variable_is_named(
     line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,86 +243,3 @@ def test_without_credentials_the_variable_is_named(
 def test_an_address_must_be_one(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got "):
         Endpoint("s3", "us-east-1", url)
-
-
-# TLS.
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate of localhost, its key beside it."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("openssl is not installed: it makes the certificate")
-    made = tmp_path / "localhost.pem"
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(made)]
-    subprocess.run([program, "req", "-x509", *curve, *names, *files], check=True, capture_output=True)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("host", "is_trusted", "reason"),
-    [
-        ("localhost", True, ""),
-        ("localhost", False, "SSLCertVerificationError"),
-        ("127.0.0.1", True, "SSLCert"),
-    ],
-)
-def test_a_peer_must_be_who_it_says(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str, is_trusted: bool, reason: str
-) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    if is_trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    _trusted_authorities.cache_clear()
-    with closing(Peer(tls=context)) as peer:
-        endpoint = Endpoint("dynamodb", "us-east-1", f"https://{host}:{peer.port}")
-        if not reason:
-            for _ in range(2):
-                assert endpoint.send("POST", "/", [], b"{}") == Answer(200, b"{}")
-            assert peer.connections == 1
-            endpoint._connection.close()
-        else:
-            with pytest.raises(Unavailable, match=rf"cannot connect to {host}:{peer.port} \({reason}"):
-                endpoint.send("POST", "/", [], b"{}")
-            assert peer.requests == []
-    _trusted_authorities.cache_clear()
-
-
-# Buckets.
-
-
-def test_an_object_is_put_under_its_key(line: Callable[..., Line]) -> None:
-    here = line()
-    bucket = S3Bucket(Endpoint("s3", "us-east-1", f"http://127.0.0.1:{here.peer.port}"), "b")
-    bucket.put("late/shardId-000000000000/49-0.json", b"{}")
-    bucket.put("a b/€", b"")
-    bucket._endpoint._connection.close()
-    assert here.peer.requests[0].startswith(b"PUT /b/late/shardId-000000000000/49-0.json HTTP/1.1\r\n")
-    assert here.peer.requests[1].startswith(b"PUT /b/a%20b/%E2%82%AC HTTP/1.1\r\n")
-    head = here.peer.requests[0].lower().split(b"\r\n\r\n")[0].split(b"\r\n")
-    assert b"content-type: application/json" in head
-    assert any(header.startswith(b"x-amz-content-sha256: ") for header in head)
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        ("403 Forbidden", Unavailable),
-        ("503 Slow Down", OutcomeUnknown),
-        ("301 Moved Permanently", Unavailable),
-        ("201 Created", Unavailable),
-        ("206 Partial Content", Unavailable),
-    ],
-)
-def test_an_object_that_was_not_stored_is_not_said_to_be(
-    line: Callable[..., Line], status: str, expected: type[Unavailable]
-) -> None:
-    here = line(answering(b"<Error/>", status))
-    bucket = S3Bucket(here.endpoint, "b")
-    with pytest.raises(expected, match=rf"^s3: Http{status[:3]}$") as caught:
-        bucket.put("k", b"{}")
-    assert type(caught.value) is expected

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from consumer_world import TABLE, Pipeline, counted, counts, drain, expected, record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import stream_events
+from examples import share
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import Event
 from tapstack_emulator import Crash, FaultScript, Injection, RandomFaults
@@ -124,7 +125,7 @@ LIES: dict[str, dict[Any, float]] = {
 
 @pytest.mark.parametrize("weights", LIES.values(), ids=LIES)
 @given(records=batches, seed=st.integers(0, 2**32))
-@settings(max_examples=25)
+@share(0.5)
 def test_under_faults_every_event_is_counted_once_in_the_end(
     weights: dict[Any, float], records: list[StreamRecord], seed: int
 ) -> None:
@@ -135,7 +136,7 @@ def test_under_faults_every_event_is_counted_once_in_the_end(
 
 
 @given(records=batches, seed=st.integers(0, 2**32))
-@settings(max_examples=25)
+@share(0.5)
 def test_counts_are_never_above_the_truth_even_for_a_moment(records: list[StreamRecord], seed: int) -> None:
     pipeline = Pipeline(faults=RandomFaults(seed, LIES["everything"]), seed=seed)
     truth = expected(records)

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 from consumer_world import DAY_S, Pipeline, counts, record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, rfc3339
+from examples import share
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.memory import PARTS_MAX
 from tapstack.ports import CommitConflict, Key, Row, RowWrite, StateTable
@@ -69,7 +70,7 @@ def counted(pipeline: Pipeline, number: int = 0) -> list[int]:
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("identity", IDENTITIES.values(), ids=IDENTITIES)
 @given(seed=st.integers(0, 2**32), sizes=st.tuples(*[st.sampled_from([0, 1, 20, 70, 150])] * 3))
-@settings(max_examples=12)
+@share(0.25)
 def test_it_is_whole_whatever_happens_in_between(
     stop: dict[Any, Any], identity: dict[str, Any], seed: int, sizes: tuple[int, int, int]
 ) -> None:
@@ -98,7 +99,7 @@ def test_it_is_whole_whatever_happens_in_between(
 
 
 @given(st.integers(1, 8), st.integers(0, 12))
-@settings(max_examples=25)
+@share(0.5)
 def test_two_invocations_count_it_once(moment: int, size: int) -> None:
     """Another invocation of the same records runs as a whole before a transaction of this one."""
     pipeline = Pipeline()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from examples import share
 from memory_store import BOUNDS, KEEP_DAYS, TODAY, Store
 from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part
 from tapstack.core.memory import (
@@ -144,7 +145,7 @@ class Memory(RuleBasedStateMachine):
         assert sorted(listed) == sorted(self.store.rows)
 
 
-Memory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Memory.TestCase.settings = settings(share(0.8), stateful_step_count=30)
 test_an_event_is_counted_once_whatever_the_order_the_clock_and_the_copies = Memory.TestCase
 
 

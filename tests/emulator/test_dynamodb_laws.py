@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from examples import share
 from tapstack.ports import AwsError
 from tapstack_emulator import MemoryDynamoDB, item_bytes, random_staleness, write_units
 from tapstack_emulator.dynamodb.sizes import number_bytes, value_bytes
@@ -57,7 +58,6 @@ def guarded(kind: str, pk: int, seen: int) -> dict[str, Any]:
 
 
 @given(transactions=st.lists(st.tuples(KINDS, WRITES), min_size=1, max_size=15))
-@settings(max_examples=60, deadline=None)
 def test_a_transaction_is_applied_whole_or_not_at_all(transactions: list[Any]) -> None:
     wire = Wire()
     model: dict[int, int] = {}
@@ -83,7 +83,6 @@ def test_a_transaction_is_applied_whole_or_not_at_all(transactions: list[Any]) -
 
 
 @given(seed=st.integers(0, 100), writes=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=20))
-@settings(max_examples=60, deadline=None)
 def test_a_stale_read_answers_a_version_that_was_there(seed: int, writes: list[tuple[int, bool]]) -> None:
     wire = Wire(MemoryDynamoDB(staleness=random_staleness(seed), versions_max=50))
     past: dict[int, list[Any]] = {pk: [None] for pk in range(3)}
@@ -116,7 +115,6 @@ def test_a_stale_read_reaches_every_version_kept() -> None:
     limit=st.integers(1, 6),
     forward=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
 def test_pages_of_a_query_are_the_partition_in_the_order_of_utf_8(
     sort_keys: set[str], limit: int, forward: bool
 ) -> None:
@@ -159,7 +157,7 @@ def expressions(draw: st.DrawFn) -> str:
 
 
 @given(expression=expressions(), value=st.integers(0, 2))
-@settings(max_examples=150, deadline=None)
+@share(3)
 def test_a_condition_holds_as_it_does_in_python(expression: str, value: int) -> None:
     python = expression.replace("attribute_exists(n)", "True").replace("attribute_exists(zz)", "False")
     python = (
@@ -231,7 +229,6 @@ def test_a_write_costs_a_unit_for_each_kib_begun_and_double_in_a_transaction(
 
 
 @given(rows=st.dictionaries(st.integers(0, 20), st.integers(-100, 100), max_size=10))
-@settings(max_examples=40, deadline=None)
 def test_a_sweep_deletes_exactly_the_expired_rows(rows: dict[int, int]) -> None:
     memory = MemoryDynamoDB()
     memory.create_table("x", ttl_attribute="ttl")

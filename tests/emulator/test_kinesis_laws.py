@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.ports import AwsError
@@ -111,7 +111,6 @@ def ran(seed: int, steps: list[Any]) -> Run:
 
 
 @given(seed=st.integers(0, 5), steps=STEPS)
-@settings(max_examples=60, deadline=None)
 def test_open_shards_always_partition_the_hash_space(seed: int, steps: list[Any]) -> None:
     run = ran(seed, steps)
     edge = 0
@@ -122,7 +121,6 @@ def test_open_shards_always_partition_the_hash_space(seed: int, steps: list[Any]
 
 
 @given(seed=st.integers(0, 5), steps=STEPS)
-@settings(max_examples=60, deadline=None)
 def test_every_accepted_record_is_read_exactly_once(seed: int, steps: list[Any]) -> None:
     run = ran(seed, steps)
     found = [row for shard in run.kinesis.shard_ids("s") for row in run.read(shard)]
@@ -130,7 +128,6 @@ def test_every_accepted_record_is_read_exactly_once(seed: int, steps: list[Any])
 
 
 @given(seed=st.integers(0, 5), steps=STEPS)
-@settings(max_examples=60, deadline=None)
 def test_sequence_numbers_increase_within_a_shard_and_from_parent_to_child(
     seed: int, steps: list[Any]
 ) -> None:
@@ -150,7 +147,6 @@ def test_sequence_numbers_increase_within_a_shard_and_from_parent_to_child(
 
 
 @given(seed=st.integers(0, 5), steps=STEPS)
-@settings(max_examples=40, deadline=None)
 def test_a_user_is_in_order_when_parents_are_read_before_their_children(seed: int, steps: list[Any]) -> None:
     run = ran(seed, steps)
     by_user: dict[str, list[KinesisRecord]] = {}
@@ -162,7 +158,6 @@ def test_a_user_is_in_order_when_parents_are_read_before_their_children(seed: in
 
 
 @given(seed=st.integers(0, 5), steps=STEPS, limit=st.integers(1, 50))
-@settings(max_examples=30, deadline=None)
 def test_the_size_of_pages_changes_nothing(seed: int, steps: list[Any], limit: int) -> None:
     run = ran(seed, steps)
     for shard_id in run.kinesis.shard_ids("s"):
@@ -170,7 +165,6 @@ def test_the_size_of_pages_changes_nothing(seed: int, steps: list[Any], limit: i
 
 
 @given(seed=st.integers(0, 5), steps=STEPS)
-@settings(max_examples=30, deadline=None)
 def test_children_named_at_the_end_of_a_shard_are_those_that_name_it_as_parent(
     seed: int, steps: list[Any]
 ) -> None:

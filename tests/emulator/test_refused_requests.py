@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import share
 from tapstack.ports import AwsError
 from tapstack_emulator import ManualClock, MemoryDynamoDB, MemoryKinesis
 
@@ -274,7 +275,7 @@ VALUES = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=200)
+@share(4)
 def test_no_request_ends_in_anything_but_an_answer_or_an_error_of_aws(data: st.DataObject) -> None:
     api = data.draw(st.sampled_from([kinesis(), dynamodb()]))
     operation = data.draw(st.sampled_from(sorted(api._operations)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from mapping_driver import SHARD, Driver, config, fail, failing_items, numbers, succeed
 
+from examples import share
 from tapstack_emulator.event_source_mapping import FixedChoices, InvokeResult, Pacing, SeededChoices
 from tapstack_emulator.event_source_mapping.model import (
     Disable,
@@ -242,7 +243,7 @@ class MappingUnderFire(RuleBasedStateMachine):
         assert self.acknowledged == {r.sequence_number for s in driver.shards.values() for r in s.records}
 
 
-MappingUnderFire.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+MappingUnderFire.TestCase.settings = settings(share(0.6), stateful_step_count=60)
 TestMappingUnderFire = MappingUnderFire.TestCase
 
 
@@ -258,7 +259,6 @@ TestMappingUnderFire = MappingUnderFire.TestCase
     seed=st.integers(0, 2**32),
     after_progress=st.sampled_from(["reset", "kept"]),
 )
-@settings(max_examples=60, deadline=None)
 def test_no_record_is_tried_more_often_than_its_retries_allow(
     retries: int,
     batch_size: int,
@@ -314,7 +314,7 @@ def test_no_record_is_tried_more_often_than_its_retries_allow(
     batch_size=st.integers(1, 12),
     window_s=st.sampled_from([0, 1]),
 )
-@settings(max_examples=25, deadline=None)
+@share(0.5)
 def test_a_batch_is_as_large_as_size_and_6_mb_allow_and_no_larger(
     sizes: list[int], batch_size: int, window_s: int
 ) -> None:
@@ -339,7 +339,7 @@ def test_a_batch_is_as_large_as_size_and_6_mb_allow_and_no_larger(
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
+@share(0.5)
 def test_the_same_inputs_and_seed_give_the_same_outputs(seed: int) -> None:
     def history() -> list[Output]:
         driver = Driver(config(batch_size=3, parallelization_factor=3), choices=SeededChoices(seed))

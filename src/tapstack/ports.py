@@ -189,8 +189,8 @@ class StreamWriter(Protocol):
         ...
 
 
-class ObjectStore(Protocol):
-    """A bucket for quarantined and late events."""
+class ObjectWriter(Protocol):
+    """A bucket as the consumer uses it."""
 
     def put(self, key: str, body: bytes) -> None:
         """Store `body` under `key` durably; the same key again replaces it.
@@ -199,6 +199,57 @@ class ObjectStore(Protocol):
         ------
         Unavailable
             If it is not known to be stored.
+        """
+        ...
+
+
+class ObjectPage(NamedTuple):
+    """Some keys of a bucket.
+
+    Parameters
+    ----------
+    keys
+        In the order of their bytes in UTF-8.
+    is_last
+        Whether there are no more.
+    """
+
+    keys: Sequence[str]
+    is_last: bool
+
+
+class ObjectStore(ObjectWriter, Protocol):
+    """A bucket as its readers use it."""
+
+    def list(self, prefix: str, *, after: str = "") -> ObjectPage:
+        """Return a page of up to 1,000 keys that begin with `prefix`, those after the key `after`.
+
+        A page that is not the last one has at least one key.
+
+        Raises
+        ------
+        Unavailable
+            If the bucket did not answer.
+        """
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """Return the object under `key`; None if there is none.
+
+        Raises
+        ------
+        Unavailable
+            If the bucket did not answer.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete the object under `key`, if there is one.
+
+        Raises
+        ------
+        Unavailable
+            If it is not known to be deleted.
         """
         ...
 

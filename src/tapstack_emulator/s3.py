@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from tapstack.errors import OutcomeUnknown
+from tapstack.ports import ObjectPage
 from tapstack_emulator.faults.policy import NONE, Call, Crash, FaultPolicy
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html, read 2026-11-29
+PAGE_KEYS_MAX = 1_000
+
+_NOT_DONE = {"throttle", "internal_error", "lost_request"}  # S3's 503 and 500, or no answer
+_DONE = {"lost_response", "internal_error_applied"}
 
 
 class MemoryBucket:
@@ -14,7 +21,8 @@ class MemoryBucket:
     Parameters
     ----------
     policy
-        Asked at every put (service ``s3``, operation ``PutObject``); None means no faults.
+        Asked at every call (service ``s3``, operations ``PutObject``, ``ListObjectsV2``, ``GetObject`` and
+        ``DeleteObject``); None means no faults.
 
     Attributes
     ----------
@@ -39,32 +47,56 @@ class MemoryBucket:
         Raises
         ------
         OutcomeUnknown
-            If the policy says so.
+            If the policy says so, here and in the other calls.
         Crash
-            If the policy says so.
+            If the policy says so, here and in the other calls.
         """
-        fault = self._chosen()
-        if fault == "crash_before":
-            raise Crash(fault)
-        if fault in {"throttle", "internal_error", "lost_request"}:
-            raise OutcomeUnknown(f"PutObject {key}")  # S3's 503 and 500, or no answer
+        fault = self._begin("PutObject", key)
         self.objects[key] = bytes(body)
         self.puts.append(key)
+        self._end("PutObject", key, fault)
+
+    def list(self, prefix: str, *, after: str = "") -> ObjectPage:
+        """Return a page of the keys that begin with `prefix`, in order, those after `after`."""
+        fault = self._begin("ListObjectsV2", prefix)
+        start = after.encode()
+        keys = sorted(key.encode() for key in self.objects if key.startswith(prefix))
+        left = [key.decode() for key in keys if key > start]
+        self._end("ListObjectsV2", prefix, fault)
+        return ObjectPage(left[:PAGE_KEYS_MAX], is_last=len(left) <= PAGE_KEYS_MAX)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the object under `key`; None if there is none."""
+        fault = self._begin("GetObject", key)
+        self._end("GetObject", key, fault)
+        return self.objects.get(key)
+
+    def delete(self, key: str) -> None:
+        """Delete the object under `key`, if there is one."""
+        fault = self._begin("DeleteObject", key)
+        self.objects.pop(key, None)
+        self._end("DeleteObject", key, fault)
+
+    def _begin(self, operation: str, key: str) -> str:
+        """Choose what goes wrong with a call; raise if it does before the call takes effect."""
+        fault = self._chosen(operation)
+        if fault == "crash_before":
+            raise Crash(fault)
+        if fault in _NOT_DONE:
+            raise OutcomeUnknown(f"{operation} {key}")
+        return fault
+
+    def _end(self, operation: str, key: str, fault: str) -> None:
         if fault == "crash_after":
             raise Crash(fault)
-        if fault in {"lost_response", "internal_error_applied"}:
-            raise OutcomeUnknown(f"PutObject {key}")
+        if fault in _DONE:
+            raise OutcomeUnknown(f"{operation} {key}")
 
-    def keys(self, prefix: str = "") -> list[str]:
-        """List the keys that start with `prefix`, sorted."""
-        return sorted(key for key in self.objects if key.startswith(prefix))
-
-    def _chosen(self) -> str:
+    def _chosen(self, operation: str) -> str:
         self._calls += 1
         if self._policy is None:
             return NONE
-        call = Call(service="s3", operation="PutObject", number=self._calls)
-        fault = self._policy.choose(call).fault
+        fault = self._policy.choose(Call(service="s3", operation=operation, number=self._calls)).fault
         if fault != NONE:
             self.counts[fault] += 1
         return fault

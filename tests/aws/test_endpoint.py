@@ -51,7 +51,10 @@ def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/"), ("PUT", "/bucket/late/49-0.json")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/"), ("PUT", "/bucket/late/49-0.json"), ("GET", "/b?list-type=2&prefix=late%2F")],
+)
 def test_the_signature_is_of_what_is_sent_and_of_this_moment(
     line: Callable[..., Line], in_tokyo: None, method: str, path: str
 ) -> None:

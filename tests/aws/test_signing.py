@@ -53,15 +53,20 @@ def authorization_of_botocore(
     signer=st.builds(Credentials, printable, printable, st.just("") | printable),
     body=st.binary(max_size=300),
     key=st.text(min_size=1, max_size=30),
+    query=st.dictionaries(st.sampled_from(["list-type", "prefix", "start-after"]), st.text(max_size=20)),
     target=printable,
     at=moments,
 )
 def test_a_signature_is_that_of_awss_own_library(
-    scope: Scope, signer: Credentials, body: bytes, key: str, target: str, at: str
+    scope: Scope, signer: Credentials, body: bytes, key: str, query: dict[str, str], target: str, at: str
 ) -> None:
     host = f"{scope.service}.{scope.region}.amazonaws.com"
     path = f"/bucket/{quote(key, errors='ignore')}" if scope.service == "s3" else "/"
     method = "PUT" if scope.service == "s3" else "POST"
+    path += "?" + "&".join(
+        f"{name}={quote(value, safe='', errors='ignore')}" for name, value in sorted(query.items())
+    )
+    path = path.removesuffix("?")
     headers = [("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", target)]
     signed = dict(sign(method, path, [("Host", host), *headers], body, signer, scope, at))
     expected = authorization_of_botocore(method, host, path, headers, body, signer, scope, at)

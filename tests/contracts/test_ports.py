@@ -96,10 +96,45 @@ def test_a_put_tells_for_each_entry_whether_it_is_stored(kinesis, stream) -> Non
     assert KinesisWriter(faulty, stream).put(entries) == [True, False, True]
 
 
-@pytest.mark.parametrize("key", ["k", "late/shardId-000000000000/4959-0.json", "a b+c=%25/\u00e9"])
+@pytest.mark.parametrize(
+    "key", ["k", "late/2026-03-10/shardId-000000000000/49-50.ndjson", "a b+c=%25/\u00e9"]
+)
 @pytest.mark.parametrize("body", [b"", b"{}", bytes(range(256)) * 40])
 def test_an_object_is_stored_whole_and_put_again_replaces_the_first(bucket, key, body) -> None:
     assert bucket.object_at(key) is None
     bucket.store.put(key, b"first")
     bucket.store.put(key, body)
     assert bucket.object_at(key) == body
+
+
+ODD = ["a b+c=%25/\u00e9", "a&b<c>'\"", "a/b", "a//b", "a\U0001f600"]
+
+
+def test_an_object_is_read_as_it_was_put_until_it_is_deleted(bucket) -> None:
+    for key in ODD:
+        assert bucket.store.get(key) is None
+        bucket.store.delete(key)
+        bucket.store.put(key, key.encode())
+    for key in ODD:
+        assert bucket.store.get(key) == key.encode()
+        bucket.store.delete(key)
+        assert bucket.store.get(key) is None
+
+
+def test_keys_are_listed_by_prefix_in_the_order_of_their_bytes(bucket) -> None:
+    for key in [*ODD, "b"]:
+        bucket.store.put(key, b"")
+    assert bucket.store.list("a") == (sorted(ODD, key=str.encode), True)
+    assert bucket.store.list("a/") == (["a//b", "a/b"], True)
+    assert bucket.store.list("c") == ([], True)
+    assert bucket.store.list("", after="a/b") == (sorted([*ODD, "b"], key=str.encode)[-2:], True)
+
+
+def test_many_keys_are_listed_page_by_page(bucket) -> None:
+    names = [f"late/{number:04d}" for number in range(1_001)]
+    for name in names:
+        bucket.store.put(name, b"")
+    page = bucket.store.list("late/")
+    assert page == (names[:1_000], False)
+    assert bucket.store.list("late/", after=page.keys[-1]) == (names[1_000:], True)
+    assert bucket.store.list("late/", after=names[0]) == (names[1:], True)

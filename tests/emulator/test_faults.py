@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
@@ -250,4 +251,19 @@ def test_a_bucket_lists_its_keys_by_prefix() -> None:
     bucket = MemoryBucket()
     for name in ("b/2", "a/1", "b/1"):
         bucket.put(name, b"")
-    assert bucket.keys("b/") == ["b/1", "b/2"]
+    assert bucket.list("b/") == (["b/1", "b/2"], True)
+
+
+@pytest.mark.parametrize("fault", ["throttle", "lost_response"])
+def test_every_call_of_a_bucket_fails_as_told(fault: Fault) -> None:
+    calls: tuple[Callable[[MemoryBucket], object], ...] = (
+        lambda bucket: bucket.list(""),
+        lambda bucket: bucket.get("a"),
+        lambda bucket: bucket.delete("a"),
+    )
+    for call in calls:
+        bucket = MemoryBucket(FaultScript({1: fault}))
+        bucket.objects["a"] = b""
+        with pytest.raises(OutcomeUnknown):
+            call(bucket)
+        call(bucket)

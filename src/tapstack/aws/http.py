@@ -51,8 +51,13 @@ class Endpoint:
             TIMEOUT_S,
         )
 
-    def send(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
+    def send(self, method: str, target: str, headers: Headers, body: bytes) -> Answer:
         """Send one request and wait for its answer; no retries.
+
+        Parameters
+        ----------
+        method, target, headers, body
+            The request; see `tapstack.aws.signing.sign` for how the target is written.
 
         Raises
         ------
@@ -65,14 +70,14 @@ class Endpoint:
         """
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         to_sign = [("Host", self._host), *headers]
-        signed = sign(method, path, to_sign, body, credentials(), self._scope, at)
+        signed = sign(method, target, to_sign, body, credentials(), self._scope, at)
         try:
             self._connection.open()
         except OSError as error:
             message = f"{self._service}: cannot connect to {self._host} ({type(error).__name__})"
             raise Unavailable(message) from None
         try:
-            return self._connection.exchange(_head(method, path, signed, len(body)) + body)
+            return self._connection.exchange(_head(method, target, signed, len(body)) + body)
         except OSError as error:
             raise OutcomeUnknown(f"{self._service}: no answer ({type(error).__name__})") from None
 
@@ -83,9 +88,9 @@ def _trusted_authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _head(method: str, path: str, headers: Headers, length: int) -> bytes:
+def _head(method: str, target: str, headers: Headers, length: int) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    return f"{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\n\r\n".encode()
+    return f"{method} {target} HTTP/1.1\r\n{lines}Content-Length: {length}\r\n\r\n".encode()
 
 
 def _domain(region: str) -> str:

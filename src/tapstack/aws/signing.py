@@ -61,15 +61,16 @@ _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def sign(
-    method: str, path: str, headers: Headers, body: bytes, signer: Credentials, scope: Scope, at: str
+    method: str, target: str, headers: Headers, body: bytes, signer: Credentials, scope: Scope, at: str
 ) -> Headers:
     """Return the headers of a signed request: those given, all of them signed, and the signature's own [1]_.
 
     Parameters
     ----------
-    method, path, headers, body
-        The request; with its Host, and no header twice. The path is as it is sent: ``/``, or what S3 takes
-        as it is, and no query. Names and values have no spaces at their ends, and values none in a row.
+    method, target, headers, body
+        The request; with its Host, and no header twice. The target is as it is sent: the path ``/``, or what
+        S3 takes as it is; then the query, if any, sorted by name, all but unreserved characters encoded.
+        Names and values of headers have no spaces at their ends, and values none in a row.
     signer
         Who signs.
     scope
@@ -91,7 +92,8 @@ def sign(
     canonical = sorted([(name.lower(), value) for name, value in signed])
     names = ";".join([name for name, _ in canonical])
     lines = "".join([f"{name}:{value}\n" for name, value in canonical])
-    request = f"{method}\n{path}\n\n{lines}\n{names}\n{body_hash}"
+    path, _, query = target.partition("?")
+    request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{body_hash}"
     credential_scope = f"{at[:8]}/{scope.region}/{scope.service}/aws4_request"
     request_hash = hashlib.sha256(request.encode()).hexdigest()
     string_to_sign = f"{ALGORITHM}\n{at}\n{credential_scope}\n{request_hash}"

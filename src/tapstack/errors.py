@@ -30,12 +30,15 @@ class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, n
         Path of the offending field, such as ``items[0].item_id``; empty for the event as a whole.
     reason
         What was expected, in words for the sender.
+    code
+        The kind of mistake, in one word: ``not_json``, ``too_many_bytes``, else ``invalid_event``.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, code: str = "invalid_event") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.field = field
         self.reason = reason
+        self.code = code
 
 
 class Unavailable(TapstackError):  # noqa: N818 - likewise

@@ -39,7 +39,7 @@ class Summary(msgspec.Struct, kw_only=True):
     applied, duplicates, late
         Of the events of this run: distinct ones counted, copies, and stored as late.
     quarantined, gaps
-        Objects in quarantine; numbers missing in the clients' sequences.
+        Records in quarantine; numbers missing in the clients' sequences.
     lost, overcounted
         See `tapstack_local.reconciliation.checker`.
     foreign_requests, foreign_applied, foreign_late

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tapstack import dead_letters
 from tapstack.errors import OutcomeUnknown, Unavailable
 from tapstack.ports import AwsError
 from tapstack_emulator import FaultyApi, Injection, MemoryBucket
@@ -149,7 +150,7 @@ class FaultyChannel:
 
 
 class FaultyBucket:
-    """`tapstack.ports.ObjectStore` of the consumer.
+    """`tapstack.ports.ObjectWriter` of the consumer.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ class FaultyBucket:
         self._kind = kind
 
     def put(self, key: str, body: bytes) -> None:
-        """Store an object; see `tapstack.ports.ObjectStore.put`."""
+        """Store an object; see `tapstack.ports.ObjectWriter.put`."""
         aws = self._aws
         actor = aws.kernel.current
         if actor is None:
@@ -186,7 +187,8 @@ class FaultyBucket:
                 aws.faults.count(fault.name)
             if len(self._bucket.puts) > before:
                 began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
-                aws.checker.kept(self._kind, key, body, began_at)
+                for letter in dead_letters.decode(body):
+                    aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
         aws.kernel.sleep(latency_us(actor))
 
 

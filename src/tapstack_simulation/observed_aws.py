@@ -29,14 +29,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OneShot:
-    """A `tapstack_emulator.FaultPolicy` that injects what was chosen before the call."""
+    """A `tapstack_emulator.FaultPolicy` that injects what was chosen, into one call."""
 
     def __init__(self) -> None:
         self.next: Injection = NOTHING
 
     def choose(self, call: Call) -> Injection:  # noqa: ARG002 - the Protocol's shape
-        """Return what was chosen."""
-        return self.next
+        """Return what was chosen for this call."""
+        chosen, self.next = self.next, NOTHING
+        return chosen
 
 
 class ObservedKinesis:

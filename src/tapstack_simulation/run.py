@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from tapstack.consumer.consume import Limits
-from tapstack.consumer.retry_budget import MARGIN_MS
+from tapstack.consumer.retry_budget import MARGIN_MS, RESERVE_MS
 from tapstack.core.memory import Bounds
+from tapstack.dead_letters import LATE, QUARANTINE, read_all
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import lane_of
 from tapstack_simulation.checking.rows import Violation
@@ -141,7 +142,7 @@ class _Simulation:
         if self.faults.enabled("D9") and self.clients.devices:
             user = next(iter(self.clients.devices[0].user.values()))
             self.aws.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
-        invocation_s = (self.shape.timeout_ms - MARGIN_MS) / 1_000
+        invocation_s = (self.shape.timeout_ms - MARGIN_MS - RESERVE_MS) / 1_000
         self.aws.limit_reads(invocation_s, lambda: len(self.functions.running))
         self.operators.start()
         self.readers.start()
@@ -155,6 +156,8 @@ class _Simulation:
         self._replay_all()
         self._redrive_all()
         self._read_all()
+        for prefix, bucket in ((QUARANTINE, self.aws.quarantine), (LATE, self.aws.late)):
+            self.checker.reread(prefix, {letter.coordinates for letter in read_all(bucket, prefix)})
 
     def _is_chaos_over(self) -> bool:
         done = all(device.finished for device in self.clients.devices)

@@ -21,6 +21,7 @@ from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_item, decode_user
+from tapstack.dead_letters import LATE, QUARANTINE, DeadLetter, read_all
 from tapstack.ports import AwsApi
 from tapstack_emulator import Crash, FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
 
@@ -116,6 +117,12 @@ class Pipeline:
         self, records: Sequence[StreamRecord], remaining_ms: Callable[[], int] = lambda: 60_000
     ) -> Report:
         return consume(records, self.world, self.limits, remaining_ms)
+
+    def letters(self, prefix: str) -> list[DeadLetter]:
+        """The dead letters of a bucket, each once, read without its faults."""
+        bucket = MemoryBucket()
+        bucket.objects = {LATE: self.late, QUARANTINE: self.quarantine}[prefix].objects
+        return list(read_all(bucket, prefix))
 
     def rows(self) -> dict[tuple[str, str], Any]:
         """Every row's state, decoded, by key; pages of ids apart."""

@@ -11,6 +11,7 @@ from consumer_world import LIMITS, NATIVE, VIEWS, Pipeline, counted, view
 
 from event_strategies import NOON_S
 from tapstack.core.rows import ItemState, encode_state, item_partition, lane_sort_key
+from tapstack.dead_letters import LATE
 from tapstack.ports import Key, RowWrite
 from tapstack_emulator import FaultScript
 
@@ -45,7 +46,7 @@ def test_an_event_whose_rows_no_transaction_holds_is_set_aside_and_blocks_nobody
     pipeline = Pipeline()
     report = pipeline.run(VIEWS)
     assert (report.applied, report.late, report.resume_from) == (0, len(VIEWS), None)
-    assert len(pipeline.late.objects) == len(VIEWS)
+    assert [each.reason for each in pipeline.letters(LATE)] == ["too_large"] * len(VIEWS)
 
 
 @pytest.mark.parametrize("event_type", ["item_view", "purchase"])

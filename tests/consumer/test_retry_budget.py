@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.consumer.records import StreamRecord
-from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, RetryBudget
+from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, RESERVE_MS, RetryBudget
 from tapstack.core.backoff import backoff_ms
 from tapstack.errors import Throttled, Unavailable
 from tapstack_emulator import FaultScript, Injection, ManualClock
@@ -81,5 +81,21 @@ BUCKETS = {
 def test_a_bucket_that_goes_on_failing_is_tried_as_often_as_allowed(bad: StreamRecord) -> None:
     pipeline = Pipeline(bucket_faults=FaultScript({n: Injection("internal_error") for n in range(1, 99)}))
     assert pipeline.run([bad]).resume_from is not None
-    once = [backoff_ms(attempt, 0.5) for attempt in range(ATTEMPTS_MAX - 1)]
-    assert pipeline.clock.slept_ms == 2 * once  # at the head of the batch, and in the end
+    assert pipeline.clock.slept_ms == [backoff_ms(attempt, 0.5) for attempt in range(ATTEMPTS_MAX - 1)]
+
+
+def test_what_is_reserved_is_left_when_work_ends_and_used_when_it_is_released() -> None:
+    left_ms = [MARGIN_MS + RESERVE_MS]
+    trying = RetryBudget(ManualClock(), lambda: 0.5, lambda: left_ms[0])
+    trying.reserve()
+    trying.check()
+    left_ms[0] -= 1
+    with pytest.raises(Unavailable):
+        trying.check()
+    with pytest.raises(Unavailable):
+        trying.pause(0, REASON)
+    trying.release()
+    trying.check()
+    left_ms[0] = MARGIN_MS - 1
+    with pytest.raises(Unavailable):
+        trying.check()

@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
-from consumer_world import Pipeline, counted, record, view
+from consumer_world import Pipeline, counted, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.consumer.dead_letters import DeadLetters
-from tapstack.consumer.records import StreamRecord, parse
 from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, RetryBudget
 from tapstack.consumer.row_cache import READ_KEYS_MAX, RowCache
-from tapstack.core.memory import MEMORY_FULL, TOO_OLD
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import CommitConflict, Key, Row, RowWrite
-from tapstack_emulator import FaultScript, Injection, ManualClock, MemoryBucket
+from tapstack_emulator import ManualClock
 
 KEYS = [Key(f"U#{number}", "-") for number in range(250)]
 Give = Callable[[Sequence[Key]], Sequence[Key]]  # of the keys that are asked for, those that are read
@@ -160,41 +157,3 @@ def test_a_row_that_somebody_else_held_is_read_again_before_the_next_attempt() -
     report = pipeline.run([view(1), view(2)])
     assert (report.applied, report.duplicates, report.conflicts) == (1, 1, 1)
     counted(pipeline, [view(1), view(2)])
-
-
-# What is set aside, part by part.
-
-LONG = record(0, {"event_id": "long", "items": [{"item_id": f"i-{number}"} for number in range(100)]})
-
-
-def test_a_record_is_done_only_with_each_of_its_parts() -> None:
-    late, open_parts = MemoryBucket(), [2, 1]
-    budget = RetryBudget(ManualClock(), lambda: 0.5, lambda: 60_000)
-    dead_letters = DeadLetters([LONG, view(1)], MemoryBucket(), late, budget, open_parts)
-    first, second = parse([LONG], lanes=1, age_max_s=10**9)[0]
-    dead_letters.add(first, TOO_OLD)
-    dead_letters.store_head()
-    assert (list(late.objects), open_parts) == ([f"late/{name(LONG)}-0.json"], [1, 1])
-    dead_letters.add(second, MEMORY_FULL)
-    dead_letters.store_head()
-    assert (sorted(late.objects)[1:], open_parts) == ([f"late/{name(LONG)}-1.json"], [0, 1])
-    assert late.puts == sorted(late.puts)
-    assert dead_letters.late_count == 2
-
-
-@pytest.mark.parametrize("stored", [0, 1])
-def test_parts_of_a_record_are_stored_in_their_order_and_each_once(stored: int) -> None:
-    faults = FaultScript({number: Injection("internal_error") for number in range(stored + 1, 99)})
-    late, open_parts = MemoryBucket(faults), [2]
-    budget = RetryBudget(ManualClock(), lambda: 0.5, lambda: 60_000)
-    dead_letters = DeadLetters([LONG], MemoryBucket(), late, budget, open_parts)
-    for part in parse([LONG], lanes=1, age_max_s=10**9)[0]:
-        dead_letters.add(part, TOO_OLD)
-    with pytest.raises(Unavailable):
-        dead_letters.store_all()
-    assert list(late.objects) == [f"late/{name(LONG)}-{part}.json" for part in range(stored)]
-    assert (open_parts, dead_letters.late_count) == ([2 - stored], stored)
-
-
-def name(of: StreamRecord) -> str:
-    return f"{of.shard_id}/{of.sequence_number}"

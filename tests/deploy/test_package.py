@@ -104,8 +104,7 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     names = [entry.filename for entry in entries(for_lambda[function])]
     ours = {"/".join(name.split("/")[:2]) for name in names if name.startswith("tapstack/")}
     top = {"__init__.py", "errors.py", "metrics.py", "ports.py", "aws", "core", "entrypoints", function}
-    if function != "consumer":  # the others answer HTTP
-        top.add("http.py")
+    top.add("dead_letters.py" if function == "consumer" else "http.py")  # the others answer HTTP
     assert ours == {f"tapstack/{name}" for name in top}
     roots = {name.split("/")[0] for name in names}
     assert roots == {"tapstack", "msgspec", "httptools"}

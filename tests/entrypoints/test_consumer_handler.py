@@ -16,6 +16,8 @@ from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS
 from tapstack_emulator import FaultScript, FaultyApi, Injection
 
+TODAY = datetime.fromtimestamp(NOW_S, UTC).date()
+
 
 def test_lambdas_event_is_read_record_by_record() -> None:
     records = stream_records(mapped(b"one", b"two"))
@@ -63,21 +65,22 @@ def test_poison_and_late_events_go_to_their_buckets(cloud: Cloud) -> None:
     assert consumer.handler(mapped(b"?", old), Context()) == {"batchItemFailures": []}
     paths = sorted(path.rpartition("/")[0] for path in cloud.aws.objects)
     assert paths == [
-        "/late-bucket/late/shardId-000000000006",
-        "/quarantine-bucket/quarantine/shardId-000000000006",
+        f"/late-bucket/late/{TODAY}/shardId-000000000006",
+        f"/quarantine-bucket/quarantine/{TODAY}/shardId-000000000006",
     ]
 
 
-def test_each_quarantined_record_has_a_line_that_names_its_object_up_to_a_bound(
+def test_the_line_names_the_objects_with_dead_letters(
     cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     consumer = cloud.function("consumer")
-    consumer.handler(mapped(*[b"?"] * 25), Context())
-    *each, last = lines(capsys)
-    assert [said["quarantined"] for said in each] == [
-        path.removeprefix("/quarantine-bucket/") for path in sorted(cloud.aws.objects)
-    ][: consumer.QUARANTINED_LOGGED_MAX]
-    assert last["events_quarantined"] == 25
+    consumer.handler(mapped(event(1, occurred_at=LONG_AGO)), Context())
+    consumer.handler(mapped(*[b"?"] * 25, first=2), Context())
+    late, quarantined = lines(capsys)
+    assert (late["level"], quarantined["level"]) == ("INFO", "WARNING")
+    assert (late["events_late"], quarantined["events_quarantined"]) == (1, 25)
+    keys = [*late["dead_letter_keys"], *quarantined["dead_letter_keys"]]
+    assert sorted(cloud.aws.objects) == [f"/{key.partition('/')[0]}-bucket/{key}" for key in keys]
 
 
 def without(*path: Any) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Events, and small tables built by hand in the layout of docs/reference/table.md."""
 
+import itertools
+
 import msgspec
 
+from tapstack.dead_letters import DeadLetter
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Tables
@@ -93,3 +96,15 @@ def named(result, words):
 
 def hundred(**changes):
     return purchase() | {"items": [{"item_id": f"i-{n}", "price": 1} for n in range(100)]} | changes
+
+
+_numbers = itertools.count(1)
+
+
+def letter(data, arrived_at_s=AT_S, **changes):
+    """The dead letter of a record; the checker does not believe its reason."""
+    number = str(changes.pop("number", None) or next(_numbers))
+    return DeadLetter(
+        reason="too_old", stage="consumer", shard_id="shardId-000000000000", sequence_number=number,
+        arrived_at_s=arrived_at_s, data=data, **changes,
+    )  # fmt: skip

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from reconcile_world import letter
 
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
-from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
+from tapstack_local.reconciliation.tables import Tables, UserRow
 
 EVENT = {
     "event_type": "item_view",
@@ -66,6 +67,6 @@ def test_what_came_of_events_of_others_is_told_apart() -> None:
     accepted.accept({**EVENT, "event_id": "own"})
     ids = {digest("e"): 1, digest("own"): 1}
     row = UserRow({}, ids, floor_s=0, floor_day=0, parts=[], counters={1: 2}, pairs_count=0)
-    stored = StoredEvent("key", "too_old", json.dumps(old).encode())
+    stored = letter(json.dumps(old).encode())
     assert external.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
     assert external.counted(Tables()) == (0, 0)

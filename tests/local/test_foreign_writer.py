@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from reconcile_world import letter
 
 from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
@@ -12,7 +13,7 @@ from tapstack_emulator import ManualClock, MemoryKinesis
 from tapstack_local.faults.foreign_writer import NAME, ForeignWriter
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.tables import StoredEvent, Tables
+from tapstack_local.reconciliation.tables import Tables
 
 
 def written(seed: int, reads: list[int], every_records: int = 10) -> tuple[list[bytes], MemoryKinesis]:
@@ -43,7 +44,7 @@ def test_a_seed_gives_the_same_records_however_they_are_read(reads: list[int]) -
     assert written(3, reads)[0] == written(3, [200, 400])[0]
 
 
-STORED = [StoredEvent(f"quarantine/{data!r}", "why", data) for data in (b"a", b"b", b"b")]
+STORED = [letter(data) for data in (b"a", b"b", b"b")]
 
 
 @pytest.mark.parametrize(

@@ -17,19 +17,21 @@ from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event
 from tapstack.core.identity import lane_of
+from tapstack.dead_letters import LATE, read_all
 from tapstack.errors import InvalidEvent
 from tapstack.ports import Row
+from tapstack_emulator import MemoryBucket
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
+from tapstack_local.reconciliation.tables import ItemRow, Tables
 from tapstack_local.traffic import Defects, generate
 
 
 class Memory:
-    """The consumer's table and stores in memory, without faults."""
+    """The consumer's table in memory, without faults."""
 
     def __init__(self):
-        self.rows, self.objects = {}, {}
+        self.rows = {}
 
     def read(self, keys, *, consistent=False):
         return {key: self.rows[key] for key in keys if key in self.rows}, []
@@ -39,9 +41,6 @@ class Memory:
             self.rows[write.key] = Row(
                 key=write.key, version=write.seen_version + 1, state=write.state, expires_at_s=0
             )
-
-    def put(self, key, body):
-        self.objects[key] = body
 
 
 class Still:
@@ -66,8 +65,10 @@ def is_valid(payload):
 
 def run_consumer(payloads):
     """Send everything through the real consumer, a lane a shard; tell the accepted and the tables."""
-    memory, late, accepted = Memory(), Memory(), AcceptedEvents()
-    world = Dependencies(table=memory, quarantine=Memory(), late=late, clock=Still(), jitter=random.random)
+    memory, late, accepted = Memory(), MemoryBucket(), AcceptedEvents()
+    world = Dependencies(
+        table=memory, quarantine=MemoryBucket(), late=late, clock=Still(), jitter=random.random
+    )
     shards = [[] for _ in range(LANES)]
     for payload in payloads:
         try:
@@ -90,10 +91,7 @@ def run_consumer(payloads):
     tables = Tables()
     for key, row in memory.rows.items():
         tables.add(key.pk, key.sk, row.state)
-    for key, body in late.objects.items():
-        kept = msgspec.json.decode(body, type=dict)
-        data = msgspec.convert(kept["data"], bytes)
-        tables.late.append(StoredEvent(key, "late", data, kept["arrived_at_s"]))
+    tables.late = list(read_all(late, LATE))
     return accepted, tables
 
 

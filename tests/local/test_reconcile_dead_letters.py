@@ -10,6 +10,7 @@ from reconcile_world import (
     ByHand,
     accepted_of,
     hundred,
+    letter,
     named,
     outcome,
     purchase,
@@ -18,13 +19,13 @@ from reconcile_world import (
 
 from tapstack_local.reconciliation.accepted_events import digest
 from tapstack_local.reconciliation.checker import reconcile
-from tapstack_local.reconciliation.tables import StoredEvent, Tables
+from tapstack_local.reconciliation.tables import Tables
 
 
 def stored(event, *, days=40, skew_ms=0):
     """The object of an event that was so many days on its way from the collector to the consumer."""
     data = msgspec.json.encode({**event, "received_at": AT, "clock_skew_ms": skew_ms})
-    return StoredEvent("late/shardId-000000000000/1-0.json", "why", data, AT_S + days * 86_400)
+    return letter(data, AT_S + days * 86_400)
 
 
 def test_an_event_in_the_late_store_is_not_lost():
@@ -63,7 +64,7 @@ def test_an_accepted_event_in_quarantine_is_lost_however_old():
 
 def test_poison_that_the_collector_never_saw_is_nobodys_loss():
     tables = ByHand().tables()
-    tables.quarantined = [StoredEvent("quarantine/1", "no JSON", b"?", AT_S), stored(view(9))]
+    tables.quarantined = [letter(b"?", AT_S), stored(view(9))]
     result = reconcile(accepted_of(*EVENTS), tables)
     assert (result.quarantined, result.lost, result.overcounted) == (2, 0, 0)
 
@@ -112,7 +113,7 @@ def test_an_event_that_is_counted_and_a_dead_letter_as_well_is_one_too_many(kind
     setattr(tables, kind, letters)
     result = reconcile(accepted_of(*EVENTS), tables)
     assert (result.lost, result.overcounted) == (0, 2)
-    assert "late/shardId-000000000000/1-0.json: counted as well" in named(result, "dead letters").examples
+    assert f"{letters[0].coordinates}: counted as well" in named(result, "dead letters").examples
 
 
 def test_a_long_event_may_be_late_for_want_of_room_and_counted_when_it_came_again():
@@ -142,7 +143,7 @@ NO_EVENTS_OF_OURS = {
 def test_whatever_others_write_to_the_stream_the_checker_goes_on(data):
     tables = ByHand().tables()
     raw = data if isinstance(data, bytes) else msgspec.json.encode(data)
-    tables.quarantined = [StoredEvent("quarantine/1", "no event", raw, AT_S)]
+    tables.quarantined = [letter(raw, AT_S)]
     result = reconcile(accepted_of(*EVENTS), tables)
     assert (result.lost, result.overcounted, result.quarantined) == (0, 0, 1)
 

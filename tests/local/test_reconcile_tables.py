@@ -9,8 +9,10 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
+from reconcile_world import letter
 
 from tapstack.core import aggregates, cooccurrence, events, fold, memory, ranking, rows, sessions, traits
+from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
 from tapstack_local.reconciliation import accepted_events, checker, counters, limits
 from tapstack_local.reconciliation.tables import Reader
@@ -104,10 +106,6 @@ SCANNED = [
 ]  # fmt: skip
 
 
-def stored(data):
-    return {"reason": "late", "data": base64.b64encode(data).decode(), "arrived_at_s": 7}
-
-
 async def dynamodb(request):
     assert request.headers["x-amz-target"] == "DynamoDB_20120810.Scan"
     assert "/dynamodb/" in request.headers["authorization"]
@@ -118,13 +116,15 @@ async def dynamodb(request):
     return web.json_response({"Items": [SCANNED[place]], "Count": 1, **more})
 
 
-OBJECTS = {"late/shard/1-0.json": b"{}", "late/shard/1 & 2-1.json": b"[]"}
+LETTERS = [letter(b"{}", number=1), letter(b"[]", number=2), letter(b"?", number=2, part=1)]
+# As two batches stored them: the second one began with a record of the first.
+OBJECTS = {"late/shard/1-2.ndjson": encode(LETTERS[:2]), "late/shard/2 & 2.ndjson": encode(LETTERS[1:])}
 
 
 async def s3(request):
     bucket, _, key = request.path.lstrip("/").partition("/")
     if key:
-        return web.json_response(stored(OBJECTS[key]))
+        return web.Response(body=OBJECTS[key])
     if bucket != "late":
         return web.Response(text="<ListBucketResult></ListBucketResult>")
     keys = [key.replace("&", "&amp;") for key in OBJECTS]
@@ -170,10 +170,7 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
     )  # fmt: skip
     assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
     assert tables.strange == ["Z#1 -"]
-    assert [(each.key, each.data) for each in tables.late] == [
-        ("late/shard/1-0.json", b"{}"),
-        ("late/shard/1 & 2-1.json", b"[]"),
-    ]
+    assert tables.late == LETTERS
     assert tables.quarantined == []
 
 

@@ -295,23 +295,28 @@ def test_a_checkpoint_over_open_work_is_noticed() -> None:
         made.checkpoint("m", SHARD, "101", NOW_S)
 
 
-def kept(data: bytes, number: int = 100) -> tuple[str, bytes]:
-    stored = msgspec.json.encode({"data": data})
-    return f"{SHARD}/{number}-0.json", stored
-
-
 def test_what_is_kept_beside_the_table_must_be_there_for_a_reason() -> None:
     made = checker(body(0), b"poison")
-    name, stored = kept(body(0))
     with pytest.raises(Violation, match="neither too old nor forgotten"):
-        made.kept("late", f"late/{name}", stored)
+        made.kept("late", (SHARD, "100", 0), body(0))
     with pytest.raises(Violation, match="is an event"):
-        made.kept("quarantine", f"quarantine/{name}", stored)
-    name, stored = kept(b"other", 101)
+        made.kept("quarantine", (SHARD, "100", 0), body(0))
     with pytest.raises(Violation, match="does not hold"):
-        made.kept("quarantine", f"quarantine/{name}", stored)
-    with pytest.raises(Violation, match="names no record"):
-        made.kept("late", f"late/{SHARD}/999-0.json", stored)
+        made.kept("quarantine", (SHARD, "101", 0), b"other")
+    with pytest.raises(Violation, match="no record"):
+        made.kept("late", (SHARD, "999", 0), body(0))
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_dead_letter_must_stay(found: bool) -> None:
+    made = checker(body(0), b"poison")
+    made.kept("quarantine", (SHARD, "101", 0), b"poison")
+    if found:
+        made.reread("quarantine", {(SHARD, "101", 0)})
+    else:
+        with pytest.raises(Violation, match="was stored and is gone"):
+            made.reread("quarantine", set())
+    made.reread("late", set())
 
 
 def test_a_lost_record_is_noticed_at_the_end() -> None:
@@ -339,10 +344,10 @@ def test_names_are_the_products_names() -> None:
     assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part.digest
 
 
-def late_copy(made: Checker, n: int, number: str) -> tuple[str, bytes]:
+def late_copy(made: Checker, n: int, number: str) -> tuple[tuple[str, str, int], bytes]:
     """A copy of an event, on the stream again when it is too old to be judged by its row."""
     made.stored(SHARD, number, body(n), "a", (NOW_S + 15 * DAY_S) * 1000)
-    return f"late/{SHARD}/{number}-0.json", msgspec.json.encode({"data": body(n)})
+    return (SHARD, number, 0), body(n)
 
 
 @pytest.mark.parametrize(

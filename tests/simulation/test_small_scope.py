@@ -13,6 +13,7 @@ import pytest
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.records import StreamRecord
+from tapstack.dead_letters import decode
 from tapstack_emulator import Crash
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.facts import Name, native_name, opaque_name
@@ -120,7 +121,8 @@ class Puppet:
 
     def put(self, key: str, body: bytes) -> None:
         self._point()
-        self._scope.checker.kept(key.partition("/")[0], key, body)
+        for letter in decode(body):
+            self._scope.checker.kept(key.partition("/")[0], letter.coordinates, letter.data)
         self._point()
 
     def _run(self) -> None:

@@ -16,8 +16,9 @@ from tapstack.consumer.transaction import BYTES_MAX, Transaction, derived_keys
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.core.identity import DAY_S
 from tapstack.core.memory import DUP, NEW, TOO_LARGE, Bounds, Verdict
+from tapstack.dead_letters import LATE, QUARANTINE
 from tapstack.errors import Throttled, Unavailable
-from tapstack.ports import Clock, ObjectStore, RowWrite, StateTable
+from tapstack.ports import Clock, ObjectWriter, RowWrite, StateTable
 
 # Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
 # transaction. Under throttling, rows for two deliveries are read, then for twice as many (slow start).
@@ -52,8 +53,8 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     """The table, the buckets and time."""
 
     table: StateTable
-    quarantine: ObjectStore
-    late: ObjectStore
+    quarantine: ObjectWriter
+    late: ObjectWriter
     clock: Clock
     jitter: Callable[[], float]
 
@@ -67,8 +68,8 @@ class Report(msgspec.Struct, kw_only=True):
         Sequence number of the first record that is not done; None if all are.
     reason
         Why it stopped there.
-    quarantine_keys
-        Names of the objects that hold what was quarantined.
+    dead_letter_keys
+        The objects that hold what is late or was quarantined.
     """
 
     records: int
@@ -82,7 +83,7 @@ class Report(msgspec.Struct, kw_only=True):
     conflicts: int = 0
     rows_written: int = 0
     write_units: int = 0
-    quarantine_keys: list[str] = []
+    dead_letter_keys: list[str] = []
 
 
 def consume(
@@ -119,30 +120,37 @@ def consume(
     report = Report(records=len(records))
     deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
     budget = RetryBudget(dependencies.clock, dependencies.jitter, remaining_ms)
-    open_parts = [0] * len(records)
-    dead_letters = DeadLetters(records, dependencies.quarantine, dependencies.late, budget, open_parts)
-    for position in [each.position for each in deliveries] + [bad.position for bad in poison]:
-        open_parts[position] += 1
+    buckets = {QUARANTINE: dependencies.quarantine, LATE: dependencies.late}
+    dead_letters = DeadLetters(records, buckets, budget)
     for bad in poison:
-        dead_letters.add_poison(bad)
+        dead_letters.add(bad.position, bad.reason, detail=bad.detail)
+    open_parts = [0] * len(records)
+    for delivery in deliveries:
+        open_parts[delivery.position] += 1
     invocation = _Invocation(dependencies.table, limits, budget, report, open_parts, dead_letters)
     try:
-        dead_letters.store_head()
         invocation.apply(pack(deliveries))
-        dead_letters.store_all()
     except Unavailable as error:
-        error.__traceback__ = None  # frames that hold the batch, and the error: a cycle
-        report.reason = f"{type(error).__name__}: {error}"
-        first = next(position for position, count in enumerate(open_parts) if count)
-        report.resume_from = records[first].sequence_number
-    report.quarantine_keys = dead_letters.quarantine_keys
-    report.quarantined = len(dead_letters.quarantine_keys)
-    report.late = dead_letters.late_count
+        report.reason = _say(error)
+    decided = next((position for position, count in enumerate(open_parts) if count), len(records))
+    try:
+        dead_letters.store(decided)
+    except Unavailable as error:
+        report.reason = report.reason or _say(error)
+    first = min([decided, *dead_letters.positions()])
+    report.resume_from = records[first].sequence_number if first < len(records) else None
+    report.quarantined, report.late = dead_letters.stored[QUARANTINE], dead_letters.stored[LATE]
+    report.dead_letter_keys = dead_letters.keys
     return report
 
 
+def _say(error: Unavailable) -> str:
+    error.__traceback__ = None  # frames that hold the batch, and the error: a cycle
+    return f"{type(error).__name__}: {error}"
+
+
 class _Invocation:
-    """One invocation's counting: which parts of which records are still open."""
+    """One invocation's counting: how many parts of each record are not decided yet."""
 
     def __init__(
         self,
@@ -187,7 +195,6 @@ class _Invocation:
             verdicts = self._commit_next(deliveries[start:read])
             start += len(verdicts)
             self._settle(verdicts)
-            self._dead_letters.store_head()
 
     def _read_ahead(self, deliveries: Sequence[Delivery], read: int) -> int:
         """Read what the next transactions need, if there is time; return how far users' rows are known."""
@@ -248,12 +255,14 @@ class _Invocation:
         return Throttled("rows changed under every attempt to commit")
 
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
-        """Note that deliveries are done, counted now or before; the others become dead letters."""
+        """Note that deliveries are decided: counted now, or before, or dead letters."""
         for delivery, verdict in verdicts:
-            if verdict is NEW or verdict is DUP:
-                self._open_parts[delivery.position] -= 1
-            else:
-                self._dead_letters.add(delivery, verdict)
+            self._open_parts[delivery.position] -= 1
+            if verdict is not NEW and verdict is not DUP:
+                event_id = delivery.event.event_id
+                self._dead_letters.add(
+                    delivery.position, verdict.value, part=delivery.part, event_id=event_id
+                )
         self._report.duplicates += sum([verdict is DUP for _, verdict in verdicts])
         self._report.applied += sum([verdict is NEW for _, verdict in verdicts])
 

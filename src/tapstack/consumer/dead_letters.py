@@ -1,116 +1,93 @@
-"""What is not counted, until it is stored where a person can look at it and send it again."""
+"""The dead letters of a batch, until they are stored: in one object for each prefix."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import MutableSequence, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
-from tapstack.consumer.records import Delivery, Poison, StreamRecord
+from tapstack.consumer.records import StreamRecord
 from tapstack.consumer.retry_budget import RetryBudget
-from tapstack.core.memory import Verdict
+from tapstack.dead_letters import REASONS, DeadLetter, encode, object_key
 from tapstack.errors import Unavailable
-from tapstack.ports import ObjectStore
+from tapstack.ports import ObjectWriter
 
 
 class DeadLetters:
-    """The poison and the late events of a batch, by record.
+    """What is not counted of a batch.
 
     Parameters
     ----------
     records
         The batch.
-    quarantine, late
-        Where they are stored.
+    buckets
+        Where dead letters are stored, by prefix.
     budget
-        How often that is tried.
-    open_parts
-        How many parts of each record are neither counted nor stored; what is stored is taken off.
+        How often that is tried. Once a letter waits, some time is reserved for storing it.
+
+    Attributes
+    ----------
+    stored : Counter[str]
+        How many letters were stored, by prefix.
+    keys : list[str]
+        The objects that hold them.
     """
 
     def __init__(
-        self,
-        records: Sequence[StreamRecord],
-        quarantine: ObjectStore,
-        late: ObjectStore,
-        budget: RetryBudget,
-        open_parts: MutableSequence[int],
+        self, records: Sequence[StreamRecord], buckets: Mapping[str, ObjectWriter], budget: RetryBudget
     ) -> None:
-        self.quarantine_keys: list[str] = []
-        self.late_count = 0
+        self.stored: Counter[str] = Counter()
+        self.keys: list[str] = []
         self._records = records
-        self._quarantine, self._late = quarantine, late
+        self._buckets = buckets
         self._budget = budget
-        self._open_parts = open_parts
-        self._waiting: defaultdict[int, list[Poison | tuple[Delivery, Verdict]]] = defaultdict(list)
-        self._head = 0
-        self._is_failing = False
+        self._waiting: defaultdict[str, list[tuple[int, DeadLetter]]] = defaultdict(list)
 
-    def add(self, delivery: Delivery, reason: Verdict) -> None:
-        """Keep a part of an event that cannot be deduplicated, and why."""
-        self._waiting[delivery.position].append((delivery, reason))
+    def add(
+        self, position: int, reason: str, *, detail: str = "", part: int = 0, event_id: str | None = None
+    ) -> None:
+        """Keep a record, or a part of it, to be stored with the reason; see `tapstack.dead_letters`."""
+        record = self._records[position]
+        letter = DeadLetter(
+            reason=reason,
+            detail=detail,
+            stage="consumer",
+            shard_id=record.shard_id,
+            sequence_number=record.sequence_number,
+            part=part,
+            event_id=event_id,
+            arrived_at_s=record.arrived_at_s,
+            data=record.data,
+        )
+        self._waiting[REASONS[reason].prefix].append((position, letter))
+        self._budget.reserve()
 
-    def add_poison(self, poison: Poison) -> None:
-        """Keep a record that is no event."""
-        self._waiting[poison.position].append(poison)
+    def positions(self) -> Iterator[int]:
+        """Yield the positions of the letters that are not stored."""
+        return (position for waiting in self._waiting.values() for position, _ in waiting)
 
-    def store_head(self) -> None:
-        """Store what stands first of all that is open, or the record to resume from would wait for the rest.
+    def store(self, end: int) -> None:
+        """Store the letters of the records before a position, those first that come first.
 
-        A bucket that fails holds up no counting: it is left alone until all is counted.
-        """
-        while not self._is_failing:
-            while self._head < len(self._records) and not self._open_parts[self._head]:
-                self._head += 1
-            if self._head not in self._waiting:
-                return
-            try:
-                self._store(self._head)
-            except Unavailable:
-                self._is_failing = True
-
-    def store_all(self) -> None:
-        """Store everything, in the order of the stream: however slow it is, each invocation gets further.
+        Everything before `end` is decided, so the same records make the same object when they are delivered
+        again. Letters after it are left: their records will be delivered again anyway.
 
         Raises
         ------
         Unavailable
             If a bucket goes on failing, or time is nearly over.
         """
-        for position in sorted(self._waiting):
-            self._store(position)
+        self._budget.release()
+        due: list[tuple[int, str, list[DeadLetter]]] = []
+        for prefix, waiting in self._waiting.items():
+            waiting.sort(key=lambda each: (each[0], each[1].part))
+            if letters := [letter for position, letter in waiting if position < end]:
+                due.append((waiting[0][0], prefix, letters))
+        for _, prefix, letters in sorted(due, key=lambda each: each[0]):
+            self._put(self._buckets[prefix], object_key(prefix, letters), encode(letters))
+            del self._waiting[prefix][: len(letters)]
+            self.stored[prefix] += len(letters)
 
-    def _store(self, position: int) -> None:
-        waiting = self._waiting[position]
-        while waiting:
-            if isinstance(what := waiting[0], Poison):
-                key = f"quarantine/{self._name(position, 0)}"
-                self._put(self._quarantine, key, position, what.reason)
-                self.quarantine_keys.append(key)
-            else:
-                delivery, reason = what
-                self._put(self._late, f"late/{self._name(position, delivery.part)}", position, reason.value)
-                self.late_count += 1
-            waiting.pop(0)
-            self._open_parts[position] -= 1
-        del self._waiting[position]
-
-    def _name(self, position: int, part: int) -> str:
-        record = self._records[position]
-        return f"{record.shard_id}/{record.sequence_number}-{part}.json"
-
-    def _put(self, bucket: ObjectStore, key: str, position: int, reason: str) -> None:
-        record = self._records[position]
-        body = msgspec.json.encode(
-            {
-                "reason": reason,
-                "shard_id": record.shard_id,
-                "sequence_number": record.sequence_number,
-                "arrived_at_s": record.arrived_at_s,
-                "data": record.data,
-            }
-        )
+    def _put(self, bucket: ObjectWriter, key: str, body: bytes) -> None:
         attempt = 0
         while True:
             self._budget.check()
@@ -120,4 +97,5 @@ class DeadLetters:
                 self._budget.pause(attempt, error)
                 attempt += 1
             else:
+                self.keys.append(key)
                 return

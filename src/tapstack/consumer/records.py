@@ -65,10 +65,11 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, kw_only=True):
 
 
 class Poison(NamedTuple):
-    """A record that is no event and never will be."""
+    """A record that is not an event and never will be."""
 
     position: int
-    reason: str  # and not the error, which would hold its frames, and they the batch, and each other
+    reason: str  # a code of `tapstack.dead_letters`
+    detail: str  # and not the error, which would hold its frames, and they the batch, and each other
 
 
 def parse(
@@ -92,7 +93,7 @@ def parse(
         try:
             event = decode_event(record.data)
         except InvalidEvent as error:
-            poison.append(Poison(position, str(error)))
+            poison.append(Poison(position, error.code, str(error)))
             continue
         if record.arrived_at_s != arrived_at_s:  # as few times as there are seconds in a batch
             arrived_at_s = record.arrived_at_s

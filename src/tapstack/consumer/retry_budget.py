@@ -13,6 +13,10 @@ MARGIN_MS = (
     8_000  # left to answer Lambda in: a call that never connects or answers (3 s each), and two spare seconds
 )
 
+RESERVE_MS = (
+    6_000  # beside the margin, once dead letters wait: the last call before they are stored may take that
+)
+
 CALM_MS = 3_000  # an invocation that takes longer is throttled; a batch of 1,000 takes 0.2 s
 
 
@@ -35,6 +39,15 @@ class RetryBudget:
         self._remaining_ms = remaining_ms
         self._began_ms = clock.now_ms()
         self._is_calm = True
+        self._margin_ms = MARGIN_MS
+
+    def reserve(self) -> None:
+        """Stop earlier from now on: there is something to store before the invocation ends."""
+        self._margin_ms = MARGIN_MS + RESERVE_MS
+
+    def release(self) -> None:
+        """Use what is reserved."""
+        self._margin_ms = MARGIN_MS
 
     def is_calm(self) -> bool:
         """Return whether there is time for what is not needed yet; once there is none, there is none."""
@@ -49,7 +62,7 @@ class RetryBudget:
         Unavailable
             If the invocation is about to be cut off.
         """
-        if self._remaining_ms() < MARGIN_MS:
+        if self._remaining_ms() < self._margin_ms:
             raise Unavailable("the invocation's time is nearly over")
 
     def pause(self, attempt: int, reason: Unavailable, failures: int | None = None) -> None:
@@ -72,6 +85,6 @@ class RetryBudget:
         if (attempt if failures is None else failures) + 1 >= ATTEMPTS_MAX:
             raise reason
         wait_ms = backoff_ms(attempt, self._jitter())
-        if self._remaining_ms() - wait_ms < MARGIN_MS:
+        if self._remaining_ms() - wait_ms < self._margin_ms:
             raise reason
         self._clock.sleep_ms(wait_ms)

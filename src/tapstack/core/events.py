@@ -257,7 +257,7 @@ def encode_event(event: StreamEvent) -> bytes:
 
 def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
     if len(data) > bytes_max:
-        raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}")
+        raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}", "too_many_bytes")
 
 
 def _ids(event: ClientEvent) -> list[str]:
@@ -290,7 +290,8 @@ def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
 
 def _no_json(error: Exception, data: bytes) -> InvalidEvent:
     what, byte = malformed(error, data)
-    return InvalidEvent("", f"expected JSON: {what}" + ("" if byte is None else f", at byte {byte}"))
+    where = "" if byte is None else f", at byte {byte}"
+    return InvalidEvent("", f"expected JSON: {what}{where}", "not_json")
 
 
 def _explain(message: str) -> InvalidEvent:

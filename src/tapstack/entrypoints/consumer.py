@@ -19,8 +19,6 @@ from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_set
 from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS
 
-QUARANTINED_LOGGED_MAX = 20  # of one batch; the object has the reason, which may quote a sender's field
-
 
 def build_world(settings: ConsumerSettings, aws: AwsSettings) -> Dependencies:
     """Put the consumer's world together on AWS."""
@@ -75,10 +73,7 @@ def _log_undecodable(error: UndecodableRow, event: dict[str, Any], context: Cont
 def _log(handled: Handled, context: Context, began_ms: int) -> None:
     """Write the batch's line. Each batch has one: alarms need its counts, and it names what to look for."""
     now_ms, records, report = _world.clock.now_ms(), handled.records, handled.report
-    for key in report.quarantine_keys[:QUARANTINED_LOGGED_MAX]:
-        write_line("WARNING", {"quarantined": key}, now_ms=now_ms)
     fields = msgspec.structs.asdict(report)
-    del fields["quarantine_keys"]
     for name in ("applied", "late", "quarantined"):
         fields[f"events_{name}"] = fields.pop(name)
     fields["events_duplicate"] = fields.pop("duplicates")
@@ -86,5 +81,5 @@ def _log(handled: Handled, context: Context, began_ms: int) -> None:
     fields["request_id"] = context.aws_request_id
     fields["shard_id"] = records[0].shard_id if records else None
     fields["duration_ms"] = now_ms - began_ms
-    level = "INFO" if report.resume_from is None else "WARNING"
+    level = "WARNING" if report.resume_from is not None or report.quarantined else "INFO"
     write_line(level, fields, metrics=METRICS["consumer"], now_ms=now_ms)

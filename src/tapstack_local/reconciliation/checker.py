@@ -1,9 +1,9 @@
 """The checker: every accepted event is counted exactly once, whichever way the tables are looked at.
 
-It compares what ought to be there (`accepted_events`) with what was read back (`tables`), and
-shares no code with the pipeline. Events in the late store need not be counted, if the checker sees why they
-are late (`dead_letters`): whether one had been counted before is found out from its user's
-counters. Events that were sent and never answered for may count or not.
+It compares what ought to be there (`accepted_events`) with what was read back (`tables`), and shares no code
+with the pipeline but the format of dead letters. Late events need not be counted, if the checker sees why
+they are late (`dead_letters`): whether one had been counted before is found out from its user's counters.
+Events that were sent and never answered for may count or not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tapstack.dead_letters import DeadLetter
 from tapstack_local.reconciliation.accepted_events import (
     CODES,
     WINDOW_LENGTHS_S,
@@ -34,7 +35,7 @@ from tapstack_local.reconciliation.dead_letters import check_dead_letters, check
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.limits import check_limits
-from tapstack_local.reconciliation.tables import ItemRow, StoredEvent, Tables
+from tapstack_local.reconciliation.tables import ItemRow, Tables
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
@@ -58,9 +59,9 @@ class Reconciliation:
     duplicates
         Accepted events that are copies of accepted ones.
     late
-        Distinct events in the late store.
+        Distinct events that are dead letters.
     quarantined
-        Objects in quarantine.
+        Records in quarantine.
     gaps
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
@@ -191,8 +192,8 @@ def _fits(actual: Counters, whole: Counters, less: Counters) -> bool:
     return all(low <= actual.get(key, 0) <= high for key, (low, high) in limits.items())
 
 
-def _stored_effects(objects: Iterable[StoredEvent]) -> Iterator[Effect]:
-    return (effect for effect in map(stored_effect, objects) if effect is not None)
+def _stored_effects(letters: Iterable[DeadLetter]) -> Iterator[Effect]:
+    return (effect for effect in map(stored_effect, letters) if effect is not None)
 
 
 def _check_users(expected: _Expected, tables: Tables) -> Finding:

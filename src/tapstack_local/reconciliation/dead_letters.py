@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from tapstack.dead_letters import DeadLetter
 from tapstack_local.reconciliation.accepted_events import (
     AcceptedEvents,
     Effect,
@@ -18,13 +19,13 @@ from tapstack_local.reconciliation.accepted_events import (
     number_digest,
 )
 from tapstack_local.reconciliation.finding import Finding
-from tapstack_local.reconciliation.tables import StoredEvent, Tables, UserRow
+from tapstack_local.reconciliation.tables import Tables, UserRow
 
 PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
 _NO_ROW = UserRow({}, {}, -1, -1, [], {}, 0)
 
 
-def stored_effect(stored: StoredEvent) -> Effect | None:
+def stored_effect(stored: DeadLetter) -> Effect | None:
     """Read a stored event; anything that is not an event of ours has no effect."""
     try:
         event = msgspec.json.decode(stored.data)
@@ -76,14 +77,14 @@ def check_dead_letters(
         if is_counted and effect.identity not in counted:
             counted.add(effect.identity)
             finding.over += 1
-            finding.give_example(f"{stored.key}: counted as well")
+            finding.give_example(f"{stored.coordinates}: counted as well")
         if is_late and _may_be_late(effect, stored, row, age_max_s):
             late[effect.identity] = effect
         elif effect.identity not in unexcused:
             unexcused.add(effect.identity)
             if not is_known(effect, row) and not _is_forgotten(effect, row):
                 finding.short += 1
-                finding.give_example(f"{stored.key}: {stored.reason}")
+                finding.give_example(f"{stored.coordinates}: {stored.reason}")
     return finding, [effect for identity, effect in late.items() if identity not in unexcused]
 
 
@@ -96,7 +97,7 @@ def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
     return finding
 
 
-def _may_be_late(effect: Effect, stored: StoredEvent, row: UserRow, age_max_s: int) -> bool:
+def _may_be_late(effect: Effect, stored: DeadLetter, row: UserRow, age_max_s: int) -> bool:
     """Return whether an event is too old or too long, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)
     said = event.get("received_at")

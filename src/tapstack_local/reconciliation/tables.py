@@ -1,11 +1,10 @@
 """Reading back what the pipeline wrote: the whole table and the buckets, by plain HTTP.
 
-Generic MessagePack and JSON, laid out as docs/reference/table.md says; nothing of the code that wrote it.
+Rows are generic MessagePack, laid out as docs/reference/table.md says: nothing of the code that wrote them.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from xml.sax.saxutils import unescape
 import aiohttp
 import msgspec
 
+from tapstack.dead_letters import DeadLetter, decode, distinct
 from tapstack.errors import Unavailable
 
 # The emulator tells the service by the scope of the credential, and checks no signature.
@@ -60,16 +60,6 @@ class ItemRow:
 
 
 @dataclass(slots=True)
-class StoredEvent:
-    """An object of the quarantine or of the late store."""
-
-    key: str
-    reason: str
-    data: bytes
-    arrived_at_s: int = 0
-
-
-@dataclass(slots=True)
 class Tables:
     """Everything that was read back.
 
@@ -83,6 +73,8 @@ class Tables:
         Digests on pages of ids, by the partition key of their user.
     boards
         By window name, number and lane.
+    late, quarantined
+        The dead letters, each once.
     strange
         Keys of rows that are none of these.
     """
@@ -91,8 +83,8 @@ class Tables:
     paged: dict[str, set[int]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
-    late: list[StoredEvent] = field(default_factory=list)
-    quarantined: list[StoredEvent] = field(default_factory=list)
+    late: list[DeadLetter] = field(default_factory=list)
+    quarantined: list[DeadLetter] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
 
     def add(self, pk: str, sk: str, state: bytes) -> None:
@@ -198,8 +190,8 @@ class Reader:
             start = page.LastEvaluatedKey
             if start is None:
                 break
-        tables.late = await self._objects(late_bucket)
-        tables.quarantined = await self._objects(quarantine_bucket)
+        tables.late = await self._dead_letters(late_bucket)
+        tables.quarantined = await self._dead_letters(quarantine_bucket)
         return tables
 
     async def _scan(self, table: str, start: dict[str, Any] | None) -> _Page:
@@ -219,8 +211,9 @@ class Reader:
         ) as answer:
             return _page_decoder.decode(await _body(answer))
 
-    async def _objects(self, bucket: str) -> list[StoredEvent]:
-        return [_stored(key, await self._get(f"/{bucket}/{quote(key)}")) for key in await self._keys(bucket)]
+    async def _dead_letters(self, bucket: str) -> list[DeadLetter]:
+        bodies = [await self._get(f"/{bucket}/{quote(key)}") for key in await self._keys(bucket)]
+        return list(distinct(letter for body in bodies for letter in decode(body)))
 
     async def _keys(self, bucket: str) -> Iterable[str]:
         keys: list[str] = []
@@ -244,9 +237,3 @@ async def _body(answer: aiohttp.ClientResponse) -> bytes:
     if answer.status != 200:
         raise Unavailable(f"{answer.method} {answer.url} answered {answer.status}: {body[:200]!r}")
     return body
-
-
-def _stored(key: str, body: bytes) -> StoredEvent:
-    fields = msgspec.json.decode(body)
-    data = base64.b64decode(fields["data"])
-    return StoredEvent(key, str(fields.get("reason")), data, int(fields["arrived_at_s"]))

@@ -8,7 +8,6 @@ replays and redrives everything at the end.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import msgspec
@@ -267,38 +266,60 @@ class Checker:
 
     # What is kept beside the table.
 
-    def kept(self, kind: str, key: str, body: bytes, began_at: int | None = None) -> None:
-        """Check an object in the quarantine or among the late events (invariants 1 and 8).
+    def kept(
+        self, kind: str, coordinates: tuple[str, str, int], data: bytes, began_at: int | None = None
+    ) -> None:
+        """Check a dead letter at the moment it is stored (invariants 1 and 8).
 
         Parameters
         ----------
         kind
             ``quarantine`` or ``late``.
-        key, body
-            The object.
+        coordinates
+            The shard, the sequence number, and which part of the event.
+        data
+            The record's payload, as the letter holds it.
         began_at
             How many commits there were when the invocation that stores it began; None if its reads may
             show rows as they were before.
         """
-        _, shard_id, name = key.split("/")
-        number, _, index = name.removesuffix(".json").partition("-")
+        shard_id, number, index = coordinates
+        name = f"{kind} {shard_id}/{number}-{index}"
         record = self.records.get((shard_id, number))
         if record is None:
-            raise Violation(1, f"{key} names no record of the stream")
-        if base64.b64decode(_decode(body)["data"]) != record.data:
-            raise Violation(1, f"{key} does not hold its record")
+            raise Violation(1, f"{name} is the place of no record of the stream")
+        if data != record.data:
+            raise Violation(1, f"{name} does not hold its record")
         if kind == "quarantine":
             if record.fact is not None:
-                raise Violation(1, f"{key} is an event and was quarantined")
+                raise Violation(1, f"{name} is an event and was quarantined")
             record.quarantined = True
             return
         if record.fact is None:
-            raise Violation(1, f"{key} is no event and was taken for a late one")
+            raise Violation(1, f"{name} is not an event and was taken for a late one")
         if not self._may_be_late(record, record.fact):
-            raise Violation(8, f"{key} is neither too old nor forgotten, yet was taken for late")
-        if index == "0" and began_at is not None and self._was_known(record, record.fact, began_at):
-            raise Violation(8, f"{key} was counted and not forgotten, yet was taken for late")
-        record.late.add(int(index))
+            raise Violation(8, f"{name} is neither too old nor forgotten, yet was taken for late")
+        if index == 0 and began_at is not None and self._was_known(record, record.fact, began_at):
+            raise Violation(8, f"{name} was counted and not forgotten, yet was taken for late")
+        record.late.add(index)
+
+    def reread(self, kind: str, found: set[tuple[str, str, int]]) -> None:
+        """Check in the end that each dead letter is still stored, or its event was counted (invariant 1).
+
+        Parameters
+        ----------
+        kind
+            ``quarantine`` or ``late``.
+        found
+            The coordinates of what the bucket holds.
+        """
+        for (shard_id, number), record in self.records.items():
+            parts = record.late if kind == "late" else {0} if record.quarantined else set()
+            for index in parts:
+                name = None if record.fact is None else record.fact.parts[index].name
+                is_counted = record.fact is not None and (record.fact.pk, name) in self.applied
+                if (shard_id, number, index) not in found and not is_counted:
+                    raise Violation(1, f"{kind} {shard_id}/{number}-{index} was stored and is gone")
 
     def _may_be_late(self, record: Stored, fact: Fact) -> bool:
         if record.age_s > self.promises.age_max_s:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tapstack.dead_letters import LATE, QUARANTINE, read_all
 from tapstack_simulation.kernel import Actor
 from tapstack_simulation.observed_aws import ObservedAws
 from tapstack_simulation.operators.mappings import Mappings
@@ -44,12 +45,8 @@ class Redrive:
     def _dead_letters(self) -> list[tuple[str, bytes]]:
         """List what a redrive would put on the stream."""
         aws = self._aws
-        keys = [("quarantine", key) for key in aws.quarantine.keys()]  # noqa: SIM118 - a method
-        keys += [("late", key) for key in aws.late.keys()]  # noqa: SIM118 - a method
-        found: list[tuple[str, str]] = []
-        for _, key in keys:
-            _, shard_id, name = key.split("/")
-            found.append((shard_id, name.partition("-")[0]))
+        stored = [*read_all(aws.quarantine, QUARANTINE), *read_all(aws.late, LATE)]
+        found = [(letter.shard_id, letter.sequence_number) for letter in stored]
         for body in aws.failures.values():
             failure = _decode(body)
             if "payload" in failure:

@@ -25,6 +25,8 @@ from .progress import PROGRESS
 from .reading import READERS
 
 _TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
+_RESUME = "    report.resume_from = records[first].sequence_number if first < len(records) else None\n"
+_PUT = "            self._put(self._buckets[prefix], object_key(prefix, letters), encode(letters))\n"
 _UNCONDITIONAL = Edit(
     TABLE,
     '        return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")',
@@ -338,8 +340,8 @@ ACKNOWLEDGEMENT = (
         "empty_success",
         "what is not done is reported",
         CONSUME,
-        "        report.resume_from = records[first].sequence_number\n",
-        "        report.reason = records[first].sequence_number\n",
+        _RESUME,
+        "    report.resume_from = None\n",
     ),
     one(
         "only_the_first_chunk",
@@ -375,21 +377,23 @@ ACKNOWLEDGEMENT = (
         "resumes_too_late",
         "work resumes at the first record that is not done",
         CONSUME,
-        "next(position for position, count in enumerate(open_parts) if count)",
-        "max(position for position, count in enumerate(open_parts) if count)",
+        "next((position for position, count in enumerate(open_parts) if count), len(records))",
+        "max((position for position, count in enumerate(open_parts) if count), default=len(records))",
     ),
     one(
         "resumes_after_a_string",
         "sequence numbers are names, never compared as text or numbers",
         CONSUME,
-        "        report.resume_from = records[first].sequence_number\n",
+        _RESUME,
+        "    if first < len(records):\n"
         "        report.resume_from = max((r.sequence_number for r in records), key=lambda n: n[::-1])\n",
     ),
     one(
         "resumes_at_a_rounded_number",
         "sequence numbers have more digits than a float or a DynamoDB number",
         CONSUME,
-        "        report.resume_from = records[first].sequence_number\n",
+        _RESUME,
+        "    if first < len(records):\n"
         "        low = float(records[first].sequence_number)\n"
         "        report.resume_from = [r for r in records if float(r.sequence_number) <= low][-1].sequence_number\n",
     ),
@@ -397,8 +401,8 @@ ACKNOWLEDGEMENT = (
         "quarantine_skipped",
         "poison is kept before it is acknowledged",
         DEAD_LETTERS,
-        "                self._put(self._quarantine, key, position, what.reason)\n",
-        "",
+        _PUT,
+        "            if prefix == 'late':\n    " + _PUT,
     ),
     one(
         "quarantine_not_confirmed",
@@ -411,22 +415,43 @@ ACKNOWLEDGEMENT = (
         "late_dropped",
         "late events are kept",
         DEAD_LETTERS,
-        '                self._put(self._late, f"late/{self._name(position, delivery.part)}", position, reason.value)\n',
-        "",
+        _PUT,
+        "            if prefix == 'quarantine':\n    " + _PUT,
+    ),
+    one(
+        "acknowledged_before_stored",
+        "a record is done only when its letter is stored",
+        CONSUME,
+        "    first = min([decided, *dead_letters.positions()])\n",
+        "    first = decided\n",
+    ),
+    one(
+        "letters_left_behind",
+        "every letter of what is acknowledged is stored",
+        DEAD_LETTERS,
+        "object_key(prefix, letters), encode(letters))",
+        "object_key(prefix, letters), encode(letters[:2]))",
+    ),
+    one(
+        "one_object_a_day",
+        "each batch has an object of its own",
+        "tapstack.dead_letters",
+        "{first.shard_id}/{first.sequence_number}-{last.sequence_number}",
+        "{first.shard_id}",
     ),
     one(
         "poison_fails_the_batch",
         "each record is parsed by itself",
         RECORDS,
-        "            poison.append(Poison(position, str(error)))\n            continue\n",
+        "            poison.append(Poison(position, error.code, str(error)))\n            continue\n",
         "            raise\n",
     ),
     one(
         "poison_hides_its_neighbours",
         "one bad record harms no other",
         RECORDS,
-        "            poison.append(Poison(position, str(error)))\n            continue\n",
-        "            poison.append(Poison(position, str(error)))\n            break\n",
+        "            poison.append(Poison(position, error.code, str(error)))\n            continue\n",
+        "            poison.append(Poison(position, error.code, str(error)))\n            break\n",
     ),
 )
 

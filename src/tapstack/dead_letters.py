@@ -1,0 +1,172 @@
+"""Dead letters: what was accepted and is not counted, stored with the reason; written and read here.
+
+Each invocation stores those of its batch in at most one object for each prefix, a letter a line. The same
+records may be delivered again in other batches, so a letter may stand in several objects: readers take each
+once, by its coordinates. The format is in docs/reference/dead-letters.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from tapstack.ports import ObjectStore
+
+LATE, QUARANTINE = "late", "quarantine"  # the prefixes of the keys
+
+
+class Reason(NamedTuple):
+    """What a reason code says.
+
+    Parameters
+    ----------
+    prefix
+        Where letters with this code are stored.
+    meaning
+        For people.
+    """
+
+    prefix: str
+    meaning: str
+
+
+REASONS: Mapping[str, Reason] = {
+    "too_old": Reason(LATE, "the event is older than `event_age_max_days`: it may have been counted before"),
+    "memory_full": Reason(LATE, "its user sent more events than are remembered: it may have been counted"),
+    "too_large": Reason(LATE, "no transaction of DynamoDB can hold the rows that the event changes"),
+    "not_json": Reason(QUARANTINE, "the record is not JSON"),
+    "invalid_event": Reason(QUARANTINE, "the record is JSON and breaks the schema of events"),
+    "too_many_bytes": Reason(QUARANTINE, "the record has more bytes than an event may have"),
+}
+
+
+class Coordinates(NamedTuple):
+    """What tells a dead letter from every other one of its stream."""
+
+    shard_id: str
+    sequence_number: str
+    part: int
+
+    def __str__(self) -> str:
+        """Return them in one word, for messages."""
+        return f"{self.shard_id}/{self.sequence_number}-{self.part}"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, or a part of one, that is not counted.
+
+    Parameters
+    ----------
+    reason
+        A code of `REASONS`.
+    detail
+        What is wrong with the record, naming the field; empty if the code says everything.
+    stage
+        What gave it up: ``consumer``.
+    shard_id, sequence_number
+        Its place on the stream.
+    part
+        Which part of a long event, from 0; 0 if the event is whole.
+    event_id
+        The event's id, if it has one.
+    arrived_at_s
+        When the stream stored the record, Unix seconds.
+    data
+        The record's payload: what was not counted, whole.
+    """
+
+    reason: str
+    detail: str = ""
+    stage: str
+    shard_id: str
+    sequence_number: str
+    part: int = 0
+    event_id: str | None = None
+    arrived_at_s: int
+    data: bytes
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Return what tells it from every other one."""
+        return Coordinates(self.shard_id, self.sequence_number, self.part)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(DeadLetter)
+
+
+def object_key(prefix: str, letters: Sequence[DeadLetter]) -> str:
+    """Return the key of the object for dead letters of one shard, in the order of the stream.
+
+    It names the day on which the first one arrived, by UTC, the shard, and the first and the last record. An
+    object holds every dead letter from its first to its last record, so one that is put again under the same
+    key loses nothing: what it holds no more has been counted since.
+    """
+    first, last = letters[0], letters[-1]
+    day = datetime.fromtimestamp(first.arrived_at_s, UTC).date()
+    return f"{prefix}/{day}/{first.shard_id}/{first.sequence_number}-{last.sequence_number}.ndjson"
+
+
+def encode(letters: Sequence[DeadLetter]) -> bytes:
+    """Write an object: a line of JSON for each letter."""
+    return _encoder.encode_lines(letters)
+
+
+def decode(body: bytes) -> list[DeadLetter]:
+    """Read an object.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        If a line is not a dead letter.
+    """
+    return _decoder.decode_lines(body)
+
+
+def distinct(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """Yield each letter once, by its coordinates."""
+    seen: set[Coordinates] = set()
+    for letter in letters:
+        if letter.coordinates not in seen:
+            seen.add(letter.coordinates)
+            yield letter
+
+
+def read_all(store: ObjectStore, prefix: str) -> Iterator[DeadLetter]:
+    """Yield each dead letter of a bucket once, in the order of the keys.
+
+    Parameters
+    ----------
+    store
+        The bucket.
+    prefix
+        What the keys begin with, such as ``late/2026-11-29/``.
+
+    Raises
+    ------
+    Unavailable
+        If the bucket does not answer.
+    ValueError
+        If an object does not hold dead letters; names its key.
+    """
+    return distinct(letter for key in _keys(store, prefix) for letter in _letters(store, key))
+
+
+def _keys(store: ObjectStore, prefix: str) -> Iterator[str]:
+    page = store.list(prefix)
+    while True:
+        yield from page.keys
+        if page.is_last:
+            return
+        page = store.list(prefix, after=page.keys[-1])
+
+
+def _letters(store: ObjectStore, key: str) -> list[DeadLetter]:
+    body = store.get(key)
+    try:
+        return [] if body is None else decode(body)  # None: it expired, or was deleted, meanwhile
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{key}: expected dead letters, one a line: {error}") from None

@@ -7,6 +7,7 @@ page says, by counting twice or by losing. One that breaks without faults counts
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -32,6 +33,7 @@ def simulate_one(name: str, seeds: int, calm_seeds: int = CALM_SEEDS) -> dict[st
         from tapstack_simulation.shrink import shrink
     except Stale as error:
         return {"name": name, "killed_by": None, "error": str(error)}
+    gc.freeze()  # as in the workers of a campaign
     result: dict[str, object] = {"name": name, "killed_by": None}
     if mutant.invariants:
         for seed in range(calm_seeds):

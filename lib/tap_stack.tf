@@ -544,6 +544,17 @@ variable "event_bytes_max" {
   }
 }
 
+variable "allowed_origins" {
+  description = "Origins of the web pages that may send events, such as https://shop.example. Their browsers must reach the load balancer, which is internal."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])
+    error_message = "Every origin in allowed_origins must look like https://shop.example: small letters, no path, no slash at the end."
+  }
+}
+
 variable "request_bytes_max" {
   description = "Largest request body that the collector takes."
   type        = number
@@ -696,14 +707,19 @@ variable "api_services" {
     priority          = number
     target_type       = optional(string, "lambda")
     paths             = list(string)
-    methods           = list(string)
+    methods           = optional(list(string), []) # none: all
     health_check_path = optional(string, "")
   }))
   default = {
+    # Every path of every wire format, whatever the method: no other service has any of them. (docs/reference/wire-formats.md)
     collector = {
       priority = 10
-      paths    = ["/v1/events", "/v1/events/"]
-      methods  = ["POST"]
+      paths = [
+        "/v1/events", "/v1/events/", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/", # of one letter: Segment's short forms
+        "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/", "/v1/screen", "/v1/screen/",
+        "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/", "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*",
+        "/pixel/v1/*", "/beacon/v1/*", "/sourceConfig", "/sourceConfig/",
+      ]
     }
     # Behind every other service: it answers what is read below /v1, and says so of what is not there.
     insights = {
@@ -729,9 +745,9 @@ variable "api_services" {
   validation {
     condition = alltrue([
       for service in values(var.api_services) :
-      length(service.paths) > 0 && length(service.methods) > 0 && length(service.paths) + length(service.methods) <= 5
+      length(service.paths) > 0 && length(service.methods) <= 4
     ])
-    error_message = "A listener rule holds at least one path and one method, and at most five of both together."
+    error_message = "A listener rule holds five paths and methods, so a service has at least one path and at most four methods."
   }
 
   validation {
@@ -754,8 +770,14 @@ variable "api_services" {
   }
 
   validation {
-    condition     = length(distinct([for service in values(var.api_services) : service.priority])) == length(var.api_services)
-    error_message = "Every service in api_services needs a priority of its own."
+    condition = length(distinct(flatten([
+      for service in values(var.api_services) : [
+        for index in range(ceil(length(service.paths) / max(1, 5 - length(service.methods)))) : service.priority + index
+      ]
+      ]))) == sum([
+      for service in values(var.api_services) : ceil(length(service.paths) / max(1, 5 - length(service.methods)))
+    ])
+    error_message = "Every rule in api_services needs a priority of its own: those of a service with several count up from its priority."
   }
 
   validation {
@@ -884,6 +906,20 @@ locals {
 
   lambda_services = { for name, service in var.api_services : name => service if service.target_type == "lambda" }
   ip_services     = { for name, service in var.api_services : name => service if service.target_type == "ip" }
+
+  # A rule holds five values in all of its conditions, so a service with many paths has several.
+  # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html, read 2026-11-29
+  api_rules = merge([
+    for name, service in var.api_services : {
+      for index, paths in chunklist(service.paths, 5 - length(service.methods)) :
+      index == 0 ? name : "${name}-${index}" => {
+        service  = name
+        priority = service.priority + index
+        paths    = paths
+        methods  = service.methods
+      }
+    }
+  ]...)
 }
 
 # -- Sizes --------------------------------------------------------------------
@@ -2282,6 +2318,7 @@ locals {
       TAPSTACK_STREAM            = aws_kinesis_stream.events.name
       TAPSTACK_EVENT_BYTES_MAX   = tostring(var.event_bytes_max)
       TAPSTACK_REQUEST_BYTES_MAX = tostring(var.request_bytes_max)
+      TAPSTACK_ALLOWED_ORIGINS   = join(",", var.allowed_origins)
       TAPSTACK_LOG_LEVEL         = var.logging.level
       TAPSTACK_LOG_INTERVAL_S    = tostring(var.logging.interval_s)
     }
@@ -2791,14 +2828,14 @@ resource "aws_lb_listener" "https" {
 }
 
 resource "aws_lb_listener_rule" "api" {
-  for_each = var.api_services
+  for_each = local.api_rules
 
   listener_arn = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.http.arn
   priority     = each.value.priority
 
   action {
     type             = "forward"
-    target_group_arn = local.target_group_arns[each.key]
+    target_group_arn = local.target_group_arns[each.value.service]
   }
 
   condition {
@@ -2807,9 +2844,12 @@ resource "aws_lb_listener_rule" "api" {
     }
   }
 
-  condition {
-    http_request_method {
-      values = each.value.methods
+  dynamic "condition" {
+    for_each = length(each.value.methods) > 0 ? [each.value.methods] : []
+    content {
+      http_request_method {
+        values = condition.value
+      }
     }
   }
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tapstack.http import (
@@ -50,6 +50,8 @@ ENCODED: dict[str, tuple[str | None, Pack]] = {
     "an empty header": ("", bytes),
     "an empty list": (" , ", bytes),
     "gzip": ("gzip", gzip.compress),
+    "gzip that no header names": (None, gzip.compress),
+    "gzip in members that no header names": ("identity", in_members),
     "gzip in capitals": ("GZip", gzip.compress),
     "gzip by its old name": ("x-gzip", gzip.compress),
     "gzip in members": ("gzip", in_members),
@@ -70,6 +72,7 @@ ENCODED: dict[str, tuple[str | None, Pack]] = {
 def test_a_body_is_read_in_any_encoding_and_never_beyond_the_limit(
     encoding: str | None, pack: Pack, body: bytes
 ) -> None:
+    assume(body[:2] != b"\x1f\x8b")  # which is taken for gzip
     request = sent(pack(body), encoding)
     assert request.body(1_000) == body
     if pack is not twice:  # what comes between may be larger than either end

@@ -105,20 +105,41 @@ run "services_are_reached_by_path_and_method" {
   command = plan
 
   assert {
-    condition = { for name, rule in aws_lb_listener_rule.api : name => join(" ", sort(flatten([
-      for condition in rule.condition : concat(
+    condition = join(" ", sort(flatten([
+      for condition in aws_lb_listener_rule.api["insights"].condition : concat(
         [for pattern in condition.path_pattern : tolist(pattern.values)],
         [for method in condition.http_request_method : tolist(method.values)],
       )
-      ]))) } == {
-      collector = "/v1/events /v1/events/ POST"
-      insights  = "/healthz* /v1/* GET HEAD OPTIONS"
-    }
-    error_message = "Paths and methods differ."
+    ]))) == "/healthz* /v1/* GET HEAD OPTIONS"
+    error_message = "Paths and methods of the insights API differ."
   }
 
   assert {
-    condition     = { for name, rule in aws_lb_listener_rule.api : name => rule.priority } == { collector = 10, insights = 1000 }
+    condition = sort(flatten([
+      for name, rule in aws_lb_listener_rule.api : [
+        for condition in rule.condition : concat(
+          [for pattern in condition.path_pattern : tolist(pattern.values)],
+          [for method in condition.http_request_method : tolist(method.values)],
+        )
+      ] if startswith(name, "collector")
+    ])) == sort(var.api_services["collector"].paths)
+    error_message = "The collector has every path of its service, and no rule on methods."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in aws_lb_listener_rule.api : length(flatten([
+        for condition in rule.condition : concat(
+          [for pattern in condition.path_pattern : tolist(pattern.values)],
+          [for method in condition.http_request_method : tolist(method.values)],
+        )
+      ])) <= 5
+    ])
+    error_message = "A rule holds five values."
+  }
+
+  assert {
+    condition     = aws_lb_listener_rule.api["collector"].priority == 10 && aws_lb_listener_rule.api["insights"].priority == 1000
     error_message = "Priorities differ."
   }
 
@@ -170,6 +191,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_STREAM            = "tapstack-dev-events"
         TAPSTACK_EVENT_BYTES_MAX   = "32768"
         TAPSTACK_REQUEST_BYTES_MAX = "1000000"
+        TAPSTACK_ALLOWED_ORIGINS   = ""
         TAPSTACK_LOG_LEVEL         = "INFO"
         TAPSTACK_LOG_INTERVAL_S    = "10"
       }

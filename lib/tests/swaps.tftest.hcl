@@ -235,9 +235,10 @@ run "functions_meet_their_own_roles_targets_and_permissions" {
   }
 
   assert {
-    condition = { for name, rule in aws_lb_listener_rule.api : name => rule.action[0].target_group_arn } == {
-      collector = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/collector/0123456789abcdef"
-      insights  = "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/insights/0123456789abcdef"
+    condition = { for name, rule in aws_lb_listener_rule.api : split("-", name)[0] => rule.action[0].target_group_arn... } == {
+      for name in ["collector", "insights"] : name => [
+        for rule in local.api_rules : "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/${name}/0123456789abcdef" if rule.service == name
+      ]
     }
     error_message = "A listener rule forwards to its own service."
   }

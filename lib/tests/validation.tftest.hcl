@@ -335,10 +335,33 @@ run "refuses_more_conditions_than_a_rule_holds" {
   command = plan
 
   variables {
-    api_services = { insights = { priority = 1, paths = ["/a", "/b", "/c", "/d", "/e"], methods = ["GET"] } }
+    api_services = { insights = { priority = 1, paths = ["/a"], methods = ["GET", "HEAD", "POST", "PUT", "OPTIONS"] } }
   }
 
   expect_failures = [var.api_services]
+}
+
+run "refuses_rules_that_share_a_priority" {
+  command = plan
+
+  variables {
+    api_services = {
+      collector = { priority = 10, paths = ["/a", "/b", "/c", "/d", "/e", "/f"] }
+      insights  = { priority = 11, paths = ["/g"], methods = ["GET"] }
+    }
+  }
+
+  expect_failures = [var.api_services]
+}
+
+run "refuses_an_origin_with_a_path" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://shop.example/"]
+  }
+
+  expect_failures = [var.allowed_origins]
 }
 
 run "refuses_a_remote_desktop_port" {

@@ -97,7 +97,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     raw_body: bytes = b""
 
     def body(self, bytes_max: int) -> bytes:
-        """Return the body, decompressed.
+        """Return the body, decompressed; what begins as gzip does is gzip, though no header says so.
 
         It costs time and memory in proportion to what was sent and `bytes_max`, whatever it would inflate to.
 
@@ -108,6 +108,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         """
         body = self.raw_body
         encodings = _encodings(self.headers.get("content-encoding", ""))
+        if not encodings and body[:2] == _GZIP_MAGIC:
+            encodings = ["gzip"]
         for encoding in reversed(encodings):  # they stand in the order in which they were applied
             body = _inflate(body, encoding, bytes_max)
         if len(body) > bytes_max:
@@ -202,6 +204,7 @@ def _inflate(data: bytes, encoding: str, bytes_max: int) -> bytes:
     return bytes(inflated)
 
 
+_GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no text begins so
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's numbers for the format, each with the largest window
 _NOT_WHOLE = "content-encoding: expected one whole compressed body"
 
@@ -212,7 +215,7 @@ def _window_bits(data: bytes, encoding: str) -> int:
     Deflate is zlib's format by RFC 9110, and bare in what some send. A bare stream that begins like zlib's
     header would begin with an uncompressed block whose padding is not zero, which no compressor writes.
     """
-    if data[:2] == b"\x1f\x8b":
+    if data[:2] == _GZIP_MAGIC:
         return _GZIP
     if len(data) >= 2 and data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0:
         return _ZLIB

@@ -34,12 +34,22 @@ TARGET_GROUPS = (
     TargetGroup(name="tapstack-insights", function=INSIGHTS),
 )
 # As lib/tap_stack.tf deploys by default; a test compares them.
+COLLECTOR_PATHS = (
+    "/v1/events", "/v1/events/", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/",
+    "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/",
+    "/v1/screen", "/v1/screen/", "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/",
+    "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*", "/pixel/v1/*", "/beacon/v1/*",
+    "/sourceConfig", "/sourceConfig/",
+)  # fmt: skip
+RULE_VALUES_MAX = 5  # so a service with more paths has several rules
 RULES = (
-    ListenerRule(
-        priority=10,
-        path_patterns=("/v1/events", "/v1/events/"),
-        methods=("POST",),
-        action="tapstack-collector",
+    *(
+        ListenerRule(
+            priority=10 + start // RULE_VALUES_MAX,
+            path_patterns=COLLECTOR_PATHS[start : start + RULE_VALUES_MAX],
+            action="tapstack-collector",
+        )
+        for start in range(0, len(COLLECTOR_PATHS), RULE_VALUES_MAX)
     ),
     ListenerRule(
         priority=1000,
@@ -151,6 +161,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_STREAM": STREAM,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
+            "TAPSTACK_ALLOWED_ORIGINS": "",
         },
         CONSUMER: {
             **common,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.formats import FORMATS, native
+from tapstack.collector.formats import FORMATS, spoken_at
 from tapstack.collector.intake import (
     Result,
 )
 from tapstack.collector.publish import (
     Dependencies,
 )
+from tapstack.collector.wire_format import Route
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import InvalidEvent
 from tapstack.http import Request, Response
@@ -25,8 +26,9 @@ from tapstack_emulator import ManualClock, MemoryKinesis
 class Csv:
     """The example: ``id,user,page`` a line."""
 
-    PATHS = (("csv",), ("v2", "csv"))
-    METHODS = ("PUT",)
+    NAME = "csv"
+    ROUTES = (Route("/csv", ("PUT",)), Route("/v2/*/csv", ("PUT", "GET")))
+    FIELDS: Mapping[str, str] = {}
 
     def parse(self, request: Request, body_bytes_max: int) -> Sequence[bytes | InvalidEvent]:
         return [self._event(line) for line in request.body(body_bytes_max).decode().splitlines()]
@@ -43,7 +45,7 @@ class Csv:
         }
         return msgspec.json.encode(said)
 
-    def reply(self, results: Sequence[Result]) -> Response:
+    def reply(self, request: Request, results: Sequence[Result]) -> Response:
         return Response(status=200, body=",".join(result.status for result in results).encode())
 
 
@@ -58,13 +60,23 @@ class Pipeline:
             stream=KinesisWriter(self.kinesis, "events"), clock=self.clock, jitter=lambda: 0.5
         )
 
-    def ask(self, method: str, path: str, body: str) -> dict[str, Any]:
-        event = {"httpMethod": method, "path": path, "headers": {}, "body": body, "isBase64Encoded": False}
-        limits = {"request_bytes_max": 1_000, "event_bytes_max": 1_000}
-        return take(event, self.dependencies, **limits, formats=[*FORMATS, Csv()]).answer
+    def ask(self, method: str, path: str, body: str = "", **headers: str) -> dict[str, Any]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        event = {"httpMethod": method, "path": path, "headers": named, "body": body, "isBase64Encoded": False}
+        return take(
+            event,
+            self.dependencies,
+            request_bytes_max=1_000,
+            event_bytes_max=1_000,
+            allowed_origins={SHOP},
+            formats=[*FORMATS, Csv()],
+        ).answer
 
 
-@pytest.mark.parametrize("path", ["/csv", "/v2/csv"])
+SHOP = "https://shop.example"
+
+
+@pytest.mark.parametrize("path", ["/csv", "/csv/", "/v2/anything/csv"])
 def test_a_format_that_is_listed_has_its_paths_its_events_and_its_answers(path: str) -> None:
     pipeline = Pipeline()
     answer = pipeline.ask("PUT", path, "e-1,ann,home\nno event\ne-1,ann,home\ne-2,,home\n")
@@ -82,6 +94,47 @@ def test_formats_stand_beside_each_other() -> None:
 
 
 def test_no_two_formats_answer_one_path() -> None:
-    paths = [path for each in FORMATS for path in each.PATHS]
+    paths = [route.path for each in FORMATS for route in each.ROUTES]
     assert len(paths) == len(set(paths))
-    assert native.PATHS[0] in paths
+    for path in paths:
+        found = spoken_at(path[1:].split("/"), FORMATS)
+        assert found is not None
+        assert found.route.path == path
+
+
+def test_a_head_takes_nothing() -> None:
+    pipeline = Pipeline()
+    assert pipeline.ask("HEAD", "/v2/1/csv", "e-1,ann,home")["statusCode"] == 200
+    assert pipeline.ask("HEAD", "/csv", "e-1,ann,home")["headers"]["allow"] == "PUT, OPTIONS"
+    assert not pipeline.kinesis.records("events")
+
+
+PREFLIGHT = {"origin": SHOP, "access_control_request_method": "PUT"}
+
+
+def test_a_page_of_a_named_origin_may_send_and_read_the_answer() -> None:
+    pipeline = Pipeline()
+    asked = pipeline.ask("OPTIONS", "/csv", **PREFLIGHT, access_control_request_headers="authorization")
+    assert (asked["statusCode"], asked["headers"]) == (
+        204,
+        {
+            "allow": "PUT, OPTIONS",
+            "access-control-allow-origin": SHOP,
+            "access-control-allow-credentials": "true",
+            "access-control-allow-methods": "PUT, OPTIONS",
+            "access-control-allow-headers": "authorization",
+            "access-control-max-age": "600",
+            "vary": "origin",
+        },
+    )
+    for method in ("PUT", "DELETE"):
+        sent = pipeline.ask(method, "/csv", "e-1,ann,home", origin=SHOP)
+        assert sent["headers"]["access-control-allow-origin"] == SHOP
+
+
+@pytest.mark.parametrize("origin", ["https://other.example", "https://shop.example:1", "null", ""])
+def test_a_page_of_another_origin_is_told_nothing(origin: str) -> None:
+    pipeline = Pipeline()
+    asked = pipeline.ask("OPTIONS", "/csv", **{**PREFLIGHT, "origin": origin})
+    assert asked["headers"] == {"allow": "PUT, OPTIONS"}
+    assert "access-control-allow-origin" not in pipeline.ask("PUT", "/csv", "", origin=origin)["headers"]

@@ -23,8 +23,11 @@ from tapstack.collector.publish import (
 )
 from tapstack.core.backoff import backoff_ms
 from tapstack.core.events import decode_client_event
+from tapstack.http import Request
 from tapstack.ports import StreamEntry
 from tapstack_emulator import ManualClock
+
+REQUEST = Request(method="POST", path=("v1", "events"))
 
 
 class Stream:
@@ -94,7 +97,7 @@ def test_what_is_refused_is_sent_again_after_longer_and_longer_waits_and_then_le
 
 
 def test_a_sender_is_told_what_to_send_again_and_when() -> None:
-    answer = reply([Result("ok"), Result("retry"), Result("invalid", "user_id", "is required")])
+    answer = reply(REQUEST, [Result("ok"), Result("retry"), Result("invalid", "user_id", "is required")])
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     said = json.loads(answer.body)
     assert said["code"] == "unavailable"

@@ -17,6 +17,7 @@ from tapstack.collector.formats.native import reply
 from tapstack.collector.intake import (
     Result,
 )
+from tapstack.http import Request
 from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 
@@ -186,6 +187,7 @@ def test_options_names_the_methods(cloud: Cloud, capsys: pytest.CaptureFixture[s
     assert (line(capsys)["answers"], cloud.kinesis.records("events")) == ({"204": 1}, [])
 
 
+REQUEST = Request(method="POST", path=("v1", "events"))
 OK, DUPLICATE, RETRY = Result("ok"), Result("duplicate"), Result("retry")
 INVALID, NOT_JSON = Result("invalid", "user_id", "is required"), Result("invalid", None, "expected JSON")
 STATUSES: dict[str, tuple[list[Result], int, str | None]] = {
@@ -203,7 +205,7 @@ STATUSES: dict[str, tuple[list[Result], int, str | None]] = {
 def test_the_answers_status_says_what_the_sender_should_do(
     results: list[Result], status: int, message: str | None
 ) -> None:
-    answer = reply(results)
+    answer = reply(REQUEST, results)
     body = json.loads(answer.body)
     assert answer.status == status
     assert len(body["results"]) == len(results)

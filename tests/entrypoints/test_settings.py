@@ -55,12 +55,31 @@ def test_what_is_set_is_read() -> None:
         age_max_s=29 * DAY_S,
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
-        stream="events", event_bytes_max=32_768, request_bytes_max=512_000, log_interval_s=10
+        stream="events",
+        event_bytes_max=32_768,
+        request_bytes_max=512_000,
+        allowed_origins=frozenset(),
+        log_interval_s=10,
     )
     assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", log_interval_s=10)
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
     )
+
+
+def test_origins_stand_between_commas() -> None:
+    read = collector_settings(
+        {**COLLECTOR, "TAPSTACK_ALLOWED_ORIGINS": "https://shop.example, http://[::1]:80"}
+    )
+    assert read.allowed_origins == {"https://shop.example", "http://[::1]:80"}
+
+
+@pytest.mark.parametrize(
+    "origins", ["*", "shop.example", "https://shop.example/", "https://Shop.example", "https://a,b"]
+)
+def test_an_origin_that_no_browser_would_send_is_refused(origins: str) -> None:
+    with pytest.raises(Misconfigured, match="expected origins such as"):
+        collector_settings({**COLLECTOR, "TAPSTACK_ALLOWED_ORIGINS": origins})
 
 
 @pytest.mark.parametrize(("function", "name"), REQUIRED, ids=lambda value: value)

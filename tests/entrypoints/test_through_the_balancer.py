@@ -14,6 +14,7 @@ from functions_world import Cloud, Context, event, mapped
 from yarl import URL
 
 from event_strategies import client_event
+from tapstack.collector.formats import FORMATS
 from tapstack.insights.routes import METHODS, ROUTES
 from tapstack_emulator.lambda_host.host import InvokeResponse
 from tapstack_emulator.load_balancer.server import LoadBalancer
@@ -96,11 +97,23 @@ def test_events_are_taken_with_and_without_a_trailing_slash(cloud: Cloud) -> Non
         for number, path in enumerate(["/v1/events", "/v1/events/"]):
             status, _, answer = await ask("POST", path, json=[client_event(event_id=f"e-{number}")])
             assert (status, json.loads(answer)) == (200, {"results": [{"status": "ok"}]})
-        assert (await ask("GET", "/v1/events"))[0] == 404
-        assert (await ask("HEAD", "/v1/events/"))[0] == 404
+        assert (await ask("GET", "/v1/events"))[0] == 405
+        assert (await ask("HEAD", "/v1/events/"))[0] == 405
 
     serve(cloud, body)
     assert len(cloud.kinesis.records("events")) == 2
+
+
+def test_every_path_of_a_wire_format_leads_to_the_collector(cloud: Cloud) -> None:
+    async def body(ask: Ask) -> None:
+        for route in (route for each in FORMATS for route in each.ROUTES):
+            path = route.path.replace("*", "any")
+            for target in (path, f"{path}/"):
+                told = await ask("OPTIONS", target)
+                assert (told[0], told[1]["allow"]) == (204, ", ".join(route.allowed)), target
+                assert (await ask("PATCH", target))[0] == 405
+
+    serve(cloud, body)
 
 
 def test_what_is_not_there_is_said_by_the_function_below_v1_and_by_the_balancer_elsewhere(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from tapstack.collector.formats import FORMATS
+from tapstack.insights.routes import ROUTES
 from tapstack_emulator.load_balancer.server import FixedResponse, ListenerRule
-from tapstack_local.cloud_functions import embedded
+from tapstack_local.cloud_functions import RULE_VALUES_MAX, embedded
 
 STACK = (Path(__file__).parents[2] / "lib" / "tap_stack.tf").read_text()
 BLUEPRINT = embedded(shards=2, lanes=2)
@@ -30,23 +34,30 @@ def variable(name: str) -> str:
 
 
 def deployed_rules() -> list[ListenerRule]:
+    """Read the services, and make rules of five values as the stack does."""
     services = re.finditer(
         r"    (?P<name>\w+) = {\n"
         r"      priority = (?P<priority>\d+)\n"
-        r"      paths    = (?P<paths>.*)\n"
-        r"      methods  = (?P<methods>.*)\n"
+        r"      paths +=(?P<paths>[^=]*)\n"
+        r"(?:      methods  = (?P<methods>.*)\n)?"
         r"    }\n",
         variable("api_services"),
     )
-    return [
-        ListenerRule(
-            priority=int(service["priority"]),
-            path_patterns=tuple(json.loads(service["paths"])),
-            methods=tuple(json.loads(service["methods"])),
-            action=service["name"],
-        )
-        for service in services
-    ]
+    rules = []
+    for service in services:
+        paths = re.findall(r'"([^"]*)"', service["paths"])
+        methods = tuple(json.loads(service["methods"] or "[]"))
+        step = RULE_VALUES_MAX - len(methods)
+        rules += [
+            ListenerRule(
+                priority=int(service["priority"]) + start // step,
+                path_patterns=tuple(paths[start : start + step]),
+                methods=methods,
+                action=service["name"],
+            )
+            for start in range(0, len(paths), step)
+        ]
+    return rules
 
 
 def test_the_functions_may_run_as_long_as_the_deployed_ones() -> None:
@@ -57,11 +68,26 @@ def test_the_functions_may_run_as_long_as_the_deployed_ones() -> None:
 
 def test_the_rules_are_the_deployed_ones() -> None:
     deployed = deployed_rules()
-    assert len(deployed) == 2
+    assert {rule.action for rule in deployed} == {"collector", "insights"}
     prefix = "tapstack-"
     assert [
         replace(rule, action=str(rule.action).removeprefix(prefix)) for rule in BLUEPRINT.rules
     ] == deployed
+
+
+def patterns(rules: Sequence[ListenerRule], function: str) -> list[str]:
+    return [path for rule in rules if rule.action == function for path in rule.path_patterns]
+
+
+def test_the_collector_has_the_paths_of_every_wire_format_and_no_other() -> None:
+    taken = patterns(BLUEPRINT.rules, "tapstack-collector")
+    paths = [route.path + end for each in FORMATS for route in each.ROUTES for end in ("", "/")]
+    for path in paths:
+        assert any(fnmatchcase(path, pattern) for pattern in taken), path
+    for pattern in taken:
+        assert any(fnmatchcase(path, pattern) for path in paths), pattern
+    for route in ROUTES:
+        assert not any(fnmatchcase(route.path, pattern) for pattern in taken)
 
 
 def test_what_no_rule_matches_is_answered_as_deployed() -> None:

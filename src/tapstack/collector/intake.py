@@ -39,15 +39,37 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: Sequence[str] = ()
 
 
-def collect(
-    events: Sequence[bytes | msgspec.Raw | InvalidEvent], dependencies: Dependencies, *, event_bytes_max: int
-) -> list[Result]:
+class Translated(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that came in another wire format, in our words.
+
+    Parameters
+    ----------
+    said
+        The event, and notes on what of it was not understood.
+    bytes_said
+        How long it was as the sender wrote it.
+    protocol
+        The name of the format.
+    sent_at
+        When the client sent it, by the client's clock.
+    """
+
+    said: Said
+    bytes_said: int
+    protocol: str
+    sent_at: datetime | None = None
+
+
+Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
+
+
+def collect(events: Sequence[Incoming], dependencies: Dependencies, *, event_bytes_max: int) -> list[Result]:
     """Take events.
 
     Parameters
     ----------
     events
-        Each as JSON, or the error of one that its wire format could not translate.
+        Each as JSON, translated, or the error of one that its wire format could not translate.
     dependencies
         The stream and time.
     event_bytes_max
@@ -77,7 +99,7 @@ def collect(
             twins[position] = earlier
         else:
             entries[position] = StreamEntry(
-                partition_key=partition_key(event), data=encode_event(canonical(event, received_at))
+                partition_key=partition_key(event), data=encode_event(_record(data, event, received_at))
             )
     stored = publish(entries, dependencies)
     for position in entries:
@@ -103,13 +125,20 @@ def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
     return StreamEvent(**fields, received_at=received_at, clock_skew_ms=skew_ms)
 
 
-def _parse(data: bytes | msgspec.Raw | InvalidEvent, event_bytes_max: int) -> Said:
+def _record(data: Incoming, event: ClientEvent, received_at: datetime) -> StreamEvent:
+    record = canonical(event, received_at)
+    if not isinstance(data, Translated):
+        return record
+    return msgspec.structs.replace(record, protocol=data.protocol, sent_at=data.sent_at)
+
+
+def _parse(data: Incoming, event_bytes_max: int) -> Said:
     if isinstance(data, InvalidEvent):
         raise data
-    size = len(bytes(data))
+    size = data.bytes_said if isinstance(data, Translated) else len(data)
     if size > event_bytes_max:
         raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}")
-    return read_client_event(data)
+    return data.said if isinstance(data, Translated) else read_client_event(data)
 
 
 def _identity(event: ClientEvent) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ makes of it and puts on the stream, `Event` what the consumer reads there.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
@@ -209,11 +209,45 @@ def read_client_event(data: bytes | msgspec.Raw) -> Said:
         Naming the first field that is wrong, and what was expected there.
     """
     _check_size(data, EVENT_BYTES_MAX)
-    if _nested_too_deep(bytes(data)):
+    check_nesting(bytes(data))
+    return _checked(lambda notes: _read(data, notes))
+
+
+def read_client_object(said: Mapping[str, Any]) -> Said:
+    """Parse what a wire format made of a sender's words; see `read_client_event`.
+
+    Parameters
+    ----------
+    said
+        The event's fields as `msgspec.json` decodes them, or times as such.
+
+    Raises
+    ------
+    InvalidEvent
+        Naming the first field that is wrong, and what was expected there.
+    """
+    return _checked(lambda notes: _convert(said, notes))
+
+
+def fault_in(fields: Mapping[str, Any]) -> InvalidEvent | None:
+    """Return what is wrong with some fields of an event, whatever the others are."""
+    try:
+        _convert({"event_type": "custom", **fields}, [])
+    except InvalidEvent as error:
+        return error
+    return None
+
+
+def check_nesting(data: bytes) -> None:
+    """Refuse JSON that some reader's call stack may not hold."""
+    if _nested_too_deep(data):
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
+
+
+def _checked(read: Callable[[list[str]], ClientEvent]) -> Said:
     notes: list[str] = []
     try:
-        event = _read(data, notes)
+        event = read(notes)
         _check(event)
         _check_partition_key(event)
     except InvalidEvent as error:
@@ -286,6 +320,20 @@ def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
         raise _explain(str(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_json(error, bytes(data)) from None
+
+
+def _convert(said: Mapping[str, Any], notes: list[str]) -> ClientEvent:
+    """Convert an event's fields; if they are not written as the schema has them, normalised."""
+    try:
+        event = msgspec.convert(said, ClientEvent)
+        if are_plain_ids(_ids(event)):
+            return event
+    except msgspec.ValidationError:
+        pass
+    try:
+        return msgspec.convert(normalise(said, notes), ClientEvent)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
 
 
 def _no_json(error: Exception, data: bytes) -> InvalidEvent:

@@ -1,4 +1,4 @@
-"""The collector's Lambda function: ``POST /v1/events`` behind the load balancer."""
+"""The collector's Lambda function: events in every wire format, behind the load balancer."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         _dependencies,
         request_bytes_max=_settings.request_bytes_max,
         event_bytes_max=_settings.event_bytes_max,
+        allowed_origins=_settings.allowed_origins,
     )
     _log(taken.results, taken.answer["statusCode"], began_ms)
     return taken.answer

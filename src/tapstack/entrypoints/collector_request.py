@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.collector.formats import FORMATS, Format, format_at
-from tapstack.collector.intake import (
-    Result,
-    collect,
-)
-from tapstack.collector.publish import (
-    Dependencies,
-)
+from tapstack.collector import cors
+from tapstack.collector.formats import FORMATS, Spoken, spoken_at
+from tapstack.collector.intake import Incoming, Result, collect
+from tapstack.collector.publish import Dependencies
+from tapstack.collector.wire_format import Format
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
@@ -22,8 +19,8 @@ from tapstack.http import (
     NotFound,
     Request,
     RequestError,
+    Response,
     error_response,
-    options_response,
 )
 
 
@@ -40,6 +37,7 @@ def take(
     *,
     request_bytes_max: int,
     event_bytes_max: int,
+    allowed_origins: Collection[str] = (),
     formats: Sequence[Format] = FORMATS,
 ) -> Taken:
     """Take the events of a request.
@@ -54,36 +52,48 @@ def take(
         What a body may have after decompression.
     event_bytes_max
         What an event may have.
+    allowed_origins
+        Of the web pages that may send events.
     formats
         The wire formats that are understood.
     """
-    method = ""
     try:
         request = read_request(event)
-        method = request.method
-        spoken = _format(request, formats)
-        if method == "OPTIONS":
-            return Taken((), write_response(options_response((*spoken.METHODS, "OPTIONS")), method))
+    except RequestError as error:
+        return Taken((), write_response(error.response(), ""))
+    grant = cors.granted(request, allowed_origins)
+    try:
+        spoken = _spoken(request, formats)
+        if request.method == "OPTIONS":
+            return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
         events = _events(request, spoken, request_bytes_max)
     except RequestError as error:
-        return Taken((), write_response(error.response(), method))
+        return _taken(request, grant, error.response())
     except InvalidEvent as error:
-        return Taken((), write_response(error_response(400, "invalid_request", str(error)), method))
+        return _taken(request, grant, error_response(400, "invalid_request", str(error)))
     # Outside: what goes wrong from here on is no fault of the request.
     results = collect(events, dependencies, event_bytes_max=event_bytes_max)
-    return Taken(results, write_response(spoken.reply(results), method))
+    return _taken(request, grant, spoken.format.reply(request, results), results)
 
 
-def _format(request: Request, formats: Sequence[Format]) -> Format:
-    found = format_at(request.path, formats)
+def _taken(
+    request: Request, grant: Mapping[str, str], response: Response, results: Sequence[Result] = ()
+) -> Taken:
+    if grant:
+        response = msgspec.structs.replace(response, headers={**response.headers, **grant})
+    return Taken(results, write_response(response, request.method))
+
+
+def _spoken(request: Request, formats: Sequence[Format]) -> Spoken:
+    found = spoken_at(request.path, formats)
     if found is None:
         raise NotFound("no such path; POST /v1/events")
     return found
 
 
-def _events(
-    request: Request, spoken: Format, request_bytes_max: int
-) -> Sequence[bytes | msgspec.Raw | InvalidEvent]:
-    if request.method not in spoken.METHODS:
-        raise MethodNotAllowed(*spoken.METHODS, "OPTIONS")
-    return spoken.parse(request, request_bytes_max)
+def _events(request: Request, spoken: Spoken, request_bytes_max: int) -> Sequence[Incoming]:
+    if request.method == "HEAD" and "HEAD" in spoken.route.allowed:
+        return ()
+    if request.method not in spoken.route.methods:
+        raise MethodNotAllowed(*spoken.route.allowed)
+    return spoken.format.parse(request, request_bytes_max)

@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_STREAM": "name of the stream",
         "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
+        "TAPSTACK_ALLOWED_ORIGINS": "origins of web pages that may send events, with commas between",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
@@ -59,6 +60,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     event_bytes_max: int
     request_bytes_max: int
+    allowed_origins: frozenset[str]
     log_interval_s: int
 
 
@@ -115,6 +117,7 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
         stream=_text(env, "TAPSTACK_STREAM"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
+        allowed_origins=_origins(env, "TAPSTACK_ALLOWED_ORIGINS"),
         log_interval_s=_log_interval_s(env),
     )
 
@@ -157,6 +160,15 @@ def _url(env: Mapping[str, str], name: str) -> str | None:
     if not _is_address(value):
         raise Misconfigured(name, f"expected http(s)://host[:port], got {value!r}")
     return value
+
+
+def _origins(env: Mapping[str, str], name: str) -> frozenset[str]:
+    """Return a list of origins as browsers write them: in small letters, without a path."""
+    origins = frozenset(part.strip() for part in env.get(name, "").split(",")) - {""}
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin) or not _is_address(origin):
+            raise Misconfigured(name, f"expected origins such as https://shop.example, got {origin!r}")
+    return origins
 
 
 def _is_address(text: str) -> bool:

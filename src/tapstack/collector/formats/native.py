@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from tapstack.collector.bodies import split
-from tapstack.collector.intake import (
-    RETRY_AFTER_MS,
-    Result,
-)
+from tapstack.collector.intake import RETRY_AFTER_MS, Result
+from tapstack.collector.wire_format import Route
 from tapstack.http import Request, Response, json_response
 
-PATHS = (("v1", "events"),)
-METHODS = ("POST",)
+NAME = "native"
+ROUTES = (Route("/v1/events"),)
+FIELDS: Mapping[str, str] = {}  # its words are ours
 
 
 def parse(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
-    """Split the body into its events; see `tapstack.collector.formats.Format`."""
+    """Split the body into its events; see `tapstack.collector.wire_format.Format`."""
     return split(request.body(body_bytes_max))
 
 
-def reply(results: Sequence[Result]) -> Response:
+def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
     """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
     statuses = {result.status for result in results}
     body = {"results": results}

@@ -1,0 +1,85 @@
+"""JSON as other programs write it: with halves of emojis, ``NaN``, and bytes that are no UTF-8."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+
+from tapstack.collector.bodies import EVENTS_MAX
+from tapstack.collector.translation.fields import Object
+from tapstack.core.events import check_nesting
+from tapstack.core.wording import malformed
+from tapstack.errors import InvalidEvent
+
+T = TypeVar("T")
+# Possessive, so that no text makes it go back.
+_STRING_OR_NONE = rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\b(?:NaN|Infinity)\b'
+_ESCAPE = (
+    rb"(?s)\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
+
+
+def read_json(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Decode JSON; what JSON does not have becomes null, half a character U+FFFD.
+
+    Raises
+    ------
+    InvalidEvent
+        If it is not JSON all the same, or not of the kind.
+    """
+    try:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(_repaired(bytes(data)), type=kind)
+    except msgspec.ValidationError as error:
+        if str(error).startswith(("Number out of range", "Integer value out of range")):
+            raise InvalidEvent("", "expected numbers that 64 bits hold") from None
+        wanted = "array of objects" if get_origin(kind) is list else "object"
+        raise InvalidEvent("", f"expected a JSON {wanted}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent("", f"expected JSON: {malformed(error, bytes(data))[0]}") from None
+
+
+def read_object(data: bytes | msgspec.Raw) -> Object:
+    """Decode an event that is one JSON object; raises `InvalidEvent`."""
+    check_nesting(bytes(data))
+    return read_json(data, dict[str, Any])
+
+
+def read_several(data: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """Decode an array of events; raises `InvalidEvent`."""
+    return checked_count(read_json(data, list[msgspec.Raw]))
+
+
+def checked_count(events: list[T]) -> list[T]:
+    """Refuse more events than a request may have."""
+    if len(events) > EVENTS_MAX:
+        raise InvalidEvent("", f"expected at most {EVENTS_MAX} events, got {len(events)}")
+    return events
+
+
+def from_base64(text: str) -> bytes:
+    """Decode base64 in either alphabet, its padding left out or not; raises `InvalidEvent`."""
+    try:
+        standard = text.replace("-", "+").replace("_", "/").replace(" ", "+").rstrip("=")
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except ValueError:
+        raise InvalidEvent("", "expected base64") from None
+
+
+def _repaired(data: bytes) -> bytes:
+    text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").encode()
+    return re.sub(_STRING_OR_NONE, lambda found: _whole(found[0]), text)
+
+
+def _whole(text: bytes) -> bytes:
+    if text[:1] != b'"':
+        return b"null"
+    return re.sub(_ESCAPE, lambda found: rb"\ufffd" if found["half"] else found[0], text)

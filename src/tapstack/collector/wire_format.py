@@ -1,0 +1,73 @@
+"""What a wire format is: the paths it answers, its events in our words, its answer in the sender's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tapstack.collector.intake import Result, Translated
+from tapstack.errors import InvalidEvent
+from tapstack.http import Request, Response
+
+ANY_SEGMENT = "*"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A path of a format.
+
+    Parameters
+    ----------
+    path
+        Its segments after slashes; ``*`` stands for any one segment. A trailing slash is passed over.
+    methods
+        The methods that it takes events by, or answers. HEAD is answered where GET is, and takes nothing.
+    """
+
+    path: str
+    methods: tuple[str, ...] = ("POST",)
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Return every method that is answered."""
+        return (*self.methods, *(("HEAD",) if "GET" in self.methods else ()), "OPTIONS")
+
+    def matches(self, path: Sequence[str]) -> bool:
+        """Return whether this is the route of a path's decoded segments."""
+        segments = self.path[1:].split("/")
+        return len(segments) == len(path) and all(
+            segment in {ANY_SEGMENT, found} for segment, found in zip(segments, path, strict=True)
+        )
+
+
+class Format(Protocol):
+    """How senders of one kind speak; a module is one."""
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - a module's constant
+        """Return its name, which events on the stream carry as ``protocol``."""
+
+    @property
+    def ROUTES(self) -> Sequence[Route]:  # noqa: N802 - likewise
+        """Return the paths it answers; no other format has them."""
+
+    @property
+    def FIELDS(self) -> Mapping[str, str]:  # noqa: N802 - likewise
+        """Return what it calls our fields; docs/reference/wire-formats.md lists it."""
+
+    def parse(
+        self, request: Request, body_bytes_max: int
+    ) -> Sequence[bytes | msgspec.Raw | Translated | InvalidEvent]:
+        """Return the request's events in order: translated, as `clickstream/1` in JSON, or what is wrong.
+
+        Raises
+        ------
+        InvalidEvent
+            If there is no telling which events it holds; nothing of it is taken.
+        BadRequest
+            If its body cannot be read.
+        """
+
+    def reply(self, request: Request, results: Sequence[Result]) -> Response:
+        """Return the answer to the request, given the fate of each event that `parse` returned."""

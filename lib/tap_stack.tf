@@ -545,7 +545,7 @@ variable "event_bytes_max" {
 }
 
 variable "allowed_origins" {
-  description = "Origins of the web pages that may send events, such as https://shop.example. Their browsers must reach the load balancer, which is internal."
+  description = "Origins of the web pages that may send events, such as https://shop.example; their browsers must reach the load balancer."
   type        = list(string)
   default     = []
 
@@ -718,7 +718,9 @@ variable "api_services" {
         "/v1/events", "/v1/events/", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/", # of one letter: Segment's short forms
         "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/", "/v1/screen", "/v1/screen/",
         "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/", "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*",
-        "/pixel/v1/*", "/beacon/v1/*", "/sourceConfig", "/sourceConfig/",
+        "/pixel/v1/*", "/beacon/v1/*", "/sourceConfig*", "/com.snowplowanalytics.snowplow/*", "/i", "/i/*",
+        "/batch", "/batch/", "/e", "/e/", "/capture", "/capture/", "/events", "/events/",
+        "/items", "/items/", "/users", "/users/", "/v1/cloudevents*", "/mp/collect*",
       ]
     }
     # Behind every other service: it answers what is read below /v1, and says so of what is not there.

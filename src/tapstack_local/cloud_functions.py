@@ -39,7 +39,9 @@ COLLECTOR_PATHS = (
     "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/",
     "/v1/screen", "/v1/screen/", "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/",
     "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*", "/pixel/v1/*", "/beacon/v1/*",
-    "/sourceConfig", "/sourceConfig/",
+    "/sourceConfig*", "/com.snowplowanalytics.snowplow/*", "/i", "/i/*",
+    "/batch", "/batch/", "/e", "/e/", "/capture", "/capture/", "/events", "/events/",
+    "/items", "/items/", "/users", "/users/", "/v1/cloudevents*", "/mp/collect*",
 )  # fmt: skip
 RULE_VALUES_MAX = 5  # so a service with more paths has several rules
 RULES = (

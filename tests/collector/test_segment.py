@@ -131,7 +131,9 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {
             **OURS, "event_type": "item_view", "event_name": "Product Viewed", "currency": "XXX",
             "items": [{"item_id": "mug"}],
-            "properties": {"unread": {"items[0].name": "x" * 300, "items[0].price": "12,50"}},
+            "properties": {
+                "unread": {"currency": "euro", "items[0].name": "x" * 300, "items[0].price": "12,50"},
+            },
         },
     ),
 }  # fmt: skip

@@ -17,6 +17,7 @@ VOCABULARIES: Mapping[str, Mapping[str, str]] = {
     "Google": names.GOOGLE,
     "Personalize": names.PERSONALIZE,
     "PostHog": names.POSTHOG,
+    "Snowplow's e-commerce actions": names.SNOWPLOW,
 }
 
 

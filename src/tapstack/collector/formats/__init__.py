@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tapstack.collector.formats import native, segment
+from tapstack.collector.formats import (
+    cloudevents,
+    google,
+    native,
+    personalize,
+    posthog,
+    segment,
+    snowplow,
+)
 from tapstack.collector.wire_format import Format, Route
 
-FORMATS: Sequence[Format] = (native, segment)
+FORMATS: Sequence[Format] = (
+    native,
+    segment,
+    snowplow,
+    posthog,
+    personalize,
+    cloudevents,
+    google,
+)
 
 
 class Spoken(NamedTuple):

@@ -14,6 +14,7 @@ from tapstack.collector.translation import times
 from tapstack.collector.translation.fields import Object
 from tapstack.collector.translation.fitting import fit, keep_unread
 from tapstack.collector.translation.items import as_id, take_items
+from tapstack.core.currencies import CURRENCIES
 from tapstack.core.events import EVENT_BYTES_MAX, ITEMS_REQUIRED, NOTES_MAX, Said, read_client_object
 from tapstack.core.normalisation import are_plain_ids
 from tapstack.errors import InvalidEvent
@@ -65,6 +66,7 @@ def translate(
     if sent is None and sent_at not in (None, ""):
         keep_unread(event, {"sent_at": sent_at})
     _read_time(event, read_time, notes)
+    keep_unread(event, _odd_currencies(event))
     _set_event_id(event, notes)
     try:
         said = _read(event, notes)
@@ -80,6 +82,20 @@ def translate(
 def digest(text: bytes) -> str:
     """Return an id that is the same for the same text."""
     return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def _odd_currencies(event: Object) -> Object:
+    """Return the currencies that are counted as ``XXX``, as they were written."""
+    items = event.get("items")
+    said = {"currency": event.get("currency")}
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if isinstance(item, dict) and "currency" in item:
+            said[f"items[{index}].currency"] = item["currency"]
+    return {
+        path: code
+        for path, code in said.items()
+        if isinstance(code, str) and code not in CURRENCIES and code.strip().upper() not in {"", *CURRENCIES}
+    }
 
 
 def _read_ids(event: Object) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapstack.collector.translation.fields import Object
+from tapstack.collector.translation.fields import Object, keep
 from tapstack.core.events import fault_in
 from tapstack.errors import InvalidEvent
 
@@ -33,12 +33,16 @@ def keep_unread(event: Object, unread: Object) -> None:
     """Keep what was not understood, under the paths of our fields."""
     if not unread:
         return
-    properties = event.setdefault("properties", {})
-    kept = properties.get(UNREAD) if isinstance(properties, dict) else None
-    event["properties"] = {
-        **(properties if isinstance(properties, dict) else {"properties": properties}),
-        UNREAD: {**(kept if isinstance(kept, dict) else {}), **unread},
-    }
+    properties = event.get("properties")
+    if properties is None or not isinstance(properties, dict):
+        properties = {} if properties is None else {"properties": properties}
+    name = UNREAD
+    while not isinstance(kept := properties.get(name, {}), dict):  # a sender's own
+        name += "_"
+    kept = dict(kept)
+    for path, value in unread.items():
+        keep(kept, path, value)
+    event["properties"] = {**properties, name: kept}
 
 
 def _fit_items(items: list[Any], unread: Object, notes: list[str]) -> list[Any]:

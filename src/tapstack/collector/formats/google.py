@@ -1,0 +1,94 @@
+"""Google Analytics 4: the Measurement Protocol.
+
+Read 2026-11-29: https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from tapstack.collector.intake import Incoming, Result, Translated
+from tapstack.collector.translation import names, times
+from tapstack.collector.translation.event import translate
+from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
+from tapstack.collector.translation.reading import checked_count, read_object
+from tapstack.collector.translation.replies import json_reply
+from tapstack.collector.wire_format import Route
+from tapstack.errors import InvalidEvent
+from tapstack.http import BadRequest, Request, Response
+
+NAME = "google"
+ROUTES = (Route("/mp/collect"),)
+FIELDS: Mapping[str, str] = {
+    "name": "event_name",
+    "user_id": "user_id",
+    "client_id": "anonymous_id",
+    "app_instance_id": "anonymous_id",
+    "timestamp_micros": "occurred_at",
+    "consent": "consent",
+    "user_properties": "traits",
+    "params.session_id": "session_id",
+    "params.ga_session_id": "session_id",
+    "params.page_location": "context.page.url",
+    "params.page_title": "context.page.title",
+    "params.page_referrer": "context.page.referrer",
+    "params.language": "context.locale",
+    "params": "properties",
+}
+_OF_REQUESTS = ("user_id", "client_id", "app_instance_id", "timestamp_micros", "consent", "user_properties")
+_OF_EVENTS = ("name", "timestamp_micros", "consent", "user_properties")
+_fields = Fields(
+    {name: ours for name, ours in FIELDS.items() if name in _OF_EVENTS or name.startswith("params.")}
+)
+_shared_fields = Fields({name: FIELDS[name] for name in _OF_REQUESTS})
+_KEYS = ("api_secret",)
+
+
+def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+    """Translate the events of a request; see `tapstack.collector.wire_format.Format`."""
+    try:
+        said = read_object(request.body(body_bytes_max))
+        events = said.pop("events", None)
+        if not isinstance(events, list) or not events:
+            return [InvalidEvent("events", "expected an array of at least one")]
+        for name, value in request.query:
+            keep(said, name, value)
+        said = {name: value for name, value in said.items() if name.rstrip("_") not in _KEYS}
+        shared_bytes = len(msgspec.json.encode(said))
+        return [_event(dict(said), each, shared_bytes) for each in checked_count(events)]
+    except (BadRequest, InvalidEvent) as error:
+        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+
+
+def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
+    """Answer 200 in JSON, where Google answers 204 whatever came."""
+    return json_reply(results, {"success": True})
+
+
+def _event(shared: Object, said: object, shared_bytes: int) -> Translated | InvalidEvent:
+    if not isinstance(said, dict):
+        return InvalidEvent("", "expected a JSON object")
+    size = len(msgspec.json.encode(said)) + shared_bytes
+    event: Object = {"event_type": names.event_type(said.get("name"))}
+    _fields.move(said, event)  # an event's own time and user properties count before the request's
+    _shared_fields.move(shared, event)
+    if isinstance(traits := event.get("traits"), dict):
+        event["traits"] = {name: _value(value) for name, value in traits.items()}
+    params = said.pop("params", None)
+    if params is not None:
+        event["properties"] = params
+    keep_rest(event, "properties", said)
+    keep_rest(event, "context", shared)
+    return translate(event, protocol=NAME, bytes_said=size, read_time=_micros)
+
+
+def _value(said: object) -> object:
+    """Return a user property's value, which stands in an object of its own."""
+    return said["value"] if isinstance(said, dict) and set(said) == {"value"} else said
+
+
+def _micros(value: object) -> datetime | None:
+    return times.epoch(value, 1_000_000)

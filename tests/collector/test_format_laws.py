@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from format_world import KEY, Answered, ask, query
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import JSON_VALUES
+from examples import share
 from tapstack.collector.formats import FORMATS
 from tapstack.collector.translation.items import ITEM_FIELDS, VALUE_FIELDS
 from tapstack.collector.translation.names import GOOGLE, PERSONALIZE, POSTHOG, SEGMENT
@@ -66,7 +67,7 @@ def check(answer: Answered) -> None:
 
 
 @pytest.mark.parametrize("spoken", FORMATS, ids=lambda spoken: spoken.NAME)
-@settings(max_examples=200)
+@share(3)
 @given(data=st.data(), body=bodies(), params=OBJECTS)
 def test_whatever_a_request_says_each_of_its_events_is_stored_or_refused_with_a_reason(
     spoken: Format, data: st.DataObject, body: bytes, params: Mapping[str, Any]
@@ -82,7 +83,7 @@ def test_whatever_a_request_says_each_of_its_events_is_stored_or_refused_with_a_
 
 
 @pytest.mark.parametrize("spoken", COMPATIBLE, ids=lambda spoken: spoken.NAME)
-@settings(max_examples=60)
+@share(1)
 @given(data=st.data(), body=bodies())
 def test_a_stream_that_is_closed_makes_the_sender_try_again(
     spoken: Format, data: st.DataObject, body: bytes
@@ -160,7 +161,7 @@ def marks(value: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("spoken", COMPATIBLE, ids=lambda spoken: spoken.NAME)
-@settings(max_examples=300)
+@share(4)
 @given(data=st.data())
 def test_nothing_that_an_event_says_is_dropped(spoken: Format, data: st.DataObject) -> None:
     valid, request = VALID[spoken.NAME]

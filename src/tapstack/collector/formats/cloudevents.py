@@ -16,7 +16,13 @@ from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
-from tapstack.collector.translation.reading import from_base64, read_json, read_object, read_several
+from tapstack.collector.translation.reading import (
+    from_base64,
+    read_json,
+    read_object,
+    read_several,
+    refused,
+)
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Route
 from tapstack.core.events import ClientEvent
@@ -52,7 +58,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         raws = read_several(body) if body[:1] == b"[" else [msgspec.Raw(body)]
         return [_read(raw) for raw in raws]
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike

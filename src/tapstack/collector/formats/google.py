@@ -14,7 +14,7 @@ from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
-from tapstack.collector.translation.reading import checked_count, read_object
+from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Route
 from tapstack.errors import InvalidEvent
@@ -57,10 +57,10 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         for name, value in request.query:
             keep(said, name, value)
         said = {name: value for name, value in said.items() if name.rstrip("_") not in _KEYS}
-        shared_bytes = len(msgspec.json.encode(said))
-        return [_event(dict(said), each, shared_bytes) for each in checked_count(events)]
+        size = shared_bytes(said, len(events))
+        return [_event(dict(said), each, size) for each in checked_count(events)]
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
@@ -68,10 +68,10 @@ def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG
     return json_reply(results, {"success": True})
 
 
-def _event(shared: Object, said: object, shared_bytes: int) -> Translated | InvalidEvent:
+def _event(shared: Object, said: object, shared_size: int) -> Translated | InvalidEvent:
     if not isinstance(said, dict):
         return InvalidEvent("", "expected a JSON object")
-    size = len(msgspec.json.encode(said)) + shared_bytes
+    size = len(msgspec.json.encode(said)) + shared_size
     event: Object = {"event_type": names.event_type(said.get("name"))}
     _fields.move(said, event)  # an event's own time and user properties count before the request's
     _shared_fields.move(shared, event)

@@ -16,7 +16,7 @@ from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
 from tapstack.collector.translation.items import as_id
-from tapstack.collector.translation.reading import checked_count, read_object
+from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Route
 from tapstack.errors import InvalidEvent
@@ -48,10 +48,10 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         told = said.pop(name, None)
         if not isinstance(told, list) or not told:
             return [InvalidEvent(name, "expected an array of at least one")]
-        shared_bytes = len(msgspec.json.encode(said))
-        return [_read(request.path[0], dict(said), each, shared_bytes) for each in checked_count(told)]
+        size = shared_bytes(said, len(told))
+        return [_read(request.path[0], dict(said), each, size) for each in checked_count(told)]
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
@@ -63,10 +63,10 @@ def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG
     return msgspec.structs.replace(answer, headers={**answer.headers, "x-amzn-errortype": kind})
 
 
-def _read(operation: str, shared: Object, each: object, shared_bytes: int) -> Translated | InvalidEvent:
+def _read(operation: str, shared: Object, each: object, shared_size: int) -> Translated | InvalidEvent:
     if not isinstance(each, dict):
         return InvalidEvent("", "expected a JSON object")
-    size = len(msgspec.json.encode(each)) + shared_bytes
+    size = len(msgspec.json.encode(each)) + shared_size
     properties = _properties(each.pop("properties", None))
     event = _READERS[operation](shared, each, properties)
     keep_rest(event, "context", shared)

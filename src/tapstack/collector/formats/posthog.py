@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
-from tapstack.collector.translation import names
+from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import (
@@ -23,6 +23,8 @@ from tapstack.collector.translation.reading import (
     read_json,
     read_object,
     read_several,
+    refused,
+    shared_bytes,
 )
 from tapstack.collector.translation.replies import gif_reply, json_reply
 from tapstack.collector.wire_format import Route
@@ -77,7 +79,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         body = request.body(body_bytes_max).strip()
         return _events(_from_form(dict(_form(body))) if body[:5] == b"data=" else body)
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:
@@ -100,16 +102,19 @@ def _from_form(form: Mapping[str, str]) -> bytes:
 
 def _events(body: bytes) -> list[Incoming]:
     if body[:1] == b"[":
-        return [_read(raw, None) for raw in read_several(body)]
+        return [_read(raw) for raw in read_several(body)]
     batch = read_json(body, _Batch)
     if batch.batch is None:
-        return [_read(body, None)]
-    return [_read(raw, batch.sent_at) for raw in checked_count(batch.batch)]
+        return [_read(body)]
+    size = 0 if times.iso(batch.sent_at) else shared_bytes(batch.sent_at, len(batch.batch))
+    return [_read(raw, batch.sent_at, size) for raw in checked_count(batch.batch)]
 
 
-def _read(raw: bytes | msgspec.Raw, sent_at: object) -> Translated | InvalidEvent:
+def _read(
+    raw: bytes | msgspec.Raw, sent_at: object = None, shared_size: int = 0
+) -> Translated | InvalidEvent:
     try:
-        return _event(read_object(raw), len(raw), sent_at)
+        return _event(read_object(raw), len(raw) + shared_size, sent_at)
     except InvalidEvent as error:
         return error
 

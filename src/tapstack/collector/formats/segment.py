@@ -12,10 +12,17 @@ from typing import Any
 import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
-from tapstack.collector.translation import names
+from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
-from tapstack.collector.translation.reading import checked_count, from_base64, read_json, read_object
+from tapstack.collector.translation.reading import (
+    checked_count,
+    from_base64,
+    read_json,
+    read_object,
+    refused,
+    shared_bytes,
+)
 from tapstack.collector.translation.replies import gif_reply, json_reply
 from tapstack.collector.wire_format import Route
 from tapstack.errors import InvalidEvent
@@ -73,7 +80,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
             return _batch(body)
         return [_event(read_object(body), len(body), _BY_LETTER.get(call, call), None)]
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:
@@ -94,12 +101,13 @@ def _batch(body: bytes) -> list[Incoming]:
     events: list[Incoming] = []
     shared = {"context": batch.context, "integrations": batch.integrations}
     shared = {name: value for name, value in shared.items() if isinstance(value, dict) and value}
-    shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
+    kept = shared if times.iso(batch.sentAt) else [shared, batch.sentAt] if batch.sentAt else shared
+    size = shared_bytes(kept, len(batch.batch))
     for raw in checked_count(batch.batch):
         try:
             said = read_object(raw)
             _add(said, shared)
-            events.append(_event(said, len(raw) + shared_bytes, "", batch.sentAt))
+            events.append(_event(said, len(raw) + size, "", batch.sentAt))
         except InvalidEvent as error:
             events.append(error)
     return events

@@ -17,7 +17,13 @@ from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.items import read_item
-from tapstack.collector.translation.reading import checked_count, from_base64, read_json, read_object
+from tapstack.collector.translation.reading import (
+    checked_count,
+    from_base64,
+    read_json,
+    read_object,
+    refused,
+)
 from tapstack.collector.translation.replies import accepted, gif_reply
 from tapstack.collector.wire_format import Route
 from tapstack.errors import InvalidEvent
@@ -105,7 +111,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
             return [InvalidEvent("data", "is required")]
         return [_read(raw) for raw in checked_count(payload.data)]
     except (BadRequest, InvalidEvent) as error:
-        return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+        return refused(error)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:

@@ -15,13 +15,21 @@ from tapstack.collector.translation.fields import Object
 from tapstack.collector.translation.fitting import fit, keep_unread
 from tapstack.collector.translation.items import as_id, take_items
 from tapstack.core.currencies import CURRENCIES
-from tapstack.core.events import EVENT_BYTES_MAX, ITEMS_REQUIRED, NOTES_MAX, Said, read_client_object
+from tapstack.core.events import (
+    EVENT_BYTES_MAX,
+    ITEMS_MAX,
+    ITEMS_REQUIRED,
+    NOTES_MAX,
+    Said,
+    read_client_object,
+)
 from tapstack.core.normalisation import are_plain_ids
 from tapstack.errors import InvalidEvent
 
 EVENT_ID_CHARS_MAX = 100  # as the event's schema has it
 ID_NUMBERS = ("user_id", "anonymous_id", "session_id")
 MADE_UP = "event_id: neither an id nor a time came; a copy of this event will be counted as well"
+_KNOWN = CURRENCIES | {""}
 
 ReadTime = Callable[[object], datetime | None]
 
@@ -58,6 +66,9 @@ def translate(
         return InvalidEvent("", f"expected at most {EVENT_BYTES_MAX} bytes, got {bytes_said}")
     notes: list[str] = []
     take_items(event)
+    items = event.get("items")
+    if isinstance(items, list) and len(items) > ITEMS_MAX:
+        return InvalidEvent("items", f"expected at most {ITEMS_MAX} elements")
     for name in ("properties", "context"):
         if event.get(name) == {}:
             del event[name]
@@ -94,7 +105,7 @@ def _odd_currencies(event: Object) -> Object:
     return {
         path: code
         for path, code in said.items()
-        if isinstance(code, str) and code not in CURRENCIES and code.strip().upper() not in {"", *CURRENCIES}
+        if isinstance(code, str) and code not in CURRENCIES and code.strip().upper() not in _KNOWN
     }
 
 

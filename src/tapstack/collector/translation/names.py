@@ -70,12 +70,17 @@ SNOWPLOW: Mapping[str, str] = {  # https://docs.snowplow.io/docs/events/ootb-dat
     "transaction": "purchase",
     "refund": "refund",
 }
-_NAMES = {
+_FOLDED = {
     **{name.replace("_", " "): name for name in EVENT_TYPES},
     **SEGMENT,
     **GOOGLE,
     **PERSONALIZE,
     **POSTHOG,
+}
+_NAMES = {  # and as they are mostly written, so that they need not be folded
+    spelled: kind
+    for name, kind in _FOLDED.items()
+    for spelled in (name, name.title(), name.replace(" ", "_"))
 }
 
 

@@ -13,8 +13,10 @@ from tapstack.collector.translation.fields import Object
 from tapstack.core.events import check_nesting
 from tapstack.core.wording import malformed
 from tapstack.errors import InvalidEvent
+from tapstack.http import BadRequest
 
 T = TypeVar("T")
+SHARED_BYTES_MAX = 8 * 1024 * 1024  # twice as much as a call of PutRecords takes
 # Possessive, so that no text makes it go back.
 _STRING_OR_NONE = rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?\b(?:NaN|Infinity)\b'
 _ESCAPE = (
@@ -63,6 +65,25 @@ def checked_count(events: list[T]) -> list[T]:
     if len(events) > EVENTS_MAX:
         raise InvalidEvent("", f"expected at most {EVENTS_MAX} events, got {len(events)}")
     return events
+
+
+def shared_bytes(shared: object, events_count: int) -> int:
+    """Return how long that is which a request says once for all of its events.
+
+    Raises
+    ------
+    InvalidEvent
+        If the events that carry it would be too long together: a small request must not become a large one.
+    """
+    size = len(msgspec.json.encode(shared)) if shared else 0
+    if size * events_count > SHARED_BYTES_MAX:
+        raise InvalidEvent("", f"expected at most {SHARED_BYTES_MAX} bytes of events with what they share")
+    return size
+
+
+def refused(error: BadRequest | InvalidEvent) -> list[InvalidEvent]:
+    """Return a request that cannot be read as one event that is refused: it is reported and counted."""
+    return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
 
 
 def from_base64(text: str) -> bytes:

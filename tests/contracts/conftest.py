@@ -116,9 +116,7 @@ def _answers(port: int, child: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-_EMULATOR = pytest.param(
-    "ministack", marks=[pytest.mark.emulator, pytest.mark.xdist_group("ministack")], id="ministack"
-)
+_EMULATOR = pytest.param("ministack", marks=pytest.mark.emulator, id="ministack")
 
 
 def _service(request: pytest.FixtureRequest, name: str, memory: AwsApi) -> Iterator[Service]:

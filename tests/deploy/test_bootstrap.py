@@ -19,8 +19,6 @@ from tapstack.deploy.bucket_settings import SETTINGS
 from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.ministack import Emulator
 
-pytestmark = pytest.mark.xdist_group("bootstrap")  # one emulator
-
 OURS = "111111111111"  # the emulator takes twelve digits in place of an access key for an account
 THEIRS = "222222222222"
 

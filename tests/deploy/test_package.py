@@ -17,9 +17,6 @@ from tapstack.deploy.package import FUNCTIONS, ZIP_BYTES_MAX, Architecture, buil
 from tapstack.errors import Unavailable, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
-# One worker builds them once.
-pytestmark = pytest.mark.xdist_group("package")
-
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 MACHINES: dict[str, Architecture] = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 

@@ -27,7 +27,7 @@ from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.sender import AGENT, Sender
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.xdist_group("embedded_cloud")]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 TIMEOUT_S = 120
 COMMAND = (sys.executable, "-m", "tapstack.cli", "local", "--port", "0", "--rate", "max", "--exit", "--json")

@@ -19,7 +19,7 @@ from .iam_requests import Request
 from .page import PAGE, page
 from .rendered import STATE_VARIABLE, Rendered, planned, read
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.xdist_group("least-privilege")]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 
 def test_the_pipeline_counts_exactly_on_the_stack_as_terraform_renders_it(exercised: Exercised) -> None:

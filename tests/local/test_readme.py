@@ -28,7 +28,6 @@ def test_the_table_in_the_readme_has_the_labels_of_a_run():
 
 
 @pytest.mark.emulator
-@pytest.mark.xdist_group("embedded_cloud")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_requests_in_the_readme_run_as_they_stand_and_give_the_answer_shown():
     blocks = README.split("```")

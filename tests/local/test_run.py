@@ -27,7 +27,7 @@ from tapstack_local.run import Options, shop
 from tapstack_local.traffic import EVENTS_PER_MIN
 from tapstack_local.verdict import Summary
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("embedded_cloud")]
+pytestmark = pytest.mark.emulator
 
 KEYS = {*Summary.__struct_fields__, "interrupted", "verdict", "exit_code"}
 TIMEOUT_S = 120

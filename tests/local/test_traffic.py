@@ -14,9 +14,6 @@ from tapstack.errors import InvalidEvent
 from tapstack_local.traffic import EVENTS_PER_MIN, NO_DEFECTS, Defects, Request, generate
 from tapstack_local.traffic.generate import BASE_MS
 
-# One worker makes the long sample and judges it.
-pytestmark = pytest.mark.xdist_group("traffic")
-
 EVENTS = 30_000
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from examples import share
 from memory_store import BOUNDS, KEEP_DAYS, TODAY, Store
-from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part
+from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part, number_digest
 from tapstack.core.memory import (
     DUP,
     MEMORY_FULL,
@@ -283,16 +283,46 @@ def test_a_client_idle_for_longer_than_pages_are_kept_makes_room_for_another() -
     assert not store.seen.ids
 
 
-@given(st.lists(st.integers(0, 400), max_size=300))
-def test_missing_numbers_are_the_gaps_less_what_is_known_by_id(numbers: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(0, BOUNDS.clients), st.integers(0, 150)), max_size=200))
+def test_the_numbers_of_gaps_that_no_id_names_are_missing(events: list[tuple[int, int]]) -> None:
+    """Whether they had no room for another gap, or came when there was no room for their client."""
     store = Store()
-    for n in numbers:
-        store.take(native(0, n))
-    if numbers:
-        known = store.seen.clients[CLIENTS[0]]
-        beyond = sum(1 for n in set(numbers) if n > known.top)
-        missing = sum(b - a + 1 for a, b in known.gaps) - (known.by_id - beyond)
-        assert missing == known.top + 1 - len({n for n in numbers if n <= known.top})
+    for client, n in events:
+        store.take(native(client, n))
+    known = set(store.seen.ids).union(*store.rows.values())
+    for client, raw in enumerate(CLIENTS):
+        if (seen := store.seen.clients.get(raw)) is not None:
+            numbers = [n for first, last in seen.gaps for n in range(first, last + 1)]
+            missing = [n for n in numbers if number_digest(native(client, n)) not in known]
+            assert missing == [n for n in range(seen.top + 1) if (client, n) not in events]
+
+
+def full(bounds: Bounds) -> Store:
+    """A memory that is full of events of today: of a client with every gap it may have, and of ids."""
+    store = Store(bounds=bounds)
+    for n in range(2 * bounds.gaps + 1):
+        assert store.take(native(0, 2 * n)) is NEW
+    n = 0
+    while store.take(opaque(n, NOW_S)) is NEW:
+        n += 1
+    return store
+
+
+def test_a_number_for_which_the_intervals_have_no_room_is_no_exception_to_the_bound() -> None:
+    store = full(Bounds(keep_days=KEEP_DAYS, clients=1, gaps=3, pages=4))
+    top = store.seen.clients[CLIENTS[0]].top
+    assert store.judge(native(0, top + 100)) is MEMORY_FULL
+    assert store.judge(native(1, 0)) is MEMORY_FULL  # nor have the clients
+    for n in (1, top + 1, 3):  # closes a gap, follows the last one, closes another
+        assert store.take(native(0, n)) is NEW
+    assert store.take(native(0, top + 100)) is NEW  # there is room again
+    assert len(store.rows) <= 4
+
+
+def test_a_client_that_gets_a_place_needs_no_page() -> None:
+    store = full(Bounds(keep_days=KEEP_DAYS, clients=2, gaps=3, pages=4))
+    assert store.take(native(1, 5)) is NEW
+    assert store.judge(native(2, 0)) is MEMORY_FULL
 
 
 @given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=40))

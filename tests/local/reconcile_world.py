@@ -51,7 +51,7 @@ class ByHand:
     def __init__(self):
         self.numbers = [AT_S // length for length in (300, 3_600, 86_400)]
         self.user = [
-            [{RAW: [2, [], 0, AT_S // 86_400]}, {digest("e-1"): AT_S}, {}, -1, -1, AT_S // 86_400, []],
+            [{RAW: [2, [], AT_S // 86_400]}, {digest("e-1"): AT_S}, {}, -1, -1, AT_S // 86_400, []],
             [AT_S, AT_S, None, {}, 0, []],
             {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
             [],

@@ -65,7 +65,7 @@ def test_an_event_counted_twice_is_overcounted():
 
 def test_a_number_that_is_missing_in_the_row_is_lost():
     rows = ByHand()
-    rows.user[0][0][RAW] = [2, [[1, 1]], 0, 0]
+    rows.user[0][0][RAW] = [2, [[1, 1]], 0]
     assert outcome(rows) == (1, 0)
 
 
@@ -163,7 +163,7 @@ def test_what_left_the_row_for_a_page_is_known():
 
 def test_a_numbered_event_that_is_kept_as_an_id_is_known_and_no_gap():
     rows = ByHand()
-    rows.user[0][0][RAW] = [2, [[1, 1]], 1, 0]
+    rows.user[0][0][RAW] = [2, [[1, 1]], 0]
     rows.user[0][1][number_digest(CLIENT, 1)] = AT_S
     assert outcome(rows) == (0, 0)
     assert reconcile(accepted_of(*EVENTS), rows.tables()).gaps == 0

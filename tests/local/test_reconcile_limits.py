@@ -156,7 +156,7 @@ def partners(count):
 
 
 def clients(count):
-    return {bytes([n]) * 16: [1, [], 0, 0] for n in range(count)}
+    return {bytes([n]) * 16: [1, [], 0] for n in range(count)}
 
 
 def gaps(count):
@@ -200,7 +200,7 @@ def test_numbers_however_large_take_neither_time_nor_memory():
     result = reconcile(accepted, rows.tables())
     assert named(result, "events known").short == named(result, "events known").over == 0
     assert result.gaps == first + 1
-    rows.user[0][0][RAW] = [first + 3, [], 0, 0]
+    rows.user[0][0][RAW] = [first + 3, [], 0]
     finding = named(reconcile(accepted, rows.tables()), "events known")
     assert finding.over == first + 1
     assert finding.examples[0] == f"U#u client {CLIENT} n 0: seen, and never accepted"

@@ -83,7 +83,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"at most {traits.TRAITS_MAX}: those said first",
         f"names and strings are cut to {traits.TRAIT_CHARS_MAX}",
         f"anonymous ids of the same person, the last {rows.ALIASES_MAX}",
-        f"kept as ids; at most {bounds.gaps}",
+        f"not in the intervals; at most {bounds.gaps}",
         f"the at most {bounds.hot_ids} ids that arrived last",
         f"at most {bounds.pages:,} pages",
         f"A map of {aggregates.KEYS_MAX} keys",
@@ -98,7 +98,7 @@ def attribute(state):
 
 SCANNED = [
     {"pk": {"S": "U#u"}, "sk": {"S": "-"}, "v": {"N": "1"}, "ttl": {"N": "9"},
-     "s": attribute([[{b"c" * 16: [1, [], 0, 5]}, {7: 8}, {}, -1, -1, 5, [9]], [], {1: 2}, [], [], 4])},
+     "s": attribute([[{b"c" * 16: [1, [], 5]}, {7: 8}, {}, -1, -1, 5, [9]], [], {1: 2}, [], [], 4])},
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
      "s": attribute([[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}])},
     {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute({"a#b": 2})},
@@ -162,7 +162,7 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
     tables = read()
     user = tables.users["U#u"]
     assert (user.clients, user.ids, user.parts, user.counters, user.pairs_count) == (
-        {b"c" * 16: [1, [], 0, 5]}, {7: 8}, [9], {1: 2}, 4,
+        {b"c" * 16: [1, [], 5]}, {7: 8}, [9], {1: 2}, 4,
     )  # fmt: skip
     item = tables.items["a#b"]["0001"]
     assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (

@@ -47,7 +47,7 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
 
 def user_state(count: int, *, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
-    seen = [{client: [top, [list(gap) for gap in gaps], 0, DAY]}, {}, {}, -1, -1, DAY, []]
+    seen = [{client: [top, [list(gap) for gap in gaps], DAY]}, {}, {}, -1, -1, DAY, []]
     session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
     recent = [[NOW_S, 1, "p", 0]] * count
     return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
@@ -151,7 +151,7 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "an event counted twice": (change("2.2.1", 3), "counters move"),
     "an event known and not counted": (change("2.2.1", 1), "counters move"),
     "an event nobody sent": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [7, [], 0, DAY]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [7, [], DAY]}),
         "not on the",
     ),
     "an item above its events": (change("2.0.0.1", 3, ITEM), "moves by {1: 2}"),
@@ -178,11 +178,11 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "a row that never expires": (change("1", 0), "expire"),
     "a client forgotten": (floor, "forgot events"),
     "a gap that opens again": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[0, 0]], 0, DAY]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[0, 0]], DAY]}),
         "forgot",
     ),
     "a gap of nothing": (
-        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[2, 1]], 0, DAY]}),
+        change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [1, [[2, 1]], DAY]}),
         "remembers",
     ),
     "a floor raised for nothing": (change("2.0.3", 5), "remembers"),

@@ -52,7 +52,7 @@ def test_the_checkers_memory_is_that_of_the_product(counters: list[int]) -> None
 
 
 def row(top: int, *gaps: list[int]) -> Any:
-    return [[{CLIENT: [top, list(gaps), 0, TODAY]}, {7: 1}, {}, -1, -1, TODAY, []], *EMPTY_USER[1:]]
+    return [[{CLIENT: [top, list(gaps), TODAY]}, {7: 1}, {}, -1, -1, TODAY, []], *EMPTY_USER[1:]]
 
 
 def test_what_a_row_remembers_is_listed_lazily_and_looked_up_without_a_list() -> None:

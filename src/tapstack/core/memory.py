@@ -68,12 +68,14 @@ NEW, DUP, TOO_OLD, MEMORY_FULL, TOO_LARGE = Verdict  # Python 3.11 takes long to
 
 
 class ClientSeen(msgspec.Struct, gc=False, array_like=True):
-    """What was seen of one client: all of ``0..top`` except the gaps."""
+    """What was seen of one client: all of ``0..top`` except the gaps, and what is remembered as ids.
+
+    A number is one of those ids if it had no room for another gap, or came when its client had no place.
+    """
 
     top: int
     gaps: list[tuple[int, int]]  # inclusive, ascending, disjoint
-    by_id: int = 0  # numbers in the gaps, or above `top`, that were counted and are remembered as ids
-    day: int = 0  # of its last use, days since 1970
+    day: int  # of its last use, days since 1970
 
 
 class PageNote(msgspec.Struct, gc=False, array_like=True):
@@ -170,7 +172,9 @@ def judge(seen: Seen, identity: Identity, day: int, bounds: Bounds, pages: Pages
     horizon = _horizon(seen, day, bounds)
     groups = _groups_to_read(seen, identity.when, horizon) if seen.pages else ()
     found = _look_up(seen, groups, digest, pages or {})
-    if found is NEW and (_is_below_floor(seen, identity, horizon) or _is_full(seen, identity, bounds)):
+    if found is NEW and (
+        _is_below_floor(seen, identity, horizon) or _is_full(seen, identity, horizon, bounds)
+    ):
         return MEMORY_FULL
     return found
 
@@ -266,34 +270,38 @@ def _is_in_intervals(seen: Seen, identity: Native) -> bool:
     return not any(a <= identity.n <= b for a, b in known.gaps)
 
 
+def _has_room(seen: Seen, identity: Native, horizon: int, bounds: Bounds) -> bool:
+    """Whether the intervals have room for a number that they do not hold."""
+    known = seen.clients.get(identity.client)
+    if known is not None:
+        return len(_gaps_with(known, identity.n)) <= bounds.gaps
+    return len(seen.clients) < bounds.clients or _idle_client(seen, horizon) is not None
+
+
 def _number(seen: Seen, identity: Native, bounds: Bounds) -> bool:
     """Remember a number in its client's intervals; False if there is no room."""
-    n = identity.n
-    known = seen.clients.get(identity.client)
-    if known is None:
-        if len(seen.clients) >= bounds.clients and not _drop_idle_client(seen, bounds.keep_days):
-            return False
-        known = ClientSeen(n, [(0, n - 1)] if n else [])
-    elif not _take_number(known, n, bounds.gaps):
-        known.by_id += 1
+    if not _has_room(seen, identity, seen.day - bounds.keep_days, bounds):
         return False
-    known.day = seen.day
-    seen.clients.pop(identity.client, None)
+    n = identity.n
+    known = seen.clients.pop(identity.client, None)
+    if known is not None:
+        known.gaps = _gaps_with(known, n)
+        known.top, known.day = max(known.top, n), seen.day
+    else:
+        if len(seen.clients) >= bounds.clients:
+            del seen.clients[next(iter(seen.clients))]
+        known = ClientSeen(n, [(0, n - 1)] if n else [], seen.day)
     seen.clients[identity.client] = known
     return True
 
 
-def _take_number(known: ClientSeen, n: int, gaps_max: int) -> bool:
+def _gaps_with(known: ClientSeen, n: int) -> list[tuple[int, int]]:
+    """Return the gaps that a client has with one more number."""
     if n <= known.top:
-        gaps = _without(known.gaps, n)
-    elif n > known.top + 1:
-        gaps = [*known.gaps, (known.top + 1, n - 1)]
-    else:
-        gaps = known.gaps
-    if len(gaps) > gaps_max:
-        return False
-    known.top, known.gaps = max(known.top, n), gaps
-    return True
+        return _without(known.gaps, n)
+    if n > known.top + 1:
+        return [*known.gaps, (known.top + 1, n - 1)]
+    return known.gaps
 
 
 def _without(gaps: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:
@@ -309,13 +317,10 @@ def _without(gaps: list[tuple[int, int]], n: int) -> list[tuple[int, int]]:
     return kept
 
 
-def _drop_idle_client(seen: Seen, keep_days: int) -> bool:
-    """Drop the client used longest ago, if all it ever said is too old by now."""
+def _idle_client(seen: Seen, horizon: int) -> bytes | None:
+    """Return the client used longest ago, if all it ever said is too old by now."""
     oldest = next(iter(seen.clients))
-    if seen.clients[oldest].day >= seen.day - keep_days:
-        return False
-    del seen.clients[oldest]
-    return True
+    return oldest if seen.clients[oldest].day < horizon else None
 
 
 # Pages of ids.
@@ -410,10 +415,11 @@ def _is_below_floor(seen: Seen, identity: Native | Opaque, horizon: int) -> bool
     return received_day <= seen.floor_day or any(received_day <= day < horizon for day in days)
 
 
-def _is_full(seen: Seen, identity: Native | Opaque, bounds: Bounds) -> bool:
+def _is_full(seen: Seen, identity: Native | Opaque, horizon: int, bounds: Bounds) -> bool:
+    """Whether the event would need one page more than there may be."""
     if len(seen.ids) < bounds.hot_ids or _rows_count(seen) < bounds.pages or _oldest_group(seen) is not None:
         return False
-    return not (isinstance(identity, Native) and identity.client in seen.clients)
+    return not (isinstance(identity, Native) and _has_room(seen, identity, horizon, bounds))
 
 
 def _rows_count(seen: Seen) -> int:

@@ -36,8 +36,7 @@ class Memory:
         self._ids: dict[int, int] = dict(ids)
         self._pages: dict[int, list[int]] = {group: list(note) for group, note in pages.items()}
         self._clients: dict[bytes, list[Any]] = {
-            client: [top, [list(gap) for gap in gaps], by_id, day]
-            for client, (top, gaps, by_id, day) in clients.items()
+            client: [top, [list(gap) for gap in gaps], day] for client, (top, gaps, day) in clients.items()
         }
         self.written: dict[str, set[int]] = {}
 
@@ -70,18 +69,17 @@ class Memory:
         if known is None:
             if len(self._clients) >= self._promises.clients:
                 idle = next(iter(self._clients))
-                if self._clients[idle][3] >= self._day - self._keep_days:
+                if self._clients[idle][2] >= self._day - self._keep_days:
                     return False
                 del self._clients[idle]
-            self._clients[client] = [n, [[0, n - 1]] if n else [], 0, self._day]
+            self._clients[client] = [n, [[0, n - 1]] if n else [], self._day]
             return True
-        top, gaps, by_id, _ = known
+        top, gaps, _ = known
         rest = _without(gaps, n) if n <= top else gaps + ([[top + 1, n - 1]] if n > top + 1 else [])
         if len(rest) > self._promises.gaps:
-            known[2] = by_id + 1
             return False
         del self._clients[client]
-        self._clients[client] = [max(top, n), rest, by_id, self._day]
+        self._clients[client] = [max(top, n), rest, self._day]
         return True
 
     def _take_id(self, digest: int, when: int) -> None:

@@ -116,7 +116,7 @@ def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], k
         raise Violation(8, f"{pk} lowered a floor")
     if floor_s >= (day - keep_days) * DAY_S or floor_day >= max(day - keep_days, 0):
         raise Violation(8, f"{pk} closed a day that is not too old")
-    for client, (top, gaps, _, used) in before[0][0].items():
+    for client, (top, gaps, used) in before[0][0].items():
         now = clients.get(client, (-1, ()))
         lost = without(without([(0, top)], gaps), without([(0, now[0])], now[1]))
         if lost and (client in clients or used >= day - keep_days):

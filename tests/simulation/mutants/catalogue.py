@@ -132,8 +132,8 @@ NUMBERS = (
         "gap_not_kept",
         "numbers that were skipped are remembered as missing",
         MEMORY,
-        "        gaps = [*known.gaps, (known.top + 1, n - 1)]\n",
-        "        gaps = known.gaps\n",
+        "        return [*known.gaps, (known.top + 1, n - 1)]\n",
+        "        return known.gaps\n",
     ),
     one(
         "duplicate_is_new",
@@ -146,15 +146,15 @@ NUMBERS = (
         "first_numbers_not_missing",
         "a client that begins above 0 misses the numbers below",
         MEMORY,
-        "known = ClientSeen(n, [(0, n - 1)] if n else [])",
-        "known = ClientSeen(n, [])",
+        "known = ClientSeen(n, [(0, n - 1)] if n else [], seen.day)",
+        "known = ClientSeen(n, [], seen.day)",
     ),
     one(
         "number_without_room_forgotten",
         "a number for which the intervals have no room is kept as an id",
         MEMORY,
-        "        known.by_id += 1\n        return False\n",
-        "        known.by_id += 1\n        return True\n",
+        "    if not _has_room(seen, identity, seen.day - bounds.keep_days, bounds):\n        return False\n",
+        "    if not _has_room(seen, identity, seen.day - bounds.keep_days, bounds):\n        return True\n",
     ),
     one(
         "number_kept_as_an_id_is_new",
@@ -167,8 +167,8 @@ NUMBERS = (
         "client_in_use_dropped",
         "only a client that is idle for long makes room for another",
         MEMORY,
-        "    if seen.clients[oldest].day >= seen.day - keep_days:\n        return False\n",
-        "",
+        "    return oldest if seen.clients[oldest].day < horizon else None\n",
+        "    return oldest\n",
     ),
 )
 

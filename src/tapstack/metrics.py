@@ -64,4 +64,7 @@ METRICS: Mapping[str, Sequence[Metric]] = {
             "commit_conflicts", "Count", "transactions that met a row changed meanwhile, and were made anew"
         ),
     ),
+    "insights": (
+        Metric("reads_failed", "Count", "requests answered 500 or 503: the table or a row of it is at fault"),
+    ),
 }

@@ -147,8 +147,16 @@ class RowReader(Protocol):
         """
         ...
 
-    def query(self, pk: str) -> Sequence[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         """Read every row of a partition, in sort-key order.
+
+        Parameters
+        ----------
+        pk
+            The partition.
+        consistent
+            Whether each row must be as the last write left it, at twice the price; else it may be as it was
+            some time before.
 
         Raises
         ------

@@ -114,7 +114,7 @@ class _Remembering:
     def get(self, key: Key) -> Row | None:
         return self._reader.get(key)
 
-    def query(self, pk: str) -> Sequence[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         if pk not in self._rows:
-            self._rows[pk] = self._reader.query(pk)
+            self._rows[pk] = self._reader.query(pk, consistent=consistent)
         return self._rows[pk]

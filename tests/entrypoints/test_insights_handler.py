@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -48,6 +49,29 @@ def test_a_table_that_does_not_answer_is_a_503(cloud: Cloud, capsys: pytest.Capt
     assert said["error"]
     assert summary["answers"] == {"GET /v1/users/{id} 503": 1}
     assert "secret" not in json.dumps([said, summary])
+
+
+def test_a_row_that_cannot_be_decoded_is_a_500_that_shows_nothing_of_it(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = {"pk": {"S": "U#secret-user"}, "sk": {"S": "-"}, "v": {"N": "1"}}
+    state = {"s": {"B": base64.b64encode(b"\x91\xa6secret").decode()}}
+    cloud.dynamodb.call("PutItem", json.dumps({"TableName": "behaviour", "Item": key | state}).encode())
+    function = cloud.function("insights")
+    for _ in range(2):
+        answer = function.handler(request("GET", "/v1/users/secret-user"), None)
+        assert answer["statusCode"] == 500
+        assert json.loads(answer["body"]) == {
+            "code": "internal",
+            "message": "a row of the table cannot be read; the error is logged for its operator",
+        }
+    said, summary, again = lines(capsys)
+    assert (said["level"], said["undecodable"], said["route"]) == ("ERROR", "user", "/v1/users/{id}")
+    assert said["reason"]
+    assert (again["level"], again["undecodable"]) == ("ERROR", "user")
+    assert summary["answers"] == {"GET /v1/users/{id} 500": 1}
+    assert summary["reads_failed"] == 1
+    assert "secret" not in json.dumps([said, summary, again])
 
 
 PATHS = [

@@ -141,7 +141,7 @@ def test_a_first_read_has_a_line_with_its_route_and_without_its_id(
             self.query(key.pk)
             return None
 
-        def query(self, pk: str) -> Sequence[Row]:
+        def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
             queries.append(pk)
             clock.advance_ms(7)
             return []

@@ -123,7 +123,7 @@ def test_at_debug_there_is_a_line_a_request_beside_the_sums(monkeypatch: pytest.
     assert len(written.summaries) == 1
 
 
-@pytest.mark.parametrize(("function", "lines"), [("collector", 1), ("insights", 0)])
+@pytest.mark.parametrize(("function", "lines"), [("collector", 1), ("a function without metrics", 0)])
 def test_a_summary_is_left_out_at_a_higher_level_unless_it_carries_metrics(
     monkeypatch: pytest.MonkeyPatch, function: str, lines: int
 ) -> None:

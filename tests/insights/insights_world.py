@@ -40,7 +40,7 @@ class Rows:
     def get(self, key: Key) -> Row | None:
         return self._rows.get(key)
 
-    def query(self, pk: str) -> Sequence[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
 
 
@@ -48,7 +48,7 @@ class Away:
     def get(self, key: Key) -> Row | None:
         raise Unavailable("dynamodb: away")
 
-    def query(self, pk: str) -> Sequence[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         raise Unavailable("dynamodb: away")
 
 

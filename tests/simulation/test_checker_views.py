@@ -173,7 +173,7 @@ class Reader:
     def get(self, key: Key) -> Row | None:
         return next((row for row in self.query(key.pk) if row.key == key), None)
 
-    def query(self, pk: str) -> list[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> list[Row]:
         return [
             Row(key=Key(*key), version=image.version, state=image.packed, expires_at_s=image.ttl_s)
             for key, image in sorted(self._rows.items())

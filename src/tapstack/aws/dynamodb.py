@@ -153,9 +153,10 @@ class DynamoTable:
         rows = self._query({"KeyConditionExpression": "pk = :pk AND sk = :sk"}, values)
         return rows[0] if rows else None
 
-    def query(self, pk: str) -> Sequence[Row]:
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         """Read a partition; see `tapstack.ports.RowReader.query`."""
-        return self._query({"KeyConditionExpression": "pk = :pk"}, {":pk": _S(pk)})
+        how = {"KeyConditionExpression": "pk = :pk", **({"ConsistentRead": True} if consistent else {})}
+        return self._query(how, {":pk": _S(pk)})
 
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         """Read part of a partition; see `tapstack.ports.StateTable.read_prefix`."""

@@ -61,6 +61,7 @@ class RequestLog:
         now_ms: int,
         counts: Mapping[str, int] | None = None,
         warnings: Iterable[Mapping[str, object]] = (),
+        level: str = "WARNING",
     ) -> None:
         """Count a request, and write what is due.
 
@@ -76,10 +77,12 @@ class RequestLog:
             By the names of metrics; a name that is missing counts as 0.
         warnings
             Lines to write at once.
+        level
+            Their level.
         """
         if self._sums.requests and not self._is_within(2 * self._interval_ms, now_ms):
             self._write_summary(self._sums.last_ms)  # the environment was frozen: these belong to before
-        self._warn(warnings, now_ms)
+        self._warn(level, warnings, now_ms)
         counted = counts or {}
         write_line("DEBUG", {**answer, **counted, "duration_ms": duration_ms}, now_ms=now_ms)
         sums = self._sums
@@ -97,10 +100,10 @@ class RequestLog:
         """Return whether the last summary is that recent; a clock that was put back makes it old."""
         return self._written_ms <= now_ms < self._written_ms + ms
 
-    def _warn(self, warnings: Iterable[Mapping[str, object]], now_ms: int) -> None:
+    def _warn(self, level: str, warnings: Iterable[Mapping[str, object]], now_ms: int) -> None:
         for fields in warnings:
             if self._sums.warnings < WARNINGS_MAX:
-                write_line("WARNING", fields, now_ms=now_ms)
+                write_line(level, fields, now_ms=now_ms)
             self._sums.warnings += 1
 
     def _write_summary(self, at_ms: int) -> None:

@@ -144,14 +144,14 @@ def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Tren
 
 
 def health_view(reader: RowReader) -> Health:
-    """Ask the table for a partition that never has a row, as cheaply as it can be asked.
+    """Ask the table for a partition that never has a row, consistently: of the replica that takes the writes.
 
     Raises
     ------
     Unavailable
         If the table does not answer.
     """
-    reader.query(HEALTH_PARTITION)
+    reader.query(HEALTH_PARTITION, consistent=True)
     return Health(status="ok")
 
 

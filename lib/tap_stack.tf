@@ -523,7 +523,7 @@ variable "row_ttl_days" {
 }
 
 variable "event_age_max_days" {
-  description = "Days that a client may hold an event back; an older one is stored as late and not counted."
+  description = "Days that a client may hold an event back; an older one is accepted with a note, stored as late and not counted."
   type        = number
   default     = 30
 
@@ -2317,12 +2317,13 @@ locals {
       TAPSTACK_LOG_LEVEL          = var.logging.level
     }
     collector = {
-      TAPSTACK_STREAM            = aws_kinesis_stream.events.name
-      TAPSTACK_EVENT_BYTES_MAX   = tostring(var.event_bytes_max)
-      TAPSTACK_REQUEST_BYTES_MAX = tostring(var.request_bytes_max)
-      TAPSTACK_ALLOWED_ORIGINS   = join(",", var.allowed_origins)
-      TAPSTACK_LOG_LEVEL         = var.logging.level
-      TAPSTACK_LOG_INTERVAL_S    = tostring(var.logging.interval_s)
+      TAPSTACK_STREAM             = aws_kinesis_stream.events.name
+      TAPSTACK_EVENT_BYTES_MAX    = tostring(var.event_bytes_max)
+      TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
+      TAPSTACK_REQUEST_BYTES_MAX  = tostring(var.request_bytes_max)
+      TAPSTACK_ALLOWED_ORIGINS    = join(",", var.allowed_origins)
+      TAPSTACK_LOG_LEVEL          = var.logging.level
+      TAPSTACK_LOG_INTERVAL_S     = tostring(var.logging.interval_s)
     }
     insights = {
       TAPSTACK_TABLE          = aws_dynamodb_table.behaviour.name

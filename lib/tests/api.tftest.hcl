@@ -188,12 +188,13 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_LOG_LEVEL          = "INFO"
       }
       collector = {
-        TAPSTACK_STREAM            = "tapstack-dev-events"
-        TAPSTACK_EVENT_BYTES_MAX   = "32768"
-        TAPSTACK_REQUEST_BYTES_MAX = "1000000"
-        TAPSTACK_ALLOWED_ORIGINS   = ""
-        TAPSTACK_LOG_LEVEL         = "INFO"
-        TAPSTACK_LOG_INTERVAL_S    = "10"
+        TAPSTACK_STREAM             = "tapstack-dev-events"
+        TAPSTACK_EVENT_BYTES_MAX    = "32768"
+        TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
+        TAPSTACK_REQUEST_BYTES_MAX  = "1000000"
+        TAPSTACK_ALLOWED_ORIGINS    = ""
+        TAPSTACK_LOG_LEVEL          = "INFO"
+        TAPSTACK_LOG_INTERVAL_S     = "10"
       }
       insights = {
         TAPSTACK_TABLE          = "tapstack-dev-behaviour"

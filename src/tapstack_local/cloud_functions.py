@@ -162,6 +162,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             **common,
             "TAPSTACK_STREAM": STREAM,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
+            "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
             "TAPSTACK_ALLOWED_ORIGINS": "",
         },

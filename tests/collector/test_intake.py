@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -343,6 +343,36 @@ def test_what_was_not_taken_as_it_was_said_is_noted_whatever_becomes_of_the_even
         stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.5
     )
     assert collect([said], away, event_bytes_max=EVENT_BYTES_MAX) == [Result("retry", notes=note)]
+
+
+AGE_MAX = timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_noted"),
+    [
+        (AGE_MAX, False),
+        (AGE_MAX + timedelta(milliseconds=1), True),
+        (timedelta(days=9_000), True),
+        (None, False),
+    ],
+    ids=["as old as it may be", "older", "of 2001", "without a time"],
+)
+def test_an_event_that_will_not_be_counted_is_accepted_with_a_note_that_says_so(
+    age: timedelta | None, is_noted: bool
+) -> None:
+    pipeline = Pipeline()
+    occurred_at = None if age is None else rfc3339(datetime.fromtimestamp(NOON_S, UTC) - age)
+    said = msgspec.json.encode(client_event(occurred_at=occurred_at, currency="ABC"))
+    results = collect(
+        [said, said], pipeline.dependencies, event_bytes_max=EVENT_BYTES_MAX, event_age_max=AGE_MAX
+    )
+    note = (
+        "too_old: occurred_at is more than 30 days ago; the event is stored as a dead letter and not counted"
+    )
+    notes = (*[note] * is_noted, "currency: not in ISO 4217, counted as XXX")
+    assert results == [Result("ok", notes=notes), Result("duplicate", notes=notes)]
+    assert len(pipeline.stored()) == 1
 
 
 def test_one_call_that_fails_does_not_fail_the_others() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped, request
 
+from event_strategies import client_event
 from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
 from tapstack.errors import UndecodableRow
@@ -187,6 +188,16 @@ def test_events_are_late_and_rows_expire_as_the_variables_say(
     assert (said["events_late"], said["events_applied"]) == (is_late, not is_late)
     expiries = {item["ttl"]["N"] for item in cloud.dynamodb.items("behaviour")}
     assert expiries == (set() if is_late else {str(NOW_S + 30 * DAY_S)})
+
+
+@pytest.mark.parametrize(("age_s", "is_noted"), [(29 * DAY_S - 60, False), (29 * DAY_S + 60, True)])
+def test_the_collector_says_what_the_consumer_will_do(cloud: Cloud, age_s: int, is_noted: bool) -> None:
+    occurred_at = datetime.fromtimestamp(NOW_S - age_s, tz=UTC).isoformat()
+    said = client_event(occurred_at=occurred_at)
+    answer = cloud.function("collector").handler(request("POST", "/v1/events", said), None)
+    (result,) = msgspec.json.decode(answer["body"])["results"]
+    assert (answer["statusCode"], result["status"]) == (200, "ok")
+    assert [note.partition(":")[0] for note in result.get("notes", [])] == ["too_old"] * is_noted
 
 
 def test_derived_rows_are_spread_over_as_many_lanes_as_the_variable_says(cloud: Cloud) -> None:

@@ -32,6 +32,7 @@ CONSUMER = {
 COLLECTOR = {
     "TAPSTACK_STREAM": "events",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
+    "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
     "TAPSTACK_REQUEST_BYTES_MAX": "512000",
 }
 INSIGHTS = {"TAPSTACK_TABLE": "behaviour"}
@@ -57,6 +58,7 @@ def test_what_is_set_is_read() -> None:
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
         event_bytes_max=32_768,
+        event_age_max_days=29,
         request_bytes_max=512_000,
         allowed_origins=frozenset(),
         log_interval_s=10,
@@ -99,6 +101,7 @@ ODD: list[tuple[str, str, str]] = [
     ],
     *[("consumer", "TAPSTACK_ROW_TTL_DAYS", value) for value in ("1", "3651", "30d")],
     *[("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "30", "31", "x")],
+    *[("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "3651", "x")],
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
     *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
     *[(function, "TAPSTACK_LOG_LEVEL", value) for function in VARIABLES for value in ("info", "TRACE", "")],

@@ -110,6 +110,7 @@ def test_what_no_rule_matches_is_answered_as_deployed() -> None:
         ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "request_bytes_max"),
         ("consumer", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
         ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
+        ("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
     ],
 )
 def test_the_functions_limits_are_the_deployed_ones(function: str, name: str, default: str) -> None:

@@ -30,7 +30,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     field, reason
         Why it is invalid.
     notes
-        What of an event that is not invalid was not taken as it was said.
+        What of an event that is not invalid was not taken as it was said, or why it will not be counted.
     """
 
     status: Status
@@ -63,7 +63,13 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
 
 
-def collect(events: Sequence[Incoming], dependencies: Dependencies, *, event_bytes_max: int) -> list[Result]:
+def collect(
+    events: Sequence[Incoming],
+    dependencies: Dependencies,
+    *,
+    event_bytes_max: int,
+    event_age_max: timedelta | None = None,
+) -> list[Result]:
     """Take events.
 
     Parameters
@@ -74,6 +80,9 @@ def collect(events: Sequence[Incoming], dependencies: Dependencies, *, event_byt
         The stream and time.
     event_bytes_max
         How large one may be.
+    event_age_max
+        How old one may be and still be counted: an older one is stored all the same, with a note; None if
+        that is not known.
 
     Returns
     -------
@@ -94,6 +103,8 @@ def collect(events: Sequence[Incoming], dependencies: Dependencies, *, event_byt
         except InvalidEvent as error:
             results[position] = Result("invalid", error.field or None, error.reason)
             continue
+        if event_age_max is not None and _is_older(event, received_at, event_age_max):
+            notes[position] = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes[position])
         earlier = first.setdefault(_identity(event), position)
         if earlier != position:
             twins[position] = earlier
@@ -139,6 +150,14 @@ def _parse(data: Incoming, event_bytes_max: int) -> Said:
     if size > event_bytes_max:
         raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}")
     return data.said if isinstance(data, Translated) else read_client_event(data)
+
+
+_TOO_OLD = "occurred_at is more than {} days ago; the event is stored as a dead letter and not counted"
+
+
+def _is_older(event: ClientEvent, received_at: datetime, age_max: timedelta) -> bool:
+    """Return whether the consumer will find an event too old, unless it knows it as counted."""
+    return event.occurred_at is not None and event.occurred_at < received_at - age_max
 
 
 def _identity(event: ClientEvent) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
@@ -47,6 +48,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         _dependencies,
         request_bytes_max=_settings.request_bytes_max,
         event_bytes_max=_settings.event_bytes_max,
+        event_age_max=timedelta(days=_settings.event_age_max_days),
         allowed_origins=_settings.allowed_origins,
     )
     _log(taken.results, taken.answer["statusCode"], began_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,6 +38,7 @@ def take(
     *,
     request_bytes_max: int,
     event_bytes_max: int,
+    event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
     formats: Sequence[Format] = FORMATS,
 ) -> Taken:
@@ -52,6 +54,8 @@ def take(
         What a body may have after decompression.
     event_bytes_max
         What an event may have.
+    event_age_max
+        How old an event may be and still be counted.
     allowed_origins
         Of the web pages that may send events.
     formats
@@ -72,7 +76,7 @@ def take(
     except InvalidEvent as error:
         return _taken(request, grant, error_response(400, "invalid_request", str(error)))
     # Outside: what goes wrong from here on is no fault of the request.
-    results = collect(events, dependencies, event_bytes_max=event_bytes_max)
+    results = collect(events, dependencies, event_bytes_max=event_bytes_max, event_age_max=event_age_max)
     return _taken(request, grant, spoken.format.reply(request, results), results)
 
 

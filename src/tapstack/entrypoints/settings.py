@@ -30,6 +30,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     "collector": {
         "TAPSTACK_STREAM": "name of the stream",
         "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
+        "TAPSTACK_EVENT_AGE_MAX_DAYS": "as the consumer has it; an older event is accepted with a note",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
         "TAPSTACK_ALLOWED_ORIGINS": "origins of web pages that may send events, with commas between",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
@@ -59,6 +60,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     stream: str
     event_bytes_max: int
+    event_age_max_days: int
     request_bytes_max: int
     allowed_origins: frozenset[str]
     log_interval_s: int
@@ -116,6 +118,7 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
     return CollectorSettings(
         stream=_text(env, "TAPSTACK_STREAM"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
+        event_age_max_days=_number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
         allowed_origins=_origins(env, "TAPSTACK_ALLOWED_ORIGINS"),
         log_interval_s=_log_interval_s(env),

@@ -5,26 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
 import pytest
+from installed import PATIENCE_S, SDKS, Sdk, command, run
 
 from tapstack.core.events import StreamEvent
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
-CLIENTS = Path(__file__).parent / "clients"
-INSTALLED = Path(__file__).parents[2] / ".tapstack" / "sdk"
 COUNT = 1_000
-PATIENCE_S = 180
 
 
 class Said(NamedTuple):
@@ -59,42 +55,10 @@ def personalize(n: int) -> Said:
     return Said(kind, f"user-{first // 4 % 10}", item, 2.0 * (10 + first % 5) if n % 4 == 2 else None)
 
 
-class Sdk(NamedTuple):
-    """A client: the interpreter, the script and its further arguments, and what it says."""
-
-    interpreter: str
-    script: str
-    said: Callable[[int], Said] = shop
-    arguments: tuple[str, ...] = ()
-
-
-SDKS: Mapping[str, Sdk] = {
-    "segment-analytics-python 2.4": Sdk("python", "segment_python.py"),
-    "segment-analytics-python 2.3": Sdk("python-old", "segment_python.py"),
-    "rudder-sdk-python": Sdk("python", "rudder_python.py"),
-    "snowplow-tracker by POST": Sdk("python", "snowplow_python.py", snowplow_python),
-    "snowplow-tracker by GET": Sdk("python", "snowplow_python.py", snowplow_python, ("get",)),
-    "posthog": Sdk("python", "posthog_python.py"),
-    "boto3 personalize-events": Sdk("python", "personalize_boto3.py", personalize),
-    "@segment/analytics-node": Sdk("node", "segment_node.mjs"),
-    "@rudderstack/rudder-sdk-node": Sdk("node", "rudder_node.mjs"),
-    "@snowplow/node-tracker": Sdk("node", "snowplow_node.mjs"),
-    "posthog-node": Sdk("node", "posthog_node.mjs"),
+SAID: Mapping[str, Callable[[int], Said]] = {
+    "snowplow_python.py": snowplow_python,
+    "personalize_boto3.py": personalize,
 }
-
-
-def command(sdk: Sdk) -> list[str]:
-    if sdk.interpreter != "node":
-        python = INSTALLED / sdk.interpreter / "bin" / "python"
-        if not python.exists():
-            pytest.skip("needs SDKs in a venv of their own: make sdk-test")
-        return [str(python), str(CLIENTS / sdk.script)]
-    node = shutil.which("node")
-    if node is None or not (INSTALLED / "node" / "node_modules").is_dir():
-        pytest.skip("needs node, npm and the SDKs from npm: make sdk-test")
-    script = INSTALLED / "node" / sdk.script  # beside the packages that it imports
-    shutil.copy(CLIENTS / sdk.script, script)
-    return [node, str(script)]
 
 
 class Witness:
@@ -125,33 +89,24 @@ def found(event: StreamEvent) -> Said:
     )
 
 
-async def run(sdk: Sdk, base_url: str) -> None:
-    child = await asyncio.create_subprocess_exec(
-        *command(sdk), base_url, str(COUNT), *sdk.arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await asyncio.wait_for(child.communicate(), PATIENCE_S)
-    assert child.returncode == 0, said.decode(errors="replace")[-2_000:]
-
-
 async def read(session: aiohttp.ClientSession, path: str) -> dict[str, Any]:
     async with session.get(path) as answer:
         assert answer.status == 200
         return dict(await answer.json())
 
 
-def expected_counts(sdk: Sdk) -> Iterator[tuple[str, Counter[str], dict[str, float]]]:
+def expected_counts(said: Sequence[Said]) -> Iterator[tuple[str, Counter[str], dict[str, float]]]:
     """What the API says of each user and item: events by type, and what was bought by currency."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     bought: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for said in map(sdk.said, range(COUNT)):
-        counts[f"users/{said.user}"][said.event_type] += 1
-        if said.value is not None:
-            bought[f"users/{said.user}"][said.currency or "XXX"] += said.value  # type: ignore[assignment]
-        if said.item is not None:
-            counts[f"items/{said.item[0]}"][said.event_type] += 1
-            if said.event_type == "purchase" and said.item[1] is not None:
-                bought[f"items/{said.item[0]}"]["EUR"] += said.item[1] * (said.item[2] or 1)  # type: ignore[assignment]
+    for each in said:
+        counts[f"users/{each.user}"][each.event_type] += 1
+        if each.value is not None:
+            bought[f"users/{each.user}"][each.currency or "XXX"] += each.value  # type: ignore[assignment]
+        if each.item is not None:
+            counts[f"items/{each.item[0]}"][each.event_type] += 1
+            if each.event_type == "purchase" and each.item[1] is not None:
+                bought[f"items/{each.item[0]}"]["EUR"] += each.item[1] * (each.item[2] or 1)  # type: ignore[assignment]
     for path, types in counts.items():
         yield path, types, dict(bought[path])
 
@@ -160,6 +115,7 @@ def expected_counts(sdk: Sdk) -> Iterator[tuple[str, Counter[str], dict[str, flo
 def test_every_event_of_an_sdk_is_counted_once_as_what_it_is(sdk: Sdk) -> None:
     command(sdk)  # or skip
     witness = Witness()
+    said = [SAID.get(sdk.script, shop)(n) for n in range(COUNT)]
 
     async def main() -> None:
         async with (
@@ -167,17 +123,18 @@ def test_every_event_of_an_sdk_is_counted_once_as_what_it_is(sdk: Sdk) -> None:
             aiohttp.ClientSession(cloud.base_url) as session,
         ):
             began = datetime.now(UTC)
-            await run(sdk, cloud.base_url)
+            code, words = await run(sdk, cloud.base_url, COUNT)
+            assert code == 0, words
             ended = datetime.now(UTC)
             assert {name for name in cloud.counts if name.startswith("http_")} == {"http_200"}
             await asyncio.wait_for(cloud.drain(), PATIENCE_S)
             # One record an event: nothing was sent again after a success.
             assert len({event.event_id for event in witness.events}) == len(witness.events) == COUNT
-            assert Counter(map(found, witness.events)) == Counter(map(sdk.said, range(COUNT)))
+            assert Counter(map(found, witness.events)) == Counter(said)
             for event in witness.events:
                 assert event.clock_skew_ms == 0  # so the time is the client's
                 assert began - timedelta(seconds=1) <= event.occurred_at <= ended
-            for path, types, bought in expected_counts(sdk):
+            for path, types, bought in expected_counts(said):
                 row = await read(session, f"/v1/{path}")
                 assert (row["counts"], row["value"]) == (types, bought), path
                 assert row["events"] == types.total()

@@ -1,0 +1,81 @@
+"""What real SDKs do with other answers: they drop what is refused, and repeat what is not stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from installed import PATIENCE_S, SDKS, Sdk, command, run
+
+from tapstack.collector.publish import Dependencies
+from tapstack.core.events import StreamEvent
+from tapstack.entrypoints.collector_request import take
+from tapstack.ports import StreamEntry
+from tapstack_emulator import SystemClock
+from tapstack_emulator.lambda_host.host import InvokeResponse
+from tapstack_emulator.load_balancer.server import LoadBalancer
+from tapstack_local.cloud_functions import RULES, TARGET_GROUPS
+
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
+
+COUNT = 8
+
+
+class Collector:
+    """A collector that refuses every event, or whose stream is closed for a while."""
+
+    def __init__(self, *, event_bytes_max: int = 32_768, closed_requests: int = 0) -> None:
+        self.requests = 0
+        self.events: list[StreamEvent] = []
+        self._event_bytes_max = event_bytes_max
+        self._closed_requests = closed_requests
+
+    async def invoke(self, payload: bytes, *, trace_id: str = "") -> InvokeResponse:
+        self.requests += 1
+        answer = take(
+            json.loads(payload),
+            Dependencies(stream=self, clock=SystemClock(), jitter=lambda: 0.0),
+            request_bytes_max=1_000_000,
+            event_bytes_max=self._event_bytes_max,
+        ).answer
+        return InvokeResponse(kind="success", payload=json.dumps(answer).encode())
+
+    def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+        is_open = self.requests > self._closed_requests
+        if is_open:
+            self.events += [msgspec.json.decode(entry.data, type=StreamEvent) for entry in entries]
+        return [is_open] * len(entries)
+
+
+def send(sdk: Sdk, collector: Collector) -> None:
+    async def main() -> None:
+        functions = {"tapstack-collector": collector.invoke, "tapstack-insights": collector.invoke}
+        async with LoadBalancer(functions=functions, target_groups=TARGET_GROUPS, rules=RULES) as balancer:
+            await run(sdk, balancer.base_url, COUNT)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+
+
+@pytest.mark.parametrize("sdk", SDKS.values(), ids=SDKS)
+def test_what_is_refused_is_not_sent_again(sdk: Sdk) -> None:
+    command(sdk)  # or skip
+    usual, refusing = Collector(), Collector(event_bytes_max=10)
+    send(sdk, usual)
+    send(sdk, refusing)
+    assert len(usual.events) == COUNT
+    assert refusing.events == []
+    assert 1 <= refusing.requests <= usual.requests
+
+
+@pytest.mark.parametrize("sdk", SDKS.values(), ids=SDKS)
+def test_what_is_not_stored_is_sent_again(sdk: Sdk) -> None:
+    command(sdk)  # or skip
+    # By GET, Snowplow's tracker goes by the answer to the last request of a batch, and loses others.
+    closed_requests = COUNT if "get" in sdk.arguments else 1
+    collector = Collector(closed_requests=closed_requests)
+    send(sdk, collector)
+    assert collector.requests > closed_requests
+    assert len({event.event_id for event in collector.events}) == len(collector.events) == COUNT

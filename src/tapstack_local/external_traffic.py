@@ -32,6 +32,7 @@ class Counted(NamedTuple):
 
 
 _decoder = msgspec.json.Decoder(_Put)
+_PROTOCOL = b'"protocol":'
 
 
 class ExternalTraffic:
@@ -57,10 +58,14 @@ class ExternalTraffic:
             self.request_count += 1
 
     def put(self, body: bytes) -> None:
-        """Observe a PutRecords of the collector, successful or not."""
-        if not self.request_count:
-            return
+        """Observe a PutRecords of the collector, successful or not.
+
+        The run's sender speaks the native format, so a record that names another is of others, also if it
+        came by GET as a pixel's does.
+        """
         for entry in _decoder.decode(body).Records:
+            if not self.request_count and _PROTOCOL not in entry.Data:
+                continue
             event: dict[str, Any] = msgspec.json.decode(entry.Data)
             effect = effect_of(event)
             self._seen[effect.identity] = effect

@@ -49,6 +49,14 @@ def test_what_is_put_is_in_doubt_once_somebody_else_has_posted(
     assert (len(ledger.doubted()), external.request_count) == (doubted, doubted)
 
 
+def test_a_record_of_another_wire_format_is_in_doubt_though_it_came_by_get() -> None:
+    ledger = AcceptedEvents()
+    external = ExternalTraffic(ledger, "own")
+    external.request("GET", {"User-Agent": "a browser"})
+    external.put(put_body({**EVENT, "event_id": "own"}, {**EVENT, "protocol": "snowplow"}))
+    assert [identity[2] for identity in ledger.doubted()] == ["e"]
+
+
 def test_what_the_sender_gets_an_answer_for_is_not_in_doubt() -> None:
     ledger = AcceptedEvents()
     external = ExternalTraffic(ledger, "own")

@@ -186,9 +186,9 @@ class EmbeddedCloud:
         return self._faults.counts
 
     @property
-    def foreign_records(self) -> Sequence[bytes]:
+    def invalid_records(self) -> Sequence[bytes]:
         """What somebody else wrote to the stream so far: no events."""
-        return self._faults.foreign_records
+        return self._faults.invalid_records
 
     @property
     def processes(self) -> list[int]:

@@ -18,7 +18,7 @@ from tapstack_emulator.lambda_host.host import InvokeFault, LambdaFunction
 from tapstack_emulator.load_balancer.server import RequestFault
 from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
-from tapstack_local.faults.foreign_writer import ForeignWriter
+from tapstack_local.faults.invalid_records import InvalidRecordWriter
 from tapstack_local.faults.plan import PRESETS, FaultDice, fault_name
 
 RESHARD_EVERY_RECORDS = 1_500  # if asked for without faults
@@ -42,7 +42,7 @@ class CloudFaults:
         if config.reshard is not None:
             self._reshard_every = config.reshard and (self._reshard_every or RESHARD_EVERY_RECORDS)
         self._resharder: Resharder | None = None
-        self._foreign_writer: ForeignWriter | None = None
+        self._invalid_record_writer: InvalidRecordWriter | None = None
         self._duplicates: set[asyncio.Task[None]] = set()
 
     @property
@@ -59,9 +59,9 @@ class CloudFaults:
         return dict(sorted(counts.items()))
 
     @property
-    def foreign_records(self) -> Sequence[bytes]:
+    def invalid_records(self) -> Sequence[bytes]:
         """What somebody else wrote to the stream so far: no events."""
-        return () if self._foreign_writer is None else self._foreign_writer.written
+        return () if self._invalid_record_writer is None else self._invalid_record_writer.written
 
     def shuffle(self) -> random.Random | None:
         """Give what orders the entries of a PutRecords, since AWS promises no order; None for theirs."""
@@ -147,8 +147,8 @@ class CloudFaults:
                 counts=counts,
                 on_change=on_reshard,
             )
-        if every := self._plan.foreign_every_records:
-            self._foreign_writer = ForeignWriter(
+        if every := self._plan.invalid_every_records:
+            self._invalid_record_writer = InvalidRecordWriter(
                 kinesis, stream, every_records=every, seed=self._seed, counts=counts
             )
 
@@ -156,5 +156,5 @@ class CloudFaults:
         """Take note of records that the mapping read."""
         if self._resharder is not None:
             self._resharder.note(records)
-        if self._foreign_writer is not None:
-            self._foreign_writer.note(records)
+        if self._invalid_record_writer is not None:
+            self._invalid_record_writer.note(records)

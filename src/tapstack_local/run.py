@@ -215,13 +215,13 @@ class _Run:
     def _reconcile(self, cloud: EmbeddedCloud, tables: Tables) -> None:
         consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
-        result = self._result = reconcile(self._ledger, tables, age_max_s, cloud.foreign_records)
+        result = self._result = reconcile(self._ledger, tables, age_max_s, cloud.invalid_records)
         others = self._external.counted(tables)
         summary = self._summary
         summary.reconciled = True
         summary.applied = result.applied - others.applied
         summary.late = result.late - others.late
-        summary.foreign_applied, summary.foreign_late = others.applied, others.late
+        summary.external_applied, summary.external_late = others.applied, others.late
         for name in ("duplicates", "quarantined", "gaps", "lost", "overcounted"):
             setattr(summary, name, getattr(result, name))
 
@@ -245,7 +245,7 @@ class _Run:
     def _take_stock(self) -> None:
         summary = self._summary
         summary.wall_s = round(time.monotonic() - self._started_s, 2)
-        summary.foreign_requests = self._external.request_count
+        summary.external_requests = self._external.request_count
         summary.unsent = summary.planned
         if self._cloud is not None:
             summary.faults = self._cloud.faults

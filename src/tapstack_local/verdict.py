@@ -42,7 +42,7 @@ class Summary(msgspec.Struct, kw_only=True):
         Records in quarantine; numbers missing in the clients' sequences.
     lost, overcounted
         See `tapstack_local.reconciliation.checker`.
-    foreign_requests, foreign_applied, foreign_late
+    external_requests, external_applied, external_late
         What others sent meanwhile: requests, and events of theirs that are counted and late.
     events_per_s
         From the first request until all was consumed.
@@ -80,9 +80,9 @@ class Summary(msgspec.Struct, kw_only=True):
     gaps: int | None = None
     lost: int | None = None
     overcounted: int | None = None
-    foreign_requests: int = 0
-    foreign_applied: int | None = None
-    foreign_late: int | None = None
+    external_requests: int = 0
+    external_applied: int | None = None
+    external_late: int | None = None
     events_per_s: float | None = None
     visible_ms: dict[str, float | None] = msgspec.field(default_factory=dict)
     never_visible: int = 0

@@ -65,8 +65,8 @@ class Functions:
         name = f"i{self.invocations}"
         self._aws.kernel.spawn(name, call.run, 500)
 
-    def world(self, actor: Actor) -> Dependencies:
-        """Make the world of one invocation."""
+    def dependencies(self, actor: Actor) -> Dependencies:
+        """Return what one invocation depends on."""
         return Dependencies(
             table=DynamoTable(self._table_channel, TABLE),
             quarantine=self._quarantine,
@@ -145,7 +145,7 @@ class _Invocation:
         event = _decode(invocation_event(self._config, invoke.shard_id, invoke.records))
         context = _Context(kernel, invoke.request_id, deadline_us)
         try:
-            records, report, answer = handle(event, functions.world(actor), functions.limits, context)
+            records, report, answer = handle(event, functions.dependencies(actor), functions.limits, context)
         except (Violation, Stuck):
             raise
         except Exception as error:

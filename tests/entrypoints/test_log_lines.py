@@ -60,7 +60,8 @@ def test_the_consumers_line_tells_how_long_it_took(
     cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     consumer, clock = cloud.function("consumer"), ManualClock(NOW_S * 1_000)
-    monkeypatch.setattr(consumer, "_world", msgspec.structs.replace(consumer._world, clock=clock))
+    dependencies = msgspec.structs.replace(consumer._dependencies, clock=clock)
+    monkeypatch.setattr(consumer, "_dependencies", dependencies)
 
     class Slow(Context):
         asked = 0

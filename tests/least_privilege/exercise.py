@@ -52,7 +52,7 @@ class Exercised:
         Every AWS call.
     reconciliation
         Of the run with traffic.
-    foreign_count
+    invalid_count
         Records that were no events.
     faults
         Injected, by name.
@@ -60,7 +60,7 @@ class Exercised:
 
     calls: Counter[RecordedCall]
     reconciliation: Reconciliation
-    foreign_count: int
+    invalid_count: int
     faults: Mapping[str, int]
 
 
@@ -127,11 +127,11 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
         async with aiohttp.ClientSession() as session:
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
             tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
-        foreign = cloud.foreign_records
+        invalid = cloud.invalid_records
         return Exercised(
             calls=recorder.calls,
-            reconciliation=reconcile(ledger, tables, foreign_records=foreign),
-            foreign_count=len(foreign),
+            reconciliation=reconcile(ledger, tables, invalid_records=invalid),
+            invalid_count=len(invalid),
             faults=cloud.faults,
         )
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 def test_the_pipeline_counts_exactly_on_the_stack_as_terraform_renders_it(exercised: Exercised) -> None:
     result = exercised.reconciliation
     assert (result.lost, result.overcounted) == (0, 0)
-    assert result.quarantined == exercised.foreign_count >= 1
+    assert result.quarantined == exercised.invalid_count >= 1
     assert result.late >= 1
     assert sum(exercised.faults.values()) >= 20
 

@@ -23,7 +23,7 @@ from tapstack_local.reconciliation.checker import reconcile
 NOT_HERE = {  # looked for, and there is none
     "rows that are none of ours",
     "accepted events among the dead letters",
-    "foreign records in quarantine",
+    "invalid records in quarantine",
 }
 
 

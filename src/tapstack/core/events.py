@@ -149,10 +149,8 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     received_at: Moment
     sent_at: Moment | None = None
     clock_skew_ms: Skew | None = None
-    app_id: Short | None = None
     protocol: Short | None = None
     schema: Literal["clickstream/1"] = "clickstream/1"
-    ingest_id: Short | None = None
 
 
 class CountedContext(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):

@@ -20,8 +20,8 @@ from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS
 
 
-def build_world(settings: ConsumerSettings, aws: AwsSettings) -> Dependencies:
-    """Put the consumer's world together on AWS."""
+def build_dependencies(settings: ConsumerSettings, aws: AwsSettings) -> Dependencies:
+    """Return what the consumer depends on, on AWS."""
     s3 = Endpoint("s3", aws.region, aws.s3_url)
     dynamodb = JsonApi(Endpoint("dynamodb", aws.region, aws.dynamodb_url), "DynamoDB_20120810", "1.0")
     return Dependencies(
@@ -41,14 +41,14 @@ gc.freeze()
 
 _settings = consumer_settings()
 _limits = Limits(lanes=_settings.lanes, row_ttl_s=_settings.row_ttl_s, age_max_s=_settings.age_max_s)
-_world = build_world(_settings, aws_settings())
+_dependencies = build_dependencies(_settings, aws_settings())
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, list[dict[str, str]]]:
     """Consume one batch of one shard; see `tapstack.entrypoints.consumer_batch.handle`."""
-    began_ms = _world.clock.now_ms()
+    began_ms = _dependencies.clock.now_ms()
     try:
-        handled = handle(event, _world, _limits, context)
+        handled = handle(event, _dependencies, _limits, context)
     except UndecodableRow as error:
         _log_undecodable(error, event, context)
         raise
@@ -67,12 +67,12 @@ def _log_undecodable(error: UndecodableRow, event: dict[str, Any], context: Cont
         "first": records[0].sequence_number,
         "records": len(records),
     }
-    write_line("ERROR", fields, now_ms=_world.clock.now_ms())
+    write_line("ERROR", fields, now_ms=_dependencies.clock.now_ms())
 
 
 def _log(handled: Handled, context: Context, began_ms: int) -> None:
     """Write the batch's line. Each batch has one: alarms need its counts, and it names what to look for."""
-    now_ms, records, report = _world.clock.now_ms(), handled.records, handled.report
+    now_ms, records, report = _dependencies.clock.now_ms(), handled.records, handled.report
     fields = msgspec.structs.asdict(report)
     for name in ("applied", "late", "quarantined"):
         fields[f"events_{name}"] = fields.pop(name)

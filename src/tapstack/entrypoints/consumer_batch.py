@@ -34,13 +34,13 @@ class Handled(NamedTuple):
     answer: dict[str, list[dict[str, str]]]
 
 
-def handle(event: dict[str, Any], world: Dependencies, limits: Limits, context: Context) -> Handled:
+def handle(event: dict[str, Any], dependencies: Dependencies, limits: Limits, context: Context) -> Handled:
     """Consume one batch of one shard.
 
     An exception fails the invocation, and every record comes again: safe. So nothing is caught here.
     """
     records = stream_records(event)
-    report = consume(records, world, limits, context.get_remaining_time_in_millis)
+    report = consume(records, dependencies, limits, context.get_remaining_time_in_millis)
     failures = [] if report.resume_from is None else [{"itemIdentifier": report.resume_from}]
     return Handled(records, report, {"batchItemFailures": failures})
 

@@ -1,1 +1,1 @@
-"""Faults of the embedded cloud: `plan` says how often; `foreign_writer` shares the stream."""
+"""Faults of the embedded cloud: `plan` says how often; `invalid_records` shares the stream."""

@@ -43,7 +43,7 @@ class FaultPlan:
         Of requests through the load balancer.
     reshard_every_records
         About how many records pass between two changes of the stream's shards; 0 for none. No probability.
-    foreign_every_records
+    invalid_every_records
         About how many records pass between two from another producer, which are not events; 0 for none.
     """
 
@@ -55,7 +55,7 @@ class FaultPlan:
     invoke: Mapping[InvokeFaultName, float] = field(default_factory=dict)
     request: Mapping[RequestFault, float] = field(default_factory=dict)
     reshard_every_records: int = 0
-    foreign_every_records: int = 0
+    invalid_every_records: int = 0
 
     @property
     def quiet(self) -> bool:
@@ -112,7 +112,7 @@ MANY = FaultPlan(
         "alb_502_after": 0.01,
     },
     reshard_every_records=1_500,
-    foreign_every_records=500,
+    invalid_every_records=500,
 )
 
 
@@ -126,7 +126,7 @@ def _scaled(plan: FaultPlan, by: float) -> FaultPlan:
         invoke={name: weight * by for name, weight in plan.invoke.items()},
         request={name: weight * by for name, weight in plan.request.items()},
         reshard_every_records=round(plan.reshard_every_records / by),
-        foreign_every_records=round(plan.foreign_every_records / by),
+        invalid_every_records=round(plan.invalid_every_records / by),
     )
 
 

@@ -31,7 +31,11 @@ from tapstack_local.reconciliation.counters import (
     pooled,
     total,
 )
-from tapstack_local.reconciliation.dead_letters import check_dead_letters, check_foreign, stored_effect
+from tapstack_local.reconciliation.dead_letters import (
+    check_dead_letters,
+    check_invalid_records,
+    stored_effect,
+)
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.limits import check_limits
@@ -67,7 +71,7 @@ class Reconciliation:
     lost, overcounted
         Accepted, and neither counted nor stored as late for a reason that the checker can see; counted
         more often than accepted. An accepted event in quarantine that is not counted is lost, and so is a
-        foreign record that is not there.
+        invalid record that is not there.
     findings
         All comparisons.
     """
@@ -102,7 +106,7 @@ def reconcile(
     accepted: AcceptedEvents,
     tables: Tables,
     age_max_s: int = 30 * 86_400,
-    foreign_records: Sequence[bytes] = (),
+    invalid_records: Sequence[bytes] = (),
 ) -> Reconciliation:
     """Compare everything.
 
@@ -114,7 +118,7 @@ def reconcile(
         What was read back after the pipeline was drained.
     age_max_s
         How old the consumer lets an event be when it arrives.
-    foreign_records
+    invalid_records
         The other records of the stream, which are not events.
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
@@ -131,7 +135,7 @@ def reconcile(
         _check_strange(tables),
         check_limits(tables),
         dead_letters,
-        check_foreign(tables, foreign_records),
+        check_invalid_records(tables, invalid_records),
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
     lost, overcounted = _totals(against_events)

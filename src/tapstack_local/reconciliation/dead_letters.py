@@ -88,11 +88,11 @@ def check_dead_letters(
     return finding, [effect for identity, effect in late.items() if identity not in unexcused]
 
 
-def check_foreign(tables: Tables, foreign_records: Sequence[bytes]) -> Finding:
+def check_invalid_records(tables: Tables, invalid_records: Sequence[bytes]) -> Finding:
     """Check that each record that is not an event is in quarantine once."""
-    finding = Finding("foreign records in quarantine")
+    finding = Finding("invalid records in quarantine")
     found = Counter(stored.data for stored in tables.quarantined)
-    for data, count in Counter(foreign_records).items():
+    for data, count in Counter(invalid_records).items():
         finding.judge(f"one of {len(data):,} bytes", found[data], count, count)
     return finding
 

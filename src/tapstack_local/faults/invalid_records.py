@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from tapstack_emulator.kinesis.service import MemoryKinesis
 
-NAME = "C4 stream foreign"
+NAME = "C4 stream invalid"
 NOISE_BYTES = 100_000
 
 # Each by 16 hexadecimal digits of its own, so that what is in quarantine can be told apart.
@@ -30,7 +30,7 @@ _KINDS: Mapping[str, Callable[[str], bytes]] = {
 }
 
 
-class ForeignWriter:
+class InvalidRecordWriter:
     """Writes to one stream at moments drawn from a seed.
 
     Parameters
@@ -54,7 +54,7 @@ class ForeignWriter:
         self._kinesis = kinesis
         self._stream = stream
         self._every = every_records
-        self._random = random.Random(f"foreign {seed}")  # noqa: S311 - reproducible, not secret
+        self._random = random.Random(f"invalid records {seed}")  # noqa: S311 - reproducible, not secret
         self._counts = counts
         self._left = self._pause()
 

@@ -10,7 +10,7 @@ from reconcile_world import letter
 from tapstack.core.events import decode_event
 from tapstack.errors import InvalidEvent
 from tapstack_emulator import ManualClock, MemoryKinesis
-from tapstack_local.faults.foreign_writer import NAME, ForeignWriter
+from tapstack_local.faults.invalid_records import NAME, InvalidRecordWriter
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Tables
@@ -19,7 +19,7 @@ from tapstack_local.reconciliation.tables import Tables
 def written(seed: int, reads: list[int], every_records: int = 10) -> tuple[list[bytes], MemoryKinesis]:
     kinesis, counts = MemoryKinesis(ManualClock()), Counter[str]()
     kinesis.create_stream("s", 2)
-    writer = ForeignWriter(kinesis, "s", every_records=every_records, seed=seed, counts=counts)
+    writer = InvalidRecordWriter(kinesis, "s", every_records=every_records, seed=seed, counts=counts)
     for records in reads:
         writer.note(records)
     assert counts[NAME] == len(writer.written)
@@ -48,7 +48,7 @@ STORED = [letter(data) for data in (b"a", b"b", b"b")]
 
 
 @pytest.mark.parametrize(
-    ("foreign", "lost", "overcounted"),
+    ("invalid", "lost", "overcounted"),
     [
         ([b"b", b"a", b"b"], 0, 0),
         ([b"a", b"b", b"b", b"c"], 1, 0),
@@ -57,6 +57,6 @@ STORED = [letter(data) for data in (b"a", b"b", b"b")]
         ([], 0, 0),  # whose they are, nobody knows
     ],
 )
-def test_each_is_in_quarantine_once(foreign: list[bytes], lost: int, overcounted: int) -> None:
-    result = reconcile(AcceptedEvents(), Tables(quarantined=list(STORED)), foreign_records=foreign)
+def test_each_is_in_quarantine_once(invalid: list[bytes], lost: int, overcounted: int) -> None:
+    result = reconcile(AcceptedEvents(), Tables(quarantined=list(STORED)), invalid_records=invalid)
     assert (result.lost, result.overcounted) == (lost, overcounted)

@@ -155,6 +155,19 @@ def test_an_event_with_a_time_has_an_id_of_what_it_says(properties: dict[str, An
     assert len(ids | {first.event.event_id}) == 4
 
 
+@pytest.mark.parametrize(
+    "sent", [("2026-03-10T12:00:01Z", "2026-03-10T12:00:02Z"), ("soon", "later"), (1, [2])]
+)
+def test_when_an_event_was_sent_is_not_part_of_its_id(sent: tuple[object, object]) -> None:
+    ids = set()
+    for sent_at in sent:
+        given = {"event_type": "page_view", "user_id": "ann", "occurred_at": AT}
+        found = translate(given, protocol="test", bytes_said=10, sent_at=sent_at)
+        assert isinstance(found, Translated)
+        ids.add(found.said.event.event_id)
+    assert len(ids) == 1
+
+
 @pytest.mark.parametrize("event_id", [None, "", " ", "null", "undefined", [], 1.5])
 def test_two_events_without_id_and_time_are_two_events(event_id: object) -> None:
     first, second = (taken(event_id=event_id).said for _ in range(2))

@@ -73,12 +73,12 @@ def translate(
         if event.get(name) == {}:
             del event[name]
     _read_ids(event)
-    sent = read_time(sent_at)
-    if sent is None and sent_at not in (None, ""):
-        keep_unread(event, {"sent_at": sent_at})
     _read_time(event, read_time, notes)
     keep_unread(event, _odd_currencies(event))
     _set_event_id(event, notes)
+    sent = read_time(sent_at)  # after the id, since it differs when the same event is sent again
+    if sent is None and sent_at not in (None, ""):
+        keep_unread(event, {"sent_at": sent_at})
     try:
         said = _read(event, notes)
     except InvalidEvent:

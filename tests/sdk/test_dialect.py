@@ -30,6 +30,7 @@ class Collector:
     def __init__(self, *, event_bytes_max: int = 32_768, closed_requests: int = 0) -> None:
         self.requests = 0
         self.events: list[StreamEvent] = []
+        self.allowed_origins: set[str] = set()
         self._event_bytes_max = event_bytes_max
         self._closed_requests = closed_requests
 
@@ -40,6 +41,7 @@ class Collector:
             Dependencies(stream=self, clock=SystemClock(), jitter=lambda: 0.0),
             request_bytes_max=1_000_000,
             event_bytes_max=self._event_bytes_max,
+            allowed_origins=self.allowed_origins,
         ).answer
         return InvokeResponse(kind="success", payload=json.dumps(answer).encode())
 

@@ -56,7 +56,11 @@ class BrowserGuard:
         origin = headers.get("Origin")
         if origin is None or origin not in self._origins:
             return {}
-        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",  # which some SDKs ask for; no cookie is read
+            "Vary": "Origin",
+        }
 
 
 def _is_by_hand(host: str, headers: CIMultiDictProxy[str]) -> bool:

@@ -8,7 +8,7 @@
 #    2 Locals           names, tags, addresses, rules and sizes, computed once
 #    3 Keys             one customer managed key for each class of data
 #    4 Network          VPC, subnets, NAT, endpoints, network ACLs, security groups
-#    5 Buckets          what the consumer sets aside, the raw archive, access logs
+#    5 Buckets          dead letters, the raw archive, access logs
 #    6 Stream           Kinesis and the raw archive through Firehose
 #    7 Table            DynamoDB, its auto scaling and who may touch its data
 #    8 Functions        consumer, collector, insights: roles, logs, code
@@ -2553,7 +2553,7 @@ data "aws_iam_policy_document" "consumer" {
   }
 
   statement {
-    sid     = "SetEventsAside"
+    sid     = "StoreDeadLetters"
     actions = ["s3:PutObject"]
     resources = [
       "${aws_s3_bucket.this["quarantine"].arn}/quarantine/*",
@@ -2696,8 +2696,8 @@ resource "aws_lambda_function" "this" {
 # 9  Event source
 # =============================================================================
 #
-# Nothing is ever skipped: retries and age are unlimited, no filter, and the consumer itself sets unreadable records
-# aside. docs/decisions/ and the consumer's documentation say why the counts stay exact whatever is redelivered.
+# Nothing is ever skipped: retries and age are unlimited, no filter, and the consumer itself stores invalid records as
+# dead letters. docs/decisions/ and the consumer's documentation say why the counts stay exact whatever is redelivered.
 
 resource "aws_lambda_event_source_mapping" "consumer" {
   event_source_arn  = aws_kinesis_stream.events.arn
@@ -3292,7 +3292,7 @@ locals {
     },
     { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda IteratorAge", "consumer"]] },
     {
-      title = "Set aside or dropped"
+      title = "Dead letters and dropped records"
       metrics = [
         ["Tapstack events_quarantined", "consumer"], ["Tapstack events_late", "consumer"],
         ["AWS/Lambda DroppedEventCount", "mapping"], ["AWS/Lambda OnFailureDestinationDeliveredEventCount", "mapping"],

@@ -209,7 +209,7 @@ run "on_demand_has_no_shard_count" {
   }
 }
 
-run "what_is_set_aside_is_kept" {
+run "dead_letters_are_kept" {
   command = plan
 
   assert {

@@ -1,7 +1,7 @@
 """Dead letters: what was accepted and is not counted, stored with the reason; written and read here.
 
 Each invocation stores those of its batch in at most one object for each prefix, a letter a line. The same
-records may be delivered again in other batches, so a letter may stand in several objects: readers take each
+records may be delivered again in other batches, so a letter may be in several objects: readers take each
 once, by its coordinates. The format is in docs/reference/dead-letters.md.
 """
 
@@ -44,7 +44,7 @@ REASONS: Mapping[str, Reason] = {
 
 
 class Coordinates(NamedTuple):
-    """What tells a dead letter from every other one of its stream."""
+    """The place of a record, and of a part of it, on the stream: unique for each dead letter."""
 
     shard_id: str
     sequence_number: str
@@ -90,7 +90,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def coordinates(self) -> Coordinates:
-        """Return what tells it from every other one."""
+        """Return its place on the stream, which is unique."""
         return Coordinates(self.shard_id, self.sequence_number, self.part)
 
 
@@ -102,8 +102,8 @@ def object_key(prefix: str, letters: Sequence[DeadLetter]) -> str:
     """Return the key of the object for dead letters of one shard, in the order of the stream.
 
     It names the day on which the first one arrived, by UTC, the shard, and the first and the last record. An
-    object holds every dead letter from its first to its last record, so one that is put again under the same
-    key loses nothing: what it holds no more has been counted since.
+    object holds every dead letter from its first to its last record, so replacing it under the same key loses
+    nothing: a letter that is missing in the newer object has been counted meanwhile.
     """
     first, last = letters[0], letters[-1]
     day = datetime.fromtimestamp(first.arrived_at_s, UTC).date()

@@ -110,7 +110,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         encodings = _encodings(self.headers.get("content-encoding", ""))
         if not encodings and body[:2] == _GZIP_MAGIC:
             encodings = ["gzip"]
-        for encoding in reversed(encodings):  # they stand in the order in which they were applied
+        for encoding in reversed(encodings):  # in the order in which they were applied
             body = _inflate(body, encoding, bytes_max)
         if len(body) > bytes_max:
             raise _too_large(bytes_max)

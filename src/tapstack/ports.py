@@ -41,14 +41,14 @@ class Row(msgspec.Struct, gc=False, frozen=True, kw_only=True):
 
 
 class RowWrite(Row, frozen=True, kw_only=True):
-    """A row to be written, on the condition that nobody else wrote it since.
+    """A row to be written if nothing else wrote it since it was read.
 
     Parameters
     ----------
     seen_version
         The version this content was decided from, one less than its own; 0 if there was no row. A row that
-        begins anew must begin above every version it ever had: whoever still sees the deleted row must not
-        take the new one for it.
+        begins anew must begin above every version it ever had: a writer that still sees the deleted row must
+        not take the new one for it.
     """
 
     seen_version: int

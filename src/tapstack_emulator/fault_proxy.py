@@ -92,7 +92,7 @@ class FaultProxy:
     on_crash
         Called with the caller's access key when its process shall die.
     may_crash
-        Tells by the caller's access key whether its process may die; else nothing happens to the call.
+        Returns by the caller's access key whether its process may die; if not, the call has no fault.
     observe
         Called with each request as it arrives: service, access key, operation, path, body.
     """

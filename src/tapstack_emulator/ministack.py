@@ -27,7 +27,7 @@ START_TIMEOUT_S = 30.0  # it takes 0.3 s on an idle machine
 START_ATTEMPTS = 3  # somebody else may take the free port before it does
 _POLL_S = 0.02
 
-# ministack tells the service by the scope of the credential; it checks no signature.
+# ministack recognises the service by the scope of the credential, and does not check signatures.
 _AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/{service}/aws4_request,"
     " SignedHeaders=host, Signature=0"

@@ -187,7 +187,7 @@ class EmbeddedCloud:
 
     @property
     def invalid_records(self) -> Sequence[bytes]:
-        """What somebody else wrote to the stream so far: no events."""
+        """The invalid records that the other producer wrote to the stream so far."""
         return self._faults.invalid_records
 
     @property

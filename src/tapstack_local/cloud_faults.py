@@ -60,7 +60,7 @@ class CloudFaults:
 
     @property
     def invalid_records(self) -> Sequence[bytes]:
-        """What somebody else wrote to the stream so far: no events."""
+        """The invalid records that the other producer wrote to the stream so far."""
         return () if self._invalid_record_writer is None else self._invalid_record_writer.written
 
     def shuffle(self) -> random.Random | None:
@@ -136,7 +136,7 @@ class CloudFaults:
         await asyncio.gather(*self._duplicates, return_exceptions=True)
 
     def start_on(self, kinesis: MemoryKinesis, stream: str, on_reshard: Callable[[int], object]) -> None:
-        """Begin to reshard a stream and to write to it, as it is read; `note` tells that."""
+        """Begin to reshard a stream and to write to it, as it is read; call `note` for each read."""
         counts = self._dice.counts
         if self._reshard_every:
             self._resharder = Resharder(

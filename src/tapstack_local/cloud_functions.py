@@ -82,7 +82,7 @@ class Endpoints:
     kinesis: str
 
     def added_to(self, function: FunctionConfig) -> FunctionConfig:
-        """Give a function the variables by which every SDK finds AWS here."""
+        """Return the variables that lead every SDK to this cloud."""
         variables = {
             "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
             "AWS_ENDPOINT_URL_S3": self.s3,

@@ -26,7 +26,7 @@ from tapstack_local.paths import path_segment
 from tapstack_local.refusals import Refusals, Result, read_results
 from tapstack_local.traffic import Request
 
-AGENT = "tapstack-local"  # by which its requests are known from those of others
+AGENT = "tapstack-local"  # tells its requests from those of others
 IN_FLIGHT_MAX = 16  # requests at once at full speed
 PACED_IN_FLIGHT_MAX = 256  # at a rate: real visitors do not wait for each other
 ATTEMPTS_MAX = 60  # then the sender gives up; with these waits that takes some minutes

@@ -25,7 +25,7 @@ BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-Respond = Callable[[InvokeResult], bool]  # False if nobody waits for it any more
+Respond = Callable[[InvokeResult], bool]  # False if it came too late
 
 
 class Functions:
@@ -87,7 +87,7 @@ class Functions:
 
 
 class _Context:
-    """What Lambda tells an invocation about itself."""
+    """Lambda's context of an invocation."""
 
     def __init__(self, kernel: Kernel, request_id: str, deadline_us: int) -> None:
         self.aws_request_id = request_id

@@ -166,7 +166,7 @@ class ObservedAws:
     denied : set[str]
         Roles that lack their permission just now.
     refused_key : str or None
-        A hot key, every entry of which is refused just now.
+        A hot key: every entry with it is refused just now.
     read_units : ReadUnits or None
         Set if the table has few of them (fault D13), to the run's end.
     spreading : Dice or None

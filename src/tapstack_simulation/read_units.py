@@ -31,7 +31,7 @@ class ReadUnits:
     invocation_s
         How long an invocation may read.
     running
-        Tells how many invocations run: the table scales with them.
+        Returns how many invocations run: the table scales with them.
     """
 
     def __init__(self, kernel: Kernel, dice: Dice, invocation_s: float, running: Callable[[], int]) -> None:

@@ -39,7 +39,7 @@ def test_a_chunk_of_large_rows_is_made_smaller(monkeypatch: pytest.MonkeyPatch) 
     counted(pipeline, VIEWS)
 
 
-def test_an_event_whose_rows_no_transaction_holds_is_set_aside_and_blocks_nobody(
+def test_an_event_whose_rows_no_transaction_holds_is_a_dead_letter_and_holds_up_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tapstack.consumer.consume.BYTES_MAX", 1)

@@ -1,4 +1,4 @@
-"""However slow or stingy table and buckets are, every invocation brings the batch nearer to its end."""
+"""Every invocation advances the checkpoint, however slow or throttled table and buckets are."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tapstack_emulator import FaultScript, Injection
 TIMEOUT_MS = 60_000
 
 
-class Stingy:
-    """A table that gives few of the rows it is asked for, and takes its time."""
+class Limited:
+    """A slow table that returns few rows a read."""
 
     def __init__(
         self, table: StateTable, clock: Clock, *, rows_a_read: int = 100, read_ms: int = 0, write_ms: int = 0
@@ -117,7 +117,7 @@ VIEWS = [view(number) for number in range(500)]
 @pytest.mark.parametrize("rows_a_read", [1, 20, 99])
 def test_a_table_that_leaves_keys_unprocessed_is_waited_for(rows_a_read: int) -> None:
     pipeline = Pipeline()
-    table = Stingy(pipeline.world.table, pipeline.clock, rows_a_read=rows_a_read)
+    table = Limited(pipeline.world.table, pipeline.clock, rows_a_read=rows_a_read)
     pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
     invocations(pipeline, VIEWS)
     assert counts(pipeline) == {**expected(VIEWS), "boards": counts(pipeline)["boards"]}
@@ -149,14 +149,14 @@ def test_a_backlog_is_worked_off_with_few_read_units(records: list[StreamRecord]
     keys = sum(1 + len(json.loads(each.data)["items"]) for each in records if each.data != b"?")
     needed_s = keys / 2 / units_per_s
     assert len(begun) <= 3 + 5 * needed_s / ((TIMEOUT_MS - MARGIN_MS) / 1_000)
-    aside = [poison(0), *map(late, range(3))]
-    events = [each for each in records if each not in aside]
+    letters = [poison(0), *map(late, range(3))]
+    events = [each for each in records if each not in letters]
     assert counts(pipeline)["items"] == expected(events)["items"]
     assert len(pipeline.letters(LATE)) + len(pipeline.letters(QUARANTINE)) == len(records) - len(events)
 
 
 @pytest.mark.parametrize("units_per_s", [1.25, 6])
-def test_a_table_that_gives_little_is_not_asked_all_the_time(units_per_s: float) -> None:
+def test_a_throttled_table_is_not_read_all_the_time(units_per_s: float) -> None:
     pipeline = Pipeline()
     table = Provisioned(pipeline.world.table, pipeline.clock, units_per_s)
     pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
@@ -169,7 +169,7 @@ def test_a_table_that_gives_little_is_not_asked_all_the_time(units_per_s: float)
 @pytest.mark.parametrize("records", BACKLOGS.values(), ids=BACKLOGS)
 def test_a_backlog_is_worked_off_with_slow_reads(records: list[StreamRecord], read_ms: int) -> None:
     pipeline = Pipeline()
-    table = Stingy(pipeline.world.table, pipeline.clock, read_ms=read_ms)
+    table = Limited(pipeline.world.table, pipeline.clock, read_ms=read_ms)
     pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
     assert len(invocations(pipeline, records)) <= 2 + len(records) // 10
 
@@ -180,7 +180,7 @@ def test_nothing_is_begun_when_time_is_nearly_over_and_what_was_read_is_committe
 ) -> None:
     for timeout_ms in range(30_000, 45_000, 700):
         pipeline = Pipeline()
-        table = Stingy(pipeline.world.table, pipeline.clock, read_ms=read_ms, write_ms=write_ms)
+        table = Limited(pipeline.world.table, pipeline.clock, read_ms=read_ms, write_ms=write_ms)
         pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
         start_ms = pipeline.clock.now_ms()
         report = pipeline.run(VIEWS, countdown(pipeline, start_ms + timeout_ms))
@@ -200,8 +200,8 @@ DEAD_LETTERS = {
 @pytest.mark.parametrize("records", DEAD_LETTERS.values(), ids=DEAD_LETTERS)
 def test_a_slow_bucket_gets_the_letters_of_a_batch_at_once(records: list[StreamRecord], put_ms: int) -> None:
     pipeline = Pipeline()
-    aside = Slow(pipeline.quarantine, pipeline.clock, put_ms), Slow(pipeline.late, pipeline.clock, put_ms)
-    pipeline.world = msgspec.structs.replace(pipeline.world, quarantine=aside[0], late=aside[1])
+    slow = Slow(pipeline.quarantine, pipeline.clock, put_ms), Slow(pipeline.late, pipeline.clock, put_ms)
+    pipeline.world = msgspec.structs.replace(pipeline.world, quarantine=slow[0], late=slow[1])
     begun = invocations(pipeline, records)
     assert begun == [0, len(records)]
     assert len(pipeline.letters(QUARANTINE)) + len(pipeline.letters(LATE)) == sum(
@@ -212,7 +212,7 @@ def test_a_slow_bucket_gets_the_letters_of_a_batch_at_once(records: list[StreamR
 def test_a_throttled_write_is_made_again_without_reading_anew() -> None:
     def reads(faults: dict[tuple[str, int], Injection]) -> int:
         pipeline = Pipeline(faults=FaultScript(faults))
-        table = Stingy(pipeline.world.table, pipeline.clock)
+        table = Limited(pipeline.world.table, pipeline.clock)
         pipeline.world = msgspec.structs.replace(pipeline.world, table=table)
         assert pipeline.run(VIEWS).resume_from is None
         return table.reads

@@ -57,7 +57,7 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
             {_key("table")},
             _via("dynamodb"),
         ),
-        "SetEventsAside": (
+        "StoreDeadLetters": (
             {"s3:PutObject"},
             {_objects("quarantine", "/quarantine/*"), _objects("late", "/late/*")},
             {},

@@ -16,7 +16,7 @@ STATEMENTS = {
         "DecryptStream",
         "CountInTable",
         "UseTableKey",
-        "SetEventsAside",
+        "StoreDeadLetters",
         "StoreFailedBatches",
         "FindFailureBucket",
         "EncryptObjects",

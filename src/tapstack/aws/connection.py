@@ -80,7 +80,7 @@ class Connection:
         Raises
         ------
         OSError
-            If the connection ended or time was up before that, or the answer is none of HTTP.
+            If the connection ended or time was up before that, or the answer is not HTTP.
         """
         if self.sock is None:
             raise ConnectionError("the connection is not open")
@@ -110,7 +110,7 @@ def connect(places: Sequence[Place], timeout_s: float) -> socket.socket:
     Parameters
     ----------
     places
-        As `socket.getaddrinfo` tells them: S3 has eight. `socket.create_connection` would wait for each of
+        As `socket.getaddrinfo` returns them: S3 has eight. `socket.create_connection` would wait for each of
         them the whole time, and an invocation ends before that.
     timeout_s
         For all of them together; and of each wait for bytes later.

@@ -201,7 +201,7 @@ def _decode(decoder: msgspec.json.Decoder[T], answer: bytes) -> T:
 
 
 def _conflict(writes: Sequence[RowWrite], error: AwsError) -> CommitConflict:
-    """Read why a transaction was cancelled; the reasons stand in the order of the writes [1]_.
+    """Read why a transaction was cancelled; the reasons are in the order of the writes [1]_.
 
     References
     ----------

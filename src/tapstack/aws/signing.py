@@ -1,4 +1,4 @@
-"""Signature Version 4: who sends a request, and that nobody changed it on the way.
+"""Signature Version 4 for requests to AWS.
 
 The libraries that do it cost a third of a cold start or do not run here; which, and how much, is in
 docs/decisions/0004-how-dynamodb-is-called.md. The tests compare with AWS's own: botocore's.
@@ -87,7 +87,7 @@ def sign(
     signed = [*headers, ("X-Amz-Date", at)]
     if signer.session_token:
         signed.append(("X-Amz-Security-Token", signer.session_token))
-    if scope.service == "s3":  # which alone wants it said
+    if scope.service == "s3":  # no other service requires this header
         signed.append(("X-Amz-Content-SHA256", body_hash))
     canonical = sorted([(name.lower(), value) for name, value in signed])
     names = ";".join([name for name, _ in canonical])

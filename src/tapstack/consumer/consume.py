@@ -103,7 +103,7 @@ def consume(
     limits
         The configuration.
     remaining_ms
-        Tells how long the invocation may still run.
+        Returns how long the invocation may still run.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def consume(
     Raises
     ------
     UndecodableRow
-        If a row that the batch changes holds what nobody of ours wrote: it stays as it is, the invocation
+        If a row that the batch changes holds what Tapstack did not write: it stays as it is, the invocation
         fails, and what was committed before is recognised when it comes again.
     """
     report = Report(records=len(records))

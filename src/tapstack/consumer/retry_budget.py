@@ -30,7 +30,7 @@ class RetryBudget:
     jitter
         Gives random numbers, ``0 <= x < 1``.
     remaining_ms
-        Tells how long the invocation may still run.
+        Returns how long the invocation may still run.
     """
 
     def __init__(self, clock: Clock, jitter: Callable[[], float], remaining_ms: Callable[[], int]) -> None:
@@ -50,7 +50,7 @@ class RetryBudget:
         self._margin_ms = MARGIN_MS
 
     def is_calm(self) -> bool:
-        """Return whether there is time for what is not needed yet; once there is none, there is none."""
+        """Return whether there is time for work that is not needed yet; once it is over, it stays over."""
         self._is_calm = self._is_calm and self._clock.now_ms() - self._began_ms < CALM_MS
         return self._is_calm
 

@@ -100,7 +100,7 @@ class Seen(msgspec.Struct, gc=False, array_like=True):
     ids: dict[int, int] = {}  # digest -> when, as `Opaque` has it; in order of arrival
     pages: dict[int, PageNote] = {}  # by group
     floor_s: int = -1  # client times up to it are no longer remembered
-    floor_day: int = -1  # nor are events without a usable time that were received up to that day
+    floor_day: int = -1  # events without a usable time, received up to that day, are no longer remembered
     day: int = -1  # the latest day on which an event was remembered
     parts: list[int] = []  # further parts of counted events that are not counted yet
 
@@ -216,8 +216,8 @@ def may_write_page(seen: Seen, bounds: Bounds) -> bool:
 def expect_parts(seen: Seen, parts: Sequence[Part]) -> None:
     """Expect the further parts of an event that was judged NEW, in place.
 
-    They follow the verdict on their event: whatever is forgotten meanwhile, none is left uncounted,
-    and none of an event that was not counted is counted.
+    They follow the verdict on their event, whatever is forgotten meanwhile: all parts of a counted event are
+    counted, and no part of another.
     """
     seen.parts += [part.digest for part in parts]
 
@@ -244,7 +244,7 @@ def decode_page(state: bytes) -> frozenset[int]:
     Raises
     ------
     UndecodableRow
-        If it is none.
+        If it is not a page.
     """
     try:
         packed = _page_decoder.decode(state)

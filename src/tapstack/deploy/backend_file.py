@@ -1,4 +1,4 @@
-"""Names that the state bucket may have, and backend.hcl, which tells Terraform where its state lives."""
+"""Names that the state bucket may have, and backend.hcl, which names the place of Terraform's state."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def _spoken(doing: str) -> Iterator[None]:
     except _NO_CREDENTIALS as error:
         how = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise UsageError(f"no usable AWS credentials: {_line(error)}; {how}") from None
-    except ValueError as error:  # an address that is none
+    except ValueError as error:  # not a valid address
         raise UsageError(f"cannot {doing}: {_line(error)}") from None
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: {_line(error)}") from None

@@ -48,7 +48,7 @@ class Setting:
     read
         The client's method that reads it.
     unset
-        The error that says there is none.
+        The error code that means that the setting is absent.
     write
         The client's method that writes it.
     current

@@ -20,8 +20,8 @@ from tapstack.errors import TapstackError
 from tapstack.http import BadRequest, Request, Response
 
 
-class MalformedInvocation(TapstackError):  # noqa: N818 - a cause, named for whoever reads the function's log
-    """The event is none that a load balancer with multi-value headers off sends.
+class MalformedInvocation(TapstackError):  # noqa: N818 - a cause, named for readers of the function's log
+    """The event is not one that a load balancer with multi-value headers off sends.
 
     The function was called by something else, or its target group is set up otherwise. It fails the
     invocation, which the load balancer answers with 502: a sender must not take that for the refusal of its

@@ -66,7 +66,7 @@ def stream_records(event: dict[str, Any]) -> list[StreamRecord]:
     Raises
     ------
     msgspec.ValidationError
-        If it is none, naming the member: the invocation fails.
+        If it is not a batch of Kinesis, naming the member: the invocation fails.
 
     References
     ----------

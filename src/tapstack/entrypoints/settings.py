@@ -20,8 +20,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 VARIABLES: Mapping[str, Mapping[str, str]] = {
     "consumer": {
         "TAPSTACK_TABLE": "name of the behaviour table",
-        "TAPSTACK_QUARANTINE_BUCKET": "bucket for records that are no events",
-        "TAPSTACK_LATE_BUCKET": "bucket for events that may have been counted and are no longer remembered",
+        "TAPSTACK_QUARANTINE_BUCKET": "bucket for records that are not events",
+        "TAPSTACK_LATE_BUCKET": "bucket for late events: they may have been counted, or are too large",
         "TAPSTACK_LANES": "how many ways derived rows are split; about the number of shards, 1 to 1000",
         "TAPSTACK_ROW_TTL_DAYS": "days a row lives after the last event that changed it",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "days an event may be old when it arrives; fewer than the row's",
@@ -151,7 +151,7 @@ def _text(env: Mapping[str, str], name: str) -> str:
 
 def _region(env: Mapping[str, str]) -> str:
     region = _text(env, "AWS_REGION")
-    if not re.fullmatch(r"[a-z0-9-]+", region):  # it stands in a header of every request
+    if not re.fullmatch(r"[a-z0-9-]+", region):  # it is part of a header of every request
         raise Misconfigured("AWS_REGION", f"expected a region such as eu-central-1, got {region!r}")
     return region
 
@@ -183,7 +183,7 @@ def _is_address(text: str) -> bool:
 
 
 def _check_log_level(env: Mapping[str, str]) -> None:
-    """Refuse an odd level at import; `tapstack.entrypoints.log` reads it, and takes INFO if there is none."""
+    """Refuse an odd level at import; `tapstack.entrypoints.log` reads it, and uses INFO by default."""
     value = env.get("TAPSTACK_LOG_LEVEL", "INFO")
     if value not in LOG_LEVELS:
         raise Misconfigured("TAPSTACK_LOG_LEVEL", f"expected one of {', '.join(LOG_LEVELS)}, got {value!r}")

@@ -1,4 +1,4 @@
-"""The API's routes as data: what is asked for, by which parameters, and what is answered."""
+"""The API's routes as data: paths, parameters, and the types of the answers."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
         return f"an integer from {self.low} to {self.high}"
 
     def read(self, text: str) -> int | None:
-        """Return the value; None if `text` is none."""
+        """Return the value; None if `text` is not one."""
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             return None
         return int(text) if self.low <= int(text) <= self.high else None
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter that is one of several words, each of which stands for a value."""
+    """A parameter that is one of several words, each for a value."""
 
     name: str
     values: Mapping[str, object]
@@ -76,7 +76,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return f"one of {', '.join(self.values)}"
 
     def read(self, text: str) -> object | None:
-        """Return the value; None if `text` is none."""
+        """Return the value; None if `text` is not one."""
         return self.values.get(text)
 
 

@@ -34,7 +34,7 @@ def value_bytes(value: Mapping[str, Any]) -> int:
     Raises
     ------
     ValueError
-        If its type is none of DynamoDB's.
+        If DynamoDB does not have its type.
     """
     kind, content = next(iter(value.items()))
     if kind == "S":

@@ -84,7 +84,7 @@ def canonical_number(text: str) -> str:
     Raises
     ------
     AwsError
-        ``ValidationException`` if it is none, has more than 38 digits or is out of range.
+        ``ValidationException`` if it is not a number, has more than 38 digits or is out of range.
     """
     if text.isdecimal() and text.isascii() and len(text) <= _DIGITS_MAX:
         return text.lstrip("0") or "0"

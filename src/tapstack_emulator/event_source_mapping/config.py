@@ -253,7 +253,7 @@ def destination_kind(arn: str | None) -> DestinationKind | None:
     Raises
     ------
     ValueError
-        If it is none of SQS, SNS and S3.
+        If it is not of SQS, SNS or S3.
     """
     if arn is None:
         return None

@@ -46,7 +46,7 @@ class Function(Protocol):
         Raises
         ------
         Unavailable
-            If the invocation was not delivered, or nobody knows; counts as throttled.
+            If the invocation was not delivered, or may not have been; counts as throttled.
         """
         ...
 
@@ -160,7 +160,7 @@ class MappingRunner:
 
     @property
     def iterator_age_ms(self) -> int:
-        """How far the mapping is behind: the age of its oldest record not settled, 0 if there is none."""
+        """How far the mapping is behind: the age of its oldest record not settled, 0 if all are settled."""
         now_ms = self._clock.now_ms()
         ages = [0]
         for shard in self._state.shards.values():

@@ -151,7 +151,7 @@ class MemoryKinesis(ShardReading, Resharding):
     def forget(self, stream: str, shard_id: str, through: str) -> None:
         """Forget a shard's records up to a sequence number, as if they had expired.
 
-        For long runs in bounded memory: whoever calls this knows that no reader comes back to them.
+        For long runs in bounded memory: the caller must know that no reader comes back to them.
 
         Parameters
         ----------

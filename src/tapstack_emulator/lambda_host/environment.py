@@ -54,7 +54,7 @@ class ExecutionEnvironment:
     log
         Receives the process's standard output and error.
     on_death
-        Called with process id and exit code if the process ends, once it has started, and nobody told it to.
+        Called with process id and exit code if the process ends, once it has started, and was not stopped.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ExecutionEnvironment:
             )
         )
         answer.add_done_callback(self._on_answer)
-        if not self.usable:  # it died while nobody was looking
+        if not self.usable:  # it died in between
             return _exit_error(self._request_id, -signal.SIGKILL), False
         timer = loop.call_later(limit_s if cut_short_s is None else cut_short_s, self._on_timeout)
         try:

@@ -221,7 +221,7 @@ class LambdaFunction:
             started = True
             return await self._run(seat, payload, trace_id or new_trace_id(), fault)
         except asyncio.CancelledError:
-            # The worker is in the middle of something nobody waits for: it must not be given the next event.
+            # The worker still runs an invocation that was given up: it must not be given the next event.
             self._discard(seat)
             raise
         finally:

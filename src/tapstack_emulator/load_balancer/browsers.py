@@ -66,7 +66,7 @@ class BrowserGuard:
 def _is_by_hand(host: str, headers: CIMultiDictProxy[str]) -> bool:
     """Return whether somebody wrote the request by hand, with any word for a host.
 
-    Every browser sends a ``User-Agent``, and nobody can register a name without a dot.
+    Every browser sends a ``User-Agent``, and a name without a dot cannot be registered.
     """
     is_browser = "User-Agent" in headers or "Origin" in headers
     return not is_browser and _WORD.fullmatch(host) is not None

@@ -424,5 +424,5 @@ def _cut(request: web.BaseRequest) -> web.Response:
 
 def _lookup(known: Mapping[str, Value], name: str) -> Value:
     if name not in known:
-        raise ValueError(f"{name!r} is none of {sorted(known)}")
+        raise ValueError(f"{name!r} is not one of {sorted(known)}")
     return known[name]

@@ -138,12 +138,12 @@ def user_key(event: Mapping[str, Any]) -> str:
 
 
 def digest(name: str) -> int:
-    """Return the digest by which a row remembers an id."""
+    """Return the digest of an id, as rows hold it."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def number_digest(client_id: str, n: int) -> int:
-    """Return the digest by which a row remembers a numbered event that its intervals have no room for."""
+    """Return the digest of a numbered event, for which a row's intervals have no room."""
     name = f"{client_id}:{n}".encode()
     hashed = hashlib.blake2b(name, digest_size=8, salt=bytes(2), person=b"native")
     return int.from_bytes(hashed.digest(), "big", signed=True)

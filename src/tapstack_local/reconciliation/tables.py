@@ -18,7 +18,7 @@ import msgspec
 from tapstack.dead_letters import DeadLetter, decode, distinct
 from tapstack.errors import Unavailable
 
-# The emulator tells the service by the scope of the credential, and checks no signature.
+# The emulator recognises the service by the scope of the credential, and does not check signatures.
 _AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=local/20260101/{region}/{service}/aws4_request, "
     "SignedHeaders=host, Signature=0"

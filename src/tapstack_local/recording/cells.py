@@ -41,7 +41,7 @@ def number_of(text: str) -> float | None:
 
 
 def whole_number_of(text: str) -> int | None:
-    """Return the whole number that a text is, ``2.0`` among them; None if it is none."""
+    """Return the whole number that a text says, also ``2.0``; None if it is not one."""
     found = _WHOLE.fullmatch(text)
     return int(found[1]) if found else None
 

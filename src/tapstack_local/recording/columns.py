@@ -83,7 +83,7 @@ def recognise(columns: Sequence[str], overrides: Names) -> Names:
     Raises
     ------
     BadRow
-        If nobody or nothing can be found, a column twice, or one of ``--map`` not at all.
+        If no column names the user or the item, if a column is there twice, or one of ``--map`` is missing.
     """
     names: dict[str, str] = {}
     by_name: dict[str, list[str]] = {}

@@ -23,7 +23,7 @@ _decoder = json.JSONDecoder()
 
 
 class Row(NamedTuple):
-    """A row as it stands in the file.
+    """A row as the file has it.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _csv_rows(
 
 
 class _Splitter:
-    """Iterates over the lines and cells of CSV; tells bad ones."""
+    """Iterates over the lines and cells of CSV; reports bad ones."""
 
     def __init__(self, lines: Iterator[str], delimiter: str, first_line: int, bad_rows: BadRows) -> None:
         self._lines = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -197,7 +197,7 @@ class _Splitter:
             except csv.Error as error:
                 self.line = self._before + self._lines.line_num
                 if "end of data" in str(error):
-                    # All that follows is in the quote: nobody could say how many rows that is.
+                    # All that follows is in the quote: how many rows that is cannot be known.
                     raise self._bad_rows.refuse(
                         began, ": expected CSV, got a quote that is not closed"
                     ) from None

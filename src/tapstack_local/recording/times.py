@@ -55,7 +55,7 @@ def moment_ms(text: str) -> int | None:
 
 
 def day_in_digits_ms(text: str) -> int | None:
-    """Return the Unix milliseconds of a day such as 20240105; None if it is none."""
+    """Return the Unix milliseconds of a day such as 20240105; None if it is not one."""
     return moment_ms(f"{text[:4]}-{text[4:6]}-{text[6:]}") if re.fullmatch(r"(?a:\d{8})", text) else None
 
 

@@ -33,7 +33,7 @@ def unpack(package: Path, name: str, folder: Path) -> tuple[Path, Path]:
     Raises
     ------
     UsageError
-        If there is no such zip, or it is none.
+        If there is no such zip, or it is not a zip.
     """
     task_root, runtime_root = folder / "task" / name, folder / "runtime"
     try:

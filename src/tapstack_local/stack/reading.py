@@ -188,7 +188,7 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
     variables = _variables(consumer)
     busy = {consumer["arn"]: consumer_workers(shards * (mapping.get("parallelization_factor") or 1))}
     buckets = {values["bucket"] for values in stack.all("aws_s3_bucket")}
-    aside = {name: variables.get(f"TAPSTACK_{name}_BUCKET", "") for name in ("QUARANTINE", "LATE")}
+    dead_letters = {name: variables.get(f"TAPSTACK_{name}_BUCKET", "") for name in ("QUARANTINE", "LATE")}
     return Blueprint(
         functions=tuple(
             _function(values, packages, folder, busy.get(arn, COLLECTOR_WORKERS))
@@ -197,9 +197,9 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         stream=stream["name"],
         shards=shards,
         table=_table(table),
-        quarantine_bucket=_known(aside["QUARANTINE"], buckets),
-        late_bucket=_known(aside["LATE"], buckets),
-        buckets=tuple(sorted(buckets - set(aside.values()))),
+        quarantine_bucket=_known(dead_letters["QUARANTINE"], buckets),
+        late_bucket=_known(dead_letters["LATE"], buckets),
+        buckets=tuple(sorted(buckets - set(dead_letters.values()))),
         mapping=_mapping(mapping, consumer),
         target_groups=target_groups(stack.all),
         rules=listener_rules(stack.all),

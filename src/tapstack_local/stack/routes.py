@@ -15,7 +15,7 @@ _CONDITIONS = {"path_pattern": "path_patterns", "http_request_method": "methods"
 
 
 def target_groups(resources: Resources) -> tuple[TargetGroup, ...]:
-    """Read the target groups with a function, each of which the load balancer must be allowed to invoke.
+    """Read the target groups of functions; the load balancer must be allowed to invoke each.
 
     Parameters
     ----------

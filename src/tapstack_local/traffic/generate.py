@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True):
         Its events in order; dictionaries are shared between requests and are not to be changed.
         `NOT_JSON` always stands alone, since it would spoil the request's body.
     lines
-        Where each event stands in a recording; empty for what is generated.
+        The place of each event in a recording; empty for generated ones.
     """
 
     at_ms: int

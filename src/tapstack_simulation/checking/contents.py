@@ -1,6 +1,6 @@
 """What the stream holds of an event, against what its client said: nothing lost, nothing invented.
 
-Shares no code with the product; docs/reference/events.md tells which fields the collector sets, and how.
+Shares no code with the product; docs/reference/events.md says which fields the collector sets, and how.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def check_fold(
     planted
         What rows held before the run.
     gone
-        Partition keys of which TTL deleted a row.
+        Partition keys that lost a row to TTL.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def check_memory(
     facts, applied, rows, gone
         As for `check_fold`.
     pages_gone
-        Partition keys of which TTL deleted a page: what was on it is too old to come again.
+        Partition keys that lost a page to TTL: its events are too old to come again.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """What the checker knows about events: an independent reading of records, sharing no code with the product.
 
-Everything restated here stands in docs/reference: the codes of event types, what makes an event itself,
+Everything restated here is in docs/reference: the codes of event types, what makes an event itself,
 what it adds to a user and to items. Nothing of `tapstack.core` or `tapstack.consumer` is imported.
 """
 

@@ -1,4 +1,4 @@
-"""A user's memory as docs/reference/table.md tells it, written anew for the checker."""
+"""A user's memory as docs/reference/table.md describes it, written anew for the checker."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Stream:
         self._aws, self._mappings, self._shape = aws, mappings, shape
 
     def poison(self, actor: Actor) -> None:
-        """Put records that are no events (C4)."""
+        """Put records that are not events (C4)."""
         rng = actor.random
         large = large_poison(rng) if rng.random() < 0.03 else []
         for data in large or [draw_poison(rng) for _ in range(rng.randint(1, 4))]:

@@ -68,6 +68,10 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {**TRACK, "type": "screen", "name": "home"},
         {**OURS, "event_type": "page_view", "event_name": "home", "context": {"call": "screen"}},
     ),
+    "a screen that says what we say of it": (
+        {**TRACK, "type": "screen", "call": "mine"},
+        {**OURS, "event_type": "page_view", "context": {"call": "mine", "call_": "screen"}},
+    ),
     "an identify": (
         {**TRACK, "type": "identify", "anonymousId": "a-1", "traits": {"plan": "pro"}},
         {**OURS, "event_type": "identify", "anonymous_id": "a-1", "traits": {"plan": "pro"}},

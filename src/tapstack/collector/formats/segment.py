@@ -14,7 +14,7 @@ import msgspec
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
 from tapstack.collector.translation.event import translate
-from tapstack.collector.translation.fields import Fields, Object, keep_rest
+from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import (
     checked_count,
     from_base64,
@@ -101,7 +101,9 @@ def _batch(body: bytes) -> list[Incoming]:
     events: list[Incoming] = []
     shared = {"context": batch.context, "integrations": batch.integrations}
     shared = {name: value for name, value in shared.items() if isinstance(value, dict) and value}
-    kept = shared if times.iso(batch.sentAt) else [shared, batch.sentAt] if batch.sentAt else shared
+    kept: Object = dict(shared)
+    if batch.sentAt and not times.iso(batch.sentAt):
+        kept["sentAt"] = batch.sentAt  # each event keeps what cannot be read
     size = shared_bytes(kept, len(batch.batch))
     for raw in checked_count(batch.batch):
         try:
@@ -147,7 +149,7 @@ def _event(said: Object, bytes_said: int, call: str, sent_at: object) -> Transla
     if context is not None:
         event["context"] = context
     if call not in {"track", "page", "identify"}:
-        said["call"] = call
+        keep(said, "call", call)
     sent_at = said.get("sentAt") or sent_at
     keep_rest(event, "context", {name: value for name, value in said.items() if name not in _KEYS})
     return translate(event, protocol=NAME, bytes_said=bytes_said, sent_at=sent_at)

@@ -1,5 +1,8 @@
 """The whole pipeline on this machine: HTTP, Kinesis, the event source mapping, DynamoDB on the emulator.
 
+How long it takes until a count can be read is measured for users, whose rows the consumer writes, and
+for items, whose rows the projector writes some time later.
+
 Peers, in the same run: the same events put straight on the stream, without HTTP, load balancer and
 collector; and, as a floor that no consumer can beat here, the rate at which the emulator alone takes rows
 of the same size in transactions of 100, sent by one connection after the other and by four at once.
@@ -13,6 +16,8 @@ import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +28,7 @@ from benchmarks._report import finish, options, progress
 from benchmarks._traffic import stream
 from tapstack_emulator.lambda_host.config import REGION
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
-from tapstack_local.cloud_functions import CONSUMER, LATE_BUCKET, QUARANTINE_BUCKET
+from tapstack_local.cloud_functions import CONSUMER, LATE_BUCKET, PROJECTOR, QUARANTINE_BUCKET
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Reader
@@ -38,6 +43,7 @@ PACED_EVENTS = 5_000
 TRANSACTIONS = 150
 ROWS = 100  # of one transaction, as the consumer fills them
 PUT_COUNT = 500
+PROBE_POLL_S = 0.02
 
 _ENCODE = msgspec.json.Encoder().encode
 _HEADERS = {
@@ -64,8 +70,9 @@ async def over_http(requests: Iterable[Request], events_per_min: float | None) -
             events_per_min=events_per_min,
             is_full=lambda: running.backlog > SHARDS * BACKLOG_MAX_PER_SHARD,
         )
-        sent = await sender.run(requests)
-        await running.drain()
+        async with probed(running.base_url, ledger) as items_ms:
+            sent = await sender.run(requests)
+        assert await running.drain() == ""
         took_s = time.monotonic() - sent.started_s
         async with aiohttp.ClientSession() as session:
             reader = Reader(session, running.emulator_url, running.emulator_url, REGION)
@@ -78,18 +85,58 @@ async def over_http(requests: Iterable[Request], events_per_min: float | None) -
         "took_s": took_s,
         "rows_written": written["rows_written"],
         "transactions": written["transactions"],
+        "derived_rows_written": written["projection_rows_written"],
         **{f"visible_ms_{name}": value for name, value in percentiles(sent.visible_ms).items()},
+        **{f"items_visible_ms_{name}": value for name, value in percentiles(items_ms).items()},
     }
 
 
+@contextlib.asynccontextmanager
+async def probed(base_url: str, ledger: AcceptedEvents) -> AsyncIterator[list[float]]:
+    """View a new item now and then for as long as the block runs; how long until it can be read, in ms."""
+    visible_ms: list[float] = []
+    async with aiohttp.ClientSession(base_url) as session:
+        probe = asyncio.create_task(_probe(session, ledger, visible_ms))
+        try:
+            yield visible_ms
+        finally:
+            probe.cancel()
+            await asyncio.wait([probe])
+
+
+async def _probe(session: aiohttp.ClientSession, ledger: AcceptedEvents, visible_ms: list[float]) -> None:
+    for number in count():
+        event = {
+            "event_type": "item_view",
+            "event_id": f"probe-{number}",
+            "user_id": "probe",
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "items": [{"item_id": f"probe-{number}"}],
+        }
+        ledger.doubt(event)  # the probe may end before the answer comes
+        async with session.post("/v1/events", json=event) as answer:
+            if answer.status != 200:
+                continue
+        ledger.accept(event)
+        started_s = time.monotonic()
+        while True:
+            async with session.get(f"/v1/items/probe-{number}") as answer:
+                if answer.status == 200:
+                    break
+            await asyncio.sleep(PROBE_POLL_S)
+        visible_ms.append((time.monotonic() - started_s) * 1_000)
+
+
 def consumed(folder: Path) -> dict[str, int]:
-    """Add up what the consumer's log says."""
-    totals = {"rows_written": 0, "transactions": 0}
-    for line in (folder / f"{CONSUMER}.log").read_text().splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            said = json.loads(line)
-            for name in totals:
-                totals[name] += said[name]
+    """Add up what the logs of consumer and projector say."""
+    names = {CONSUMER: ("rows_written", "transactions"), PROJECTOR: ("projection_rows_written",)}
+    totals = {name: 0 for function in names for name in names[function]}
+    for function, counted in names.items():
+        for line in (folder / f"{function}.log").read_text().splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                said = json.loads(line)
+                for name in counted:
+                    totals[name] += said[name]
     return totals
 
 
@@ -159,11 +206,14 @@ async def measure(*, as_json: bool) -> None:
         {
             "events_per_min": fast["events_per_min"],
             "visible_ms_p50_at_full_speed": fast["visible_ms_p50"],
+            "items_visible_ms_p50_at_full_speed": fast["items_visible_ms_p50"],
             "rows_written_per_event": fast["rows_written"] / MAX_EVENTS,
+            "derived_rows_written_per_event": fast["derived_rows_written"] / MAX_EVENTS,
             "rows_per_transaction": fast["rows_written"] / fast["transactions"],
             "rows_written_per_s": ours_rows_per_s,
             **{
-                f"visible_ms_{name}_at_10000_a_min": paced[f"visible_ms_{name}"]
+                f"{what}_{name}_at_10000_a_min": paced[f"{what}_{name}"]
+                for what in ("visible_ms", "items_visible_ms")
                 for name in ("p50", "p99", "max")
             },
         },

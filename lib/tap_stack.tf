@@ -1,6 +1,8 @@
 # Tapstack on AWS: a private clickstream pipeline.
 #
 #   clients ─▶ internal load balancer ─▶ collector ─▶ Kinesis ─▶ consumer ─▶ DynamoDB ─▶ insights ─▶ clients
+#                                                                            │    ▲
+#                                                                            └────┴─ projector: journal to derived rows
 #
 # The whole stack is in this file; its banners follow the flow:
 #
@@ -10,9 +12,9 @@
 #    4 Network          VPC, subnets, NAT, endpoints, network ACLs, security groups
 #    5 Buckets          dead letters, the raw archive, access logs
 #    6 Stream           Kinesis and the raw archive through Firehose
-#    7 Table            DynamoDB, its auto scaling and who may touch its data
-#    8 Functions        consumer, collector, insights: roles, logs, code
-#    9 Event source     how Kinesis drives the consumer without losing an event
+#    7 Table            DynamoDB, its stream, its auto scaling and who may touch its data
+#    8 Functions        consumer, projector, collector, insights: roles, logs, code
+#    9 Event sources    how Kinesis drives the consumer without losing an event, and the table's stream the projector
 #   10 API              load balancer, listeners, target groups
 #   11 Operations       alarms, dashboard, optional operations host, what every plan says
 #   12 Outputs
@@ -409,7 +411,7 @@ variable "lambda_architecture" {
 }
 
 variable "consumer_memory_mb" {
-  description = "Memory of the consumer, which also sets its share of CPU."
+  description = "Memory of the consumer and of the projector, which also sets their share of CPU."
   type        = number
   default     = 1024
 
@@ -456,6 +458,7 @@ variable "reserved_concurrency" {
   description = "Concurrent executions reserved for each function. -1 reserves none: a new account has too few to reserve any."
   type = object({
     consumer  = optional(number, -1)
+    projector = optional(number, -1) # 1 saves write units, where the account has it to spare; more are of no use
     collector = optional(number, -1)
     insights  = optional(number, -1)
   })
@@ -494,6 +497,18 @@ variable "batch_window_s" {
   validation {
     condition     = var.batch_window_s >= 0 && var.batch_window_s <= 300
     error_message = "batch_window_s must be 0-300."
+  }
+}
+
+variable "projection_interval_s" {
+  description = "Seconds between two runs of the projector; figures of items and trends are as late. More seconds cost fewer write units."
+  type        = number
+  default     = 10
+
+  # The window of an event source mapping.
+  validation {
+    condition     = contains(range(301), var.projection_interval_s)
+    error_message = "projection_interval_s must be whole, from 0 to 300."
   }
 }
 
@@ -640,7 +655,7 @@ variable "table_write_capacity" {
   type = object({
     min             = optional(number) # a quarter of what the peak needs
     max             = optional(number) # twice what the peak needs
-    units_per_event = optional(number, 4)
+    units_per_event = optional(number, 2.5)
   })
   default = {}
 
@@ -939,9 +954,11 @@ locals {
   # An on-demand stream starts with four shards, and AWS adds some as the traffic grows: as many as these for the peak.
   shards_expected = local.on_demand ? max(4, local.shard_count) : local.shard_count
 
-  # Counters are kept in lanes so that batches of different shards do not write the same row. Fewer lanes than four
-  # would save nothing.
-  lane_count = min(1000, max(4, local.shards_expected))
+  # Each shard writes the journal in a lane of its own, or transactions of different shards would meet at a lane's head.
+  lane_count = min(1000, local.shards_expected)
+
+  # A run of the projector folds all that it finds, so it may take longer than the interval; the next run waits for it.
+  projector_timeout_s = max(120, 3 * var.projection_interval_s)
 
   # Auto scaling keeps capacity where the use is target_utilization of it. It starts at a quarter of what the peak needs,
   # so that nights are cheap, and may go to twice that, to catch up. Each step grows it at most by 1/target_utilization
@@ -1127,6 +1144,7 @@ locals {
     alb        = { why = "Internal load balancer" }
     clients    = { why = "Attach it, and you may call the API: opens connections to the load balancer and nothing else" }
     consumer   = { why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
+    projector  = { why = "Projector function: reads the table's stream through the Lambda service, reads and writes DynamoDB" }
     collector  = { why = "Collector function: writes to the stream" }
     insights   = { why = "Insights function: reads DynamoDB" }
     endpoints  = { why = "Interface endpoints" }
@@ -1156,6 +1174,11 @@ locals {
     consumer-out = [
       { ports = "https", peer = "prefix-list:dynamodb", why = "Read and write the table" },
       { ports = "https", peer = "prefix-list:s3", why = "Store quarantined and late events" },
+      { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    ]
+
+    projector-out = [
+      { ports = "https", peer = "prefix-list:dynamodb", why = "Read the journal, read and write derived rows" },
       { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
     ]
 
@@ -2162,6 +2185,11 @@ resource "aws_dynamodb_table" "behaviour" {
   range_key                   = "sk"
   deletion_protection_enabled = var.deletion_protection
 
+  # It tells the projector that there is something to fold; what, the projector reads from the table. So keys suffice, and
+  # it holds no behaviour. It is encrypted with the table's key.
+  stream_enabled   = true
+  stream_view_type = "KEYS_ONLY"
+
   attribute {
     name = "pk"
     type = "S"
@@ -2289,6 +2317,13 @@ locals {
       reserved  = var.reserved_concurrency.consumer
       why       = "Counts the events of the stream into the table, each exactly once"
     }
+    projector = {
+      handler   = "tapstack.entrypoints.projector.handler"
+      memory_mb = var.consumer_memory_mb
+      timeout_s = local.projector_timeout_s
+      reserved  = var.reserved_concurrency.projector
+      why       = "Folds the journal of what was counted into figures of items and trends"
+    }
     collector = {
       handler   = "tapstack.entrypoints.collector.handler"
       memory_mb = var.api_memory_mb
@@ -2315,6 +2350,11 @@ locals {
       TAPSTACK_ROW_TTL_DAYS       = tostring(var.row_ttl_days)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
       TAPSTACK_LOG_LEVEL          = var.logging.level
+    }
+    projector = {
+      TAPSTACK_TABLE        = aws_dynamodb_table.behaviour.name
+      TAPSTACK_ROW_TTL_DAYS = tostring(var.row_ttl_days)
+      TAPSTACK_LOG_LEVEL    = var.logging.level
     }
     collector = {
       TAPSTACK_STREAM             = aws_kinesis_stream.events.name
@@ -2380,6 +2420,7 @@ locals {
   role_policies = merge(
     {
       consumer   = data.aws_iam_policy_document.consumer.json
+      projector  = data.aws_iam_policy_document.projector.json
       collector  = data.aws_iam_policy_document.collector.json
       insights   = data.aws_iam_policy_document.insights.json
       flow-logs  = data.aws_iam_policy_document.flow_logs.json
@@ -2510,6 +2551,16 @@ data "aws_iam_policy_document" "function_common" {
   }
 }
 
+locals {
+  # Beginnings of partition keys, by what the rows are.
+  table_rows = {
+    users      = ["A#*", "U#*"]
+    journal    = ["J#*", "L#"] # entries; heads of lanes
+    derived    = ["I#*", "T#*"]
+    watermarks = ["W#"]
+  }
+}
+
 data "aws_iam_policy_document" "consumer" {
   # The event source mapping polls with this role.
   statement {
@@ -2533,11 +2584,39 @@ data "aws_iam_policy_document" "consumer" {
     }
   }
 
-  # TransactWriteItems is authorised by the actions of its items, which are puts with conditions.
+  # Which rows a role may touch is said by the beginnings of their partition keys (docs/reference/table.md).
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html (from knowledge, 2026-11-29)
   statement {
-    sid       = "CountInTable"
-    actions   = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"]
+    sid       = "ReadRows"
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.behaviour.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = concat(local.table_rows.users, local.table_rows.journal, local.table_rows.watermarks)
+    }
+  }
+
+  # TransactWriteItems is authorised by the actions of its items, which are puts with conditions. A put by itself is none
+  # of these: users' rows and the journal change together or not at all.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html, read 2026-11-29
+  statement {
+    sid       = "CountInTransactions"
+    actions   = ["dynamodb:PutItem"]
+    resources = [aws_dynamodb_table.behaviour.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = concat(local.table_rows.users, local.table_rows.journal)
+    }
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "dynamodb:EnclosingOperation"
+      values   = ["TransactWriteItems"]
+    }
   }
 
   statement {
@@ -2599,6 +2678,59 @@ data "aws_iam_policy_document" "consumer" {
   }
 }
 
+data "aws_iam_policy_document" "projector" {
+  # The event source mapping polls with this role. A stream that is turned off and on again has another name.
+  statement {
+    sid       = "ReadTableStream"
+    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    resources = ["${aws_dynamodb_table.behaviour.arn}/stream/*"]
+  }
+
+  # Lambda asks for it, and it knows no resources. https://github.com/aws/aws-cdk/issues/9511
+  statement {
+    sid       = "FindTableStream"
+    actions   = ["dynamodb:ListStreams"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "ReadJournal"
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:Query"]
+    resources = [aws_dynamodb_table.behaviour.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = concat(local.table_rows.journal, local.table_rows.derived, local.table_rows.watermarks)
+    }
+  }
+
+  # It reads no user's row, and writes none of the journal.
+  statement {
+    sid       = "WriteDerivedRows"
+    actions   = ["dynamodb:PutItem"]
+    resources = [aws_dynamodb_table.behaviour.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = concat(local.table_rows.derived, local.table_rows.watermarks)
+    }
+  }
+
+  statement {
+    sid       = "UseTableKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+    resources = [aws_kms_key.this["table"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${var.aws_region}.${local.dns_suffix}"]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "collector" {
   statement {
     sid       = "WriteStream"
@@ -2620,6 +2752,7 @@ data "aws_iam_policy_document" "collector" {
 }
 
 data "aws_iam_policy_document" "insights" {
+  # No condition on keys: it reads rows of every kind.
   statement {
     sid       = "ReadTable"
     actions   = ["dynamodb:Query"]
@@ -2693,10 +2826,10 @@ resource "aws_lambda_function" "this" {
 
 
 # =============================================================================
-# 9  Event source
+# 9  Event sources
 # =============================================================================
 #
-# Nothing is ever skipped: retries and age are unlimited, no filter, and the consumer itself stores invalid records as
+# Nothing of the stream is ever skipped: retries and age are unlimited, no filter, and the consumer itself stores invalid records as
 # dead letters. docs/decisions/ and the consumer's documentation say why the counts stay exact whatever is redelivered.
 
 resource "aws_lambda_event_source_mapping" "consumer" {
@@ -2731,6 +2864,39 @@ resource "aws_lambda_event_source_mapping" "consumer" {
   depends_on = [aws_iam_role_policy.this]
 
   tags = { Name = "${local.name}-consumer" }
+}
+
+# Only tells the projector to run: every run folds all that the journal holds, so a record may come late, twice, or be
+# dropped by the table's stream after its 24 hours, and the next one makes good for it.
+resource "aws_lambda_event_source_mapping" "projector" {
+  event_source_arn  = aws_dynamodb_table.behaviour.stream_arn
+  function_name     = aws_lambda_function.this["projector"].arn
+  starting_position = "TRIM_HORIZON" # LATEST would miss the last entry before a silence that begins while it is made
+
+  # One run each interval and shard of the stream: the window ends a batch long before its size does.
+  batch_size                         = 10000
+  maximum_batching_window_in_seconds = var.projection_interval_s
+  parallelization_factor             = 1
+
+  # Entries of the journal, and nothing that the projector writes, or it would wake itself. Not by eventName: AWS's page
+  # says that mappings of DynamoDB filter by the key dynamodb only. So entries that expire wake it too, and it finds nothing.
+  # https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html, read 2026-11-29
+  filter_criteria {
+    filter {
+      pattern = jsonencode({ dynamodb = { Keys = { pk = { S = [{ prefix = "J#" }] } } } })
+    }
+  }
+
+  # Until it succeeds. Halves of a batch would fold the same journal, so none is cut; and a destination would receive
+  # keys of entries that are still in the table.
+  maximum_retry_attempts         = -1
+  maximum_record_age_in_seconds  = -1
+  bisect_batch_on_function_error = false
+  function_response_types        = ["ReportBatchItemFailures"]
+
+  depends_on = [aws_iam_role_policy.this]
+
+  tags = { Name = "${local.name}-projector" }
 }
 
 
@@ -3092,6 +3258,30 @@ locals {
         why       = "A reader lags by a quarter of the retention: events will be lost unless somebody acts"
       }
 
+      # Normal is an interval and the time of a run.
+      projector-iterator-age-ms = {
+        metric    = "AWS/Lambda IteratorAge"
+        of        = "projector"
+        statistic = "Maximum"
+        above     = 1000 * max(300, 6 * var.projection_interval_s)
+        why       = "The projector lags behind the journal: figures of items and trends are old, and say so"
+      }
+      # The table's stream keeps 24 hours, so the age never says more. Entries outlive it by far; after seven days the
+      # consumer stops counting rather than let one expire.
+      projector-behind-ms = {
+        metric    = "AWS/Lambda IteratorAge"
+        of        = "projector"
+        statistic = "Maximum"
+        above     = 6 * 3600000
+        why       = "The projector is six hours behind: when an entry of the journal is seven days old, the consumer stops counting"
+      }
+      projection-stuck = {
+        metric  = "Tapstack projection_entries_left"
+        of      = "projector"
+        periods = 3
+        why     = "The journal lacks an entry, and nothing behind it is folded: see docs/deploy.md, section 7"
+      }
+
       stream-write-throttles = {
         metric  = "AWS/Kinesis WriteProvisionedThroughputExceeded"
         of      = "stream"
@@ -3140,12 +3330,13 @@ locals {
       }
     },
     {
-      for name in keys(local.functions) : "${name}-throttles" => {
+      # Runs of the projector that wait for each other are as they should be, once its concurrency is reserved.
+      for name, function in local.functions : "${name}-throttles" => {
         metric  = "AWS/Lambda Throttles"
         of      = name
         periods = 3
         why     = "The account has no concurrency left for the ${name} function"
-      }
+      } if name != "projector" || function.reserved == -1
     },
     {
       # A gateway counts all the time: without data nobody watches it, and that is said too.
@@ -3168,9 +3359,10 @@ locals {
     },
   )
 
-  # Two metrics together: what came into the stream, and what became of it. The names in the expressions are these.
+  # Two metrics together: what came into the stream, or else is named, and what became of it. The names in the expressions
+  # are incoming and taken.
   # A reader that does not run at all (mapping disabled, role or key lost) counts nothing: no error, no age, no drop. So
-  # the two idle alarms compare. A reader that works may be silent for one invocation and one window; longer is wrong. One
+  # the idle alarms compare. A reader that works may be silent for one invocation and one window; longer is wrong. One
   # period more than must be wrong: the newest one has no figures yet.
   ratio_alarms = merge(
     {
@@ -3191,6 +3383,18 @@ locals {
         periods    = max(5, 2 + ceil((var.consumer_timeout_s + var.batch_window_s) / 60))
         spare      = 1
         why        = "Events come in and the consumer is not invoked: look at the mapping's state, then at its role and the stream's key"
+      }
+      # Only events with items make entries, so it takes longer to be sure.
+      projector-idle = {
+        incoming   = { metric = "Tapstack events_applied", of = "consumer" }
+        metric     = "AWS/Lambda Invocations"
+        of         = "projector"
+        label      = "1 while events are counted and the projector does not run"
+        expression = local.idle
+        period_s   = 60
+        periods    = max(15, 2 + ceil((local.projector_timeout_s + var.projection_interval_s) / 60))
+        spare      = 1
+        why        = "Events are counted and the projector is not invoked: look at its mapping, its role and the table's key"
       }
     },
     {
@@ -3254,7 +3458,7 @@ resource "aws_cloudwatch_metric_alarm" "ratio" {
 
   dynamic "metric_query" {
     for_each = {
-      incoming = { metric = "AWS/Kinesis IncomingRecords", of = "stream" }
+      incoming = try(each.value.incoming, { metric = "AWS/Kinesis IncomingRecords", of = "stream" })
       taken    = { metric = each.value.metric, of = each.value.of }
     }
 
@@ -3290,7 +3494,11 @@ locals {
       title   = "Stream"
       metrics = [for name in ["IncomingRecords", "WriteProvisionedThroughputExceeded"] : ["AWS/Kinesis ${name}", "stream"]]
     },
-    { title = "How far the consumer lags (ms)", stat = "Maximum", metrics = [["AWS/Lambda IteratorAge", "consumer"]] },
+    {
+      title   = "How far consumer and projector lag (ms)"
+      stat    = "Maximum"
+      metrics = [for name in ["consumer", "projector"] : ["AWS/Lambda IteratorAge", name]]
+    },
     {
       title = "Dead letters and dropped records"
       metrics = [
@@ -3548,6 +3756,11 @@ output "event_source_mapping_uuid" {
   value       = aws_lambda_event_source_mapping.consumer.uuid
 }
 
+output "projector_mapping_uuid" {
+  description = "Mapping from the table's stream to the projector."
+  value       = aws_lambda_event_source_mapping.projector.uuid
+}
+
 # -- Storage ------------------------------------------------------------------
 
 output "table_name" {
@@ -3558,6 +3771,11 @@ output "table_name" {
 output "table_arn" {
   description = "ARN of the DynamoDB table."
   value       = aws_dynamodb_table.behaviour.arn
+}
+
+output "table_stream_arn" {
+  description = "Stream of the table's keys, which wakes the projector."
+  value       = aws_dynamodb_table.behaviour.stream_arn
 }
 
 output "table_capacity" {

@@ -36,7 +36,6 @@ letters = st.builds(
     stage=st.just("consumer"),
     shard_id=st.sampled_from(["shardId-000000000000", "shardId-000000000001"]),
     sequence_number=st.integers(0, 10**56 - 1).map(str),
-    part=st.integers(0, 6),
     event_id=st.none() | texts,
     arrived_at_s=st.integers(0, 4_000_000_000),
     data=st.binary(max_size=40),

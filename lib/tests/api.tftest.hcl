@@ -160,6 +160,7 @@ run "functions_are_what_the_zips_hold" {
   assert {
     condition = { for name, function in aws_lambda_function.this : name => "${function.handler} ${function.runtime} ${function.architectures[0]} ${function.memory_size} ${function.timeout} ${function.filename}" } == {
       consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ../dist/consumer.zip"
+      projector = "tapstack.entrypoints.projector.handler python3.13 arm64 1024 120 ../dist/projector.zip"
       collector = "tapstack.entrypoints.collector.handler python3.13 arm64 512 30 ../dist/collector.zip"
       insights  = "tapstack.entrypoints.insights.handler python3.13 arm64 512 30 ../dist/insights.zip"
     }
@@ -182,10 +183,15 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_TABLE              = "tapstack-dev-behaviour"
         TAPSTACK_QUARANTINE_BUCKET  = "tapstack-dev-quarantine-111122223333-us-east-1"
         TAPSTACK_LATE_BUCKET        = "tapstack-dev-late-111122223333-us-east-1"
-        TAPSTACK_LANES              = "4"
+        TAPSTACK_LANES              = "2"
         TAPSTACK_ROW_TTL_DAYS       = "400"
         TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
         TAPSTACK_LOG_LEVEL          = "INFO"
+      }
+      projector = {
+        TAPSTACK_TABLE        = "tapstack-dev-behaviour"
+        TAPSTACK_ROW_TTL_DAYS = "400"
+        TAPSTACK_LOG_LEVEL    = "INFO"
       }
       collector = {
         TAPSTACK_STREAM             = "tapstack-dev-events"
@@ -277,7 +283,7 @@ run "every_role_has_the_boundary_that_the_account_demands" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
+    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "projector", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
     error_message = "A role is missing, or has no boundary."
   }
 }
@@ -305,7 +311,7 @@ run "alarms_reach_a_person" {
   }
 
   assert {
-    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "projector-iterator-age-ms", "projector-behind-ms", "projection-stuck", "projector-errors", "projector-throttles", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
     error_message = "An alarm is missing."
   }
 }

@@ -93,7 +93,7 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
   command = plan
 
   assert {
-    condition     = toset(keys(aws_security_group.role)) == toset(["alb", "clients", "consumer", "collector", "insights", "endpoints"])
+    condition     = toset(keys(aws_security_group.role)) == toset(["alb", "clients", "consumer", "projector", "collector", "insights", "endpoints"])
     error_message = "One group for each role, and no other."
   }
 
@@ -106,6 +106,7 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
     condition = toset(keys(aws_vpc_security_group_egress_rule.this)) == toset([
       "clients-out-http-alb", "clients-out-https-alb",
       "consumer-out-https-dynamodb", "consumer-out-https-s3", "consumer-out-https-internet-0.0.0.0/0",
+      "projector-out-https-dynamodb", "projector-out-https-internet-0.0.0.0/0",
       "collector-out-https-endpoints", "collector-out-https-internet-0.0.0.0/0",
       "insights-out-https-dynamodb", "insights-out-https-internet-0.0.0.0/0",
     ])

@@ -59,6 +59,71 @@ run "the_mapping_never_skips_a_record" {
   }
 }
 
+run "the_projector_runs_until_all_is_folded" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.stream_enabled && aws_dynamodb_table.behaviour.stream_view_type == "KEYS_ONLY" && aws_lambda_event_source_mapping.projector.event_source_arn == aws_dynamodb_table.behaviour.stream_arn
+    error_message = "The table's stream wakes the projector, and carries no behaviour."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.starting_position == "TRIM_HORIZON" && aws_lambda_event_source_mapping.projector.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.projector.maximum_record_age_in_seconds == -1
+    error_message = "A run that fails is repeated: without it, the last entries before a silence would wait for the next event."
+  }
+
+  assert {
+    condition     = [for filter in one(aws_lambda_event_source_mapping.projector.filter_criteria).filter : jsondecode(filter.pattern)] == [{ dynamodb = { Keys = { pk = { S = [{ prefix = "J#" }] } } } }]
+    error_message = "Entries of the journal wake it, and nothing that it writes itself."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.batch_size == 10000 && aws_lambda_event_source_mapping.projector.maximum_batching_window_in_seconds == 10 && aws_lambda_event_source_mapping.projector.parallelization_factor == 1
+    error_message = "One run each interval and shard."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.projector.bisect_batch_on_function_error == false && length(aws_lambda_event_source_mapping.projector.destination_config) == 0
+    error_message = "Nothing is halved or put aside: the trigger carries no data."
+  }
+
+  assert {
+    condition     = { for name in ["projector-iterator-age-ms", "projector-behind-ms"] : name => aws_cloudwatch_metric_alarm.this[name].threshold } == { projector-iterator-age-ms = 300000, projector-behind-ms = 21600000 }
+    error_message = "Soon, and long before the seven days after which the consumer stops."
+  }
+}
+
+run "a_longer_interval_gives_the_projector_time" {
+  command = plan
+
+  variables {
+    projection_interval_s = 300
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.maximum_batching_window_in_seconds == 300 && aws_lambda_function.this["projector"].timeout == 900
+    error_message = "Three intervals, which is the most that Lambda has."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["projector-iterator-age-ms"].threshold == 1800000 && aws_cloudwatch_metric_alarm.ratio["projector-idle"].datapoints_to_alarm == 22
+    error_message = "Several intervals are no lag."
+  }
+}
+
+run "runs_that_wait_for_each_other_ring_no_alarm" {
+  command = plan
+
+  variables {
+    reserved_concurrency = { projector = 1 }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["projector"].reserved_concurrent_executions == 1 && !contains(keys(aws_cloudwatch_metric_alarm.this), "projector-throttles") && contains(keys(aws_cloudwatch_metric_alarm.this), "consumer-throttles")
+    error_message = "A second shard's run is throttled while the first one works."
+  }
+}
+
 run "a_reader_that_does_not_run_is_seen" {
   command = plan
 
@@ -69,9 +134,10 @@ run "a_reader_that_does_not_run_is_seen" {
       )) } == {
       quarantine-percent = "1 of 1 above 1: Quarantined events in percent of records: 100 * taken / incoming incoming = AWS/Kinesis IncomingRecords Sum 300 s taken = Tapstack events_quarantined Sum 300 s"
       consumer-idle      = "5 of 6 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
+      projector-idle     = "15 of 16 above 0: 1 while events are counted and the projector does not run: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = Tapstack events_applied Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
       archive-idle       = "3 of 4 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
     }
-    error_message = "Both readers are watched while they count nothing."
+    error_message = "Every reader is watched while it counts nothing."
   }
 }
 
@@ -85,7 +151,7 @@ run "long_invocations_and_windows_are_not_idleness" {
   }
 
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, quarantine-percent = 1 }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, projector-idle = 15, quarantine-percent = 1 }
     error_message = "Longer than one invocation and one window; without an archive nobody watches it."
   }
 }
@@ -104,8 +170,8 @@ run "the_stream_keeps_seven_days_and_takes_the_peak" {
   }
 
   assert {
-    condition     = local.function_environment.consumer.TAPSTACK_LANES == "4"
-    error_message = "Four lanes at least."
+    condition     = local.function_environment.consumer.TAPSTACK_LANES == "2"
+    error_message = "A lane of the journal for each shard."
   }
 }
 
@@ -144,9 +210,9 @@ run "ten_million_events_a_minute_can_be_planned" {
     peak_events_per_minute = 10000000
   }
 
-  # 166,667 events/s * 4 units / 80 %; 166,667 events/s * 1,024 bytes * factor 4 = 683 MB/s
+  # 166,667 events/s * 2.5 units / 80 %; 166,667 events/s * 1,024 bytes * factor 4 = 683 MB/s
   assert {
-    condition     = output.table_capacity.write == { min = 208334, peak = 833334, max = 1666668 } && output.stream_shard_count == 683 && local.function_environment.consumer.TAPSTACK_LANES == "683"
+    condition     = output.table_capacity.write == { min = 130209, peak = 520834, max = 1041668 } && output.stream_shard_count == 683 && local.function_environment.consumer.TAPSTACK_LANES == "683"
     error_message = "Table, shards and lanes follow the peak."
   }
 
@@ -162,7 +228,7 @@ run "lanes_follow_the_peak_on_demand_too" {
   }
 
   assert {
-    condition     = local.function_environment.consumer.TAPSTACK_LANES == "69" && aws_kinesis_stream.events.shard_count == null && output.table_capacity.write.min == 20834
+    condition     = local.function_environment.consumer.TAPSTACK_LANES == "69" && aws_kinesis_stream.events.shard_count == null && output.table_capacity.write.min == 13021
     error_message = "AWS adds shards for the peak; each needs a lane."
   }
 
@@ -191,7 +257,7 @@ run "limits_of_the_table_can_be_chosen_one_by_one" {
   }
 
   assert {
-    condition     = output.table_capacity.write == { min = 209, peak = 834, max = 700 } && output.table_capacity.read == { min = 2000, peak = 209, max = 2000 }
+    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 700 } && output.table_capacity.read == { min = 2000, peak = 209, max = 2000 }
     error_message = "What is not chosen is computed, and fits what is."
   }
 }
@@ -276,13 +342,13 @@ run "the_table_recovers_scales_and_expires" {
   assert {
     condition = { for key, target in aws_appautoscaling_target.table : target.scalable_dimension => "${target.min_capacity}-${target.max_capacity}" } == {
       "dynamodb:table:ReadCapacityUnits"  = "105-834"
-      "dynamodb:table:WriteCapacityUnits" = "209-1668"
+      "dynamodb:table:WriteCapacityUnits" = "131-1042"
     }
-    error_message = "From a quarter of what the peak needs at 80 % use (167 events/s * 2 and 4 units) to twice that."
+    error_message = "From a quarter of what the peak needs at 80 % use (167 events/s * 2 and 2.5 units) to twice that."
   }
 
   assert {
-    condition     = aws_dynamodb_table.behaviour.read_capacity == 105 && aws_dynamodb_table.behaviour.write_capacity == 209
+    condition     = aws_dynamodb_table.behaviour.read_capacity == 105 && aws_dynamodb_table.behaviour.write_capacity == 131
     error_message = "The table starts with the least."
   }
 
@@ -292,7 +358,7 @@ run "the_table_recovers_scales_and_expires" {
   }
 
   assert {
-    condition     = output.table_capacity.write == { min = 209, peak = 834, max = 1668 } && output.table_ramp_minutes == 21
+    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 1042 } && output.table_ramp_minutes == 21
     error_message = "The plan says what the peak needs, and how long the ramp takes: seven steps of a quarter, three minutes each."
   }
 

@@ -56,6 +56,12 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_cloudwatch_log_group.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-projector" }
+}
+
+override_resource {
   target          = aws_cloudwatch_log_group.this["collector"]
   override_during = plan
   values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector" }
@@ -88,7 +94,10 @@ override_resource {
 override_resource {
   target          = aws_dynamodb_table.behaviour
   override_during = plan
-  values          = { arn = "arn:aws:dynamodb:us-east-1:111122223333:table/tapstack-dev-behaviour" }
+  values = {
+    arn        = "arn:aws:dynamodb:us-east-1:111122223333:table/tapstack-dev-behaviour"
+    stream_arn = "arn:aws:dynamodb:us-east-1:111122223333:table/tapstack-dev-behaviour/stream/2026-11-29T00:00:00.000"
+  }
 }
 
 override_resource {
@@ -125,6 +134,18 @@ override_resource {
   target          = aws_lambda_function.this["consumer"]
   override_during = plan
   values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-consumer" }
+}
+
+override_resource {
+  target          = aws_iam_role.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/tapstack-dev-projector", id = "tapstack-dev-projector" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-projector" }
 }
 
 override_resource {
@@ -180,7 +201,7 @@ run "functions" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.consumer.function_name == aws_lambda_function.this["consumer"].arn
+    condition     = aws_lambda_event_source_mapping.consumer.function_name == aws_lambda_function.this["consumer"].arn && aws_lambda_event_source_mapping.projector.function_name == aws_lambda_function.this["projector"].arn
     error_message = "What a function is invoked by is known in the plan."
   }
 }

@@ -28,6 +28,7 @@ run "refuses_each_of_these_1" {
     permissions_boundary_arn = "arn:aws:iam::111122223333:role/boundary"                                                # no policy
     table_write_capacity     = { units_per_event = 0 }                                                                  # events cost something
     table_read_capacity      = { units_per_event = 0 }                                                                  # events cost something
+    projection_interval_s    = 301                                                                                      # a window has 300 seconds at most
   }
 
   expect_failures = [
@@ -43,6 +44,7 @@ run "refuses_each_of_these_1" {
     var.permissions_boundary_arn,
     var.table_write_capacity,
     var.table_read_capacity,
+    var.projection_interval_s,
   ]
 }
 
@@ -50,15 +52,16 @@ run "refuses_each_of_these_2" {
   command = plan
 
   variables {
-    name_prefix          = "internal"                                                             # AWS keeps names that begin so
-    unique_suffix        = "x-s3alias"                                                            # S3 keeps it
-    tags                 = { environment = "dev" }                                                # the stack's own, but for capitals
-    subnet_cidrs         = { app = ["10.42.32.0/29", "10.42.33.0/29"] }                           # below AWS's least
-    allowed_client_cidrs = [for index in range(5) : "10.${index}.0.0/16"]                         # more than four
-    api_hostname         = "tapstack.internal."                                                   # a dot at the end
-    api_services         = { insights = { priority = 50001, paths = ["/a"], methods = ["GET"] } } # and end with 50,000
-    table_write_capacity = { min = 10, max = 5 }                                                  # upside down
-    table_read_capacity  = { min = 0 }                                                            # no units
+    name_prefix           = "internal"                                                             # AWS keeps names that begin so
+    unique_suffix         = "x-s3alias"                                                            # S3 keeps it
+    tags                  = { environment = "dev" }                                                # the stack's own, but for capitals
+    subnet_cidrs          = { app = ["10.42.32.0/29", "10.42.33.0/29"] }                           # below AWS's least
+    allowed_client_cidrs  = [for index in range(5) : "10.${index}.0.0/16"]                         # more than four
+    api_hostname          = "tapstack.internal."                                                   # a dot at the end
+    api_services          = { insights = { priority = 50001, paths = ["/a"], methods = ["GET"] } } # and end with 50,000
+    table_write_capacity  = { min = 10, max = 5 }                                                  # upside down
+    table_read_capacity   = { min = 0 }                                                            # no units
+    projection_interval_s = 0.5                                                                    # half a second
   }
 
   expect_failures = [
@@ -71,6 +74,7 @@ run "refuses_each_of_these_2" {
     var.api_services,
     var.table_write_capacity,
     var.table_read_capacity,
+    var.projection_interval_s,
   ]
 }
 
@@ -85,7 +89,7 @@ run "refuses_each_of_these_3" {
     subnet_cidrs         = { alb = ["10.42.32.0/28", "10.42.33.0/28"] }                         # below the load balancer's least
     api_hostname         = "Tapstack.internal"                                                  # capitals
     api_services         = { insights = { priority = 1.5, paths = ["/a"], methods = ["GET"] } } # and are whole
-    table_write_capacity = { max = 666 }                                                        # below the peak
+    table_write_capacity = { max = 416 }                                                        # below the peak
     table_read_capacity  = { max = 333 }                                                        # below the peak
   }
 

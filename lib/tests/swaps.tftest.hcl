@@ -48,6 +48,18 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_lambda_function.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:projector" }
+}
+
+override_resource {
+  target          = aws_iam_role.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/projector", id = "role-projector" }
+}
+
+override_resource {
   target          = aws_lambda_function.this["collector"]
   override_during = plan
   values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:collector" }
@@ -117,6 +129,12 @@ override_resource {
   target          = aws_cloudwatch_log_group.this["consumer"]
   override_during = plan
   values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:consumer" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["projector"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:projector" }
 }
 
 override_resource {
@@ -244,18 +262,23 @@ run "functions_meet_their_own_roles_targets_and_permissions" {
   }
 
   assert {
-    condition     = { for name, function in aws_lambda_function.this : name => "${function.role} ${function.logging_config[0].log_group}" } == { for name in ["consumer", "collector", "insights"] : name => "arn:aws:iam::111122223333:role/${name} /aws/lambda/tapstack-dev-${name}" }
+    condition     = { for name, function in aws_lambda_function.this : name => "${function.role} ${function.logging_config[0].log_group}" } == { for name in ["consumer", "projector", "collector", "insights"] : name => "arn:aws:iam::111122223333:role/${name} /aws/lambda/tapstack-dev-${name}" }
     error_message = "A function runs with its own role and writes to its own log group."
   }
 
   assert {
-    condition     = { for name, policy in aws_iam_role_policy.this : name => policy.role if contains(["consumer", "collector", "insights"], name) } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", collector = "role-collector", insights = "role-insights" }
+    condition     = { for name, policy in aws_iam_role_policy.this : name => policy.role if contains(["consumer", "projector", "collector", "insights"], name) } == { consumer = "role-consumer", projector = "role-projector", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", projector = "role-projector", collector = "role-collector", insights = "role-insights" }
     error_message = "A policy belongs to the role of its function."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.function_name == "arn:aws:lambda:us-east-1:111122223333:function:consumer" && aws_lambda_event_source_mapping.consumer.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::failure"
     error_message = "The mapping invokes the consumer and gives up to the failure bucket."
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.function_name == "arn:aws:lambda:us-east-1:111122223333:function:projector" && aws_lambda_event_source_mapping.projector.event_source_arn == aws_dynamodb_table.behaviour.stream_arn
+    error_message = "The table's stream invokes the projector."
   }
 }
 
@@ -289,9 +312,10 @@ run "groups_open_connections_to_the_addresses_of_the_right_service" {
 
   assert {
     condition = { for key, rule in aws_vpc_security_group_egress_rule.this : key => rule.prefix_list_id if rule.prefix_list_id != null } == {
-      consumer-out-https-dynamodb = "pl-dynamodb"
-      consumer-out-https-s3       = "pl-s3"
-      insights-out-https-dynamodb = "pl-dynamodb"
+      consumer-out-https-dynamodb  = "pl-dynamodb"
+      consumer-out-https-s3        = "pl-s3"
+      insights-out-https-dynamodb  = "pl-dynamodb"
+      projector-out-https-dynamodb = "pl-dynamodb"
     }
     error_message = "A rule names another service's addresses."
   }
@@ -368,7 +392,7 @@ run "policies_say_these_words" {
         AccountAdministersKey        = "Allow kms:CancelKeyDeletion kms:CreateAlias kms:DeleteAlias kms:DescribeKey kms:DisableKey kms:DisableKeyRotation kms:EnableKey kms:EnableKeyRotation kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListGrants kms:ListKeyPolicies kms:ListKeyRotations kms:ListResourceTags kms:PutKeyPolicy kms:RevokeGrant kms:RotateKeyOnDemand kms:ScheduleKeyDeletion kms:TagResource kms:UntagResource kms:UpdateAlias kms:UpdateKeyDescription on * by AWS arn:aws:iam::111122223333:root"
         AccountUsesKeyThroughService = "Allow kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo on * by AWS arn:aws:iam::111122223333:root if StringEquals kms:ViaService lambda.us-east-1.amazonaws.com sns.us-east-1.amazonaws.com"
         AlarmsPublish                = "Allow kms:Decrypt kms:GenerateDataKey on * by Service cloudwatch.amazonaws.com if ArnLike aws:SourceArn arn:aws:cloudwatch:us-east-1:111122223333:alarm:tapstack-dev-* if StringEquals aws:SourceAccount 111122223333"
-        LogsEncryptsGroups           = "Allow kms:Decrypt kms:Describe* kms:Encrypt kms:GenerateDataKey* kms:ReEncrypt* on * by Service logs.us-east-1.amazonaws.com if ArnEquals kms:EncryptionContext:aws:logs:arn arn:aws:logs:us-east-1:111122223333:log-group:/aws/kinesisfirehose/tapstack-dev-archive arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-consumer arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-insights arn:aws:logs:us-east-1:111122223333:log-group:/aws/vpc/tapstack-dev-flow-logs"
+        LogsEncryptsGroups           = "Allow kms:Decrypt kms:Describe* kms:Encrypt kms:GenerateDataKey* kms:ReEncrypt* on * by Service logs.us-east-1.amazonaws.com if ArnEquals kms:EncryptionContext:aws:logs:arn arn:aws:logs:us-east-1:111122223333:log-group:/aws/kinesisfirehose/tapstack-dev-archive arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-consumer arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-insights arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-projector arn:aws:logs:us-east-1:111122223333:log-group:/aws/vpc/tapstack-dev-flow-logs"
         ServicesKeepGrants           = "Allow kms:CreateGrant on * by AWS arn:aws:iam::111122223333:root if Bool kms:GrantIsForAWSResource true if StringEquals kms:ViaService lambda.us-east-1.amazonaws.com sns.us-east-1.amazonaws.com"
       }
       stream_key = {

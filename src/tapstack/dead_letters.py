@@ -48,15 +48,14 @@ class Coordinates(NamedTuple):
 
     shard_id: str
     sequence_number: str
-    part: int
 
     def __str__(self) -> str:
         """Return them in one word, for messages."""
-        return f"{self.shard_id}/{self.sequence_number}-{self.part}"
+        return f"{self.shard_id}/{self.sequence_number}"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record, or a part of one, that is not counted.
+    """A record that is not counted.
 
     Parameters
     ----------
@@ -68,8 +67,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         What gave it up: ``consumer``.
     shard_id, sequence_number
         Its place on the stream.
-    part
-        Which part of a long event, from 0; 0 if the event is whole.
     event_id
         The event's id, if it has one.
     arrived_at_s
@@ -83,7 +80,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     shard_id: str
     sequence_number: str
-    part: int = 0
     event_id: str | None = None
     arrived_at_s: int
     data: bytes
@@ -91,7 +87,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def coordinates(self) -> Coordinates:
         """Return its place on the stream, which is unique."""
-        return Coordinates(self.shard_id, self.sequence_number, self.part)
+        return Coordinates(self.shard_id, self.sequence_number)
 
 
 _encoder = msgspec.json.Encoder()

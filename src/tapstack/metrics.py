@@ -67,4 +67,15 @@ METRICS: Mapping[str, Sequence[Metric]] = {
     "insights": (
         Metric("reads_failed", "Count", "requests answered 500 or 503: the table or a row of it is at fault"),
     ),
+    "projector": (
+        Metric("projection_entries", "Count", "journal entries folded, once for each projection"),
+        Metric(
+            "projection_entries_left",
+            "Count",
+            "journal entries that could not be folded, since one before them is missing",
+            "projection-stuck",
+        ),
+        Metric("projection_rows_written", "Count", "derived rows written"),
+        Metric("projection_conflicts", "Count", "derived rows changed meanwhile, and folded anew"),
+    ),
 }

@@ -54,6 +54,24 @@ class RowWrite(Row, frozen=True, kw_only=True):
     seen_version: int
 
 
+# A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
+# 1,000 write units a second). So a row that TTL deleted and that begins anew takes none of its old versions,
+# and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
+# that are on the stream when it begins.
+VERSIONS_PER_S = 1_000
+
+
+def first_version(arrived_at_s: int) -> int:
+    """Return the version with which a row begins.
+
+    Parameters
+    ----------
+    arrived_at_s
+        When the newest record that it holds arrived at the stream, Unix seconds.
+    """
+    return max(1, arrived_at_s * VERSIONS_PER_S)
+
+
 class CommitConflict(msgspec.Struct, frozen=True, kw_only=True):
     """Why a commit was refused; nothing of it was applied.
 
@@ -128,6 +146,55 @@ class StateTable(Protocol):
             If nothing was written for another passing reason.
         UndecodableRow
             If nothing was written, and a row that was to be shown has other attributes than ours.
+        """
+        ...
+
+
+class ProjectionTable(Protocol):
+    """The behaviour table as projections use it."""
+
+    def read(
+        self, keys: Sequence[Key], *, consistent: bool = False
+    ) -> tuple[Mapping[Key, Row], Sequence[Key]]:
+        """Read up to 100 rows; see `StateTable.read`."""
+        ...
+
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
+        """Read every row of a partition; see `RowReader.query`."""
+        ...
+
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        """Read the first rows of a partition between two sort keys, both included, each as last written.
+
+        Parameters
+        ----------
+        pk
+            The partition.
+        first, last
+            The sort keys.
+        limit
+            Rows to return at most, ``>= 1``; fewer may come although there are more.
+
+        Raises
+        ------
+        Unavailable
+            If nothing could be read.
+        """
+        ...
+
+    def write_each(self, writes: Sequence[RowWrite]) -> Mapping[Key, Row | None]:
+        """Write rows one by one, each only if its version is as seen.
+
+        Returns
+        -------
+        Mapping[Key, Row | None]
+            Those that were refused, since their version had moved: the row as it stands now, or None if it
+            is gone. All others are durable.
+
+        Raises
+        ------
+        Unavailable
+            If any write did not happen, or is not known to have; of the others any may have happened.
         """
         ...
 

@@ -7,8 +7,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -31,11 +32,17 @@ class RecordedCall(NamedTuple):
         As in policies: ``dynamodb:PutItem``.
     resource
         Its ARN.
+    leading_keys
+        Of DynamoDB: how the partition keys that it names begin, up to the first ``#``; sorted.
+    enclosing_operation
+        Of DynamoDB: the transaction that it is part of.
     """
 
     caller: str
     action: str
     resource: str
+    leading_keys: tuple[str, ...] = ()
+    enclosing_operation: str = ""
 
 
 class CallRecorder:
@@ -45,13 +52,16 @@ class CallRecorder:
     ----------
     region, account_id
         Of the resources.
+    partition_key
+        Name of the tables' partition key, a string.
     """
 
-    def __init__(self, region: str, account_id: str) -> None:
+    def __init__(self, region: str, account_id: str, partition_key: str = "pk") -> None:
         self.calls: Counter[RecordedCall] = Counter()
         self.caller_of: Callable[[str], str] = str  # by access key; the cloud knows its workers
         self._region = region
         self._account_id = account_id
+        self._partition_key = partition_key
 
     def observe(self, service: str, access_key_id: str, operation: str, path: str, body: bytes) -> None:
         """Take note of a request as it arrives at a service.
@@ -77,23 +87,36 @@ class CallRecorder:
             self.calls[RecordedCall(caller, f"s3:{operation}", f"arn:aws:s3:::{unquote(path[1:])}")] += 1
             return
         request = msgspec.json.decode(body)
-        for action, name in _actions(service, operation, request):
-            kind = "stream" if service == "kinesis" else "table"
-            resource = f"arn:aws:{service}:{self._region}:{self._account_id}:{kind}/{name}"
-            self.calls[RecordedCall(caller, f"{service}:{action}", resource)] += 1
+        prefix = f"arn:aws:{service}:{self._region}:{self._account_id}:"
+        if service == "kinesis":
+            stream = f"{prefix}stream/{request.get('StreamName', '')}"
+            self.calls[RecordedCall(caller, f"kinesis:{operation}", stream)] += 1
+            return
+        enclosing = operation if operation == "TransactWriteItems" else ""
+        for action, name, entry in _actions(operation, request):
+            keys = tuple(sorted(set(map(_beginning, _keys(entry, self._partition_key)))))
+            call = RecordedCall(caller, f"dynamodb:{action}", f"{prefix}table/{name}", keys, enclosing)
+            self.calls[call] += 1
 
     def to_json(self) -> bytes:
-        """Encode the calls, sorted: a list of ``{caller, action, resource, count}``."""
+        """Encode the calls, sorted: a list of their fields, each with its ``count``."""
         rows = [{**call._asdict(), "count": count} for call, count in sorted(self.calls.items())]
         return msgspec.json.format(msgspec.json.encode(rows))
 
 
 def calls_from_json(text: bytes) -> Counter[RecordedCall]:
     """Read what `CallRecorder.to_json` wrote."""
-    rows = msgspec.json.decode(text)
-    return Counter(
-        {RecordedCall(row["caller"], row["action"], row["resource"]): row["count"] for row in rows}
-    )
+    rows = msgspec.json.decode(text, type=list[_Counted])
+    return Counter({RecordedCall(*msgspec.structs.astuple(row)[:-1]): row.count for row in rows})
+
+
+class _Counted(msgspec.Struct):
+    caller: str
+    action: str
+    resource: str
+    leading_keys: tuple[str, ...]
+    enclosing_operation: str
+    count: int
 
 
 class RecordedApi:
@@ -120,18 +143,32 @@ class RecordedApi:
         return self._api.call(operation, body)
 
 
-def _actions(service: str, operation: str, request: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is authorised: an action and the name of the table, index or stream."""
-    if service == "kinesis":
-        yield operation, request.get("StreamName", "")
-    elif operation == "TransactWriteItems":
+def _actions(operation: str, request: dict[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield what is authorised: an action, the name of the table or index, and what names the keys."""
+    if operation == "TransactWriteItems":
         for item in request["TransactItems"]:
             for kind, entry in item.items():
                 action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
-                yield action, entry["TableName"]
+                yield action, entry["TableName"], entry
     elif operation in {"BatchGetItem", "BatchWriteItem"}:
-        for table in request["RequestItems"]:
-            yield operation, table
+        for table, entry in request["RequestItems"].items():
+            yield operation, table, entry if isinstance(entry, dict) else {}
     else:
         index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
-        yield operation, request["TableName"] + index
+        yield operation, request["TableName"] + index, request
+
+
+def _keys(entry: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield the partition keys that a call names: of a put, of reads by key, of a query."""
+    for key in [entry.get("Item"), entry.get("Key"), *entry.get("Keys", [])]:
+        if key and name in key:
+            yield key[name]["S"]
+    asked = re.search(rf"\b{name} *= *(:\w+)", entry.get("KeyConditionExpression", ""))
+    if asked is not None:
+        yield entry["ExpressionAttributeValues"][asked[1]]["S"]
+
+
+def _beginning(key: str) -> str:
+    """Return how a key begins: what follows the first # would make as many calls as there are rows."""
+    kind, mark, _ = key.partition("#")
+    return kind + mark

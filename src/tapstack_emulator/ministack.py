@@ -141,6 +141,28 @@ class Emulator:
         enabled = {"Enabled": True, "AttributeName": ttl_attribute}
         await self._dynamodb("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": enabled})
 
+    async def query(self, table: str, partition: str) -> list[dict[str, Any]]:
+        """Read a partition of at most 1 MB whose key is the attribute ``pk``, as last written.
+
+        Returns
+        -------
+        list[dict[str, Any]]
+            Items as DynamoDB's JSON has them.
+
+        Raises
+        ------
+        Unavailable
+            If it could not be read.
+        """
+        request = {
+            "TableName": table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": partition}},
+            "ConsistentRead": True,
+        }
+        answer = msgspec.json.decode(await self._dynamodb("Query", request))
+        return list(answer["Items"])
+
     async def create_bucket(self, name: str) -> None:
         """Create a bucket; raises Unavailable if it could not be made."""
         await self._send("s3", "PUT", f"/{name}", {}, b"")
@@ -190,14 +212,14 @@ class Emulator:
         """Store an object; raises Unavailable if the bucket did not take it."""
         await self._send("s3", "PUT", f"/{bucket}/{key}", {}, body)
 
-    async def _dynamodb(self, operation: str, request: dict[str, Any]) -> None:
+    async def _dynamodb(self, operation: str, request: dict[str, Any]) -> str:
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
         }
-        await self._send("dynamodb", "POST", "/", headers, msgspec.json.encode(request))
+        return await self._send("dynamodb", "POST", "/", headers, msgspec.json.encode(request))
 
-    async def _send(self, service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+    async def _send(self, service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> str:
         if self._session is None:
             raise ValueError("the emulator is not running")
         signed = {"Authorization": _AUTHORIZATION.format(region=self._region, service=service), **headers}
@@ -208,6 +230,7 @@ class Emulator:
             raise Unavailable(f"{service}: {method} {path}: {error}") from None
         if answer.status >= 300:
             raise Unavailable(f"{service}: {method} {path}: {answer.status} {text[:200]}")
+        return text
 
     async def _start(self) -> bool:
         """Start the process on a free port; False if it ended before it answered."""

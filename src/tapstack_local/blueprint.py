@@ -47,6 +47,10 @@ class Blueprint:
         Where the consumer stores dead letters.
     mapping
         The event source mapping; it names its function by ARN.
+    projector
+        Name of the function that folds the journal.
+    projection_interval_s
+        Seconds that its mapping on the table's stream gathers for.
     target_groups, rules, default_action
         The load balancer's.
     buckets
@@ -64,12 +68,19 @@ class Blueprint:
     quarantine_bucket: str
     late_bucket: str
     mapping: MappingConfig
+    projector: str
+    projection_interval_s: float
     target_groups: tuple[TargetGroup, ...]
     rules: tuple[ListenerRule, ...]
     default_action: str | FixedResponse = NOT_FOUND
     buckets: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     region: str = REGION
+
+    @property
+    def table_stream_arn(self) -> str:
+        """The table's stream; its label is when it was enabled."""
+        return f"arn:aws:dynamodb:{self.region}:{self.account_id}:table/{self.table.name}/stream/local"
 
     @property
     def account_id(self) -> str:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import signal
-import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import msgspec
 
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.errors import Unavailable, UsageError
+from tapstack.errors import Unavailable
 from tapstack.ports import AwsApi
 from tapstack_emulator.call_recorder import CallRecorder, RecordedApi
 from tapstack_emulator.destination import EmulatedDestination
@@ -38,25 +37,17 @@ from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.cloud_faults import CloudFaults
 from tapstack_local.cloud_functions import Endpoints, consumer_workers
+from tapstack_local.gate import Gate
 from tapstack_local.lifeline import Lifeline
+from tapstack_local.port import in_use, require_free
+from tapstack_local.projector_trigger import ProjectorTrigger
+from tapstack_local.witness import Witness
 
 __all__ = ["CloudConfig", "EmbeddedCloud"]
 
 Part = TypeVar("Part")
 
 STOP_PATIENCE_MS = 2_000  # how long running invocations of the consumer may take to end
-
-
-class Witness(Protocol):
-    """Who is told what passes through the cloud's ends."""
-
-    def request(self, method: str, headers: Mapping[str, str]) -> None:
-        """See a request that the load balancer forwards."""
-        ...
-
-    def put(self, body: bytes) -> None:
-        """See a PutRecords of the collector, done or not."""
-        ...
 
 
 class EmbeddedCloud:
@@ -103,10 +94,8 @@ class EmbeddedCloud:
             recorder.caller_of = self._caller_of
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
-        self._running_count = 0  # invocations of the consumer by the mapping
-        self._is_idle, self._may_consume = asyncio.Event(), asyncio.Event()
-        self._is_idle.set()
-        self._may_consume.set()
+        self._trigger: ProjectorTrigger | None = None
+        self._gate = Gate()  # of the consumer's invocations by the mapping
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -161,6 +150,11 @@ class EmbeddedCloud:
         return self._started(self._runner)
 
     @property
+    def failed_folds(self) -> int:
+        """How many invocations of the projector failed so far; they are repeated."""
+        return 0 if self._trigger is None else self._trigger.failure_count
+
+    @property
     def backlog(self) -> int:
         """How many records are on the stream and not settled."""
         return self.kinesis.record_count(self.stream)
@@ -175,6 +169,7 @@ class EmbeddedCloud:
         """What happened so far, by name: answers by status, invocations, cold starts."""
         statuses = self._started(self._balancer).statuses
         counts = {f"http_{status if status > 0 else 'dropped'}": n for status, n in sorted(statuses.items())}
+        counts["failed_folds"] = self.failed_folds
         counts |= {f"mapping_{name}": value for name, value in sorted(self.runner.counters.items())}
         return counts | {
             f"{name}_cold_starts": each.cold_start_count for name, each in self.functions.items()
@@ -196,8 +191,13 @@ class EmbeddedCloud:
         workers = [pid for function in self.functions.values() for pid in function.pids]
         return [*workers, *([self._emulator.pid] if self._emulator and self._emulator.pid else [])]
 
-    async def drain(self) -> None:
-        """Wait until everything on the stream is consumed and no invocation runs any more.
+    async def drain(self) -> str:
+        """Wait until everything on the stream is consumed and projected, and no invocation is left over.
+
+        Returns
+        -------
+        str
+            What the projector did not fold, in words, if it gets no further; else empty.
 
         Raises
         ------
@@ -208,16 +208,17 @@ class EmbeddedCloud:
         while await self._faults.wait_for_duplicates():
             await self.runner.drain()
         await self.functions[self.blueprint.consumer].wait_for_zombies()
+        unfolded = await self._started(self._trigger).settle()
+        await self._faults.wait_for_duplicates()
+        await self.functions[self.blueprint.projector].wait_for_zombies()
+        return unfolded
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold the consumer still, so that rows that are read meanwhile fit together."""
-        self._may_consume.clear()
-        try:
-            await self._is_idle.wait()
+        """Hold the consumer still, with all projected, so that rows that are read meanwhile fit together."""
+        async with self._gate.shut():
+            await self._started(self._trigger).settle()
             yield
-        finally:
-            self._may_consume.set()
 
     async def _start(self) -> None:
         self.folder = self._keep_logs or self._stack.enter_context(scratch_folder())
@@ -234,6 +235,7 @@ class EmbeddedCloud:
             self.kinesis, self.stream, lambda shards: consumer.resize(consumer_workers(shards))
         )
         self._start_mapping(emulator)
+        self._start_trigger(emulator)
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
             target_groups=self.blueprint.target_groups,
@@ -247,7 +249,7 @@ class EmbeddedCloud:
         try:
             await self._stack.enter_async_context(self._balancer)
         except OSError as error:
-            raise _in_use(self.config.port, error) from None
+            raise in_use(self.config.port, error) from None
 
     async def _make_stores(self, emulator: Emulator) -> None:
         blueprint = self.blueprint
@@ -301,6 +303,19 @@ class EmbeddedCloud:
         self._lifeline.watch_task(self._runner.start(), "the event source mapping")
         self._stack.push_async_callback(self._stop_mapping, self._runner)
 
+    def _start_trigger(self, emulator: Emulator) -> None:
+        projector = self.functions[self.blueprint.projector]
+        self._trigger = ProjectorTrigger(
+            partial(emulator.query, self.table),
+            partial(self._faults.invoke, "projector", projector),
+            stream_arn=self.blueprint.table_stream_arn,
+            interval_s=self.blueprint.projection_interval_s,
+            patience_s=self.config.projection_patience_s,
+        )
+        task = asyncio.create_task(self._trigger.run())
+        self._lifeline.watch_task(task, "what triggers the projector")
+        self._stack.push_async_callback(_cancelled, task)
+
     def _polled(self) -> AwsApi:
         api = self._faults.kinesis(self.kinesis, "read")
         return api if self._recorder is None else RecordedApi(api, self._recorder, self.stream)
@@ -322,23 +337,16 @@ class EmbeddedCloud:
                 raise
 
     async def _consume(self, payload: bytes) -> InvokeResult:
-        await self._may_consume.wait()
-        self._running_count += 1
-        self._is_idle.clear()
-        try:
-            return await self._faults.invoke(self.functions[self.blueprint.consumer], payload)
-        finally:
-            self._running_count -= 1
-            if not self._running_count:
-                self._is_idle.set()
+        async with self._gate.passing():
+            return await self._faults.invoke("consumer", self.functions[self.blueprint.consumer], payload)
 
     def _proxy(self, service: Literal["dynamodb", "s3"], upstream: str) -> FaultProxy:
         return self._faults.proxy(
             service,
             upstream,
             on_crash=self._crash,
-            # E1 is the consumer's; who reads often would mostly meet cold starts of the one that answers.
-            may_crash=lambda key: self._caller_of(key) == self.blueprint.consumer,
+            # E1 is theirs; who reads often would mostly meet cold starts of the one that answers.
+            may_crash=lambda key: self._caller_of(key) in {self.blueprint.consumer, self.blueprint.projector},
             observe=self._observe,
         )
 
@@ -381,22 +389,11 @@ class EmbeddedCloud:
         return part
 
 
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
 def _reason(payload: bytes) -> str:
     error = msgspec.json.decode(payload)
     return f"{error.get('errorType')}: {error.get('errorMessage')}"
-
-
-def require_free(port: int) -> None:
-    """Return if a port can be listened on; raises UsageError otherwise, before anything else has started."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise _in_use(port, error) from None
-
-
-def _in_use(port: int, error: OSError) -> UsageError:
-    if error.errno == errno.EADDRINUSE:
-        return UsageError(f"port {port} is in use; choose another one with --port")
-    return UsageError(f"port {port} cannot be used: {error.strerror}")

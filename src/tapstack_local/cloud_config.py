@@ -24,11 +24,13 @@ class CloudConfig:
     seed
         Of the faults and of what AWS leaves open.
     lanes
-        How many ways derived rows are split; as many as shards unless given.
+        Of the journal; as many as shards unless given.
     batch_size
         Records in one invocation of the consumer.
     batching_window_s
         Seconds to gather a batch.
+    projection_patience_s
+        How long the projector may get no further before what it left is said.
     log_level
         Of the functions.
     limited
@@ -49,6 +51,7 @@ class CloudConfig:
     lanes: int | None = None
     batch_size: int = 1_000
     batching_window_s: int = 0
+    projection_patience_s: float = 60.0
     log_level: str = "INFO"
     limited: bool = False
     reshard: bool | None = None

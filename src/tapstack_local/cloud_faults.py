@@ -19,7 +19,7 @@ from tapstack_emulator.load_balancer.server import RequestFault
 from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.faults.invalid_records import InvalidRecordWriter
-from tapstack_local.faults.plan import PRESETS, FaultDice, fault_name
+from tapstack_local.faults.plan import PRESETS, FaultDice, Invoked, fault_name
 
 RESHARD_EVERY_RECORDS = 1_500  # if asked for without faults
 
@@ -105,22 +105,22 @@ class CloudFaults:
             observe=observe,
         )
 
-    async def invoke(self, function: LambdaFunction, payload: bytes) -> InvokeResult:
-        """Invoke the consumer, or what the faults make of it."""
-        chosen = self._dice.invocation()
+    async def invoke(self, place: Invoked, function: LambdaFunction, payload: bytes) -> InvokeResult:
+        """Invoke the consumer or the projector, or what the faults make of it."""
+        chosen = self._dice.invocation(place)
         fault = None
         if chosen is not None and chosen != "duplicate":
-            fault = InvokeFault(kind=chosen, after_s=self._dice.moment_s())
+            fault = InvokeFault(kind=chosen, after_s=self._dice.moment_s(place))
         result = await function.invoke(payload, fault=fault)
         if chosen == "duplicate":
-            task = asyncio.create_task(self._again(function, payload))
+            task = asyncio.create_task(self._again(place, function, payload))
             self._duplicates.add(task)
             task.add_done_callback(self._duplicates.discard)
         return InvokeResult(kind=result.kind, payload=result.payload)
 
-    async def _again(self, function: LambdaFunction, payload: bytes) -> None:
+    async def _again(self, place: Invoked, function: LambdaFunction, payload: bytes) -> None:
         """Deliver a batch once more that was already delivered, beside whatever follows it."""
-        await asyncio.sleep(self._dice.moment_s())
+        await asyncio.sleep(self._dice.moment_s(place))
         await function.invoke(payload)
 
     async def wait_for_duplicates(self) -> bool:

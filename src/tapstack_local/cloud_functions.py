@@ -18,9 +18,12 @@ FAILURES_BUCKET = "tapstack-failures"
 FAILURES_QUEUE = "tapstack-failures"
 
 COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "tapstack-insights"
+PROJECTOR = "tapstack-projector"
 
+ROW_TTL_DAYS = "400"
 COLLECTOR_WORKERS = 2
 INSIGHTS_WORKERS = 1
+PROJECTOR_WORKERS = 2  # an invocation that comes twice runs beside the next one, as it may in Lambda
 CONSUMER_WORKERS_MAX = 16  # some 40 MB each; where there are more shards, their batches take turns
 
 
@@ -28,6 +31,8 @@ def consumer_workers(shards: int) -> int:
     """Return the number of workers of the consumer: one for each open shard, up to a bound."""
     return min(shards, CONSUMER_WORKERS_MAX)
 
+
+PROJECTION_INTERVAL_S = 1.0  # deployed, it is longer, since folding less often costs less
 
 TARGET_GROUPS = (
     TargetGroup(name="tapstack-collector", function=COLLECTOR),
@@ -101,7 +106,7 @@ def embedded(
     shards
         Of the stream.
     lanes
-        How many ways derived rows are split.
+        Of the journal.
     batch_size
         Records in one invocation of the consumer.
     batching_window_s
@@ -135,6 +140,8 @@ def embedded(
             bisect_batch_on_function_error=True,
             destination_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{FAILURES_QUEUE}",
         ),
+        projector=PROJECTOR,
+        projection_interval_s=PROJECTION_INTERVAL_S,
         target_groups=TARGET_GROUPS,
         rules=RULES,
         default_action=DEFAULT_ACTION,
@@ -147,7 +154,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
     Parameters
     ----------
     lanes
-        How many ways derived rows are split.
+        Of the journal.
     log_level
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
 
@@ -172,9 +179,10 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
             "TAPSTACK_LATE_BUCKET": LATE_BUCKET,
             "TAPSTACK_LANES": str(lanes),
-            "TAPSTACK_ROW_TTL_DAYS": "400",
+            "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS,
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         },
+        PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
         INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},
     }
 
@@ -210,6 +218,14 @@ def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> lis
             timeout_s=120.0,
             memory_mb=1024,
             workers=consumer_workers(shards),
+        ),
+        FunctionConfig(
+            name=PROJECTOR,
+            handler="tapstack.entrypoints.projector.handler",
+            environment=variables[PROJECTOR],
+            timeout_s=120.0,
+            memory_mb=1024,
+            workers=PROJECTOR_WORKERS,
         ),
         FunctionConfig(
             name=INSIGHTS,

@@ -36,7 +36,7 @@ _PROTOCOL = b'"protocol":'
 
 
 class ExternalTraffic:
-    """Observes a cloud; see `tapstack_local.cloud.Witness`.
+    """Observes a cloud; see `tapstack_local.witness.Witness`.
 
     Parameters
     ----------

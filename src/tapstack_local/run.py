@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import aiohttp
 
@@ -18,9 +18,10 @@ from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
-from tapstack_local.cloud import CloudConfig, EmbeddedCloud, require_free
+from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
+from tapstack_local.port import require_free
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
 from tapstack_local.reconciliation.tables import Reader, Tables
@@ -31,6 +32,8 @@ from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentile
 from tapstack_local.stack.reading import applied
 from tapstack_local.traffic import EVENTS_PER_MIN, Request, generate
 from tapstack_local.verdict import Summary, as_json, exit_code_of
+
+T = TypeVar("T")
 
 EVENTS = 10_000
 # A faster shop than this is not simulated; events are then sent faster than they happened.
@@ -136,6 +139,10 @@ class _Run:
             self._conclude()
             if not options.leave and not self._interrupts:
                 screen.tell(f"The API stays up at {cloud.base_url} until Ctrl-C; what it holds ends with it.")
+                interval_s = cloud.blueprint.projection_interval_s
+                screen.say(
+                    f"A user's figures are there at once; those of items follow every {interval_s:g} s."
+                )
                 screen.say(examples(cloud.base_url, tables))
                 await self._over.wait()
 
@@ -176,11 +183,13 @@ class _Run:
             request_bytes_max=min(map(int, limits), default=REQUEST_BYTES_MAX),
         )
         await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending")
-        await self._watch(asyncio.create_task(cloud.drain()), cloud, stage, "draining")
+        self._summary.unfolded = await self._watch(
+            asyncio.create_task(cloud.drain()), cloud, stage, "draining"
+        )
         took_s = max(time.monotonic() - sender.sent.started_s, 1e-9)
         self._summary.events_per_s = round(sender.sent.accepted / took_s, 1)
 
-    async def _watch(self, task: asyncio.Task[Any], cloud: EmbeddedCloud, stage: Stage, phase: str) -> None:
+    async def _watch(self, task: asyncio.Task[T], cloud: EmbeddedCloud, stage: Stage, phase: str) -> T:
         try:
             while not task.done():
                 stage.show(phase, self._done(), self._summary.planned, self._note(cloud), time.monotonic())
@@ -189,7 +198,7 @@ class _Run:
             task.cancel()
             await asyncio.wait([task])  # it must not go on talking to a cloud that is being stopped
             raise
-        await task
+        return await task
 
     def _done(self) -> int:
         if self._sender is None:
@@ -204,6 +213,8 @@ class _Run:
             parts.append(f", visible after {visible['p50']:,.0f} ms")
         if faults := sum(cloud.faults.values()):
             parts.append(f", {faults:,} faults")
+        if failures := cloud.failed_folds:
+            parts.append(f", {failures:,} failures of the projector")
         return "".join(parts)
 
     async def _read_tables(self, cloud: EmbeddedCloud) -> Tables:
@@ -249,6 +260,7 @@ class _Run:
         summary.unsent = summary.planned
         if self._cloud is not None:
             summary.faults = self._cloud.faults
+            summary.failed_folds = self._cloud.failed_folds
         if self._sender is None:
             return
         sent = self._sender.sent

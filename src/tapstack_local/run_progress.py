@@ -185,11 +185,14 @@ _MEANINGS = {
     "lost": "accepted, neither counted nor late",
     "overcounted": "counted more often than accepted",
     "never_visible": "users that the API did not show",
+    "failed_folds": "runs of the projector; repeated",
     "external_applied": "events of others, counted as well",
     "external_late": "events of others, late",
 }
 _BAD = {"unsent", "invalid_accepted", "refused", "unanswered", "lost", "overcounted", "never_visible"}
-_IF_ANY = _BAD - {"refused", "lost", "overcounted"} | {"skipped_rows", "external_applied", "external_late"}
+_IF_ANY = _BAD - {"refused", "lost", "overcounted"} | {
+    "skipped_rows", "external_applied", "external_late", "failed_folds",
+}  # fmt: skip
 
 
 def figures(summary: Summary) -> Table:

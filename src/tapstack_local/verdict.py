@@ -38,6 +38,10 @@ class Summary(msgspec.Struct, kw_only=True):
         Whether the tables were compared. If not, what follows up to `overcounted` is None.
     applied, duplicates, late
         Of the events of this run: distinct ones counted, copies, and stored as late.
+    unfolded
+        What the projector left of the journal, in words; empty if nothing. Then figures of items are too low.
+    failed_folds
+        Invocations of the projector that failed; they are repeated.
     quarantined, gaps
         Records in quarantine; numbers missing in the clients' sequences.
     lost, overcounted
@@ -76,6 +80,8 @@ class Summary(msgspec.Struct, kw_only=True):
     applied: int | None = None
     duplicates: int | None = None
     late: int | None = None
+    unfolded: str = ""
+    failed_folds: int = 0
     quarantined: int | None = None
     gaps: int | None = None
     lost: int | None = None
@@ -134,6 +140,8 @@ def _faults_found(summary: Summary) -> list[str]:
     found = []
     if summary.lost or summary.overcounted:
         found += [f"{summary.lost or 0:,} lost", f"{summary.overcounted or 0:,} overcounted"]
+    if summary.unfolded:
+        found.append(summary.unfolded)
     if summary.refused:
         found.append(f"{summary.refused:,} valid events refused{_example(summary, 'refused')}")
     if summary.invalid_accepted:

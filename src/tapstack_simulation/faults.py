@@ -54,6 +54,8 @@ FAULTS: Mapping[str, str] = {
     "D11": "deletion of a user races a retry",
     "D12": "the same request arrives again after more than ten minutes",
     "D13": "the table has few read units, to the end: reads are served in part, or not at all",
+    "P1": "the projector is invoked twice, or beside another invocation",
+    "P2": "the projector is invoked late",
     "O1": "deployment in the middle of a batch, with another number of lanes",
     "O2": "failed batches and quarantined records are sent again, twice",
     "O3": "the same while the mapping runs",
@@ -126,6 +128,15 @@ MENUS: Mapping[tuple[str, str], _Menu] = {
     ("consumer", "BatchGetItem"): _READ,
     ("consumer", "Query"): (*_TABLE, ("D8", "stale_read", 1.0)),
     ("consumer", "TransactWriteItems"): _TRANSACT,
+    ("projector", "BatchGetItem"): _READ,
+    ("projector", "Query"): (*_TABLE, ("D8", "stale_read", 1.0)),
+    ("projector", "PutItem"): (
+        *_TABLE,
+        ("D2", "internal_error_applied", 0.5),
+        ("D3", "lost_response", 0.6),
+        ("D3", "late_effect", 0.4),
+        ("D12", "repeat", 1.0),
+    ),
     ("bucket", "PutObject"): _BUCKET,
     ("collector", "PutRecords"): _PUT,
     ("mapping", "GetRecords"): _PAGE,
@@ -144,7 +155,7 @@ RATES: Mapping[str, tuple[float, float]] = {
     "D3": (0.01, 0.12), "D4": (0.01, 0.2), "D5": (1, 1), "D6": (0.01, 0.15), "D7": (0.02, 0.3),
     "D8": (0.05, 0.9), "D9": (1, 1), "D10": (0.02, 0.5), "D12": (0.01, 0.1), "O1": (1, 1), "O2": (1, 1),
     "O3": (1, 1), "O4": (1, 1), "O6": (1, 1), "O7": (0.05, 0.5), "R1": (0.1, 0.5),
-    "D13": (1, 1),
+    "D13": (1, 1), "P1": (0.05, 0.5), "P2": (0.05, 0.5),
 }  # fmt: skip
 RARE: Mapping[str, float] = {
     "D9": 0.02,

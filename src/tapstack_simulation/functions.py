@@ -8,6 +8,7 @@ import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Dependencies, Limits
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.entrypoints.consumer_batch import handle
 from tapstack_emulator import Crash
 from tapstack_emulator.event_source_mapping.config import MappingConfig
@@ -48,15 +49,14 @@ class Functions:
         self.invocations = 0
         self._aws = aws
         self._timeout_us = timeout_ms * 1000
+        self._lag = JournalLag()
         self._table_channel = FaultyChannel(aws, aws.table_api, "dynamodb", "consumer")
         self._quarantine = FaultyBucket(aws, aws.quarantine, "quarantine")
         self._late = FaultyBucket(aws, aws.late, "late")
-        aws.checker.lanes.add(limits.lanes)
 
     def deploy(self, limits: Limits) -> None:
         """Replace the code; invocations of the old one go on."""
         self.limits = limits
-        self._aws.checker.lanes.add(limits.lanes)
 
     def invoke(self, config: MappingConfig, invoke: Invoke, respond: Respond) -> None:
         """Start an invocation for a mapping; `respond` hears of its end, once."""
@@ -69,6 +69,7 @@ class Functions:
         """Return what one invocation depends on."""
         return Dependencies(
             table=DynamoTable(self._table_channel, TABLE),
+            lag=self._lag,
             quarantine=self._quarantine,
             late=self._late,
             clock=ActorClock(self._aws.kernel, actor),

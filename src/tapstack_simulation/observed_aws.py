@@ -127,7 +127,12 @@ class ObservedDynamoDB:
         if operation == "TransactWriteItems":
             sender = self._aws.sender or getattr(self._aws.kernel.current, "name", "")
             batch = self._aws.batches.get(sender, [])
-            self._aws.checker.committed(_decode(body)["TransactItems"], batch)
+            items = _decode(body)["TransactItems"]
+            self._aws.checker.committed(items, batch, self._aws.kernel.now_ms)
+            if any(item["Put"]["Item"]["pk"]["S"].startswith("J#") for item in items):
+                self._aws.on_entry()
+        if operation == "PutItem":
+            self._aws.checker.projected(_decode(body)["Item"])
         return answer
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
@@ -181,6 +186,8 @@ class ObservedAws:
         How many commits there were when each invocation began.
     sender : str
         The invocation whose belated request takes effect just now.
+    on_entry : Callable
+        Hears of each new entry of the journal, as the table's stream does.
     """
 
     def __init__(self, kernel: Kernel, faults: FaultSchedule, checker: Checker, shards: int) -> None:
@@ -210,17 +217,18 @@ class ObservedAws:
         self.batches: dict[str, list[tuple[str, str]]] = {}
         self.commits_before: dict[str, int] = {}
         self.sender = ""
+        self.on_entry: Callable[[], None] = lambda: None
         self._parked: dict[str, list[Reply]] = {}
         self.versions: dict[str, int] = {}
 
-    def plant_large_row(self, lane: str) -> None:
+    def plant_large_row(self) -> None:
         """Put a row near 400 KB where the most popular item's events will go (fault D9)."""
         lifetime: dict[int | str, int] = {f"{number:04d}".rjust(37_000, "C"): 1 for number in range(10)}
-        state = msgspec.msgpack.encode([[lifetime, [{}, {}, {}], 0], {}, {}])
+        state = msgspec.msgpack.encode([{}, [[lifetime, [{}, {}, {}], 0], {}, {}]])
         expires_at_s = self.kernel.now_ms // 1000 + 400 * 86_400
         item = {
             "pk": {"S": "I#p0"},
-            "sk": {"S": lane},
+            "sk": {"S": "0000"},
             "v": {"N": "1"},
             "s": {"B": base64.b64encode(state).decode()},
             "ttl": {"N": str(expires_at_s)},

@@ -67,6 +67,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         so many users and items that a batch takes several transactions.
     clients, gaps, hot_ids
         How much a user's row remembers by itself.
+    entries_max
+        Entries of a lane that the projector folds at a time.
     """
 
     shards: int
@@ -86,6 +88,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     clients: int = 16
     gaps: int = 64
     hot_ids: int = 64
+    entries_max: int = 64
 
 
 def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
@@ -126,10 +129,11 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
         clients=rng.choice((1, 3, 16)),
         gaps=rng.choice((1, 4, 64)),
         hot_ids=rng.choice((2, 4, 8, 64)),
+        entries_max=rng.choice((1, 2, 5, 64)),
     )
     if habit == "" and is_crowd:
         return msgspec.structs.replace(
-            shape, habit="crowd", shards=1, lanes=2, users=60, devices=60, events=300, items=400,
-            batch_size=100, batching_window_s=3,
+            shape, habit="crowd", shards=1, lanes=2, users=120, devices=120, events=360, items=400,
+            batch_size=300, batching_window_s=3,
         )  # fmt: skip
     return shape

@@ -12,7 +12,7 @@ from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.routes import respond
 from tapstack.ports import Key, Row, RowReader
-from tapstack_simulation.checking.past import hold_item, hold_partners, hold_trends, hold_user
+from tapstack_simulation.checking.past import hold_freshness, hold_item, hold_partners, hold_trends, hold_user
 from tapstack_simulation.checking.questions import Question, check_trends, questions
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.views import by_partition
@@ -62,7 +62,11 @@ class Readers:
         past, now_s, rng = self._aws.checker.past, self._aws.kernel.now_ms // 1000, actor.random
         item_id = f"p{int(rng.random() ** 2 * self._items)}"
         user_id = f"user{rng.randrange(self._users)}"
-        hold_item(past, item_id, now_s, self._get(self._table, now_s, "items", item_id))
+        item = self._get(self._table, now_s, "items", item_id)
+        hold_item(past, item_id, now_s, item)
+        checker = self._aws.checker
+        if item is not None and not any(pk == f"I#{item_id}" for pk, _ in checker.deleted_rows):
+            hold_freshness(item_id, now_s, item, lambda at_s: checker.journal.counted_before(item_id, at_s))
         hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
         bought, n, position = rng.random() < 0.5, rng.choice((1, 5, 100)), rng.randrange(3)
         last = "also-bought" if bought else "also-viewed"

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from tapstack.consumer.consume import Limits
-from tapstack.consumer.retry_budget import MARGIN_MS, RESERVE_MS
+from tapstack.core.journal import DERIVED_TTL_MIN_S
 from tapstack.core.memory import Bounds
 from tapstack.dead_letters import LATE, QUARANTINE, read_all
+from tapstack.projections.project import Limits as ProjectionLimits
+from tapstack.retry_budget import MARGIN_MS, RESERVE_MS
 from tapstack_simulation.checking.checker import Checker
-from tapstack_simulation.checking.facts import lane_of
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.clients import Clients, Device
@@ -28,6 +29,7 @@ from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.operators.redrive import REDRIVE_MAX_S
 from tapstack_simulation.operators.schedule import Operators
 from tapstack_simulation.plan import AGE_MAX_S, CROWD_SHARE, DAY_S, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack_simulation.projectors import Projectors
 from tapstack_simulation.readers import Readers
 
 CHAOS_US = 2 * 3_600_000_000
@@ -114,10 +116,16 @@ class _Simulation:
             lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S, bounds=_bounds(self.shape)
         )
         self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
+        projections = ProjectionLimits(
+            row_ttl_s=max(ROW_TTL_S, DERIVED_TTL_MIN_S), entries_max=self.shape.entries_max
+        )
+        self.projectors = Projectors(self.aws, projections, self.shape.timeout_ms)
         self.collectors = Collectors(self.aws)
         self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
         self.mappings = Mappings(self.aws, self.functions, self.shape)
-        self.operators = Operators(self.aws, self.functions, self.collectors, self.mappings, self.shape)
+        self.operators = Operators(
+            self.aws, self.functions, self.projectors, self.collectors, self.mappings, self.shape
+        )
         self.readers = Readers(self.aws, self.shape.users, self.shape.items)
         self._populate(rng)
 
@@ -140,12 +148,14 @@ class _Simulation:
             if self.plan.devices is None or number in self.plan.devices:
                 self.clients.add(device)
         if self.faults.enabled("D9") and self.clients.devices:
-            user = next(iter(self.clients.devices[0].user.values()))
-            self.aws.plant_large_row(lane_of(f"U#{user}", self.shape.lanes))
+            self.aws.plant_large_row()
         invocation_s = (self.shape.timeout_ms - MARGIN_MS - RESERVE_MS) / 1_000
-        self.aws.limit_reads(invocation_s, lambda: len(self.functions.running))
+        self.aws.limit_reads(invocation_s, self._running_count)
         self.operators.start()
         self.readers.start()
+
+    def _running_count(self) -> int:
+        return len(self.functions.running) + len(self.projectors.running)
 
     def run(self) -> None:
         """Run everything; raises `Violation` or `Stuck`."""
@@ -177,6 +187,7 @@ class _Simulation:
             and not self.aws.ghosts
             and not self.functions.running
             and not self.collectors.running
+            and self.projectors.is_idle
             and all(mapping.is_idle for mapping in self.mappings.all)
         )
 
@@ -234,7 +245,7 @@ class _Simulation:
 
     def _must_change_nothing(self, invariant: int, what: str, act: Callable[[], None]) -> None:
         checker = self.checker
-        rows, applied, late = dict(checker.rows), dict(checker.applied), checker.late_parts()
+        rows, applied, late = dict(checker.rows), dict(checker.applied), checker.late_events()
         act()
         # What was LATE to a row that TTL has deleted since is NEW to the one begun anew, and counts once.
         newly = [part for part in checker.applied if part not in applied]

@@ -16,13 +16,16 @@ import msgspec
 from event_strategies import NOON_S, stream_event_dict
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Dependencies, Limits, Report, consume
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
-from tapstack.core.rows import decode_board, decode_item, decode_user
+from tapstack.core.rows import decode_board, decode_derived, decode_item, decode_user
 from tapstack.dead_letters import LATE, QUARANTINE, DeadLetter, read_all
 from tapstack.ports import AwsApi
+from tapstack.projections import project as projection
+from tapstack.projections.catalogue import PROJECTIONS
 from tapstack_emulator import Crash, FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
 
 TABLE = "behaviour"
@@ -107,6 +110,7 @@ class Pipeline:
         self.limits = limits
         self.world = Dependencies(
             table=DynamoTable(api, TABLE),
+            lag=JournalLag(),
             quarantine=self.quarantine,
             late=self.late,
             clock=self.clock,
@@ -124,22 +128,35 @@ class Pipeline:
         bucket.objects = {LATE: self.late, QUARANTINE: self.quarantine}[prefix].objects
         return list(read_all(bucket, prefix))
 
+    def project(self) -> None:
+        """Fold the journal into the derived rows, without faults."""
+        dependencies = projection.Dependencies(
+            table=DynamoTable(self.dynamodb, TABLE), clock=self.clock, jitter=lambda: 0.5
+        )
+        limits = projection.Limits(row_ttl_s=self.limits.row_ttl_s)
+        report = projection.project(PROJECTIONS, dependencies, limits, lambda: 60_000)
+        assert report.entries_left == 0
+
     def rows(self) -> dict[tuple[str, str], Any]:
-        """Every row's state, decoded, by key; pages of ids apart."""
+        """The state of every user's row and derived row, the journal being folded; pages of ids apart."""
+        self.project()
         return {
             (item["pk"]["S"], item["sk"]["S"]): _decoded(item["pk"]["S"], item["s"]["B"])
             for item in self.dynamodb.items(TABLE)
-            if not item["sk"]["S"].startswith(PAGE_PREFIX)
+            if item["pk"]["S"][0] in "UAIT" and not item["sk"]["S"].startswith(PAGE_PREFIX)
         }
 
 
 def _decoded(pk: str, state: str) -> Any:
     data = msgspec.convert(state, bytes)
-    return {"U": decode_user, "A": decode_user, "I": decode_item, "T": decode_board}[pk[0]](data)
+    if pk[0] in "UA":
+        return decode_user(data)
+    body = bytes(decode_derived(data).body)
+    return decode_item(body) if pk[0] == "I" else decode_board(body)
 
 
 def counts(pipeline: Pipeline) -> dict[str, Counter[tuple[str, str]]]:
-    """What the rows count, lanes added: by user and type, by item and type, by window's board and item."""
+    """What the rows count, stripes added: by user and type, by item and type, by window's board and item."""
     found: dict[str, Counter[tuple[str, str]]] = {"users": Counter(), "items": Counter(), "boards": Counter()}
     for (pk, _), state in pipeline.rows().items():
         if pk[0] in "UA":

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.consumer.consume import Report
 from tapstack.consumer.records import StreamRecord
-from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.core.events import EVENT_TYPES
 from tapstack.dead_letters import LATE, QUARANTINE, Coordinates, DeadLetter
+from tapstack.retry_budget import MARGIN_MS
 from tapstack_emulator import FaultScript, Injection, MemoryBucket
 
 POISON = {
@@ -96,7 +96,7 @@ def test_an_event_older_than_rows_remember_is_kept_and_not_counted() -> None:
     assert (report.late, report.applied, report.resume_from) == (1, 1, None)
     (letter,) = pipeline.letters(LATE)
     assert (letter.data, letter.reason, letter.event_id) == (records[0].data, "too_old", "e-0")
-    assert letter.coordinates == (SHARD, records[0].sequence_number, 0)
+    assert letter.coordinates == (SHARD, records[0].sequence_number)
     counted(pipeline, [records[1]])
 
 
@@ -170,7 +170,7 @@ def coordinates(records: Sequence[StreamRecord], kinds: Sequence[str]) -> dict[s
     for each, kind in zip(records, kinds, strict=True):
         if kind != "good":
             prefix = QUARANTINE if kind == "poison" else LATE
-            found[prefix].add(Coordinates(each.shard_id, each.sequence_number, 0))
+            found[prefix].add(Coordinates(each.shard_id, each.sequence_number))
     return found
 
 

@@ -15,18 +15,17 @@ from hypothesis import strategies as st
 from event_strategies import NOON, NOON_S, rfc3339, stream_events
 from tapstack.consumer.records import parse
 from tapstack.core.events import Event
-from tapstack.core.fold import part_items, parts_count
-from tapstack.core.identity import identify, identify_part, lane_of, partition_key
+from tapstack.core.identity import identify, partition_key
 from tapstack.core.rows import user_key
 
 AGE_MAX_S = 20 * DAY_S
 contents = st.lists(stream_events(items_max=2) | st.binary(max_size=30), max_size=12)
 
 
-@given(contents, st.integers(1, 8))
-def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes], lanes: int) -> None:
+@given(contents)
+def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes]) -> None:
     records = [record(number, each) for number, each in enumerate(data)]
-    deliveries, poison = parse(records, lanes=lanes, age_max_s=AGE_MAX_S)
+    deliveries, poison = parse(records, age_max_s=AGE_MAX_S)
     assert [bad.position for bad in poison] == [n for n, each in enumerate(data) if isinstance(each, bytes)]
     assert [delivery.position for delivery in deliveries] == [
         n for n, each in enumerate(data) if isinstance(each, Event)
@@ -36,29 +35,7 @@ def test_each_record_is_an_event_or_poison_in_its_place(data: list[Event | bytes
         assert delivery.event == event
         assert delivery.identity == identify(event)
         assert delivery.user_key == user_key(event.user_id, partition_key(event))
-        assert delivery.lane == lane_of(partition_key(event), lanes)
         assert delivery.at_s == floor(event.occurred_at.timestamp())
-
-
-@pytest.mark.parametrize("count", [1, 80, 81, 100])
-def test_an_event_of_many_items_is_delivered_in_parts_that_are_all_of_it(count: int) -> None:
-    items = [{"item_id": f"i{number}"} for number in range(count)]
-    deliveries, _ = parse([record(0, {"items": items})], lanes=1, age_max_s=AGE_MAX_S)
-    event = deliveries[0].event
-    assert [delivery.part for delivery in deliveries] == list(range(parts_count(event)))
-    assert [item for each in deliveries for item in part_items(event, each.part)] == list(event.items)
-    assert [item_id for each in deliveries for item_id in each.item_ids] == [
-        item.item_id for item in event.items
-    ]
-    assert len({delivery.identity for delivery in deliveries}) == len(deliveries)
-    assert [each.identity for each in deliveries] == [
-        identify(event),
-        *[identify_part(event, part) for part in range(1, len(deliveries))],
-    ]
-    assert [list(each.further) for each in deliveries] == [
-        [each.identity for each in deliveries[1:]],
-        *[[] for _ in deliveries[1:]],
-    ]
 
 
 SECOND = timedelta(seconds=1)
@@ -91,7 +68,7 @@ AGES: dict[str, tuple[dict[str, Any], bool]] = {
 def test_age_at_arrival_is_by_the_older_of_the_clients_and_the_collectors_clock(
     change: dict[str, Any], too_old: bool
 ) -> None:
-    (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
+    (delivery,), _ = parse([record(0, change, NOON_S)], age_max_s=AGE_MAX_S)
     assert delivery.too_old is too_old
 
 
@@ -111,7 +88,7 @@ def test_an_event_is_too_old_to_the_millisecond(moved_ms: int, skew_ms: int, rec
         "clock_skew_ms": skew_ms,
         "received_at": received_at,
     }
-    (delivery,), _ = parse([record(0, change, NOON_S)], lanes=1, age_max_s=AGE_MAX_S)
+    (delivery,), _ = parse([record(0, change, NOON_S)], age_max_s=AGE_MAX_S)
     assert delivery.too_old is (client < oldest or received_at < oldest)
 
 
@@ -127,8 +104,8 @@ def test_records_of_a_batch_are_parsed_as_each_is_alone(times: list[tuple[int, i
         occurred_at = NOON + timedelta(seconds=moved_s - AGE_MAX_S)
         data = b"?" if said is None else {"event_id": f"e-{number}", "occurred_at": rfc3339(occurred_at)}
         records.append(record(number, data, NOON_S + later_s))
-    deliveries, poison = parse(records, lanes=2, age_max_s=AGE_MAX_S)
-    alone = [parse([each], lanes=2, age_max_s=AGE_MAX_S) for each in records]
+    deliveries, poison = parse(records, age_max_s=AGE_MAX_S)
+    alone = [parse([each], age_max_s=AGE_MAX_S) for each in records]
     assert deliveries == [
         msgspec.structs.replace(each, position=position)
         for position, (found, _) in enumerate(alone)
@@ -139,15 +116,6 @@ def test_records_of_a_batch_are_parsed_as_each_is_alone(times: list[tuple[int, i
     ]
 
 
-def test_only_the_first_part_of_an_event_can_be_too_old() -> None:
-    items = [{"item_id": f"i{number}"} for number in range(100)]
-    change = {"items": items, "received_at": AGED - SECOND}
-    deliveries, _ = parse([record(0, change)], lanes=1, age_max_s=AGE_MAX_S)
-    assert [delivery.too_old for delivery in deliveries] == [True, False]
-
-
 def test_a_moment_before_1970_is_in_the_second_that_holds_it() -> None:
-    deliveries, _ = parse(
-        [record(0, {"occurred_at": "1969-12-31T23:54:59.5Z"})], lanes=1, age_max_s=AGE_MAX_S
-    )
+    deliveries, _ = parse([record(0, {"occurred_at": "1969-12-31T23:54:59.5Z"})], age_max_s=AGE_MAX_S)
     assert deliveries[0].at_s == -301

@@ -13,10 +13,10 @@ from consumer_world import Pipeline, counted, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, RetryBudget
 from tapstack.consumer.row_cache import READ_KEYS_MAX, RowCache
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import CommitConflict, Key, Row, RowWrite
+from tapstack.retry_budget import ATTEMPTS_MAX, CALM_MS, RetryBudget
 from tapstack_emulator import ManualClock
 
 KEYS = [Key(f"U#{number}", "-") for number in range(250)]
@@ -143,7 +143,7 @@ def test_a_row_that_somebody_else_held_is_read_again_before_the_next_attempt() -
     class Held:
         """Cancels the first transaction as contended, and lets another invocation count meanwhile."""
 
-        read = behind.read
+        read, read_prefix = behind.read, behind.read_prefix
         commits = 0
 
         def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:

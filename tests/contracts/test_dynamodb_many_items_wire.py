@@ -143,6 +143,21 @@ def test_a_query_between_bounds_that_are_none_is_refused(dynamodb, partition, lo
     assert error.code == "ValidationException"
 
 
+@pytest.mark.parametrize(
+    "condition",
+    ["pk = :p AND begins_with(sk, :none)", "pk = :p AND sk >= :none", "pk = :p AND sk BETWEEN :none AND :p"],
+)
+def test_a_query_compares_no_key_with_an_empty_string(dynamodb, partition, condition) -> None:
+    error = dynamodb.error(
+        "Query",
+        TableName=partition,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues={":p": {"S": "p"}, ":none": {"S": ""}},
+    )
+    assert error.code == "ValidationException"
+    assert "Key: sk" in error.message
+
+
 def test_a_query_must_name_its_partition(dynamodb, partition) -> None:
     error = dynamodb.error(
         "Query",

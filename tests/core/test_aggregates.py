@@ -24,7 +24,7 @@ from tapstack.core.aggregates import (
     add_counts,
     count,
     count_in_windows,
-    item_delta,
+    item_bought,
     millionths,
     sums,
     user_delta,
@@ -191,7 +191,8 @@ def test_an_event_adds_one_and_a_purchase_its_amount(
 ) -> None:
     event = stream_event(**change)
     assert counters_of(user_delta(event)) == user
-    assert counters_of(item_delta(event, event.items[0])) == item
+    bought = item_bought(event, event.items[0])
+    assert counters_of(Delta(TYPE_CODE[event.event_type], bought)) == item
 
 
 @given(stream_events(event_types=("purchase",)))
@@ -200,7 +201,7 @@ def test_without_a_value_a_purchase_is_worth_its_items(event: Event) -> None:
         return
     total: Counters = {}
     for item in event.items:
-        add_counts(total, dict(item_delta(event, item).bought))
+        add_counts(total, dict(item_bought(event, item)))
     assert user_delta(event).bought == total
 
 

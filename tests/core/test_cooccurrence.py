@@ -13,7 +13,6 @@ from tapstack.core.cooccurrence import (
     PARTNER_CHARS_MAX,
     PARTNERS_MAX,
     count_partner,
-    likely_partners,
     purchase_partners,
     view_partners,
 )
@@ -75,21 +74,6 @@ def test_a_purchase_is_paired_with_what_was_bought_before_in_the_visit(bought: l
         partners = purchase_partners(visit, item_id)
         assert partners == ([] if item_id in before else before)
         assert visit.bought == (before if item_id in before else [*before, item_id][-BOUGHT_MAX:])
-
-
-@given(st.lists(names, max_size=20), names)
-def test_the_guess_of_partners_is_what_a_new_item_is_paired_with_and_notes_nothing(
-    before: list[str], item_id: str
-) -> None:
-    for event_type, note in (("item_view", view_partners), ("purchase", purchase_partners)):
-        visit = session()
-        for each in before:
-            note(visit, each)
-        known = [list(visit.viewed), list(visit.bought)]
-        guess = list(likely_partners(visit, event_type))
-        assert [visit.viewed, visit.bought] == known
-        assert guess == note(visit, f"new-{item_id}")
-        assert list(likely_partners(visit, "cart_add")) == []
 
 
 @pytest.mark.parametrize("note", [view_partners, purchase_partners], ids=["viewed", "bought"])

@@ -86,7 +86,7 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "session too long": ({"session_id": "s" * 129}, "session_id", "expected at most 128 characters"),
     "event name too long": ({"event_name": "n" * 201}, "event_name", "expected at most 200 characters"),
     "query too long": ({"query": "q" * 1_001}, "query", "expected at most 1000 characters"),
-    "101 items": ({"items": [{"item_id": "a"}] * 101}, "items", "expected at most 100 elements"),
+    "501 items": ({"items": [{"item_id": "a"}] * 501}, "items", "expected at most 500 elements"),
     "no items": ({"items": []}, "items", "item_view needs at least one item"),
     "item without id": ({"items": [{"name": "a"}]}, "items[0].item_id", "is required"),
     "item id empty": (item(item_id=""), "items[1].item_id", "is required"),

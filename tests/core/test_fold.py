@@ -1,38 +1,31 @@
-"""What an event does to its user, and what it adds to items: conservation, parts, and the profile."""
+"""What an event does to its user, and what it adds to items: conservation, and the profile."""
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import product
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, OBJECTS, stream_event, stream_events
-from tapstack.core.aggregates import Delta
 from tapstack.core.cooccurrence import PARTNERS_MAX
 from tapstack.core.events import ITEMS_MAX, TYPE_CODE, Event
-from tapstack.core.fold import (
-    PART_ITEMS_MAX,
-    ItemEffect,
-    fold_event,
-    fold_item,
-    part_items,
-    parts_count,
-)
+from tapstack.core.fold import fold_event
+from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import (
     ALIASES_MAX,
     RECENT_MAX,
     ItemState,
     UserState,
+    decode_item,
     decode_user,
     encode_state,
 )
 from tapstack.core.sessions import BOUGHT_MAX
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
+from tapstack.projections.items import Items
 
 
 def seconds(event: Event) -> int:
@@ -43,15 +36,11 @@ def milliseconds(event: Event) -> int:
     return seconds(event) * 1000 + event.occurred_at.microsecond // 1000
 
 
-def fold(user: UserState, event: Event) -> list[ItemEffect]:
-    return [
-        effect
-        for part in range(parts_count(event))
-        for effect in fold_event(user, event, part, seconds(event), NOON_S)
-    ]
+def fold(user: UserState, event: Event) -> list[Effect]:
+    return fold_event(user, event, seconds(event), NOON_S)
 
 
-def folded(events: list[Event]) -> tuple[UserState, list[ItemEffect]]:
+def folded(events: list[Event]) -> tuple[UserState, list[Effect]]:
     user = UserState()
     return user, [effect for event in events for effect in fold(user, event)]
 
@@ -70,38 +59,27 @@ def test_every_mention_of_an_item_is_counted_once(events: list[Event]) -> None:
     counted: Counter[tuple[str, Any]] = Counter()
     for effect in effects:
         for item_id in effect.item_ids:
-            if effect.delta is not None:
-                counted[item_id, effect.delta.code] += 1
+            counted[item_id, effect.code] += 1
     assert counted == mentioned
     assert sum(n for key, n in user.counters.items() if isinstance(key, int)) == len(events)
 
 
 @given(stream_events())
-def test_an_effect_says_when_and_whether_it_moves_leaderboards(event: Event) -> None:
-    interested = event.event_type in {
-        "item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share",
-    }  # fmt: skip
+def test_an_effect_says_what_happened_and_when(event: Event) -> None:
     for effect in fold(UserState(), event):
-        assert effect.numbers == tuple(seconds(event) // length_s for length_s in (300, 3_600, 86_400))
-        assert effect.arrived_s == NOON_S
-        assert effect.interested is (interested and effect.delta is not None)
+        assert (effect.at_s, effect.arrived_s) == (seconds(event), NOON_S)
+        assert effect.code == TYPE_CODE[event.event_type]
+        assert len(effect.item_ids) == 1 or not (effect.viewed_with or effect.bought_with or effect.bought)
 
 
 @given(st.lists(stream_events(), max_size=12))
 def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]) -> None:
     user, effects = folded(events)
-    viewed: Counter[tuple[str, str]] = Counter()
-    bought: Counter[tuple[str, str]] = Counter()
-    for effect in effects:
-        viewed.update(product(effect.item_ids, effect.viewed_with))
-        bought.update(product(effect.item_ids, effect.bought_with))
-    for pairs in (viewed, bought):
-        assert all(pairs[b, a] == count for (a, b), count in pairs.items())
-    assert user.pairs_count == viewed.total() + bought.total()
+    pairs = sum(len(effect.viewed_with) + len(effect.bought_with) for effect in effects)
+    assert user.pairs_count == 2 * pairs
     items: dict[str, ItemState] = {}
-    for effect in effects:
-        for item_id in effect.item_ids:
-            fold_item(items.setdefault(item_id, ItemState()), effect)
+    for partition, changes in Items().changes(Entry(1, NOON_S, effects)).items():
+        items[partition] = decode_item(Items().fold(None, changes, {}))
     in_maps = sum(sum(item.viewed_with.values()) + sum(item.bought_with.values()) for item in items.values())
     assert in_maps == user.pairs_count
 
@@ -147,50 +125,25 @@ def test_recent_items_of_one_second_are_in_the_order_of_their_milliseconds(order
     assert [entry.item_id for entry in user.recent] == ["at 999", "at 251", "at 250", "at 1", "at 0"]
 
 
-@pytest.mark.parametrize(
-    ("items", "parts"), [(0, 1), (1, 1), (PART_ITEMS_MAX, 1), (PART_ITEMS_MAX + 1, 2), (ITEMS_MAX, 2)]
-)
-def test_an_event_of_more_items_than_fit_is_applied_in_parts(items: int, parts: int) -> None:
-    event = many_items(items, "custom")
-    assert parts_count(event) == parts
-    assert [item for part in range(parts) for item in part_items(event, part)] == list(event.items)
-
-
-def test_the_users_counters_move_with_the_first_part_only() -> None:
-    event = many_items(ITEMS_MAX, "purchase")
-    user, effects = folded([event])
+def test_a_long_event_counts_once_for_its_user_and_once_for_each_item() -> None:
+    user, effects = folded([many_items(ITEMS_MAX, "purchase")])
     purchase = TYPE_CODE["purchase"]
     assert user.counters == {purchase: 1, "XXX": ITEMS_MAX * 1_000_000}
     assert user.sessions.newest[-1].counters == user.counters
-    assert sum(effect.delta is not None and effect.delta.code == purchase for effect in effects) == ITEMS_MAX
+    assert [effect.code for effect in effects] == [purchase] * ITEMS_MAX
 
 
-@pytest.mark.parametrize(("event_type", "others"), [("item_view", PARTNERS_MAX), ("purchase", BOUGHT_MAX)])
-def test_a_part_touches_no_more_rows_than_a_transaction_has_room_for(event_type: str, others: int) -> None:
-    user = UserState()
-    for number in range(20):
-        fold(user, many_items(1, event_type, event_id=f"e-{number}"))
-        fold(user, stream_event(event_type=event_type, items=[{"item_id": f"before-{number}"}]))
-    event = many_items(ITEMS_MAX, event_type)
-    for part in range(parts_count(event)):
-        effects = fold_event(user, event, part, seconds(event), NOON_S)
-        touched = {item_id for effect in effects for item_id in effect.item_ids}
-        outside = touched - {item.item_id for item in part_items(event, part)}
-        assert len(outside) <= others
-        assert len(touched) + 3 + 1 <= 100
+@pytest.mark.parametrize(("event_type", "most"), [("item_view", PARTNERS_MAX), ("purchase", BOUGHT_MAX)])
+def test_an_item_makes_few_pairs_at_a_time(event_type: str, most: int) -> None:
+    _, effects = folded([many_items(ITEMS_MAX, event_type)])
+    assert max(len(effect.viewed_with) + len(effect.bought_with) for effect in effects) == most
 
 
 def test_the_same_item_twice_in_one_event_counts_twice_and_pairs_once() -> None:
     event = stream_event(items=[{"item_id": "a"}, {"item_id": "b"}, {"item_id": "a"}])
     _, effects = folded([event])
-    assert [effect.item_ids for effect in effects if effect.delta == Delta(TYPE_CODE["item_view"], {})] == [
-        ("a",),
-        ("b",),
-        ("a",),
-    ]
-    assert [effect.viewed_with for effect in effects if "b" in effect.item_ids and effect.viewed_with] == [
-        ["a"]
-    ]
+    assert [effect.item_ids for effect in effects] == [("a",), ("b",), ("a",)]
+    assert [list(effect.viewed_with) for effect in effects] == [[], ["a"], []]
 
 
 def test_nothing_is_paired_across_sessions() -> None:
@@ -316,10 +269,3 @@ def test_a_person_is_known_under_the_last_few_anonymous_ids() -> None:
     events = [stream_event(event_id=f"{n}", anonymous_id=f"a{n}") for n in range(ALIASES_MAX + 2)]
     assert folded([*events, *events])[0].profile.aliases[-1] == f"a{ALIASES_MAX + 1}"
     assert len(set(folded(events)[0].profile.aliases)) == ALIASES_MAX
-
-
-def test_effects_of_a_partner_move_no_counter() -> None:
-    item = ItemState()
-    fold_item(item, ItemEffect(("a",), (1, 1, 1), NOON_S, None, viewed_with=("b",)))
-    assert item == ItemState(viewed_with={"b": 1})
-    assert msgspec.msgpack.decode(encode_state(item))[1] == {"b": 1}

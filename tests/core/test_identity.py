@@ -20,14 +20,11 @@ from tapstack.core.identity import (
     Identity,
     Native,
     Opaque,
-    Part,
     client_time_s,
     identify,
-    identify_part,
-    lane_of,
     partition_key,
 )
-from tapstack.core.memory import Bounds, Seen, expect_parts, judge, remember
+from tapstack.core.memory import Bounds, Seen, judge, remember
 
 UUID7 = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -43,10 +40,6 @@ CLIENT_TIMES = st.datetimes(
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-def named(event: Event, part: int) -> Identity:
-    return identify_part(event, part) if part else identify(event)
-
-
 def remembered(identity: Identity) -> tuple[object, ...]:
     """What is the same in every copy: one may be ahead of the collector's clock, and a later one not."""
     match identity:
@@ -54,20 +47,18 @@ def remembered(identity: Identity) -> tuple[object, ...]:
             return client, n, abs(when)
         case Opaque(digest, when):
             return digest, abs(when)
-        case Part(digest):
-            return (digest,)
 
 
 ARRIVALS = st.integers(0, 10 * 86_400_000).map(lambda ms: NOON + timedelta(milliseconds=ms))
 
 
-@given(event=client_event_dicts(), first=ARRIVALS, second=ARRIVALS, part=st.integers(0, 1))
+@given(event=client_event_dicts(), first=ARRIVALS, second=ARRIVALS)
 def test_every_resend_has_the_identity_of_the_first(
-    event: dict[str, Any], first: datetime, second: datetime, part: int
+    event: dict[str, Any], first: datetime, second: datetime
 ) -> None:
     parsed = decode_client_event(msgspec.json.encode(event))
     one, other = canonical(parsed, first), canonical(parsed, second)
-    assert remembered(named(one, part)) == remembered(named(other, part))
+    assert remembered(identify(one)) == remembered(identify(other))
 
 
 @given(occurred_at=CLIENT_TIMES, first=ARRIVALS, second=ARRIVALS)
@@ -117,24 +108,6 @@ def test_an_id_is_kept_as_a_signed_64_bit_hash_with_the_clients_time() -> None:
     assert identity == Opaque(int.from_bytes(digest, "big", signed=True), NOON_S, 0)
 
 
-PARTS: dict[str, tuple[dict[str, Any], str, bytes]] = {
-    "of an id": ({"event_id": "e-1"}, "e-1", b""),
-    "of a numbered event": ({"client_id": UUID7, "n": 7}, f"{UUID7}:7", b"native"),
-    "of a number and an id": ({"client_id": UUID7, "n": 7, "event_id": "e-1"}, f"{UUID7}:7", b"native"),
-}
-
-
-@pytest.mark.parametrize("part", [1, 2, 258])
-@pytest.mark.parametrize(("change", "name", "kind"), PARTS.values(), ids=PARTS)
-def test_a_part_is_kept_as_a_hash_salted_with_its_number(
-    change: dict[str, Any], name: str, kind: bytes, part: int
-) -> None:
-    # The layout of stored rows: another hash would make a part that is expected a duplicate, and lose it.
-    salt = bytes([part // 256, part % 256])
-    digest = hashlib.blake2b(name.encode(), digest_size=8, salt=salt, person=kind).digest()
-    assert identify_part(stream_event(**change), part) == Part(int.from_bytes(digest, "big", signed=True))
-
-
 def test_a_client_that_says_no_time_is_timeless() -> None:
     assert client_time_s(stream_event()) == TIMELESS
 
@@ -144,59 +117,20 @@ def test_a_time_before_1970_is_a_time_and_very_old(text: str) -> None:
     assert client_time_s(stream_event(occurred_at=text)) == TIMELESS + 1
 
 
-TWINS_BY_NAME: dict[str, tuple[tuple[dict[str, Any], int], tuple[dict[str, Any], int]]] = {
-    "an id that looks like a part": (({"event_id": "a"}, 1), ({"event_id": "a#1"}, 0)),
-    "an id that looks like a native event's part": (
-        ({"client_id": UUID7, "n": 3}, 1),
-        ({"event_id": f"{UUID7}:3#1"}, 0),
-    ),
-    "an id's part that looks like a native event's": (
-        ({"client_id": UUID7, "n": 3}, 1),
-        ({"event_id": f"{UUID7}:3"}, 1),
-    ),
-    "two parts of one event": (({"event_id": "a"}, 1), ({"event_id": "a"}, 2)),
-    "part and whole": (({"event_id": "a"}, 0), ({"event_id": "a"}, 1)),
-    "two numbers": (({"client_id": UUID7, "n": 3}, 0), ({"client_id": UUID7, "n": 4}, 0)),
-    "parts of two numbers": (({"client_id": UUID7, "n": 1}, 11), ({"client_id": UUID7, "n": 11}, 1)),
+TWINS_BY_NAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "an id that looks like a number": ({"client_id": UUID7, "n": 3}, {"event_id": f"{UUID7}:3"}),
+    "two ids": ({"event_id": "a"}, {"event_id": "b"}),
+    "two numbers": ({"client_id": UUID7, "n": 3}, {"client_id": UUID7, "n": 4}),
 }
 
 
 @pytest.mark.parametrize(("one", "other"), TWINS_BY_NAME.values(), ids=TWINS_BY_NAME)
-def test_no_name_of_an_event_makes_it_another_one(
-    one: tuple[dict[str, Any], int], other: tuple[dict[str, Any], int]
-) -> None:
-    first, second = (named(stream_event(**change), part) for change, part in (one, other))
+def test_no_name_of_an_event_makes_it_another_one(one: dict[str, Any], other: dict[str, Any]) -> None:
+    first, second = (identify(stream_event(**change)) for change in (one, other))
     assert first != second
     seen, bounds = Seen(), Bounds(keep_days=30)
-    if isinstance(first, Part):
-        expect_parts(seen, [first])
-    else:
-        remember(seen, first, NOON_S // DAY_S, bounds)
+    remember(seen, first, NOON_S // DAY_S, bounds)
     assert judge(seen, second, 0, bounds) is judge(Seen(), second, 0, bounds)
-
-
-@given(KEYS, st.integers(1, 1_000))
-def test_a_lane_is_a_share_of_the_md5_range_as_a_shard_is(key: str, lanes: int) -> None:
-    whole = int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest(), "big")
-    lane = lane_of(key, lanes)
-    assert 0 <= lane < lanes
-    # 16 bits of 128 decide, so a lane's border may be off by one part in 65,536.
-    assert lane / lanes <= whole / 2**128 < (lane + 1) / lanes + 2**-16
-
-
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=30), st.integers(1, 64)
-)
-def test_lanes_follow_the_order_of_md5(keys: list[str], lanes: int) -> None:
-    ordered = sorted(keys, key=lambda key: hashlib.md5(key.encode(), usedforsecurity=False).digest())
-    found = [lane_of(key, lanes) for key in ordered]
-    assert found == sorted(found)
-
-
-@given(KEYS, st.integers(0, 8).map(lambda k: 2**k))
-def test_users_of_one_lane_are_in_one_shard_when_there_are_as_many(key: str, count: int) -> None:
-    hash_key = int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest(), "big")
-    assert lane_of(key, count) == hash_key // (2**128 // count)
 
 
 PARTITION_KEYS: dict[str, tuple[dict[str, Any], str]] = {

@@ -12,24 +12,19 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from examples import share
 from memory_store import BOUNDS, KEEP_DAYS, TODAY, Store
-from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part, number_digest
+from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, number_digest
 from tapstack.core.memory import (
     DUP,
     MEMORY_FULL,
     NEW,
-    PARTS_MAX,
     TOO_OLD,
     Bounds,
     Seen,
     Verdict,
     decode_page,
     encode_page,
-    expect_parts,
-    has_room_for_parts,
-    judge,
     page_sort_key,
     prefixes_to_read,
-    remember,
 )
 
 NOW_S = TODAY * DAY_S + 40_000
@@ -328,14 +323,3 @@ def test_a_client_that_gets_a_place_needs_no_page() -> None:
 @given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=40))
 def test_a_page_reads_as_it_was_written(digests: set[int]) -> None:
     assert decode_page(encode_page(frozenset(digests))) == digests
-
-
-def test_parts_are_new_when_they_are_expected_and_duplicates_else() -> None:
-    seen = Seen()
-    expect_parts(seen, [Part(1), Part(2)])
-    assert [judge(seen, Part(n), TODAY, BOUNDS) for n in (1, 2, 3)] == [NEW, NEW, DUP]
-    remember(seen, Part(1), TODAY, BOUNDS)
-    assert judge(seen, Part(1), TODAY, BOUNDS) is DUP
-    assert has_room_for_parts(seen)
-    expect_parts(seen, [Part(n) for n in range(10, 10 + PARTS_MAX)])
-    assert not has_room_for_parts(seen)

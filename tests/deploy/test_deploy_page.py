@@ -109,27 +109,29 @@ def test_the_bill_is_of_the_stack_as_it_is() -> None:
     )
     assert (default("consumer_memory_mb"), default("api_memory_mb")) == (1_024, 512)
     assert (default("table_target_utilization_percent"), default("stream_retention_hours")) == (80, 168)
-    assert default("archive_retention_days") == 400
+    assert (default("archive_retention_days"), default("projection_interval_s")) == (400, 10)
     assert re.search(r'variable "enable_tracing" {[^}]*default *= false', STACK)
     shard_metrics = re.search(r"shard_level_metrics = \[(.*?)\]", STACK, re.DOTALL)
     assert shard_metrics is not None
     ours = sum(map(len, METRICS.values()))
     of_a_shard = shard_metrics[1].count('"') // 2
-    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 10 of ours, 7 of each shard"][1]
+    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 14 of ours, 7 of each shard"][1]
 
 
 def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     single, ratio = STACK.split("\n  alarms = merge(")[1].split("\n  ratio_alarms = merge(")
     ratio = ratio.split('resource "')[0]
     of_one = len(re.findall(r'\bof +=  *"[a-z]+"', single))
-    of_each_function = 3 * single.count("for name in keys(local.functions) :")
+    of_each_function = 4 * len(
+        re.findall(r"\bfor name(?: in keys\(|, function in )local\.functions\b", single)
+    )
     of_each_zone = 2 * single.count("for az in local.azs :")
     of_the_archive = single.count("for name in(var.enable_raw_archive")
-    of_two = 2 * len(re.findall(r"\bmetric +=", ratio))
+    of_two = 2 * len(re.findall(r"\bexpression +=", ratio))
     counted = of_one + of_each_function + of_each_zone + of_the_archive + of_two
     # Target tracking makes four a dimension: high and low of use, and of capacity.
     scaled = 4 * len(re.findall(r'"DynamoDB(?:Read|Write)CapacityUtilization"', STACK))
-    assert LINES["Alarms: metrics of ours 27, of auto scaling 8"][1] == f"{counted} + {scaled}"
+    assert LINES["Alarms: metrics of ours 34, of auto scaling 8"][1] == f"{counted} + {scaled}"
 
 
 def test_every_variable_it_names_is_in_the_stack() -> None:

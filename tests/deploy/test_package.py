@@ -101,7 +101,11 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     names = [entry.filename for entry in entries(for_lambda[function])]
     ours = {"/".join(name.split("/")[:2]) for name in names if name.startswith("tapstack/")}
     top = {"__init__.py", "errors.py", "metrics.py", "ports.py", "aws", "core", "entrypoints", function}
-    top.add("dead_letters.py" if function == "consumer" else "http.py")  # the others answer HTTP
+    more = {
+        "consumer": {"dead_letters.py", "retry_budget.py"},
+        "projector": {"projections", "retry_budget.py"},
+    }
+    top = (top | more.get(function, {"http.py"})) - ({function} if function == "projector" else set())
     assert ours == {f"tapstack/{name}" for name in top}
     roots = {name.split("/")[0] for name in names}
     assert roots == {"tapstack", "msgspec", "httptools"}

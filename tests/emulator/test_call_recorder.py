@@ -7,28 +7,63 @@ from typing import Any
 
 import pytest
 
-from tapstack_emulator.call_recorder import MAPPING, CallRecorder, RecordedApi, calls_from_json
+from tapstack_emulator.call_recorder import (
+    MAPPING,
+    CallRecorder,
+    RecordedApi,
+    RecordedCall,
+    calls_from_json,
+)
 from tapstack_emulator.kinesis.service import MemoryKinesis
 
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/t"
 STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/s"
 
-CASES: list[tuple[str, str, str, dict[str, Any], dict[tuple[str, str], int]]] = [
-    ("kinesis", "PutRecords", "/", {"StreamName": "s"}, {("kinesis:PutRecords", STREAM): 1}),
-    ("dynamodb", "Query", "/", {"TableName": "t"}, {("dynamodb:Query", TABLE): 1}),
+NO_KEYS: tuple[str, ...] = ()
+TRANSACTION = "TransactWriteItems"
+Call = tuple[str, str, tuple[str, ...], str]
+
+
+def _key(name: str) -> dict[str, Any]:
+    return {"pk": {"S": name}, "sk": {"S": "-"}}
+
+
+CASES: list[tuple[str, str, str, dict[str, Any], dict[Call, int]]] = [
+    ("kinesis", "PutRecords", "/", {"StreamName": "s"}, {("kinesis:PutRecords", STREAM, NO_KEYS, ""): 1}),
+    (
+        "dynamodb",
+        "Query",
+        "/",
+        {
+            "TableName": "t",
+            "KeyConditionExpression": "pk = :pk AND sk = :sk",
+            "ExpressionAttributeValues": {":sk": {"S": "-"}, ":pk": {"S": "U#a#b"}},
+        },
+        {("dynamodb:Query", TABLE, ("U#",), ""): 1},
+    ),
+    (
+        "dynamodb",
+        "PutItem",
+        "/",
+        {"TableName": "t", "Item": _key("I#1")},
+        {("dynamodb:PutItem", TABLE, ("I#",), ""): 1},
+    ),
     (
         "dynamodb",
         "Query",
         "/",
         {"TableName": "t", "IndexName": "i"},
-        {("dynamodb:Query", f"{TABLE}/index/i"): 1},
+        {("dynamodb:Query", f"{TABLE}/index/i", NO_KEYS, ""): 1},
     ),
     (
         "dynamodb",
         "BatchGetItem",
         "/",
-        {"RequestItems": {"t": {}, "u": {}}},
-        {("dynamodb:BatchGetItem", TABLE): 1, ("dynamodb:BatchGetItem", f"{TABLE[:-1]}u"): 1},
+        {"RequestItems": {"t": {"Keys": [_key("W#"), _key("U#1"), _key("U#2")]}, "u": {"Keys": [_key("x")]}}},
+        {
+            ("dynamodb:BatchGetItem", TABLE, ("U#", "W#"), ""): 1,
+            ("dynamodb:BatchGetItem", f"{TABLE[:-1]}u", ("x",), ""): 1,
+        },
     ),
     (
         "dynamodb",
@@ -36,19 +71,21 @@ CASES: list[tuple[str, str, str, dict[str, Any], dict[tuple[str, str], int]]] = 
         "/",
         {
             "TransactItems": [
-                {"Put": {"TableName": "t"}},
-                {"Put": {"TableName": "t"}},
-                {"ConditionCheck": {"TableName": "t"}},
-                {"Delete": {"TableName": "t"}},
+                {"Put": {"TableName": "t", "Item": _key("U#1")}},
+                {"Put": {"TableName": "t", "Item": _key("U#2")}},
+                {"Put": {"TableName": "t", "Item": _key("L#")}},
+                {"ConditionCheck": {"TableName": "t", "Key": _key("U#1")}},
+                {"Delete": {"TableName": "t", "Key": _key("U#1")}},
             ]
         },
         {
-            ("dynamodb:PutItem", TABLE): 2,
-            ("dynamodb:ConditionCheckItem", TABLE): 1,
-            ("dynamodb:DeleteItem", TABLE): 1,
+            ("dynamodb:PutItem", TABLE, ("U#",), TRANSACTION): 2,
+            ("dynamodb:PutItem", TABLE, ("L#",), TRANSACTION): 1,
+            ("dynamodb:ConditionCheckItem", TABLE, ("U#",), TRANSACTION): 1,
+            ("dynamodb:DeleteItem", TABLE, ("U#",), TRANSACTION): 1,
         },
     ),
-    ("s3", "PutObject", "/b/late/a%20b", {}, {("s3:PutObject", "arn:aws:s3:::b/late/a b"): 1}),
+    ("s3", "PutObject", "/b/late/a%20b", {}, {("s3:PutObject", "arn:aws:s3:::b/late/a b", NO_KEYS, ""): 1}),
 ]
 
 
@@ -56,7 +93,7 @@ CASES: list[tuple[str, str, str, dict[str, Any], dict[tuple[str, str], int]]] = 
     ("service", "operation", "path", "body", "expected"), CASES, ids=[" ".join(case[:2]) for case in CASES]
 )
 def test_a_call_is_authorised_by_these_actions(
-    service: str, operation: str, path: str, body: dict[str, Any], expected: dict[tuple[str, str], int]
+    service: str, operation: str, path: str, body: dict[str, Any], expected: dict[Call, int]
 ) -> None:
     recorder = CallRecorder("eu-west-1", "111122223333")
     recorder.caller_of = {"ASIA1": "collector"}.__getitem__
@@ -76,5 +113,6 @@ def test_the_mappings_reads_are_recorded_as_its_own_and_passed_on() -> None:
     iterator = json.loads(api.call("GetShardIterator", json.dumps(position).encode()))
     api.call("GetRecords", json.dumps(iterator).encode())
     assert dict(recorder.calls) == {
-        (MAPPING, f"kinesis:{name}", STREAM): 1 for name in ("ListShards", "GetShardIterator", "GetRecords")
+        RecordedCall(MAPPING, f"kinesis:{name}", STREAM): 1
+        for name in ("ListShards", "GetShardIterator", "GetRecords")
     }

@@ -62,6 +62,33 @@ class Cloud:
         sys.modules.pop(module, None)
         return importlib.import_module(module)
 
+    def project(self) -> None:
+        """Fold what the consumer counted."""
+        self.function("projector").handler(journal_grew(), Context())
+
+
+def journal_grew(lane: int = 6, number: int = 1) -> dict[str, Any]:
+    """Lambda's event, in the form of https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
+    return {
+        "Records": [
+            {
+                "eventID": "c4ca4238a0b923820dcc509a6f75849b",
+                "eventName": "INSERT",
+                "eventVersion": "1.1",
+                "eventSource": "aws:dynamodb",
+                "awsRegion": "us-east-2",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": NOW_S,
+                    "Keys": {"pk": {"S": f"J#{lane:04}"}, "sk": {"S": f"{number:020}"}},
+                    "SequenceNumber": "4421584500000000017450439091",
+                    "SizeBytes": 30,
+                    "StreamViewType": "KEYS_ONLY",
+                },
+                "eventSourceARN": "arn:aws:dynamodb:us-east-2:123456789012:table/behaviour/stream/2026",
+            }
+        ]
+    }
+
 
 def mapped(*data: bytes, first: int = 1) -> dict[str, Any]:
     """Lambda's event, in the form of https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html."""

@@ -11,10 +11,10 @@ import pytest
 from functions_world import LONG_AGO, NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from event_strategies import client_event
-from tapstack.consumer.retry_budget import MARGIN_MS
 from tapstack.entrypoints.consumer_batch import stream_records
 from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS
+from tapstack.retry_budget import MARGIN_MS
 from tapstack_emulator import FaultScript, FaultyApi, Injection
 
 TODAY = datetime.fromtimestamp(NOW_S, UTC).date()
@@ -178,7 +178,7 @@ DAY_S = 86_400
 # The variables of ENVIRONMENT: rows live 30 days, an event may be 29 days old, two lanes.
 
 
-@pytest.mark.parametrize(("age_s", "is_late"), [(29 * DAY_S - 60, False), (29 * DAY_S + 60, True)])
+@pytest.mark.parametrize(("age_s", "is_late"), [(29 * DAY_S - 3_600, False), (29 * DAY_S + 3_600, True)])
 def test_events_are_late_and_rows_expire_as_the_variables_say(
     cloud: Cloud, capsys: pytest.CaptureFixture[str], age_s: int, is_late: bool
 ) -> None:
@@ -186,8 +186,11 @@ def test_events_are_late_and_rows_expire_as_the_variables_say(
     cloud.function("consumer").handler(mapped(event(1, occurred_at=occurred_at)), Context())
     said = line(capsys)
     assert (said["events_late"], said["events_applied"]) == (is_late, not is_late)
-    expiries = {item["ttl"]["N"] for item in cloud.dynamodb.items("behaviour")}
-    assert expiries == (set() if is_late else {str(NOW_S + 30 * DAY_S)})
+    expiries = {
+        item["pk"]["S"][:2]: item.get("ttl", {}).get("N") for item in cloud.dynamodb.items("behaviour")
+    }
+    expires = str(NOW_S + 30 * DAY_S)
+    assert expiries == ({} if is_late else {"U#": expires, "J#": expires, "L#": None})
 
 
 @pytest.mark.parametrize(("age_s", "is_noted"), [(29 * DAY_S - 3_600, False), (29 * DAY_S + 3_600, True)])
@@ -200,11 +203,13 @@ def test_the_collector_says_what_the_consumer_will_do(cloud: Cloud, age_s: int, 
     assert [note.partition(":")[0] for note in result.get("notes", [])] == ["too_old"] * is_noted
 
 
-def test_derived_rows_are_spread_over_as_many_lanes_as_the_variable_says(cloud: Cloud) -> None:
-    users = [event(number, user_id=f"u-{number}") for number in range(20)]
-    cloud.function("consumer").handler(mapped(*users), Context())
-    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in cloud.dynamodb.items("behaviour")]
-    assert {sk for pk, sk in keys if pk[0] == "I"} == {"0000", "0001"}
+@pytest.mark.parametrize(("shard", "lane"), [(6, "J#0000"), (7, "J#0001")])
+def test_the_journal_has_as_many_lanes_as_the_variable_says(cloud: Cloud, shard: int, lane: str) -> None:
+    batch = mapped(event(1))
+    batch["Records"][0]["eventID"] = batch["Records"][0]["eventID"].replace("6:", f"{shard}:")
+    cloud.function("consumer").handler(batch, Context())
+    partitions = {item["pk"]["S"] for item in cloud.dynamodb.items("behaviour")}
+    assert {pk for pk in partitions if pk[0] == "J"} == {lane}
 
 
 def test_the_line_counts_every_fate_by_its_own_name(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,10 +248,11 @@ def test_each_service_is_called_in_its_own_dialect_and_signed_under_its_own_name
         assert bucket._endpoint._scope == ("eu-central-1", "s3")
     stream = cloud.function("collector")._dependencies.stream
     reader = cloud.function("insights")._reader
+    projected = cloud.function("projector")._dependencies.table
     said = [
         (*each._api._endpoint._scope, each._api._target, each._api._content_type)
-        for each in (world.table, reader, stream)
+        for each in (world.table, projected, reader, stream)
     ]
     dynamodb = ("eu-central-1", "dynamodb", "DynamoDB_20120810", "application/x-amz-json-1.0")
     kinesis = ("eu-central-1", "kinesis", "Kinesis_20131202", "application/x-amz-json-1.1")
-    assert said == [dynamodb, dynamodb, kinesis]
+    assert said == [dynamodb, dynamodb, dynamodb, kinesis]

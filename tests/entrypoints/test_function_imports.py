@@ -9,10 +9,17 @@ import sys
 import pytest
 from functions_world import ENVIRONMENT, Cloud
 
+STAGES = {
+    "consumer": "consumer",
+    "projector": "projections",
+    "collector": "collector",
+    "insights": "insights",
+}
 
-@pytest.mark.parametrize("function", ["consumer", "collector", "insights"])
+
+@pytest.mark.parametrize("function", STAGES)
 def test_a_function_imports_its_own_stage_and_no_boto3(function: str) -> None:
-    others = {"consumer", "collector", "insights"} - {function}
+    others = {stage for name, stage in STAGES.items() if name != function}
     script = f"import sys, tapstack.entrypoints.{function}; print(*sys.modules)"
     environment = {**ENVIRONMENT, "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -25,7 +32,7 @@ def test_a_function_imports_its_own_stage_and_no_boto3(function: str) -> None:
     assert not {f"tapstack.{stage}" for stage in (*others, "testing", "local")} & loaded
 
 
-@pytest.mark.parametrize("function", ["consumer", "collector", "insights"])
+@pytest.mark.parametrize("function", STAGES)
 def test_a_missing_variable_fails_the_import_with_its_name(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:

@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from functions_world import Cloud, Context, event, line, lines, mapped, request
+from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from tapstack.entrypoints.alb import MalformedInvocation
-from tapstack_emulator import FaultScript, FaultyApi, Injection
+from tapstack_emulator import FaultScript, FaultyApi, Injection, ManualClock
 
 
 def test_what_was_consumed_is_read_over_http(cloud: Cloud) -> None:
@@ -18,6 +18,15 @@ def test_what_was_consumed_is_read_over_http(cloud: Cloud) -> None:
     answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), None)
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["counts"] == {"item_view": 1}
+
+
+def test_an_item_is_read_once_it_is_projected(cloud: Cloud) -> None:
+    cloud.function("consumer").handler(mapped(event(1)), Context())
+    insights = cloud.function("insights")
+    assert insights.handler(request("GET", "/v1/items/item-1"), None)["statusCode"] == 404
+    cloud.project()
+    answer = insights.handler(request("GET", "/v1/items/item-1"), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["counts"]) == (200, {"item_view": 1})
 
 
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
@@ -89,9 +98,12 @@ PATHS = [
 
 
 @pytest.fixture
-def insights(cloud: Cloud) -> Any:
+def insights(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Any:
     cloud.function("consumer").handler(mapped(event(1)), Context())
-    return cloud.function("insights")
+    cloud.project()
+    function = cloud.function("insights")
+    monkeypatch.setattr(function, "_clock", ManualClock(NOW_S * 1_000))  # answers say as of when they are
+    return function
 
 
 @pytest.mark.parametrize("path", PATHS[:-1])

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
+from functions_world import NOW_S, Cloud, Context, event, journal_grew, line, lines, mapped, request
 
 from event_strategies import client_event
 from tapstack.metrics import METRICS, Metric
@@ -16,14 +16,18 @@ from tapstack.ports import Key, Row, StreamEntry
 from tapstack_emulator import ManualClock
 
 
-@pytest.mark.parametrize("function", ["consumer", "collector"])
+@pytest.mark.parametrize("function", ["consumer", "collector", "projector"])
 def test_the_line_is_cloudwatchs_embedded_metric_format(
     cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     module = cloud.function(function)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", f"stack-{function}")
-    asked = mapped(event(1)) if function == "consumer" else request("POST", "/v1/events", client_event())
-    module.handler(asked, Context())
+    asked = {
+        "consumer": mapped(event(1)),
+        "collector": request("POST", "/v1/events", client_event()),
+        "projector": journal_grew(),
+    }
+    module.handler(asked[function], Context())
     said = line(capsys)
     assert said["FunctionName"] == f"stack-{function}"
     (directive,) = said["_aws"]["CloudWatchMetrics"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tapstack.core.journal import DERIVED_TTL_MIN_S, JOURNAL_TTL_S, LAG_MAX_S
 from tapstack.entrypoints.settings import (
     DAY_S,
     VARIABLES,
@@ -13,10 +14,12 @@ from tapstack.entrypoints.settings import (
     CollectorSettings,
     ConsumerSettings,
     InsightsSettings,
+    ProjectorSettings,
     aws_settings,
     collector_settings,
     consumer_settings,
     insights_settings,
+    projector_settings,
 )
 from tapstack.errors import Misconfigured
 
@@ -35,11 +38,13 @@ COLLECTOR = {
     "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
     "TAPSTACK_REQUEST_BYTES_MAX": "512000",
 }
+PROJECTOR = {"TAPSTACK_TABLE": "behaviour", "TAPSTACK_ROW_TTL_DAYS": "400"}
 INSIGHTS = {"TAPSTACK_TABLE": "behaviour"}
 AWS = {"AWS_REGION": "eu-central-1"}
 READERS: dict[str, tuple[Read, dict[str, str]]] = {
     "consumer": (consumer_settings, CONSUMER),
     "collector": (collector_settings, COLLECTOR),
+    "projector": (projector_settings, PROJECTOR),
     "insights": (insights_settings, INSIGHTS),
     "aws": (aws_settings, AWS),
 }
@@ -63,6 +68,7 @@ def test_what_is_set_is_read() -> None:
         allowed_origins=frozenset(),
         log_interval_s=10,
     )
+    assert projector_settings(PROJECTOR) == ProjectorSettings(table="behaviour", row_ttl_s=400 * DAY_S)
     assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", log_interval_s=10)
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
@@ -84,6 +90,11 @@ def test_an_origin_that_no_browser_would_send_is_refused(origins: str) -> None:
         collector_settings({**COLLECTOR, "TAPSTACK_ALLOWED_ORIGINS": origins})
 
 
+def test_a_derived_row_outlives_every_entry_of_the_journal_however_short_other_rows_live() -> None:
+    short = projector_settings({**PROJECTOR, "TAPSTACK_ROW_TTL_DAYS": "2"})
+    assert short.row_ttl_s == DERIVED_TTL_MIN_S > JOURNAL_TTL_S + LAG_MAX_S
+
+
 @pytest.mark.parametrize(("function", "name"), REQUIRED, ids=lambda value: value)
 @pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
 def test_a_variable_that_is_not_there_is_named(function: str, name: str, empty: bool) -> None:
@@ -99,7 +110,11 @@ ODD: list[tuple[str, str, str]] = [
         ("consumer", "TAPSTACK_LANES", value)
         for value in ("0", "1001", "-1", "1.5", "four", " 4", "٤", "9" * 5_000)
     ],
-    *[("consumer", "TAPSTACK_ROW_TTL_DAYS", value) for value in ("1", "3651", "30d")],
+    *[
+        (function, "TAPSTACK_ROW_TTL_DAYS", value)
+        for function in ("consumer", "projector")
+        for value in ("1", "3651", "30d")
+    ],
     *[("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "30", "31", "x")],
     *[("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "3651", "x")],
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],

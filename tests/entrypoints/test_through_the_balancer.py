@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import pytest
-from functions_world import Cloud, Context, event, mapped
+from functions_world import NOW_S, Cloud, Context, event, mapped
 from yarl import URL
 
 from event_strategies import client_event
 from tapstack.collector.formats import FORMATS
 from tapstack.insights.routes import METHODS, ROUTES
+from tapstack_emulator import ManualClock
 from tapstack_emulator.lambda_host.host import InvokeResponse
 from tapstack_emulator.load_balancer.server import LoadBalancer
 from tapstack_local.cloud_functions import DEFAULT_ACTION, RULES, TARGET_GROUPS
@@ -36,6 +38,8 @@ def serve(cloud: Cloud, body: Callable[[Ask], Awaitable[None]]) -> None:
     functions = {
         f"tapstack-{name}": invoking(cloud.function(name).handler) for name in ("collector", "insights")
     }
+    # Answers say as of when they are.
+    sys.modules["tapstack.entrypoints.insights"]._clock = ManualClock(NOW_S * 1_000)  # type: ignore[attr-defined]
 
     async def main() -> None:
         balancer = LoadBalancer(
@@ -73,6 +77,7 @@ def test_a_user_of_any_name_is_read_back(cloud: Cloud) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 def test_the_rules_pass_each_route_on_and_the_function_answers_alike(cloud: Cloud, route: Any) -> None:
     cloud.function("consumer").handler(mapped(event(1, user_id="item-1")), Context())
+    cloud.project()
     path = route.path.replace("{id}", "item-1")
 
     async def body(ask: Ask) -> None:

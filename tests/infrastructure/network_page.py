@@ -48,9 +48,9 @@ Three tiers, each with one subnet in every availability zone, one network ACL, a
 | egress | zonal NAT gateways, only with `nat_gateway_mode = "zonal"` | internet gateway |
 
 With the regional NAT gateway, the default, no subnet has a route to the internet gateway. The Lambda
-service calls functions and polls Kinesis from outside the VPC, so the load balancer needs no path to them
-and the consumer none to Kinesis. AWS never filters its resolver, DHCP, time and metadata addresses by
-network ACL, so no rule names them.
+service calls functions and polls Kinesis and the table's stream from outside the VPC, so the load balancer
+needs no path to functions, the consumer none to Kinesis, and the projector none to the stream. AWS never
+filters its resolver, DHCP, time and metadata addresses by network ACL, so no rule names them.
 
 **Who may call the API.** Everything in the app subnets that has the security group `clients`. The group
 allows connections to the load balancer only; a caller that needs more takes other groups in addition.

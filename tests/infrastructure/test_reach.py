@@ -65,7 +65,8 @@ def _hosts(resources: Resources) -> dict[str, Host]:
         "stranger": host_at("10.2.2.3"),
         "elsewhere in the VPC": host_in("10.42.64.0/24", 9),
     }
-    for index, role in enumerate(("consumer", "collector", "insights", "clients", "services", "operations")):
+    roles_in_app = ("consumer", "collector", "insights", "clients", "services", "operations", "projector")
+    for index, role in enumerate(roles_in_app):
         if role in roles:
             # In either zone, so that network ACLs are asked between neighbours too.
             place = app if index % 2 else subnet["app"]
@@ -100,6 +101,7 @@ AWS_AND_INTERNET = {"dynamodb:443", "s3:443", "internet:443"}
 BY_DEFAULT = {
     "clients": {"alb:80", "alb:443"},
     "consumer": AWS_AND_INTERNET,
+    "projector": AWS_AND_INTERNET,
     "collector": {"endpoint:443", *AWS_AND_INTERNET},
     "insights": AWS_AND_INTERNET,
 }

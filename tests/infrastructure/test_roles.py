@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 pytest.importorskip("hcl2", reason="the HCL parser lives in .venv-infra; run `make infra-test`")
 
-from .stack_text import block, blocks, one, statements
+from .stack_text import block, blocks, local_values, one, statements
+from .toolbox import ROOT
 
 STREAM = "${aws_kinesis_stream.events.arn}"
 TABLE = "${aws_dynamodb_table.behaviour.arn}"
@@ -28,7 +30,28 @@ def _via(service: str) -> dict[str, list[str]]:
     return {"kms:ViaService": [f"{service}.${{var.aws_region}}.${{local.dns_suffix}}"]}
 
 
+def _rows(*kinds: str) -> dict[str, list[str]]:
+    return {
+        "dynamodb:LeadingKeys": [f"${{concat({','.join(f'local.table_rows.{kind}' for kind in kinds)})}}"]
+    }
+
+
+TESTS = {
+    "dynamodb:LeadingKeys": "ForAllValues:StringLike",
+    "dynamodb:EnclosingOperation": "ForAnyValue:StringEquals",
+}
+"""Operators of conditions; StringEquals of others."""
+
 OUR_ACCOUNT = {"s3:ResourceAccount": ["${local.account_id}"]}
+
+READ_AND_WRITE = {
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
 
 EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] = {
     "consumer": {
@@ -44,19 +67,17 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
             {},
         ),
         "DecryptStream": ({"kms:Decrypt"}, {_key("stream")}, _via("kinesis")),
-        "CountInTable": ({"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}, {TABLE}, {}),
-        "UseTableKey": (
-            {
-                "kms:Decrypt",
-                "kms:DescribeKey",
-                "kms:Encrypt",
-                "kms:GenerateDataKey",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-            },
-            {_key("table")},
-            _via("dynamodb"),
+        "ReadRows": (
+            {"dynamodb:BatchGetItem", "dynamodb:Query"},
+            {TABLE},
+            _rows("users", "journal", "watermarks"),
         ),
+        "CountInTransactions": (
+            {"dynamodb:PutItem"},
+            {TABLE},
+            {**_rows("users", "journal"), "dynamodb:EnclosingOperation": ["TransactWriteItems"]},
+        ),
+        "UseTableKey": (READ_AND_WRITE, {_key("table")}, _via("dynamodb")),
         "StoreDeadLetters": (
             {"s3:PutObject"},
             {_objects("quarantine", "/quarantine/*"), _objects("late", "/late/*")},
@@ -65,6 +86,21 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "StoreFailedBatches": ({"s3:PutObject"}, {_objects("failure", "/aws/lambda/*")}, OUR_ACCOUNT),
         "FindFailureBucket": ({"s3:ListBucket"}, {_objects("failure", "")}, OUR_ACCOUNT),
         "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
+    },
+    "projector": {
+        "ReadTableStream": (
+            {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+            {"${aws_dynamodb_table.behaviour.arn}/stream/*"},
+            {},
+        ),
+        "FindTableStream": ({"dynamodb:ListStreams"}, {"*"}, {}),
+        "ReadJournal": (
+            {"dynamodb:BatchGetItem", "dynamodb:Query"},
+            {TABLE},
+            _rows("journal", "derived", "watermarks"),
+        ),
+        "WriteDerivedRows": ({"dynamodb:PutItem"}, {TABLE}, _rows("derived", "watermarks")),
+        "UseTableKey": (READ_AND_WRITE, {_key("table")}, _via("dynamodb")),
     },
     "collector": {
         "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
@@ -97,8 +133,27 @@ def test_a_statement_allows_exactly_these_actions_on_these_resources(function: s
     assert set(one(statement["actions"])) == actions
     assert set(one(statement["resources"])) == resources
     found = statement.get("condition", [])
-    assert all(one(condition["test"]) == "StringEquals" for condition in found)
-    assert {one(condition["variable"]): one(condition["values"]) for condition in found} == conditions
+    assert {one(condition["variable"]): _values(condition) for condition in found} == conditions
+    for condition in found:
+        assert one(condition["test"]) == TESTS.get(str(one(condition["variable"])), "StringEquals")
+
+
+def _values(condition: dict[str, Any]) -> list[str]:
+    values = one(condition["values"])
+    return values if isinstance(values, list) else [values]
+
+
+def test_no_two_kinds_of_rows_begin_alike_and_the_layout_names_each() -> None:
+    rows = local_values()["table_rows"]
+    assert rows == {
+        "users": ["A#*", "U#*"],
+        "journal": ["J#*", "L#"],
+        "derived": ["I#*", "T#*"],
+        "watermarks": ["W#"],
+    }
+    layout = (ROOT / "src/tapstack/core/rows.py").read_text().split('"""')[1]
+    named = set(re.findall(r"^``([A-Z]#)", layout, re.MULTILINE))
+    assert named == {each.rstrip("*") for kinds in rows.values() for each in kinds}
 
 
 def test_a_function_decrypts_its_settings_as_its_own_role() -> None:

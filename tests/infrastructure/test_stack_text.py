@@ -21,6 +21,7 @@ ALL_RESOURCES = {
     ("aws_iam_policy_document.function_common", "WriteTraces"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "FindNetwork"): "the actions know no resources",
     ("aws_iam_policy_document.function_common", "CodeLeavesNetworkAlone"): "it denies",
+    ("aws_iam_policy_document.projector", "FindTableStream"): "it lists streams",
     ("aws_iam_policy_document.operations", "SessionManager"): "the channels know no resources",
 }
 """Statements that may name every resource, and why."""
@@ -144,6 +145,8 @@ CONDITION_KEYS = {
     "aws:SourceArn",
     "aws:SourceVpce",
     "aws:ViaAWSService",
+    "dynamodb:EnclosingOperation",
+    "dynamodb:LeadingKeys",
     "kms:EncryptionContext:aws:logs:arn",
     "kms:GrantIsForAWSResource",
     "kms:ViaService",
@@ -223,6 +226,14 @@ def test_the_mapping_is_what_exactly_once_demands() -> None:
     assert failure == '${aws_s3_bucket.this["failure"].arn}'
 
 
+def test_the_tables_stream_only_wakes_the_projector() -> None:
+    body = block("resource", "aws_lambda_event_source_mapping.projector").body
+    assert one(body["event_source_arn"]) == "${aws_dynamodb_table.behaviour.stream_arn}"
+    assert one(body["maximum_retry_attempts"]) in (-1, "${-1}")
+    assert one(body["maximum_record_age_in_seconds"]) in (-1, "${-1}")
+    assert not {"destination_config", "tumbling_window_in_seconds"} & body.keys()
+
+
 def test_capacity_is_left_to_auto_scaling_after_the_first_apply() -> None:
     lifecycle = one(block("resource", "aws_dynamodb_table.behaviour").body["lifecycle"])
     assert one(lifecycle["ignore_changes"]) == ["${read_capacity}", "${write_capacity}"]
@@ -268,7 +279,7 @@ def test_no_line_is_longer_than_140_characters() -> None:
 
 
 def test_there_are_fewer_variables_and_resources_than_there_were() -> None:
-    assert len(list(blocks("variable"))) < 57
+    assert len(list(blocks("variable"))) < 58
     assert len(list(blocks("resource"))) < 78
 
 

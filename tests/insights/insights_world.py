@@ -16,8 +16,9 @@ from tapstack.core.rows import (
     State,
     UserState,
     board_partition,
+    encode_derived,
     encode_state,
-    lane_sort_key,
+    stripe_sort_key,
 )
 from tapstack.errors import Unavailable
 from tapstack.http import Request
@@ -34,8 +35,13 @@ class Rows:
         self._rows: dict[Key, Row] = {}
 
     def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
+        packed = encode_state(state)
+        packed = encode_derived({}, packed) if pk[0] in "IT" else packed
+        self.put_state(pk, sk, packed, expires_at_s=expires_at_s)
+
+    def put_state(self, pk: str, sk: str, state: bytes, *, version: int = 1, expires_at_s: int = 0) -> None:
         key = Key(pk, sk)
-        self._rows[key] = Row(key=key, version=1, state=encode_state(state), expires_at_s=expires_at_s)
+        self._rows[key] = Row(key=key, version=version, state=state, expires_at_s=expires_at_s)
 
     def get(self, key: Key) -> Row | None:
         return self._rows.get(key)
@@ -62,7 +68,7 @@ def get(rows: Any, path: str, now_s: int = NOON_S, **query: str) -> Any:
 def user_of(*events: Event) -> UserState:
     user = UserState()
     for event in events:
-        fold_event(user, event, 0, int(event.occurred_at.timestamp()), NOON_S)
+        fold_event(user, event, int(event.occurred_at.timestamp()), NOON_S)
     return user
 
 
@@ -73,7 +79,7 @@ def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) 
     return item
 
 
-def board(rows: Rows, number_back: int, lane: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
+def board(rows: Rows, number_back: int, stripe: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
     window = WINDOWS[0]
     number = window.number(NOON_S) - number_back
-    rows.put(board_partition(window, number), lane_sort_key(lane), scores, expires_at_s)
+    rows.put(board_partition(window, number), stripe_sort_key(stripe), scores, expires_at_s)

@@ -24,7 +24,7 @@ from tapstack.core.rows import (
     board_partition,
     item_partition,
     known_user_key,
-    lane_sort_key,
+    stripe_sort_key,
 )
 from tapstack.core.sessions import BOUGHT_MAX, SESSIONS_MAX, VIEWED_MAX, Session, Sessions
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
@@ -33,7 +33,7 @@ from tapstack.http import Request
 from tapstack.insights.routes import LISTED_MAX, ROUTES, Route, respond
 
 RESPONSE_BYTES_MAX = 1_000_000  # "1 MB", docs: lambda-functions.html, read 2026-11-23; the smaller reading
-LANES = 4
+STRIPES = 4
 # Each of these is longest in some spelling: twelve bytes in ASCII, seven, four.
 CHARACTERS = pytest.mark.parametrize("character", ["😀", "\x01", '"'], ids=["emoji", "control", "quote"])
 
@@ -71,10 +71,10 @@ def user(character: str) -> UserState:
     )
 
 
-def item(character: str, lane: int) -> ItemState:
+def item(character: str, stripe: int) -> ItemState:
     state = ItemState(
-        viewed_with=partners(f"{lane}{character}", VIEWED_WITH_MAX),
-        bought_with=partners(f"{lane}{character}", BOUGHT_WITH_MAX),
+        viewed_with=partners(f"{stripe}{character}", VIEWED_WITH_MAX),
+        bought_with=partners(f"{stripe}{character}", BOUGHT_WITH_MAX),
     )
     state.counters.lifetime.update(counters())
     for window, numbered in zip(WINDOWS, state.counters.windows, strict=True):
@@ -91,12 +91,12 @@ def full(character: str, id_: str) -> Rows:
     rows = Rows()
     rows.put(*known_user_key(id_), user(character))
     names: Iterable[str]
-    for lane in range(LANES):
-        rows.put(item_partition(id_), lane_sort_key(lane), item(character, lane))
-        names = (f"{lane}{name[1:]}" for name in ids(character, BOARD_PLACES))
+    for stripe in range(STRIPES):
+        rows.put(item_partition(id_), stripe_sort_key(stripe), item(character, stripe))
+        names = (f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES))
         window = WINDOWS[0]
         board = board_partition(window, window.number(NOON_S))
-        rows.put(board, lane_sort_key(lane), dict.fromkeys(names, 2**53))
+        rows.put(board, stripe_sort_key(stripe), dict.fromkeys(names, 2**53))
     return rows
 
 

@@ -14,7 +14,7 @@ from insights_world import NOON_S, Rows, item_of, user_of
 from event_strategies import stream_event
 from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.rows import board_partition, item_partition, known_user_key, lane_sort_key
+from tapstack.core.rows import board_partition, item_partition, known_user_key, stripe_sort_key
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
 from tapstack.insights.routes import ID_CHARS_MAX, METHODS, ROUTES, respond, route_at
 
@@ -55,10 +55,10 @@ def shop() -> Rows:
     mug.bought_with = {"lamp": 1}
     bought = Delta(purchase, {"EUR": 25 * MICROS})
     count_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
-    rows.put(item_partition("mug"), lane_sort_key(0), mug)
+    rows.put(item_partition("mug"), stripe_sort_key(0), mug)
     window = WINDOWS[1]
     rows.put(
-        board_partition(window, window.number(NOON_S)), lane_sort_key(0), {"mug": 3, "lamp": 2, "vase": 1}
+        board_partition(window, window.number(NOON_S)), stripe_sort_key(0), {"mug": 3, "lamp": 2, "vase": 1}
     )
     return rows
 

@@ -224,8 +224,8 @@ def test_however_much_is_wrong_the_message_stays_short(
 )
 def test_as_many_as_asked_for_are_listed(query: dict[str, str], count: int) -> None:
     rows = Rows()
-    for lane in range(3):
-        board(rows, 0, lane, {f"{lane}-{number}": 1 for number in range(BOARD_PLACES)})
+    for stripe in range(3):
+        board(rows, 0, stripe, {f"{stripe}-{number}": 1 for number in range(BOARD_PLACES)})
     assert len(get(rows, "/v1/trending", **query)["items"]) == count
 
 

@@ -20,7 +20,7 @@ from tapstack.core.rows import (
     anonymous_key,
     item_partition,
     known_user_key,
-    lane_sort_key,
+    stripe_sort_key,
 )
 from tapstack.http import NotFound
 
@@ -126,12 +126,12 @@ def test_a_user_from_the_edges_of_time_can_be_shown() -> None:
         max_size=4,
     )
 )
-def test_an_items_lanes_are_added(lanes: list[list[tuple[int, int]]]) -> None:
+def test_an_items_lanes_are_added(stripes: list[list[tuple[int, int]]]) -> None:
     rows = Rows()
-    for lane, counted in enumerate(lanes):
-        rows.put(item_partition("a"), lane_sort_key(lane), item_of(*counted))
+    for stripe, counted in enumerate(stripes):
+        rows.put(item_partition("a"), stripe_sort_key(stripe), item_of(*counted))
     shown = get(rows, "/v1/items/a")
-    everything = [pair for counted in lanes for pair in counted]
+    everything = [pair for counted in stripes for pair in counted]
     assert shown["events"] == len(everything)
     for window in WINDOWS:
         expected: dict[int, int] = {}
@@ -145,7 +145,7 @@ def test_an_items_lanes_are_added(lanes: list[list[tuple[int, int]]]) -> None:
 def test_windows_that_a_lane_may_have_dropped_are_not_shown() -> None:
     rows = Rows()
     window = WINDOWS[0]
-    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, VIEW)))
+    rows.put(item_partition("a"), stripe_sort_key(0), item_of((NOON_S, VIEW)))
     last_s = NOON_S - NOON_S % window.length_s + window.kept * window.length_s - 1
     assert len(get(rows, "/v1/items/a", last_s)["windows"]["5m"]) == 1
     assert get(rows, "/v1/items/a", last_s + 1)["windows"]["5m"] == []
@@ -155,12 +155,14 @@ def test_windows_that_a_lane_may_have_dropped_are_not_shown() -> None:
 @pytest.mark.parametrize(("path", "field"), [("also-viewed", "viewed_with"), ("also-bought", "bought_with")])
 def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None:
     rows = Rows()
-    for lane, partners in enumerate([{"b": 2, "c": 1}, {"c": 4, "d": 2}]):
-        rows.put(item_partition("a"), lane_sort_key(lane), ItemState(**{field: partners}))
+    for stripe, partners in enumerate([{"b": 2, "c": 1}, {"c": 4, "d": 2}]):
+        rows.put(item_partition("a"), stripe_sort_key(stripe), ItemState(**{field: partners}))
     assert get(rows, f"/v1/items/a/{path}") == {
         "item_id": "a",
         "items": [{"item_id": "c", "count": 5}, {"item_id": "b", "count": 2}, {"item_id": "d", "count": 2}],
         "count_error_max": 0,
+        "as_of": "2026-03-10T12:00:00Z",
+        "since": None,
     }
     assert len(get(rows, f"/v1/items/a/{path}", n="2")["items"]) == 2
     other = {"also-viewed": "also-bought", "also-bought": "also-viewed"}[path]
@@ -171,26 +173,26 @@ PLACES = {"also-viewed": ("viewed_with", VIEWED_WITH_MAX), "also-bought": ("boug
 
 
 @pytest.mark.parametrize("kind", PLACES)
-@given(random=st.randoms(use_true_random=False), lanes_count=st.integers(1, 4), spare=st.integers(-20, 20))
+@given(random=st.randoms(use_true_random=False), stripes_count=st.integers(1, 4), spare=st.integers(-20, 20))
 def test_no_partners_count_is_off_by_more_than_the_answer_says(
-    kind: str, random: Random, lanes_count: int, spare: int
+    kind: str, random: Random, stripes_count: int, spare: int
 ) -> None:
     field, places = PLACES[kind]
     names = [f"i{number}" for number in range(max(1, places + spare))]
     weights = [1 / (number + 1) for number in range(len(names))]  # a few are frequent, as in a shop
     true: Counter[str] = Counter()
-    lanes: list[dict[str, int]] = [{} for _ in range(lanes_count)]
+    stripes: list[dict[str, int]] = [{} for _ in range(stripes_count)]
     for partner in random.choices(names, weights, k=random.randrange(600)):
         true[partner] += 1
-        count_partner(random.choice(lanes), partner, places)
+        count_partner(random.choice(stripes), partner, places)
     rows = Rows()
-    for lane, partners in enumerate(lanes):
-        rows.put(item_partition("a"), lane_sort_key(lane), ItemState(**{field: partners}))
+    for stripe, partners in enumerate(stripes):
+        rows.put(item_partition("a"), stripe_sort_key(stripe), ItemState(**{field: partners}))
     shown = get(rows, f"/v1/items/a/{kind}", n="100")
     told = {entry["item_id"]: entry["count"] for entry in shown["items"]}
     for partner in true | told:
         assert abs(told.get(partner, 0) - true[partner]) <= shown["count_error_max"]
-    if all(len(partners) < places for partners in lanes):
+    if all(len(partners) < places for partners in stripes):
         assert shown["count_error_max"] == 0
 
 
@@ -202,8 +204,8 @@ def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_sa
         count_partner(full, partner, places)
     assert "b" not in full
     rows = Rows()
-    rows.put(item_partition("a"), lane_sort_key(0), ItemState(**{field: full}))
-    rows.put(item_partition("a"), lane_sort_key(1), ItemState(**{field: {"b": 5}}))
+    rows.put(item_partition("a"), stripe_sort_key(0), ItemState(**{field: full}))
+    rows.put(item_partition("a"), stripe_sort_key(1), ItemState(**{field: {"b": 5}}))
     shown = get(rows, f"/v1/items/a/{kind}")
     assert shown["items"][0] == {"item_id": "b", "count": 5}  # it was paired 6 times
     assert shown["count_error_max"] == 1
@@ -222,6 +224,8 @@ def test_trending_adds_lanes_and_ranks() -> None:
         "end": "2026-03-10T12:05:00Z",
         "items": [{"item_id": "b", "count": 6}, {"item_id": "a", "count": 3}],
         "count_error_max": 0,
+        "as_of": "2026-03-10T12:00:00Z",
+        "since": None,
     }
 
 
@@ -250,7 +254,7 @@ def test_full_boards_say_how_far_a_count_may_be_too_low() -> None:
 def test_an_expired_row_that_is_still_there_is_gone(expires_in_s: int, is_alive: bool) -> None:
     rows = Rows()
     rows.put(*known_user_key("ann"), user_of(stream_event()), NOON_S + expires_in_s)
-    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, VIEW)), NOON_S + expires_in_s)
+    rows.put(item_partition("a"), stripe_sort_key(0), item_of((NOON_S, VIEW)), NOON_S + expires_in_s)
     board(rows, 0, 0, {"a": 1}, NOON_S + expires_in_s)
     for path in ("/v1/users/ann", "/v1/items/a", "/v1/items/a/also-viewed"):
         if is_alive:
@@ -263,8 +267,8 @@ def test_an_expired_row_that_is_still_there_is_gone(expires_in_s: int, is_alive:
 
 def test_an_expired_lane_is_left_out_of_the_sum() -> None:
     rows = Rows()
-    rows.put(item_partition("a"), lane_sort_key(0), item_of((NOON_S, VIEW)), NOON_S - 1)
-    rows.put(item_partition("a"), lane_sort_key(1), item_of((NOON_S, VIEW), (NOON_S, VIEW)), NOON_S + 1)
+    rows.put(item_partition("a"), stripe_sort_key(0), item_of((NOON_S, VIEW)), NOON_S - 1)
+    rows.put(item_partition("a"), stripe_sort_key(1), item_of((NOON_S, VIEW), (NOON_S, VIEW)), NOON_S + 1)
     assert get(rows, "/v1/items/a")["events"] == 2
 
 

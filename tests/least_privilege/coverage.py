@@ -14,13 +14,15 @@ STATEMENTS = {
     "consumer": (
         "ReadStream",
         "DecryptStream",
-        "CountInTable",
+        "ReadRows",
+        "CountInTransactions",
         "UseTableKey",
         "StoreDeadLetters",
         "StoreFailedBatches",
         "FindFailureBucket",
         "EncryptObjects",
     ),
+    "projector": ("ReadTableStream", "FindTableStream", "ReadJournal", "WriteDerivedRows", "UseTableKey"),
     "insights": ("ReadTable", "DecryptTable"),
 }
 COMMON = ("WriteLogs", "DecryptSettings", "FindNetwork", "AttachToNetwork", "CodeLeavesNetworkAlone")

@@ -38,7 +38,10 @@ def decide(request: Request, statements: Sequence[Policy], stack: Rendered | Non
     str
         ``Allow``; ``Deny`` if a statement denies; ``ImplicitDeny`` if none allows.
     """
-    service_context = {key.lower(): value for key, value in request.context.items()}
+    service_context = {
+        key.lower(): list(value) if isinstance(value, tuple) else value
+        for key, value in request.context.items()
+    }
     context = EvalContext(
         principal_arn=f"arn:aws:sts::{request.account_id}:assumed-role/{request.function}/session",
         principal_type="AssumedRole",

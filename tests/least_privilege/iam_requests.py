@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tapstack_emulator.call_recorder import MAPPING, RecordedCall
@@ -17,6 +17,7 @@ S3_KEY = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncrypti
 MAPPING_READS = "https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html" + READ
 FAILURES = "https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html" + READ
 _MANAGED = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/"
+TABLE_STREAM = _MANAGED + "AWSLambdaDynamoDBExecutionRole.html"
 NETWORK = _MANAGED + "AWSLambdaVPCAccessExecutionRole.html" + READ
 LOGS = NETWORK
 SETTINGS = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html"
@@ -39,6 +40,16 @@ TABLE_KEY_ACTIONS = {
     "dynamodb:PutItem": ("kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
 }
 
+TABLE_STREAM_ACTIONS = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
+"""What a mapping does that polls a table's stream."""
+
+Context = Mapping[str, str | tuple[str, ...]]
+
 Via = Literal["code", "lambda"]
 
 
@@ -59,7 +70,7 @@ class Request:
     implied_by
         The source for what AWS does by itself; empty for a recorded call.
     context
-        Condition keys beyond those that every request has.
+        Condition keys beyond those that every request has; those of many values have a tuple.
     """
 
     function: str
@@ -68,7 +79,7 @@ class Request:
     resource: str
     via: Via
     implied_by: str = ""
-    context: Mapping[str, str] = field(default_factory=dict, hash=False)
+    context: Context = field(default_factory=dict, hash=False)
 
 
 def requests(calls: Iterable[RecordedCall], stack: Rendered) -> list[Request]:
@@ -87,14 +98,33 @@ def requests(calls: Iterable[RecordedCall], stack: Rendered) -> list[Request]:
         If somebody called who is neither a function of the stack nor the mapping.
     """
     names = {**stack.function_names, MAPPING: "consumer"}
-    recorded = [
-        _by(stack, names[call.caller], call.action, call.resource, code=call.caller != MAPPING)
-        for call in calls
-    ]
+    recorded = [_recorded(stack, names[call.caller], call) for call in calls]
     implied = [request for call in recorded for request in _implied(call, stack)]
     for function in stack.function_names.values():
         implied += _runtime(function, stack)
+    for action in TABLE_STREAM_ACTIONS:
+        resource = "*" if action == "dynamodb:ListStreams" else stack.table_stream
+        implied.append(_by(stack, "projector", action, resource, code=False, why=TABLE_STREAM))
     return list(dict.fromkeys([*recorded, *implied]))
+
+
+def _recorded(stack: Rendered, function: str, call: RecordedCall) -> Request:
+    request = _by(stack, function, call.action, call.resource, code=call.caller != MAPPING)
+    return replace(
+        request, context={**request.context, **rows_context(call.leading_keys, call.enclosing_operation)}
+    )
+
+
+def rows_context(leading_keys: tuple[str, ...], enclosing_operation: str) -> Context:
+    """Give the condition keys that DynamoDB adds to a call.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/list_amazondynamodb.html (from knowledge, 2026-11-29)
+    """
+    context: Context = {
+        "dynamodb:LeadingKeys": leading_keys,
+        "dynamodb:EnclosingOperation": enclosing_operation,
+    }
+    return {key: value for key, value in context.items() if value}
 
 
 def code_context(stack: Rendered, function: str) -> dict[str, str]:

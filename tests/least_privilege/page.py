@@ -16,7 +16,7 @@ from .coverage import Part, forbidden, parts, users
 from .evaluation import decide
 from .exercise import exercise, packaged
 from .iam_requests import Request, requests
-from .rendered import Rendered, rendered
+from .rendered import Policy, Rendered, rendered
 
 PAGE = ROOT / "docs/reference/least-privilege.md"
 
@@ -28,6 +28,7 @@ responses and throttling, late events, records that are not events, a mapping th
 route of the API. `make least-privilege` fails if a call would be denied, if a permission is not used, or if
 this page differs.
 
+*rows*: how the partition keys begin that the call may name ([table](table.md)).
 *recorded*: a function, or the event source mapping with the consumer's role, made this call in the run.
 *AWS*: AWS makes this call on the caller's behalf, according to the linked page; no emulator shows it. A page
 without a date was not read again for this table.
@@ -37,6 +38,7 @@ without a date was not read again for this table.
 
 - On an emulator only: which calls the functions make (DynamoDB and S3 by ministack, Kinesis and the event
   source mapping by `tapstack_local`), recorded in front of it with the key of the worker that signed them.
+  The table's stream is not emulated: the projector is invoked when the journal has grown.
 - By an evaluator of policies, not by AWS: that each call is allowed by the role, by the VPC endpoint it goes
   through and by the policy of the key it uses. ministack's evaluator decides; a second one, written
   independently, agrees on each request with each role, and a table of forbidden calls is denied.
@@ -63,7 +65,7 @@ def page(stack: Rendered, asked: Sequence[Request]) -> str:
     for function in sorted(stack.statements):
         lines += [f"## {function}", "", "| Statement | Action | Resource | Used by |", "|---|---|---|---|"]
         lines += sorted(
-            _row(part, _used(part, alone, asked, stack), stack)
+            _row(part, alone, _used(part, alone, asked, stack), stack)
             for part, alone in rows
             if part.function == function
         )
@@ -71,7 +73,7 @@ def page(stack: Rendered, asked: Sequence[Request]) -> str:
     return "\n".join(lines)
 
 
-def _used(part: Part, alone: dict[str, object], asked: Sequence[Request], stack: Rendered) -> str:
+def _used(part: Part, alone: Policy, asked: Sequence[Request], stack: Rendered) -> str:
     if part.effect == "Deny":
         return "denied" if any(decide(each, [alone]) == "Deny" for each in forbidden(stack)) else "nothing"
     found = users(part, alone, asked)
@@ -84,8 +86,18 @@ def _used(part: Part, alone: dict[str, object], asked: Sequence[Request], stack:
     return "nothing"
 
 
-def _row(part: Part, used: str, stack: Rendered) -> str:
-    return f"| {part.sid} | `{part.action}` | `{_short(part.resource, stack)}` | {used} |"
+def _row(part: Part, alone: Policy, used: str, stack: Rendered) -> str:
+    resource = f"`{_short(part.resource, stack)}`{_rows(alone)}"
+    return f"| {part.sid} | `{part.action}` | {resource} | {used} |"
+
+
+def _rows(alone: Policy) -> str:
+    """Say which rows of the table a statement is about, by their partition keys."""
+    keys = {key: values for named in alone.get("Condition", {}).values() for key, values in named.items()}
+    rows = keys.get("dynamodb:LeadingKeys", [])
+    listed = ", ".join(f"`{each}`" for each in ([rows] if isinstance(rows, str) else rows))
+    enclosing = ", in TransactWriteItems only" if "dynamodb:EnclosingOperation" in keys else ""
+    return f", rows {listed}{enclosing}" if listed else ""
 
 
 def _short(resource: str, stack: Rendered) -> str:

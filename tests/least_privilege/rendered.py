@@ -24,7 +24,15 @@ NOWHERE = {
 }
 
 Policy = dict[str, Any]
-_OPERATORS = {"StringEquals", "StringLike", "ArnEquals", "ArnLike", "Bool"}
+_OPERATORS = {
+    "StringEquals",
+    "StringLike",
+    "ArnEquals",
+    "ArnLike",
+    "Bool",
+    "ForAllValues:StringLike",
+    "ForAnyValue:StringEquals",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,8 @@ class Rendered:
         ARNs of keys.
     bucket_keys
         ARNs of keys by bucket.
+    table_stream
+        ARN of the table's stream.
     """
 
     document: Mapping[str, Any]
@@ -62,6 +72,7 @@ class Rendered:
     table_key: str
     settings_key: str
     bucket_keys: Mapping[str, str]
+    table_stream: str
 
 
 @functools.cache
@@ -122,6 +133,7 @@ def read(document: Mapping[str, Any]) -> Rendered:
         stream_key=stream["kms_key_id"],
         table_key=table["server_side_encryption"][0]["kms_key_arn"],
         settings_key=settings_key,
+        table_stream=table["stream_arn"],
         bucket_keys={
             values["bucket"]: values["rule"][0]["apply_server_side_encryption_by_default"][0][
                 "kms_master_key_id"

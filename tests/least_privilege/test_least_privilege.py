@@ -15,7 +15,7 @@ from . import second_opinion
 from .coverage import EXPECTED, forbidden, parts, users, without
 from .evaluation import decide
 from .exercise import Exercised
-from .iam_requests import Request
+from .iam_requests import Request, rows_context
 from .page import PAGE, page
 from .rendered import STATE_VARIABLE, Rendered, planned, read
 
@@ -88,6 +88,12 @@ FORBIDDEN = [
     ("consumer", "s3:DeleteObject", "late object"),
     ("consumer", "s3:PutObject", "late object elsewhere"),
     ("consumer", "s3:PutObject", "archive object"),
+    ("projector", "dynamodb:DeleteItem", "table"),
+    ("projector", "dynamodb:Scan", "table"),
+    ("projector", "dynamodb:PutItem", "other table"),
+    ("projector", "dynamodb:GetRecords", "table"),
+    ("projector", "kinesis:GetRecords", "stream"),
+    ("projector", "s3:PutObject", "late object"),
     ("insights", "dynamodb:PutItem", "table"),
     ("insights", "dynamodb:GetItem", "table"),
     ("insights", "dynamodb:Scan", "table"),
@@ -115,6 +121,48 @@ def test_a_thief_of_the_credentials_cannot(stack: Rendered, function: str, actio
         function=function, account_id=stack.account_id, action=action, resource=resource, via="code"
     )
     assert decide(request, stack.statements[function]) == "ImplicitDeny"
+
+
+TRANSACTION = "TransactWriteItems"
+FORBIDDEN_ROWS = [
+    ("consumer", "PutItem", ("U#",), ""),  # users' rows without the journal
+    ("consumer", "PutItem", ("J#",), ""),
+    ("consumer", "PutItem", ("I#",), TRANSACTION),
+    ("consumer", "PutItem", ("T#",), TRANSACTION),
+    ("consumer", "PutItem", ("W#",), TRANSACTION),
+    ("consumer", "BatchGetItem", ("I#", "U#"), ""),
+    ("consumer", "Query", ("T#",), ""),
+    ("projector", "PutItem", ("U#",), ""),
+    ("projector", "PutItem", ("A#",), ""),
+    ("projector", "PutItem", ("J#",), ""),
+    ("projector", "PutItem", ("L#",), ""),
+    ("projector", "BatchGetItem", ("I#", "U#"), ""),
+    ("projector", "Query", ("A#",), ""),
+    ("projector", "DeleteItem", ("I#",), ""),
+    ("insights", "PutItem", ("I#",), ""),
+]
+"""Which rows a function's credentials do not open, and the transaction that a call is part of."""
+
+
+@pytest.mark.parametrize(
+    ("function", "action", "keys", "enclosing"),
+    FORBIDDEN_ROWS,
+    ids=[f"{row[0]} {row[1]} {' '.join(row[2])} {row[3]}" for row in FORBIDDEN_ROWS],
+)
+def test_a_thief_of_the_credentials_does_not_reach_these_rows(
+    stack: Rendered, function: str, action: str, keys: tuple[str, ...], enclosing: str
+) -> None:
+    request = Request(
+        function=function,
+        account_id=stack.account_id,
+        action=f"dynamodb:{action}",
+        resource=f"arn:aws:dynamodb:{stack.region}:{stack.account_id}:table/tapstack-dev-behaviour",
+        via="code",
+        context=rows_context(keys, enclosing),
+    )
+    statements = stack.statements[function]
+    assert decide(request, statements) == "ImplicitDeny"
+    assert second_opinion.decide(request, statements) == "ImplicitDeny"
 
 
 def test_a_key_opens_through_its_service_only(stack: Rendered, asked: list[Request]) -> None:

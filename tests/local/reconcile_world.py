@@ -45,13 +45,17 @@ def accepted_of(*events):
     return accepted
 
 
+LANES = {"0000": 0, "0001": 4}  # a lane that is folded into each stripe
+ENTRIES = 2  # of each lane
+
+
 class ByHand:
-    """The rows of three views, of a, b and a again, and a purchase of a and b; each item in two lanes."""
+    """The rows of three views, of a, b and a again, and a purchase of a and b; items in two stripes."""
 
     def __init__(self):
         self.numbers = [AT_S // length for length in (300, 3_600, 86_400)]
         self.user = [
-            [{RAW: [2, [], AT_S // 86_400]}, {digest("e-1"): AT_S}, {}, -1, -1, AT_S // 86_400, []],
+            [{RAW: [2, [], AT_S // 86_400]}, {digest("e-1"): AT_S}, {}, -1, -1, AT_S // 86_400],
             [AT_S, AT_S, None, {}, 0, []],
             {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
             [],
@@ -65,6 +69,11 @@ class ByHand:
         }
         self.boards = {"0000": {"a": 1, "b": 2}, "0001": {"a": 2}}
         self.late = []
+        self.heads = dict.fromkeys(LANES.values(), ENTRIES)
+        self.entries = [(lane, number) for lane in LANES.values() for number in range(1, ENTRIES + 1)]
+        self.marks = {name: dict(self.heads) for name in ("items", "leaderboards")}
+        self.since_s = 0
+        self.applied = dict.fromkeys(LANES, ENTRIES)
 
     def item(self, counters, viewed_with, bought_with):
         windows = [{number: dict(counters)} for number in self.numbers]
@@ -73,12 +82,22 @@ class ByHand:
     def tables(self):
         tables = Tables(late=self.late)
         tables.add("U#u", "-", msgspec.msgpack.encode(self.user))
-        for (item, lane), state in self.items.items():
-            tables.add(f"I#{item}", lane, msgspec.msgpack.encode(state))
+        for (item, stripe), state in self.items.items():
+            self._add_derived(tables, f"I#{item}", stripe, state)
         for name, number in zip(("5m", "1h", "1d"), self.numbers, strict=True):
-            for lane, board in self.boards.items():
-                tables.add(f"T#{name}#{number}", lane, msgspec.msgpack.encode(board))
+            for stripe, board in self.boards.items():
+                self._add_derived(tables, f"T#{name}#{number}", stripe, board)
+        for lane, number in self.entries:
+            tables.add(f"J#{lane:04}", f"{number:020}", msgspec.msgpack.encode([AT_S, []]))
+        for lane, head in self.heads.items():
+            tables.add("L#", f"{lane:04}", msgspec.msgpack.encode([]), head)
+        for projection, marks in self.marks.items():
+            tables.add("W#", projection, msgspec.msgpack.encode([marks, self.since_s]))
         return tables
+
+    def _add_derived(self, tables, pk, stripe, body):
+        applied = {LANES[stripe]: self.applied[stripe]}
+        tables.add(pk, stripe, msgspec.msgpack.encode([applied, body]))
 
 
 EVENTS = [view(0), view(1, "b"), view(2), purchase()]

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pytest
 from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.cloud_functions import embedded
 
 pytestmark = pytest.mark.emulator
 
@@ -99,7 +101,7 @@ def test_every_event_is_counted_once_and_no_process_is_left(faults: Any) -> None
             assert cloud.counts["http_200"] >= 31
 
     asyncio.run(asyncio.wait_for(main(), 180))
-    assert len(pids) == 6
+    assert len(pids) == 8
     assert not running(pids)
     assert not folders[0].exists()
 
@@ -123,6 +125,28 @@ def test_a_consumer_that_is_held_counts_nothing_until_it_is_let_go() -> None:
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
+def test_a_projector_that_fails_fails_no_batch_and_is_told() -> None:
+    blueprint = embedded(shards=1, lanes=1)
+    broken = tuple(
+        replace(each, timeout_s=0.001) if each.name == blueprint.projector else each
+        for each in blueprint.functions
+    )
+    config = CloudConfig(blueprint=replace(blueprint, functions=broken), projection_patience_s=1.0)
+
+    async def main() -> None:
+        async with EmbeddedCloud(config) as cloud, aiohttp.ClientSession(cloud.base_url) as session:
+            await send(session, events(10))
+            left = await cloud.drain()
+            assert left.startswith("the projector left journal entries unfolded: 1 for items of lane 0000, ")
+            assert "its last failure: " in left
+            async with session.get("/v1/users/u1") as answer:
+                assert answer.status == 200
+            assert "mapping_Invocations.function_error" not in cloud.counts
+            assert cloud.failed_folds > 0
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
 def test_a_port_in_use_is_one_clear_line() -> None:
     async def main(port: int) -> None:
         cloud = EmbeddedCloud(CloudConfig(port=port))
@@ -138,7 +162,12 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize(
     ("victim", "named"),
-    [(-1, "ministack"), (0, "a worker of tapstack-collector"), (2, "a worker of tapstack-consumer")],
+    [
+        (-1, "ministack"),
+        (0, "a worker of tapstack-collector"),
+        (2, "a worker of tapstack-consumer"),
+        (3, "a worker of tapstack-projector"),
+    ],
 )
 def test_the_death_of_a_part_ends_whatever_waits_in_the_cloud_and_names_it(victim: int, named: str) -> None:
     pids: list[int] = []

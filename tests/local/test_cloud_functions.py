@@ -63,7 +63,12 @@ def deployed_rules() -> list[ListenerRule]:
 def test_the_functions_may_run_as_long_as_the_deployed_ones() -> None:
     deployed = {"consumer": "consumer_timeout_s", "collector": "api_timeout_s", "insights": "api_timeout_s"}
     told = {function.name.removeprefix("tapstack-"): function.timeout_s for function in BLUEPRINT.functions}
-    assert told == {name: float(variable(limit)) for name, limit in deployed.items()}
+    least = re.search(r"projector_timeout_s = max\((\d+), 3 \* var\.projection_interval_s\)", STACK)
+    assert least is not None
+    projector_s = max(float(least[1]), 3 * float(variable("projection_interval_s")))
+    assert told == {
+        "projector": projector_s, **{name: float(variable(limit)) for name, limit in deployed.items()},
+    }  # fmt: skip
 
 
 def test_the_rules_are_the_deployed_ones() -> None:
@@ -111,6 +116,7 @@ def test_what_no_rule_matches_is_answered_as_deployed() -> None:
         ("consumer", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
         ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
         ("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
+        ("projector", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
     ],
 )
 def test_the_functions_limits_are_the_deployed_ones(function: str, name: str, default: str) -> None:

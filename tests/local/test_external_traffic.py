@@ -74,7 +74,7 @@ def test_what_came_of_events_of_others_is_told_apart() -> None:
     external.put(put_body(EVENT, {**EVENT, "event_id": "own"}, {**EVENT, "event_id": "on its way"}, old))
     accepted.accept({**EVENT, "event_id": "own"})
     ids = {digest("e"): 1, digest("own"): 1}
-    row = UserRow({}, ids, floor_s=0, floor_day=0, parts=[], counters={1: 2}, pairs_count=0)
+    row = UserRow({}, ids, floor_s=0, floor_day=0, counters={1: 2}, pairs_count=0)
     stored = letter(json.dumps(old).encode())
     assert external.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
     assert external.counted(Tables()) == (0, 0)

@@ -21,7 +21,7 @@ def item(**partners: int) -> dict[str, ItemRow]:
 
 def user(**counters: int) -> UserRow:
     counted: dict[int | str, int] = {CODES[name]: n for name, n in counters.items()}
-    return UserRow({}, {}, floor_s=0, floor_day=0, parts=[], counters=counted, pairs_count=0)
+    return UserRow({}, {}, floor_s=0, floor_day=0, counters=counted, pairs_count=0)
 
 
 def paths(tables: Tables) -> list[str]:

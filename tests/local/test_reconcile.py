@@ -12,6 +12,7 @@ from reconcile_world import (
     ByHand,
     accepted_of,
     hundred,
+    named,
     outcome,
     purchase,
     view,
@@ -99,7 +100,7 @@ def test_a_window_that_is_no_longer_kept_is_not_compared():
     assert outcome(rows) == (0, 0)
 
 
-def test_a_missing_lane_is_found():
+def test_a_missing_stripe_is_found():
     rows = ByHand()
     del rows.items["a", "0001"]
     assert outcome(rows)[0] > 0
@@ -143,14 +144,6 @@ def test_a_long_event_is_one_event():
     assert set(accepted_of(hundred()).ids["U#u"]) == {digest("e-1")}
 
 
-def test_a_part_that_a_row_still_expects_is_missing_and_named():
-    rows = ByHand()
-    rows.user[0][6] = [17]
-    result = reconcile(accepted_of(*EVENTS), rows.tables())
-    assert (result.lost, result.overcounted) == (1, 0)
-    assert "U#u part with digest 17: accepted, and never seen" in result.findings[1].examples
-
-
 def test_what_left_the_row_for_a_page_is_known():
     rows = ByHand()
     rows.user[0][1] = {}
@@ -167,3 +160,49 @@ def test_a_numbered_event_that_is_kept_as_an_id_is_known_and_no_gap():
     rows.user[0][1][number_digest(CLIENT, 1)] = AT_S
     assert outcome(rows) == (0, 0)
     assert reconcile(accepted_of(*EVENTS), rows.tables()).gaps == 0
+
+
+JOURNALS = {
+    "a hole": (lambda rows: rows.entries.remove((0, 1)), "lane 0000: entries: 1 instead of 2", 1, 0),
+    "no last entry": (
+        lambda rows: rows.entries.remove((4, 2)), "lane 0004: last entry: 1 instead of 2", 2, 0
+    ),
+    "an entry above the head": (
+        lambda rows: rows.heads.update({0: 1}), "lane 0000: entries: 2 instead of 1", 0, 9
+    ),
+    "no head": (lambda rows: rows.heads.pop(4), "lane 0004: entries: 2 instead of 0", 0, 16),
+    "what is not folded": (
+        lambda rows: rows.marks["items"].update({0: 0}), "lane 0000: entries in items: 0 instead of 2", 2, 0
+    ),
+    "a projection that never began": (
+        lambda rows: rows.marks.pop("leaderboards"),
+        "lane 0000: entries in leaderboards: 0 instead of 2", 4, 0,
+    ),
+    "a watermark ahead": (
+        lambda rows: rows.marks["items"].update({0: 3}), "lane 0000: entries in items: 3 instead of 2", 0, 1
+    ),
+    "a projection that is not whole": (
+        lambda rows: setattr(rows, "since_s", AT_S),
+        f"items: counted since, in Unix seconds: {AT_S} instead of 0", 0, 2,
+    ),
+    "a row ahead of its lane": (
+        lambda rows: rows.applied.update({"0001": 3}),
+        "I#a 0001: applied of lane 0004: 3 instead of 0 to 2", 0, 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "example", "short", "over"), JOURNALS.values(), ids=JOURNALS)
+def test_what_is_wrong_with_the_journal_is_found_and_named(damage, example, short, over):
+    rows = ByHand()
+    damage(rows)
+    finding = named(reconcile(accepted_of(*EVENTS), rows.tables()), "journal")
+    assert example in finding.examples
+    assert (finding.short, finding.over) == (short, over)
+    assert outcome(rows) == (short, over)
+
+
+def test_a_row_that_holds_another_stripes_lane_is_found():
+    tables = ByHand().tables()
+    tables.journal.applied["I#a", "0001"] = {0: 1}
+    assert named(reconcile(accepted_of(*EVENTS), tables), "journal").over == 1

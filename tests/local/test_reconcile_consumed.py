@@ -1,46 +1,32 @@
 """The checker on tables of the real consumer, with which it shares no code."""
 
+import base64
 import random
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from zlib import crc32
 
 import msgspec
 import pytest
 from every_pair import recall, viewed_pairs
 from reconcile_world import AT_S, hundred, view
 
-from tapstack.collector.intake import (
-    canonical,
-)
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.collector.intake import canonical
 from tapstack.consumer.consume import Dependencies, Limits, consume
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import decode_client_event, encode_event
-from tapstack.core.identity import lane_of
 from tapstack.dead_letters import LATE, read_all
 from tapstack.errors import InvalidEvent
-from tapstack.ports import Row
-from tapstack_emulator import MemoryBucket
+from tapstack.projections import project
+from tapstack.projections.catalogue import PROJECTIONS
+from tapstack_emulator import MemoryBucket, MemoryDynamoDB
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import ItemRow, Tables
 from tapstack_local.traffic import Defects, generate
-
-
-class Memory:
-    """The consumer's table in memory, without faults."""
-
-    def __init__(self):
-        self.rows = {}
-
-    def read(self, keys, *, consistent=False):
-        return {key: self.rows[key] for key in keys if key in self.rows}, []
-
-    def commit(self, writes):
-        for write in writes:
-            self.rows[write.key] = Row(
-                key=write.key, version=write.seen_version + 1, state=write.state, expires_at_s=0
-            )
 
 
 class Still:
@@ -51,7 +37,8 @@ class Still:
         raise AssertionError("nothing to wait for")
 
 
-LANES = 4
+TABLE = "behaviour"
+SHARDS = 6  # as many lanes, in two stripes
 DEFECTS = Defects(resent=0.05, overtaken=0.05, late=0.02, ancient=0.01)
 
 
@@ -64,42 +51,56 @@ def is_valid(payload):
 
 
 def run_consumer(payloads):
-    """Send everything through the real consumer, a lane a shard; tell the accepted and the tables."""
-    memory, late, accepted = Memory(), MemoryBucket(), AcceptedEvents()
-    world = Dependencies(
-        table=memory, quarantine=MemoryBucket(), late=late, clock=Still(), jitter=random.random
+    """Send everything through the real consumer and projector; return the accepted and the tables."""
+    dynamodb, late, accepted = MemoryDynamoDB(Still()), MemoryBucket(), AcceptedEvents()
+    dynamodb.create_table(TABLE, ttl_attribute="ttl")
+    dependencies = Dependencies(
+        table=DynamoTable(dynamodb, TABLE),
+        lag=JournalLag(),
+        quarantine=MemoryBucket(),
+        late=late,
+        clock=Still(),
+        jitter=random.random,
     )
-    shards = [[] for _ in range(LANES)]
+    shards = [[] for _ in range(SHARDS)]
     for payload in payloads:
         try:
             event = decode_client_event(msgspec.json.encode(payload))
         except InvalidEvent:
             continue
         accepted.accept(payload)
+        shard = crc32((event.user_id or event.anonymous_id).encode()) % SHARDS
         record = StreamRecord(
-            shard_id="shardId-0",
+            shard_id=f"shardId-{shard:012}",
             sequence_number=str(accepted.accepted_count),
             data=encode_event(canonical(event, datetime.fromtimestamp(AT_S, tz=UTC))),
             arrived_at_s=AT_S,
         )
-        shards[lane_of(event.user_id or event.anonymous_id, LANES)].append(record)
-    for shard in shards:
-        for start in range(0, len(shard), 500):
-            limits = Limits(lanes=LANES, row_ttl_s=8 * 86_400, age_max_s=7 * 86_400)
-            report = consume(shard[start : start + 500], world, limits, lambda: 60_000)
-            assert report.resume_from is None
+        shards[shard].append(record)
+    limits = Limits(lanes=SHARDS, row_ttl_s=8 * 86_400, age_max_s=7 * 86_400)
+    for start in range(0, max(map(len, shards)), 500):
+        for batch in filter(None, (shard[start : start + 500] for shard in shards)):
+            assert consume(batch, dependencies, limits, lambda: 60_000).resume_from is None
+        run_projector(dependencies)
     tables = Tables()
-    for key, row in memory.rows.items():
-        tables.add(key.pk, key.sk, row.state)
+    for item in dynamodb.items(TABLE):
+        state = base64.b64decode(item["s"]["B"])
+        tables.add(item["pk"]["S"], item["sk"]["S"], state, int(item["v"]["N"]))
     tables.late = list(read_all(late, LATE))
     return accepted, tables
+
+
+def run_projector(dependencies):
+    projector = project.Dependencies(table=dependencies.table, clock=Still(), jitter=random.random)
+    limits = project.Limits(row_ttl_s=40 * 86_400, entries_max=3)
+    assert project.project(PROJECTIONS, projector, limits, lambda: 60_000).entries_left == 0
 
 
 @pytest.fixture(scope="module")
 def consumed():
     requests = generate(11, 8_000, base_ms=AT_S * 1000, defects=DEFECTS)
     payloads = [payload for request in requests for payload in request.events if isinstance(payload, dict)]
-    items = [{"item_id": f"sku-{number:04}"} for number in range(100)]
+    items = [{"item_id": f"sku-{number:04}"} for number in range(500)]
     return run_consumer([*payloads, *(hundred(event_id=f"l-{n}", items=items) for n in range(5))])
 
 
@@ -121,9 +122,9 @@ def test_any_change_of_a_counter_is_found(consumed, seed):
         changed.users[user] = row = deepcopy(changed.users[user])
         counters = row.counters
     else:
-        item = chance.choice(sorted(name for name, lanes in tables.items.items()))
-        changed.items[item] = lanes = deepcopy(changed.items[item])
-        counters = chance.choice([row for row in lanes.values() if row.lifetime]).lifetime
+        item = chance.choice(sorted(name for name in tables.items))
+        changed.items[item] = stripes = deepcopy(changed.items[item])
+        counters = chance.choice([row for row in stripes.values() if row.lifetime]).lifetime
     key = chance.choice(sorted(counters, key=str))
     counters[key] += chance.choice([-1, 1])
     result = reconcile(accepted, changed, age_max_s=7 * 86_400)

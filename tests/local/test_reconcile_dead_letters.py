@@ -17,7 +17,6 @@ from reconcile_world import (
     view,
 )
 
-from tapstack_local.reconciliation.accepted_events import digest
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.tables import Tables
 
@@ -40,13 +39,6 @@ def test_an_event_in_the_late_store_may_have_been_counted_before():
     rows.late = [stored(purchase())]
     rows.user[0][1], rows.user[0][3] = {}, AT_S  # and forgotten since
     assert outcome(rows) == (0, 0)
-
-
-def test_a_long_event_in_the_late_store_is_there_whole():
-    rows = ByHand()
-    event = hundred(event_id="e-2")
-    rows.late = [stored(event)]
-    assert outcome(rows, *EVENTS, event) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["late", "quarantined"])
@@ -75,7 +67,6 @@ REASONS = {
         stored(purchase() | {"event_id": "e-9"}, days=0),
         {"floor_s": AT_S},
     ),
-    "too long": (stored(hundred(event_id="e-2"), days=0), {}),
 }
 
 
@@ -116,12 +107,11 @@ def test_an_event_that_is_counted_and_a_dead_letter_as_well_is_one_too_many(kind
     assert f"{letters[0].coordinates}: counted as well" in named(result, "dead letters").examples
 
 
-def test_a_long_event_may_be_late_for_want_of_room_and_counted_when_it_came_again():
+def test_a_long_event_is_no_reason_to_be_late():
     event = hundred(event_id="e-2")
     tables = ByHand().tables()
-    tables.users["U#u"].ids[digest("e-2")] = AT_S * 1_000
     tables.late = [stored(event, days=0)]
-    assert named(reconcile(accepted_of(*EVENTS, event), tables), "dead letters").over == 0
+    assert reconcile(accepted_of(*EVENTS, event), tables).lost > 0
 
 
 NO_EVENTS_OF_OURS = {

@@ -4,7 +4,7 @@ import sys
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tapstack_local.reconciliation.intervals import Numbers, count, numbers, without
@@ -31,6 +31,7 @@ def test_any_numbers_in_any_order_are_held_in_the_fewest_intervals(values):
 
 
 @given(SETS, PAIRS)
+@example(values={0, 1, 2}, others=[(2, 0)])
 def test_the_difference_is_that_of_sets(values, others):
     holes = {n for first, last in others for n in range(first, last + 1)}
     assert list(numbers(without(numbers_of(values).intervals(), others))) == sorted(values - holes)

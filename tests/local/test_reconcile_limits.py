@@ -33,7 +33,7 @@ def bought(currency, n, value=1.0, item="a", user="u"):
     return made | {"items": [{"item_id": item, "price": value}]}
 
 
-def counted(events, lanes=1):
+def counted(events, stripes=1):
     """The rows as the documented rule fills them: a map of 32 keys takes in no further currency."""
     tables, users, items = Tables(), {}, {}
     for event in events:
@@ -41,22 +41,22 @@ def counted(events, lanes=1):
         user = users.setdefault(event["user_id"], {"digests": {}, "counters": {}})
         user["digests"][event["event_id"]] = AT_S * 1_000
         take(user["counters"], event["currency"], amount)
-        lane = f"{int(event['user_id'][1:] or 0) % lanes:04}"
-        take(items.setdefault((event["items"][0]["item_id"], lane), {}), event["currency"], amount)
+        stripe = f"{int(event['user_id'][1:] or 0) % stripes:04}"
+        take(items.setdefault((event["items"][0]["item_id"], stripe), {}), event["currency"], amount)
     for name, user in users.items():
         ids = {digest(event_id): at_ms for event_id, at_ms in user["digests"].items()}
         newest = dict(list(ids.items())[-64:])
         paged = [known.to_bytes(8, "big", signed=True) for known in ids if known not in newest]
         tables.add(f"U#{name}", "seen#d20833#0000", msgspec.msgpack.encode(b"".join(paged)))
-        state = [[{}, newest, {}, -1, -1, -1, []], [], user["counters"], [], [], 0]
+        state = [[{}, newest, {}, -1, -1, -1], [], user["counters"], [], [], 0]
         tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
-    for (item, lane), counters in items.items():
+    for (item, stripe), counters in items.items():
         windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
-        tables.add(f"I#{item}", lane, msgspec.msgpack.encode([[counters, windows, AT_S], {}, {}]))
+        tables.add(f"I#{item}", stripe, msgspec.msgpack.encode([{}, [[counters, windows, AT_S], {}, {}]]))
     for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400)):
-        for lane in {lane for _, lane in items}:
-            board = {item: counters[PURCHASE] for (item, its), counters in items.items() if its == lane}
-            tables.boards[name, AT_S // length, lane] = board
+        for stripe in {stripe for _, stripe in items}:
+            board = {item: counters[PURCHASE] for (item, its), counters in items.items() if its == stripe}
+            tables.boards[name, AT_S // length, stripe] = board
     return tables
 
 
@@ -116,13 +116,13 @@ def test_a_map_with_room_must_call_a_currency_by_its_name():
     st.sampled_from([1, 2]),
     st.randoms(use_true_random=False),
 )
-def test_no_order_of_events_is_wrong_to_the_checker(purchases, lanes, chance):
+def test_no_order_of_events_is_wrong_to_the_checker(purchases, stripes, chance):
     events = [
         bought(c, n, float(value), item, f"u{user}") for n, (c, value, item, user) in enumerate(purchases)
     ]
     processed = list(events)
     chance.shuffle(processed)
-    assert wrong(events, counted(processed, lanes)) == (0, 0) if events else True
+    assert wrong(events, counted(processed, stripes)) == (0, 0) if events else True
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_sums_beyond_64_bits_are_compared_exactly(values):
     for event in events:
         aggregates.count([stored], aggregates.Delta(PURCHASE, {"IRR": aggregates.millionths(event["value"])}))
     tables = counted([])
-    state = [[{}, {}, {}, -1, -1, -1, []], [], stored, [], [], 0]
+    state = [[{}, {}, {}, -1, -1, -1], [], stored, [], [], 0]
     tables.add("U#u", "-", msgspec.msgpack.encode(state))
     accepted = accepted_of(*events)
     assert named(reconcile(accepted, tables), "users' counters").examples == []
@@ -195,7 +195,7 @@ def test_numbers_however_large_take_neither_time_nor_memory():
     events = [view(first), view(first + 1), view(first + 3)]
     accepted = accepted_of(*events)
     rows = ByHand()
-    rows.user = [[{RAW: [first + 3, [[0, first - 1], [first + 2, first + 2]], 0, 0]}, {}, {}, -1, -1, 0, []],
+    rows.user = [[{RAW: [first + 3, [[0, first - 1], [first + 2, first + 2]], 0, 0]}, {}, {}, -1, -1, 0],
                  [], {VIEW: 3}, [], [], 0]  # fmt: skip
     result = reconcile(accepted, rows.tables())
     assert named(result, "events known").short == named(result, "events known").over == 0

@@ -11,16 +11,18 @@ import pytest
 from aiohttp import web
 from reconcile_world import letter
 
-from tapstack.core import aggregates, cooccurrence, events, fold, memory, ranking, rows, sessions, traits
+from tapstack.core import aggregates, cooccurrence, events, memory, ranking, rows, sessions, traits
+from tapstack.core.journal import LANES_A_STRIPE, StoredEffect, Watermark
 from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
-from tapstack_local.reconciliation import accepted_events, checker, counters, limits
-from tapstack_local.reconciliation.tables import Reader
+from tapstack.projections.catalogue import PROJECTIONS
+from tapstack_local.reconciliation import accepted_events, checker, counters, journal, limits
+from tapstack_local.reconciliation.tables import Journal, Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
-    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session,
+    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session, StoredEffect, Watermark,
 )  # fmt: skip
 
 
@@ -42,7 +44,11 @@ def documented():
 
 
 def test_the_page_lists_every_field_in_the_order_of_the_code():
-    assert documented()[0] == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
+    fields = documented()[0]
+    assert fields.pop("Entry") == ["arrived_s", "effects"]
+    assert fields.pop("Derived rows") == ["applied"]  # and the body, which is documented by itself
+    fields["StoredEffect"] = fields.pop("Effect")
+    assert fields == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
     assert all(struct.__struct_config__.array_like for struct in STRUCTS)
 
 
@@ -60,6 +66,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert list(windows) == list(checker.WINDOW_NAMES)
     assert [window.length_s for window in windows.values()] == list(checker.WINDOW_LENGTHS_S)
     assert [window.kept for window in windows.values()] == list(checker.WINDOWS_KEPT)
+    assert tuple(each.name for each in PROJECTIONS) == journal.PROJECTIONS
+    assert journal.LANES_A_STRIPE == LANES_A_STRIPE
     assert checker.BOARD_PLACES == ranking.BOARD_PLACES
     bounds = memory.Bounds(keep_days=1)
     assert (bounds.clients, bounds.gaps) == (limits.CLIENTS_MAX, limits.GAPS_MAX)
@@ -75,7 +83,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
         f"of {cooccurrence.BOUGHT_WITH_MAX} places",
-        f"the {ranking.BOARD_PLACES} items of the lane",
+        f"the {ranking.BOARD_PLACES} items of the",
         f"the last {rows.RECENT_MAX} interactions",
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
@@ -87,7 +95,6 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"the at most {bounds.hot_ids} ids that arrived last",
         f"at most {bounds.pages:,} pages",
         f"A map of {aggregates.KEYS_MAX} keys",
-        f"more than {fold.PART_ITEMS_MAX} items is applied in parts of {fold.PART_ITEMS_MAX}",
     ):
         assert said in page, said
 
@@ -98,10 +105,15 @@ def attribute(state):
 
 SCANNED = [
     {"pk": {"S": "U#u"}, "sk": {"S": "-"}, "v": {"N": "1"}, "ttl": {"N": "9"},
-     "s": attribute([[{b"c" * 16: [1, [], 5]}, {7: 8}, {}, -1, -1, 5, [9]], [], {1: 2}, [], [], 4])},
+     "s": attribute([[{b"c" * 16: [1, [], 5]}, {7: 8}, {}, -1, -1, 5], [], {1: 2}, [], [], 4])},
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
-     "s": attribute([[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}])},
-    {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute({"a#b": 2})},
+     "s": attribute([{4: 2}, [[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}]])},
+    {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute([{4: 1}, {"a#b": 2}])},
+    {"pk": {"S": "J#0004"}, "sk": {"S": f"{1:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
+    {"pk": {"S": "J#0004"}, "sk": {"S": f"{2:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
+    {"pk": {"S": "L#"}, "sk": {"S": "0004"}, "v": {"N": "2"}, "s": attribute([])},
+    {"pk": {"S": "W#"}, "sk": {"S": "items"}, "v": {"N": "7"}, "s": attribute([{4: 2}, 0])},
+    {"pk": {"S": "W#"}, "sk": {"S": "leaderboards"}, "v": {"N": "7"}, "s": attribute([{4: 1}, 5])},
     {"pk": {"S": "Z#1"}, "sk": {"S": "-"}, "v": {"N": "1"}, "s": attribute([])},
 ]  # fmt: skip
 
@@ -116,7 +128,7 @@ async def dynamodb(request):
     return web.json_response({"Items": [SCANNED[place]], "Count": 1, **more})
 
 
-LETTERS = [letter(b"{}", number=1), letter(b"[]", number=2), letter(b"?", number=2, part=1)]
+LETTERS = [letter(b"{}", number=1), letter(b"[]", number=2), letter(b"?", number=3)]
 # As two batches stored them: the second one began with a record of the first.
 OBJECTS = {"late/shard/1-2.ndjson": encode(LETTERS[:2]), "late/shard/2 & 2.ndjson": encode(LETTERS[1:])}
 
@@ -161,14 +173,21 @@ async def refuse(request):
 def test_every_page_of_the_table_and_of_the_buckets_is_read():
     tables = read()
     user = tables.users["U#u"]
-    assert (user.clients, user.ids, user.parts, user.counters, user.pairs_count) == (
-        {b"c" * 16: [1, [], 5]}, {7: 8}, [9], {1: 2}, 4,
+    assert (user.clients, user.ids, user.counters, user.pairs_count) == (
+        {b"c" * 16: [1, [], 5]}, {7: 8}, {1: 2}, 4,
     )  # fmt: skip
     item = tables.items["a#b"]["0001"]
     assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (
         {1: 2}, {5: {1: 2}}, 99, {"c": 1},
     )  # fmt: skip
     assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
+    assert tables.journal == Journal(
+        heads={4: 2},
+        numbers={4: {1, 2}},
+        marks={"items": {4: 2}, "leaderboards": {4: 1}},
+        since_s={"items": 0, "leaderboards": 5},
+        applied={("I#a#b", "0001"): {4: 2}, ("T#5m#17", "0001"): {4: 1}},
+    )
     assert tables.strange == ["Z#1 -"]
     assert tables.late == LETTERS
     assert tables.quarantined == []

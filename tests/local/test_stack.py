@@ -21,7 +21,9 @@ from tapstack_local.stack.reading import applied, read_stack, show
 
 ACCOUNT = "us-east-1:111122223333"
 STREAM_ARN = f"arn:aws:kinesis:{ACCOUNT}:stream/s-events"
+TABLE_STREAM_ARN = f"arn:aws:dynamodb:{ACCOUNT}:table/s-behaviour/stream/2026-11-29T00:00:00.000"
 GROUP_ARN = f"arn:aws:elasticloadbalancing:{ACCOUNT}:targetgroup/s-collector/1"
+MAPPING = "aws_lambda_event_source_mapping"
 LISTENER_ARN = f"arn:aws:elasticloadbalancing:{ACCOUNT}:listener/app/s/1/2"
 
 HANDLER = "def handler(event, context):\n    return {}\n"
@@ -47,6 +49,7 @@ def resource(kind: str, name: str, values: dict[str, Any], index: str | None = N
 def stack() -> dict[str, Any]:
     consumer = function("consumer", TAPSTACK_QUARANTINE_BUCKET="s-quarantine", TAPSTACK_LATE_BUCKET="s-late")
     collector = function("collector", TAPSTACK_STREAM="s-events")
+    projector = function("projector", TAPSTACK_TABLE="s-behaviour")
     resources = [
         resource("aws_kinesis_stream", "events", {"arn": STREAM_ARN, "name": "s-events", "shard_count": 3}),
         resource(
@@ -54,6 +57,7 @@ def stack() -> dict[str, Any]:
             "behaviour",
             {
                 "name": "s-behaviour",
+                "stream_arn": TABLE_STREAM_ARN,
                 "hash_key": "pk",
                 "range_key": "sk",
                 "attribute": [{"name": "pk", "type": "S"}, {"name": "sk", "type": "S"}],
@@ -66,6 +70,7 @@ def stack() -> dict[str, Any]:
         ),
         resource("aws_lambda_function", "this", consumer, "consumer"),
         resource("aws_lambda_function", "this", collector, "collector"),
+        resource("aws_lambda_function", "this", projector, "projector"),
         resource(
             "aws_lambda_event_source_mapping",
             "consumer",
@@ -85,6 +90,17 @@ def stack() -> dict[str, Any]:
                 "destination_config": [{"on_failure": [{"destination_arn": "arn:aws:s3:::s-failure"}]}],
                 "filter_criteria": [],
                 "metrics_config": [{"metrics": ["EventCount"]}],
+            },
+        ),
+        resource(
+            "aws_lambda_event_source_mapping",
+            "projector",
+            {
+                "event_source_arn": TABLE_STREAM_ARN,
+                "function_name": projector["arn"],
+                "starting_position": "TRIM_HORIZON",
+                "batch_size": 1000,
+                "maximum_batching_window_in_seconds": 7,
             },
         ),
         resource(
@@ -138,16 +154,17 @@ def stack() -> dict[str, Any]:
 
 
 def change(document: dict[str, Any], kind: str, **values: Any) -> dict[str, Any]:
+    kind, _, name = kind.partition(".")
     changed = copy.deepcopy(document)
     for each in changed["values"]["root_module"]["resources"]:
-        if each["type"] == kind:
+        if each["type"] == kind and name in {"", each["name"]}:
             each["values"] |= values
     return changed
 
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    for name in ("consumer", "collector"):
+    for name in ("consumer", "collector", "projector"):
         write_package(tmp_path, name, HANDLER)
     return tmp_path
 
@@ -170,6 +187,7 @@ def test_everything_that_leads_to_a_function_is_read(packages: Path) -> None:
         ("s-failure",),
     )
     assert found.consumer == "s-consumer"
+    assert (found.projector, found.projection_interval_s) == ("s-projector", 7)
     mapping = found.mapping
     assert (mapping.batch_size, mapping.batching_window_s, mapping.uuid[:4]) == (123, 2, "1111")
     assert mapping.destination_arn == "arn:aws:s3:::s-failure"
@@ -200,9 +218,16 @@ def test_a_worker_has_the_stacks_variables_and_lambdas_and_no_others(packages: P
 @pytest.mark.parametrize(
     ("kind", "values", "complaint"),
     [
-        ("aws_lambda_event_source_mapping", {"function_name": "arn:other"}, "invokes arn:other"),
-        ("aws_lambda_event_source_mapping", {"event_source_arn": "arn:other"}, "reads arn:other"),
-        ("aws_lambda_event_source_mapping", {"batch_size": 0}, "BatchSize must be"),
+        (f"{MAPPING}.consumer", {"function_name": "arn:other"}, "invokes arn:other"),
+        (f"{MAPPING}.projector", {"function_name": "arn:other"}, "invokes arn:other"),
+        (
+            f"{MAPPING}.consumer",
+            {"event_source_arn": "arn:other"},
+            r"the stream, arn.*not 0; others read arn",
+        ),
+        (f"{MAPPING}.projector", {"event_source_arn": STREAM_ARN}, "the stream, arn.*not 2; others read no"),
+        (f"{MAPPING}.projector", {"event_source_arn": "arn:other"}, "the table's stream, arn.*not 0"),
+        (f"{MAPPING}.consumer", {"batch_size": 0}, "BatchSize must be"),
         ("aws_lambda_permission", {"source_arn": "arn:other"}, "no aws_lambda_permission lets"),
         ("aws_lambda_permission", {"principal": "events.amazonaws.com"}, "no aws_lambda_permission lets"),
         ("aws_lb_target_group_attachment", {"target_id": "arn:other"}, "no function of the stack"),

@@ -40,6 +40,12 @@ CASES: dict[str, tuple[dict[str, Any], int, str]] = {
     "skipped": ({"skipped_rows": 3}, 0, f"Every event {COUNTED}, 3 rows skipped, 0 lost"),
     "lost": ({"lost": 1, "quarantined": 1}, 1, "NOT exact: 1 lost, 0 overcounted (seed 7)"),
     "overcounted": ({"overcounted": 2}, 1, "NOT exact: 0 lost, 2 overcounted (seed 7)"),
+    "not projected": (
+        {"unfolded": "the projector left 3 entries"},
+        1,
+        "NOT exact: the projector left 3 entries (seed 7)",
+    ),
+    "projected at last": ({"failed_folds": 9}, 0, f"Every event {COUNTED}, 0 lost"),
     "refused": (
         {"refused": 4, "failures": REFUSED},
         1,

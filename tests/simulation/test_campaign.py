@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -172,7 +173,7 @@ def test_what_matches_nothing_is_a_mistake(arguments: list[str], said: str) -> N
 
 
 def test_what_matches_in_part_is_run_and_the_rest_named() -> None:
-    drawn = simulate(Plan(seed=12)).decisions[0]
+    drawn = next(name for name in simulate(Plan(seed=12)).decisions if re.match(r"d\d", name))
     device = drawn[1 : drawn.index("#")]
     arguments = ["--seeds", "1", "--first-seed", "12", "--devices", f"{device},99"]
     arguments += ["--only", f"{drawn},d1#999:C3"]

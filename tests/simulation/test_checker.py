@@ -14,7 +14,7 @@ from tapstack_simulation.checking.behaviour import BOUGHT, Turn, refold
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.contents import misquoted
 from tapstack_simulation.checking.derived import misfit
-from tapstack_simulation.checking.facts import lane_of, native_name, opaque_name, read_event
+from tapstack_simulation.checking.facts import native_name, opaque_name, read_event
 from tapstack_simulation.checking.rows import EMPTY_USER, Violation
 from tapstack_simulation.checking.stored import Promises
 
@@ -25,9 +25,15 @@ CLIENT = "019b76da-a800-7c10-9500-fb0de834a1bc"
 SHARD = "shardId-000000000000"
 BATCH = [(SHARD, "100"), (SHARD, "101"), (SHARD, "102")]
 USER = ("U#a", "-")
-LANE = lane_of("U#a", 4)
-ITEM = ("I#p", LANE)
+HEAD = ("L#", "0000")
+ENTRY = ("J#0000", f"{2:020d}")
+ITEM = ("I#p", "0000")
+LENGTHS = {"5m": 300, "1h": 3_600, "1d": 86_400}
+BOARDS = [(f"T#{name}#{NOW_S // length}", "0000") for name, length in LENGTHS.items()]
+BOARD = BOARDS[0]
 TTL_S = NOW_S + 30 * DAY_S
+DERIVED_TTL_S = NOW_S + 38 * DAY_S
+NOW_MS = NOW_S * 1000
 
 
 def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
@@ -47,24 +53,31 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
 
 def user_state(count: int, *, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
-    seen = [{client: [top, [list(gap) for gap in gaps], DAY]}, {}, {}, -1, -1, DAY, []]
+    seen = [{client: [top, [list(gap) for gap in gaps], DAY]}, {}, {}, -1, -1, DAY]
     session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
     recent = [[NOW_S, 1, "p", 0]] * count
     return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
 
 
-def item_state(count: int) -> Any:
-    windows = [{NOW_S // length: {1: count}} for length in (300, 3_600, 86_400)]
-    return [[{1: count}, windows, NOW_S], {}, {}]
+EFFECT = [["p"], 1, 0, 0]
 
 
-def rows(count: int, version: int, **seen: Any) -> dict[tuple[str, str], Any]:
-    boards = {
-        (f"T#{name}#{NOW_S // length}", LANE): {"p": count}
-        for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400))
+def rows(count: int, version: int, *, new: int = 1, **seen: Any) -> dict[tuple[str, str], Any]:
+    """The rows of a commit after which the user has so many events, the last of which are new."""
+    return {
+        USER: [version, TTL_S, user_state(count, **seen)],
+        ("J#0000", f"{version:020d}"): [1, TTL_S, [NOW_S, [EFFECT] * new]],
+        HEAD: [version, 0, []],
     }
-    states = {USER: user_state(count, **seen), ITEM: item_state(count), **boards}
-    return {key: [version, TTL_S, state] for key, state in states.items()}
+
+
+def item_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
+    windows = [{NOW_S // length: {1: count}} for length in (300, 3_600, 86_400)]
+    return [version, DERIVED_TTL_S, [{0: applied}, [[{1: count}, windows, NOW_S], {}, {}]]]
+
+
+def board_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
+    return [version, DERIVED_TTL_S, [{0: applied}, {"p": count}]]
 
 
 def actions(wanted: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
@@ -73,18 +86,17 @@ def actions(wanted: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
 
 def wire(key: tuple[str, str], version: int, ttl_s: int, state: Any) -> dict[str, Any]:
     packed = base64.b64encode(msgspec.msgpack.encode(state)).decode()
-    return {
+    item: dict[str, Any] = {
         "pk": {"S": key[0]},
         "sk": {"S": key[1]},
         "v": {"N": str(version)},
         "s": {"B": packed},
-        "ttl": {"N": str(ttl_s)},
     }
+    return item | ({"ttl": {"N": str(ttl_s)}} if ttl_s else {})
 
 
 def checker(*records: bytes) -> Checker:
     made = Checker(Promises(age_max_s=14 * DAY_S, row_ttl_s=30 * DAY_S, retention_s=7 * DAY_S))
-    made.lanes.add(4)
     made.expect_poison(b"poison")
     for number, data in enumerate(records):
         if data != b"poison":
@@ -97,18 +109,39 @@ def checker(*records: bytes) -> Checker:
 
 def after_one() -> Checker:
     made = checker(body(0), body(1), body(2))
-    made.committed(actions(rows(1, 1)), BATCH)
+    made.committed(actions(rows(1, 1)), BATCH, NOW_MS)
+    return made
+
+
+def folded() -> Checker:
+    """One event is counted, and in every derived row."""
+    made = after_one()
+    for key, row in [(ITEM, item_row(1)), *((board, board_row(1)) for board in BOARDS)]:
+        made.projected(wire(key, *row))
     return made
 
 
 def test_what_is_right_is_no_violation() -> None:
-    made = after_one()
-    made.committed(actions(rows(3, 2, top=2)), BATCH)
+    made = folded()
+    made.projected(wire(("W#", "items"), 1, 0, [{0: 1}, 0]))
+    made.projected(wire(("W#", "leaderboards"), 1, 0, [{0: 1}, 0]))
+    made.committed(actions(rows(3, 2, new=2, top=2)), BATCH, NOW_MS)
     made.acknowledged("U#a", native_name(CLIENT, 1))
     made.responded(SHARD, ["100", "101", "102"])
     made.polled("m", SHARD, ["100", "101", "102"])
     made.checkpoint("m", SHARD, "102", NOW_S)
-    made.finish([wire(key, *row) for key, row in rows(3, 2, top=2).items()], {})
+    assert not made.journal.is_folded()
+    for key, row in [(ITEM, item_row(3, 2, 2)), *((board, board_row(3, 2, 2)) for board in BOARDS)]:
+        made.projected(wire(key, *row))
+    for version, name in ((2, "items"), (2, "leaderboards")):
+        made.projected(wire(("W#", name), version, 0, [{0: 2}, 0]))
+    assert made.journal.is_folded()
+    final = [wire(key, image.version, image.ttl_s, stored(image)) for key, image in made.rows.items()]
+    made.finish(final, {})
+
+
+def stored(image: Any) -> Any:
+    return [image.applied, image.state] if image.applied else image.state
 
 
 Change = Callable[[dict[tuple[str, str], Any]], None]
@@ -129,6 +162,10 @@ def drop(key: tuple[str, str]) -> Change:
     return lambda wanted: wanted.pop(key) and None
 
 
+def put(key: tuple[str, str], row: Any) -> Change:
+    return lambda wanted: wanted.update({key: row})
+
+
 def floor(wanted: dict[tuple[str, str], Any]) -> None:
     wanted[USER][2][0][0] = {}
 
@@ -142,10 +179,6 @@ def page(*digests: int) -> Change:
     return apply
 
 
-def other_lane(wanted: dict[tuple[str, str], Any]) -> None:
-    wanted["I#p", "0009"] = wanted.pop(ITEM)
-
-
 # The second of three events is counted in a second commit; what is wrong with it, and who must notice.
 WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "an event counted twice": (change("2.2.1", 3), "counters move"),
@@ -154,23 +187,26 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
         change("2.0.0", {bytes.fromhex(CLIENT.replace("-", "")): [7, [], DAY]}),
         "not on the",
     ),
-    "an item above its events": (change("2.0.0.1", 3, ITEM), "moves by {1: 2}"),
-    "an item below its events": (drop(ITEM), "moves by {}"),
-    "a window off": (change("2.0.1.1", {}, ITEM), "windows of 1h"),
-    "a leaderboard off": (change("2.p", 7, (f"T#5m#{NOW_S // 300}", LANE)), "items score {'p': 2}"),
-    "a leaderboard with a stranger": (
-        change("2.q", 1, (f"T#5m#{NOW_S // 300}", LANE)),
-        "items score {'p': 2}",
+    "no entry": (drop(ENTRY), "0 entries and 1 heads for 1 effects"),
+    "no head": (drop(HEAD), "1 entries and 0 heads"),
+    "an entry of too much": (change("2.1", [EFFECT, EFFECT], ENTRY), "its events add"),
+    "an entry of another item": (change("2.1.0.0", ["q"], ENTRY), "its events add"),
+    "an entry of another type": (change("2.1.0.1", 2, ENTRY), "its events add"),
+    "an entry of another time": (change("2.1.0.2", 5, ENTRY), "its events add"),
+    "an entry with a pair that nobody made": (
+        change("2.1.0", [["p"], 1, 0, 0, {}, ["q"]], ENTRY),
+        "its events add",
     ),
-    "a leaderboard forgotten": (drop((f"T#1d#{NOW_S // 86400}", LANE)), "no leaderboard shows"),
-    "a leaderboard that expires": (change("1", NOW_S + 86_400, (f"T#1d#{NOW_S // 86400}", LANE)), "expire"),
+    "an entry that expires early": (change("1", TTL_S - 1, ENTRY), "expires at"),
+    "a head that expires": (change("1", TTL_S, HEAD), "lane would begin anew"),
+    "a head that skips a number": (change("0", 3, HEAD), "goes from 1 to 3|went from version 1 to 3"),
+    "a derived row": (put(ITEM, item_row(2)), "in a transaction of users"),
+    "a watermark": (put(("W#", "items"), [1, 0, [{0: 2}, 0]]), "in a transaction of users"),
     "a session off": (change("2.4.0.0.2", NOW_S + 1), "has sessions"),
     "an event in no session": (change("2.4.0.0.3", {1: 1}), "has sessions"),
     "a session without its item": (change("2.4.0.0.4", []), "has sessions"),
     "a recent item off": (change("2.3.1.2", "q"), "has recent"),
     "a profile off": (change("2.1.0", NOW_S - 1), "has profile"),
-    "an arrival off": (change("2.0.2", NOW_S + 1, ITEM), "last event arrived at"),
-    "a pair that nobody made": (change("2.1", {"q": 1}, ITEM), "its pairs make {}"),
     "a pair without items": (change("2.5", 2), "has pairs_count"),
     "a version skipped": (change("0", 3), "went from version"),
     "a version overwritten": (change("0", 1), "went from version"),
@@ -191,7 +227,6 @@ WRONG_COMMITS: dict[str, tuple[Change, str]] = {
     "a page of an id that no event has": (page(17), "not on the stream"),
     "a page for nothing": (page(), "writes"),
     "too many recent items": (change("2.3", [[0, 1, "p", 0]] * 21), "bounds"),
-    "another user's lane": (other_lane, "lane of no user"),
 }
 
 
@@ -201,19 +236,91 @@ def test_a_wrong_commit_is_noticed_as_it_happens(wrong: Change, words: str) -> N
     wanted = copy.deepcopy(rows(2, 2, top=1))
     wrong(wanted)
     with pytest.raises(Violation, match=words):
-        made.committed(actions(wanted), BATCH)
+        made.committed(actions(wanted), BATCH, NOW_MS)
+
+
+ROW_CHANGES: dict[str, tuple[tuple[str, str], list[Any], Change, str]] = {
+    "an item above its events": (ITEM, item_row(2, 2, 2), change("2.1.0.0.1", 3, ITEM), "moves by {1: 2}"),
+    "an item that moved for nothing": (ITEM, item_row(2, 2, 2), change("2.0", {0: 1}, ITEM), "moves by"),
+    "an item below its events": (ITEM, item_row(1, 2, 2), change("0", 2, ITEM), "moves by {}"),
+    "an item of an entry that is not there": (ITEM, item_row(2, 2, 3), change("0", 2, ITEM), "to 3"),
+    "an item that goes back": (ITEM, item_row(1, 2, 0), change("0", 2, ITEM), "from entry 1 of lane 0 to 0"),
+    "an item that forgets a lane": (ITEM, item_row(1, 2), change("2.0", {}, ITEM), "no longer knows"),
+    "another stripe's lane": (ITEM, item_row(2, 2, 2), change("2.0", {0: 2, 9: 0}, ITEM), "another stripe"),
+    "a window off": (ITEM, item_row(2, 2, 2), change("2.1.0.1.1", {}, ITEM), "windows of 1h"),
+    "an arrival off": (ITEM, item_row(2, 2, 2), change("2.1.0.2", NOW_S + 1, ITEM), "last event arrived at"),
+    "a pair that nobody made": (
+        ITEM,
+        item_row(2, 2, 2),
+        change("2.1.1", {"q": 1}, ITEM),
+        "its pairs make {}",
+    ),
+    "an item that expires too early": (ITEM, item_row(2, 2, 2), change("1", NOW_S, ITEM), "expire"),
+    "a version skipped": (ITEM, item_row(2, 3, 2), change("0", 3, ITEM), "went from version"),
+    "a leaderboard above its item": (
+        BOARD,
+        board_row(7, 2, 2),
+        change("0", 2, BOARD),
+        "shows 7 of p",
+    ),
+    "a leaderboard below its entries": (
+        BOARD,
+        board_row(1, 2, 2),
+        change("0", 2, BOARD),
+        "shows 1 of p",
+    ),
+    "a leaderboard with a stranger": (
+        BOARD,
+        board_row(2, 2, 2),
+        change("2.1", {"p": 2, "q": 1}, BOARD),
+        "'q'",
+    ),
+    "a leaderboard that forgets": (BOARD, board_row(2, 2, 2), change("2.1", {}, BOARD), "lacks p"),
+    "a leaderboard that expires": (BOARD, board_row(2, 2, 2), change("1", NOW_S, BOARD), "expire"),
+    "a user's row": (USER, rows(2, 2)[USER], change("0", 2), "is written by a projection"),
+}
+
+
+@pytest.mark.parametrize(("key", "row", "wrong", "words"), ROW_CHANGES.values(), ids=ROW_CHANGES)
+def test_a_wrong_row_of_a_projection_is_noticed_as_it_is_written(
+    key: tuple[str, str], row: list[Any], wrong: Change, words: str
+) -> None:
+    made = folded()
+    made.committed(actions(rows(2, 2, top=1)), BATCH, NOW_MS)
+    if key in BOARDS:
+        made.projected(wire(ITEM, *item_row(2, 2, 2)))
+    wanted = {key: copy.deepcopy(row)}
+    wrong(wanted)
+    with pytest.raises(Violation, match=words):
+        made.projected(wire(key, *wanted[key]))
+
+
+def test_a_row_that_ttl_deleted_begins_with_what_came_since() -> None:
+    made = folded()
+    made.committed(actions(rows(2, 2, top=1)), BATCH, NOW_MS)
+    made.deleted(*ITEM)
+    with pytest.raises(Violation, match=r"moves by \{1: 2\}"):
+        made.projected(wire(ITEM, *item_row(2, 9, 2)))
+    made.projected(wire(ITEM, *item_row(1, 9, 2)))
+
+
+@pytest.mark.parametrize(("mark", "words"), [(2, "lacks it"), (3, "which has 2")])
+def test_a_watermark_ahead_of_its_rows_is_noticed(mark: int, words: str) -> None:
+    made = folded()
+    made.committed(actions(rows(2, 2, top=1)), BATCH, NOW_MS)
+    with pytest.raises(Violation, match=words):
+        made.projected(wire(("W#", "items"), 1, 0, [{0: mark}, 0]))
 
 
 def test_an_event_that_its_sender_did_not_have_at_hand_is_noticed() -> None:
     with pytest.raises(Violation, match="did not have at hand"):
-        after_one().committed(actions(rows(2, 2, top=1)), BATCH[:1])
+        after_one().committed(actions(rows(2, 2, top=1)), BATCH[:1], NOW_MS)
 
 
 def test_an_old_event_must_not_be_counted() -> None:
     made = checker(body(0, at="2025-12-01"))
-    old = {USER: rows(1, 1)[USER], ITEM: [1, TTL_S, [[{1: 1}, [{}, {}, {}], NOW_S], {}, {}]]}
     with pytest.raises(Violation, match="did not have at hand"):  # as anything that was too old to be counted
-        made.committed(actions(old), BATCH[:1])
+        made.committed(actions(rows(1, 1)), BATCH[:1], NOW_MS)
 
 
 Record = dict[str, Any]
@@ -298,21 +405,21 @@ def test_a_checkpoint_over_open_work_is_noticed() -> None:
 def test_what_is_kept_beside_the_table_must_be_there_for_a_reason() -> None:
     made = checker(body(0), b"poison")
     with pytest.raises(Violation, match="neither too old nor forgotten"):
-        made.kept("late", (SHARD, "100", 0), body(0))
+        made.kept("late", (SHARD, "100"), body(0))
     with pytest.raises(Violation, match="is an event"):
-        made.kept("quarantine", (SHARD, "100", 0), body(0))
+        made.kept("quarantine", (SHARD, "100"), body(0))
     with pytest.raises(Violation, match="does not hold"):
-        made.kept("quarantine", (SHARD, "101", 0), b"other")
+        made.kept("quarantine", (SHARD, "101"), b"other")
     with pytest.raises(Violation, match="no record"):
-        made.kept("late", (SHARD, "999", 0), body(0))
+        made.kept("late", (SHARD, "999"), body(0))
 
 
 @pytest.mark.parametrize("found", [True, False])
 def test_a_dead_letter_must_stay(found: bool) -> None:
     made = checker(body(0), b"poison")
-    made.kept("quarantine", (SHARD, "101", 0), b"poison")
+    made.kept("quarantine", (SHARD, "101"), b"poison")
     if found:
-        made.reread("quarantine", {(SHARD, "101", 0)})
+        made.reread("quarantine", {(SHARD, "101")})
     else:
         with pytest.raises(Violation, match="was stored and is gone"):
             made.reread("quarantine", set())
@@ -321,7 +428,8 @@ def test_a_dead_letter_must_stay(found: bool) -> None:
 
 def test_a_lost_record_is_noticed_at_the_end() -> None:
     made = after_one()
-    final = [wire(key, *row) for key, row in rows(1, 1).items()]
+    made.projected(wire(ITEM, *item_row(1)))
+    final = [wire(key, *row) for key, row in {**rows(1, 1), ITEM: item_row(1)}.items()]
     with pytest.raises(Violation, match="neither counted"):
         made.finish(final, {})
     made.finish(final, {(SHARD, "101"): None, (SHARD, "102"): None})
@@ -336,18 +444,18 @@ def test_a_table_that_is_not_what_was_committed_is_noticed() -> None:
 
 def test_names_are_the_products_names() -> None:
     from tapstack.core.events import decode_event
-    from tapstack.core.identity import identify, identify_part
+    from tapstack.core.identity import Native, identify, number_digest
 
-    event = decode_event(body(3))
-    native, part = identify(event), identify_part(event, 1)
+    native = identify(decode_event(body(3)))
+    assert isinstance(native, Native)
     assert native_name(CLIENT, 3) == ("n", native.client, native.n)
-    assert opaque_name(f"{CLIENT}:3", 1, b"native")[1] == part.digest
+    assert opaque_name(f"{CLIENT}:3", b"native")[1] == number_digest(native)
 
 
-def late_copy(made: Checker, n: int, number: str) -> tuple[tuple[str, str, int], bytes]:
+def late_copy(made: Checker, n: int, number: str) -> tuple[tuple[str, str], bytes]:
     """A copy of an event, on the stream again when it is too old to be judged by its row."""
     made.stored(SHARD, number, body(n), "a", (NOW_S + 15 * DAY_S) * 1000)
-    return (SHARD, number, 0), body(n)
+    return (SHARD, number), body(n)
 
 
 @pytest.mark.parametrize(
@@ -380,5 +488,5 @@ def test_an_event_that_was_counted_and_whose_row_ttl_deleted_may_be_late() -> No
 def test_recent_items_have_the_milliseconds_of_the_copy_that_is_counted() -> None:
     fact = read_event(body(0)).fact
     state = copy.deepcopy(EMPTY_USER)
-    refold(state, [Turn(fact, fact.parts[0], NOW_S * 1000 + 676, NOW_S)])
+    refold(state, [Turn(fact, NOW_S * 1000 + 676, NOW_S)])
     assert state[3] == [[NOW_S, 1, "p", 676]]

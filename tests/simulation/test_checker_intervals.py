@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from memory_store import TODAY, Store
 from tapstack.core.identity import DAY_S, Native
 from tapstack.core.memory import NEW, Bounds
-from tapstack_simulation.checking.facts import Fact, Part
+from tapstack_simulation.checking.facts import Fact
 from tapstack_simulation.checking.intervals import contains, numbers, without
 from tapstack_simulation.checking.memory import Memory
 from tapstack_simulation.checking.rows import EMPTY_USER, Violation, knows, new_names
@@ -43,16 +43,16 @@ def test_the_checkers_memory_is_that_of_the_product(counters: list[int]) -> None
     memory = Memory(EMPTY_USER[0], promises)
     for n in counters:
         name = f"{UUID(bytes=CLIENT)}"
-        part = Part(("n", CLIENT, n), {1: 1}, {}, ())
-        fact = Fact("U#a", (part,), TODAY * DAY_S * 1_000, {"client_id": name, "n": n})
+        event = {"client_id": name, "n": n, "event_type": "page_view", "user_id": "a"}
+        fact = Fact(event, TODAY * DAY_S * 1_000)
         if store.take(Native(CLIENT, n, TODAY * DAY_S, 0)) is NEW:
-            memory.take(fact, part, TODAY * DAY_S, TODAY * DAY_S)
+            memory.take(fact, TODAY * DAY_S, TODAY * DAY_S)
     assert memory.stored() == msgspec.msgpack.decode(msgspec.msgpack.encode(store.seen))
     assert memory.written == store.rows
 
 
 def row(top: int, *gaps: list[int]) -> Any:
-    return [[{CLIENT: [top, list(gaps), TODAY]}, {7: 1}, {}, -1, -1, TODAY, []], *EMPTY_USER[1:]]
+    return [[{CLIENT: [top, list(gaps), TODAY]}, {7: 1}, {}, -1, -1, TODAY], *EMPTY_USER[1:]]
 
 
 def test_what_a_row_remembers_is_listed_lazily_and_looked_up_without_a_list() -> None:

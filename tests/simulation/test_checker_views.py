@@ -31,6 +31,7 @@ from tapstack_simulation.checking.views import (
 )
 
 NOON_S = 1_767_268_800  # 2026-01-01T12:00:00Z, the beginning of a window of 5 minutes and of one of an hour
+FRESH = {"as_of": "2026-01-01T12:00:00Z", "since": None}
 HOUR, DAY = NOON_S // 3_600, NOON_S // 86_400
 USER = [
     [{}, {}, {}, -1, -1, -1, []],
@@ -65,7 +66,7 @@ def item(views: int, number: int = HOUR, viewed: Any = None, bought: Any = None)
 
 
 FULL = {f"q{number:02d}": 3 for number in range(16)}
-LANES = {
+STRIPES = {
     ("U#u", "-"): USER,
     ("A#v", "-"): USER,
     ("I#a", "0000"): item(2, viewed={"b": 1, "c": 2}, bought=FULL),
@@ -84,7 +85,7 @@ def table(states: Any, *, expired: str = "") -> dict[tuple[str, str], Image]:
 
 
 def test_a_user_is_shown_whole() -> None:
-    answer = user_answer(by_partition(table(LANES)), "u", NOON_S)
+    answer = user_answer(by_partition(table(STRIPES)), "u", NOON_S)
     assert answer is not None
     sessions = answer.pop("sessions")
     assert answer == {
@@ -110,7 +111,7 @@ def test_a_user_is_shown_whole() -> None:
     ("after_s", "is_open"), [(0, True), (1_800, True), (1_801, False)], ids=["now", "last", "too late"]
 )
 def test_a_session_is_open_for_half_an_hour(after_s: int, is_open: bool) -> None:
-    rows = {key: image._replace(ttl_s=0) for key, image in table(LANES).items()}
+    rows = {key: image._replace(ttl_s=0) for key, image in table(STRIPES).items()}
     answer = user_answer(by_partition(rows), "v", NOON_S + after_s)
     assert answer is not None
     assert answer["anonymous_id"] == "v"
@@ -120,12 +121,12 @@ def test_a_session_is_open_for_half_an_hour(after_s: int, is_open: bool) -> None
 @pytest.mark.parametrize(
     ("expired", "views", "hours"),
     [("", 5, {"2026-01-01T12:00:00Z": 2}), ("0000", 3, {}), ("0001", 2, {"2026-01-01T12:00:00Z": 2})],
-    ids=["both lanes", "one expired", "the other expired"],
+    ids=["both stripes", "one expired", "the other expired"],
 )
 def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
     expired: str, views: int, hours: dict[str, int]
 ) -> None:
-    answer = item_answer(by_partition(table(LANES, expired=expired)), "a", NOON_S)
+    answer = item_answer(by_partition(table(STRIPES, expired=expired)), "a", NOON_S)
     assert answer is not None
     assert (answer["events"], answer["counts"], answer["value"]) == (
         views,
@@ -142,23 +143,24 @@ def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
     ids=["a tie", "one of them", "a full map"],
 )
 def test_partners_are_ranked(bought: bool, n: int, items: list[tuple[str, int]], error: int) -> None:
-    answer = partners_answer(by_partition(table(LANES)), "a", NOON_S, bought=bought, n=n)
+    answer = partners_answer(by_partition(table(STRIPES)), "a", NOON_S, bought=bought, n=n)
     listed = [{"item_id": item_id, "count": count} for item_id, count in items]
-    assert answer == {"item_id": "a", "items": listed, "count_error_max": error}
+    assert answer == {"item_id": "a", "items": listed, "count_error_max": error, **FRESH}
 
 
 def test_trends_of_an_empty_window_are_those_of_the_one_before() -> None:
-    assert trending_answer(by_partition(table(LANES)), 1, NOON_S, 20) == {
+    assert trending_answer(by_partition(table(STRIPES)), 1, NOON_S, 20) == {
         "window": "1h",
         "start": "2026-01-01T11:00:00Z",
         "end": "2026-01-01T12:00:00Z",
         "items": [{"item_id": "a", "count": 4}, {"item_id": "b", "count": 4}],
         "count_error_max": 0,
+        **FRESH,
     }
 
 
 def test_nobody_knows_who_is_not_there() -> None:
-    rows = by_partition(table(LANES, expired="-"))
+    rows = by_partition(table(STRIPES, expired="-"))
     assert user_answer(rows, "u", NOON_S) is None
     assert item_answer(rows, "x", NOON_S) is None
     assert partners_answer(rows, "x", NOON_S, bought=True, n=1) is None
@@ -175,14 +177,18 @@ class Reader:
 
     def query(self, pk: str, *, consistent: bool = False) -> list[Row]:
         return [
-            Row(key=Key(*key), version=image.version, state=image.packed, expires_at_s=image.ttl_s)
+            Row(key=Key(*key), version=image.version, state=stored(key, image), expires_at_s=image.ttl_s)
             for key, image in sorted(self._rows.items())
             if key[0] == pk
         ]
 
 
+def stored(key: tuple[str, str], image: Image) -> bytes:
+    return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "IT" else image.packed
+
+
 def test_the_product_answers_every_question_alike() -> None:
-    rows = table(LANES)
+    rows = table(STRIPES)
     asked = list(questions(by_partition(rows), NOON_S))
     assert {question.path[1] for question in asked} == {"users", "items", "trending"}
     assert any(question.expected is None and question.path[2] == "a" for question in asked)
@@ -225,13 +231,13 @@ def test_a_board_shows_the_highest_of_its_lane(board: dict[str, int], complaint:
 
 
 def past() -> Past:
-    """Remember two lanes of an item, each of them with one view and then with two or four."""
+    """Remember two stripes of an item, each of them with one view and then with two or four."""
     made = Past()
     for views in (1, 2):
-        for lane, factor in (("0000", 1), ("0001", 2)):
+        for stripe, factor in (("0000", 1), ("0001", 2)):
             image = Image(views, NOON_S + 10, item(views * factor, viewed={"b": views}), b"")
-            made.note(("I#a", lane), image)
-            made.note(("T#1h#" + str(HOUR), lane), image._replace(state={"a": views * factor}))
+            made.note(("I#a", stripe), image)
+            made.note(("T#1h#" + str(HOUR), stripe), image._replace(state={"a": views * factor}))
     made.note(("U#u", "-"), Image(1, NOON_S + 10, USER, b""))
     return made
 
@@ -248,16 +254,22 @@ def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
         "item_id": "a",
         **shown(views, {"EUR": views / 2}),
         "windows": {"5m": [], "1h": hours, "1d": days},
+        **FRESH,
     }
 
 
 def ranking(count: int, error: int = 0, **more: Any) -> dict[str, Any]:
-    return {"items": [{"item_id": "a", "count": count}] * bool(count), "count_error_max": error, **more}
+    return {
+        "items": [{"item_id": "a", "count": count}] * bool(count),
+        "count_error_max": error,
+        **FRESH,
+        **more,
+    }
 
 
 TIMES = {"window": "1h", "start": "2026-01-01T12:00:00Z", "end": "2026-01-01T13:00:00Z"}
 BEFORE = {"window": "1h", "start": "2026-01-01T11:00:00Z", "end": "2026-01-01T12:00:00Z"}
-PARTNERS = {"item_id": "a", "items": [{"item_id": "b", "count": 4}], "count_error_max": 0}
+PARTNERS = {"item_id": "a", "items": [{"item_id": "b", "count": 4}], "count_error_max": 0, **FRESH}
 WRONG_ERROR = {**PARTNERS, "count_error_max": 1}
 
 
@@ -320,9 +332,9 @@ def test_an_answer_is_made_of_versions_that_a_read_may_meet(
 def test_what_is_older_than_the_table_remembers_is_not_shown_any_more() -> None:
     made = past()
     for version in range(3, 3 + VERSIONS_MAX):
-        for lane in ("0000", "0001"):
-            made.note(("I#a", lane), Image(version, NOON_S + 10, item(5), b""))
-            made.note(("T#1h#" + str(HOUR), lane), Image(version, NOON_S + 10, {"a": 5}, b""))
+        for stripe in ("0000", "0001"):
+            made.note(("I#a", stripe), Image(version, NOON_S + 10, item(5), b""))
+            made.note(("T#1h#" + str(HOUR), stripe), Image(version, NOON_S + 10, {"a": 5}, b""))
     hold_item(made, "a", NOON_S, item_answer_of(10))
     for hold in (
         lambda: hold_item(made, "a", NOON_S, item_answer_of(9)),
@@ -340,6 +352,6 @@ def test_while_somebody_reads_nothing_is_forgotten() -> None:
             changed = copy.deepcopy(USER)
             changed[2] = {1: version}
             made.note(("U#u", "-"), Image(version, NOON_S + 10, changed, b""))
-        hold_user(made, "u", NOON_S, user_answer(by_partition(table(LANES)), "u", NOON_S))
+        hold_user(made, "u", NOON_S, user_answer(by_partition(table(STRIPES)), "u", NOON_S))
     with pytest.raises(Violation):
-        hold_user(made, "u", NOON_S, user_answer(by_partition(table(LANES)), "u", NOON_S))
+        hold_user(made, "u", NOON_S, user_answer(by_partition(table(STRIPES)), "u", NOON_S))

@@ -8,15 +8,16 @@ import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.consume import Dependencies, Limits, consume
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.rows import decode_item
+from tapstack.core.rows import decode_user
 from tapstack.ports import Key
 from tapstack_emulator import ManualClock, MemoryBucket, MemoryDynamoDB
 
 DAY_S = 86_400
 TTL_S = 30 * DAY_S
-ITEM = Key("I#p", "0000")
+USER = Key("U#u", "-")
 
 
 class StaleOnce:
@@ -27,19 +28,18 @@ class StaleOnce:
         self.answer: bytes | None = None
 
     def call(self, operation: str, body: bytes) -> bytes:
-        if operation == "BatchGetItem" and self.answer is not None and b"I#p" in body:
+        if operation == "BatchGetItem" and self.answer is not None and b"U#u" in body:
             answer, self.answer = self.answer, None
             return answer
         return self._dynamodb.call(operation, body)
 
 
-def deliver(api: StaleOnce, clock: ManualClock, user: str, kind: str) -> None:
+def deliver(api: StaleOnce, clock: ManualClock, name: str, kind: str) -> None:
     now_s = clock.now_ms() // 1000
     body = {
         "event_type": kind,
-        "user_id": user,
-        "event_id": user,
-        "items": [{"item_id": "p"}],
+        "user_id": "u",
+        "event_id": name,
         "occurred_at": datetime.fromtimestamp(now_s, UTC),
         "received_at": datetime.fromtimestamp(now_s, UTC),
     }
@@ -51,7 +51,12 @@ def deliver(api: StaleOnce, clock: ManualClock, user: str, kind: str) -> None:
     )
     bucket = MemoryBucket()
     world = Dependencies(
-        table=DynamoTable(api, "t"), quarantine=bucket, late=bucket, clock=clock, jitter=lambda: 0.0
+        table=DynamoTable(api, "t"),
+        lag=JournalLag(),
+        quarantine=bucket,
+        late=bucket,
+        clock=clock,
+        jitter=lambda: 0.0,
     )
     limits = Limits(lanes=1, row_ttl_s=TTL_S, age_max_s=14 * DAY_S)
     assert consume([record], world, limits, lambda: 60_000).resume_from is None
@@ -62,13 +67,13 @@ def test_the_image_of_a_row_that_ttl_deleted_meets_no_condition_of_the_row_begun
     dynamodb = MemoryDynamoDB(clock)
     dynamodb.create_table("t", ttl_attribute="ttl")
     api = StaleOnce(dynamodb)
-    deliver(api, clock, "a", "item_view")
-    keys = [{"pk": {"S": "U#c"}, "sk": {"S": "-"}}, {"pk": {"S": ITEM.pk}, "sk": {"S": ITEM.sk}}]
+    deliver(api, clock, "a", "page_view")
+    keys = [{"pk": {"S": USER.pk}, "sk": {"S": USER.sk}}, {"pk": {"S": "L#"}, "sk": {"S": "0000"}}]
     old = dynamodb.call("BatchGetItem", msgspec.json.encode({"RequestItems": {"t": {"Keys": keys}}}))
     clock.advance_ms((TTL_S + DAY_S) * 1000)
     assert dynamodb.sweep() > 0
-    deliver(api, clock, "b", "item_click")
+    deliver(api, clock, "b", "identify")
     api.answer = old
-    deliver(api, clock, "c", "share")
-    row = DynamoTable(dynamodb, "t").read([ITEM])[0][ITEM]
-    assert decode_item(row.state).counters.lifetime == {TYPE_CODE["item_click"]: 1, TYPE_CODE["share"]: 1}
+    deliver(api, clock, "c", "search")
+    row = DynamoTable(dynamodb, "t").read([USER])[0][USER]
+    assert decode_user(row.state).counters == {TYPE_CODE["identify"]: 1, TYPE_CODE["search"]: 1}

@@ -74,7 +74,10 @@ mock_resource "aws_kinesis_firehose_delivery_stream" {
 }
 
 mock_resource "aws_dynamodb_table" {
-  defaults = { arn = "arn:aws:dynamodb:us-east-1:111122223333:table/mock" }
+  defaults = {
+    arn        = "arn:aws:dynamodb:us-east-1:111122223333:table/mock"
+    stream_arn = "arn:aws:dynamodb:us-east-1:111122223333:table/mock/stream/2026-11-29T00:00:00.000"
+  }
 }
 
 mock_resource "aws_lambda_function" {

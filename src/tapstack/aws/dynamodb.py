@@ -96,6 +96,10 @@ class _Cancelled(msgspec.Struct):
     CancellationReasons: list[_Reason] = []
 
 
+class _Refused(msgspec.Struct):
+    Item: _RowItem | None = None
+
+
 class _QueryAnswer(msgspec.Struct):
     Items: list[_RowItem] = []
     LastEvaluatedKey: _KeyItem | None = None
@@ -104,11 +108,12 @@ class _QueryAnswer(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _batch_decoder = msgspec.json.Decoder(_BatchAnswer)
 _cancelled_decoder = msgspec.json.Decoder(_Cancelled)
+_refused_decoder = msgspec.json.Decoder(_Refused)
 _query_decoder = msgspec.json.Decoder(_QueryAnswer)
 
 
 class DynamoTable:
-    """`tapstack.ports.StateTable` and `tapstack.ports.RowReader` on one DynamoDB table.
+    """`StateTable`, `ProjectionTable` and `RowReader` of `tapstack.ports` on one DynamoDB table.
 
     Parameters
     ----------
@@ -158,8 +163,35 @@ class DynamoTable:
         how = {"KeyConditionExpression": "pk = :pk", **({"ConsistentRead": True} if consistent else {})}
         return self._query(how, {":pk": _S(pk)})
 
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        """Read part of a partition; see `tapstack.ports.ProjectionTable.read_range`."""
+        request = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {":pk": _S(pk), ":first": _S(first), ":last": _S(last)},
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+        answer = _decode(_query_decoder, call(SERVICE, self._api, "Query", _encoder.encode(request)))
+        return [item.row() for item in answer.Items]
+
+    def write_each(self, writes: Sequence[RowWrite]) -> Mapping[Key, Row | None]:
+        """Write rows one by one; see `tapstack.ports.ProjectionTable.write_each`."""
+        refused: dict[Key, Row | None] = {}
+        for write in writes:
+            try:
+                self._api.call("PutItem", _encoder.encode(self._put(write)))
+            except AwsError as error:
+                if error.code != "ConditionalCheckFailedException":
+                    raise translate(SERVICE, error) from None
+                item = _decode(_refused_decoder, error.body).Item
+                refused[write.key] = None if item is None else item.row()
+        return refused
+
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         """Read part of a partition; see `tapstack.ports.StateTable.read_prefix`."""
+        if not sk_prefix:  # DynamoDB refuses an empty one
+            return self.query(pk, consistent=True)
         condition = "pk = :pk AND begins_with(sk, :sk)"
         values = {":pk": _S(pk), ":sk": _S(sk_prefix)}
         return self._query({"KeyConditionExpression": condition, "ConsistentRead": True}, values)

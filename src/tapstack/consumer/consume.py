@@ -1,24 +1,26 @@
-"""The recipe: parse, pack, commit transaction by transaction, store dead letters, report."""
+"""The recipe: parse, commit transaction by transaction, store dead letters, report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import attrgetter
 
 import msgspec
 
 from tapstack.consumer.dead_letters import DeadLetters
-from tapstack.consumer.packing import pack
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import Delivery, StreamRecord, parse
-from tapstack.consumer.retry_budget import RetryBudget
 from tapstack.consumer.row_cache import RowCache
-from tapstack.consumer.transaction import BYTES_MAX, Transaction, derived_keys
+from tapstack.consumer.transaction import BYTES_MAX, Transaction
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.core.identity import DAY_S
+from tapstack.core.journal import ENTRY_BYTES_MAX, head_key
 from tapstack.core.memory import DUP, NEW, TOO_LARGE, Bounds, Verdict
 from tapstack.dead_letters import LATE, QUARANTINE
 from tapstack.errors import Throttled, Unavailable
-from tapstack.ports import Clock, ObjectWriter, RowWrite, StateTable
+from tapstack.ports import Clock, Key, ObjectWriter, RowWrite, StateTable
+from tapstack.retry_budget import RetryBudget
 
 # Deliveries whose rows are read at a time: full reads of 100 rows are far cheaper than a few rows before each
 # transaction. Under throttling, rows for two deliveries are read, then for twice as many (slow start).
@@ -32,8 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     lanes
-        How many ways the derived rows are split, so that parallel transactions never meet; about the
-        number of shards. May be changed at any time: readers add whatever lanes there are.
+        In how many lanes the journal is written, so that parallel transactions do not meet; about the
+        number of shards. May be changed at any time: projections read every lane that was ever used.
     row_ttl_s
         How long a row lives after the last event that changed it.
     age_max_s
@@ -50,9 +52,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
-    """The table, the buckets and time."""
+    """The table, the buckets and time; `lag` outlives an invocation."""
 
     table: StateTable
+    lag: JournalLag
     quarantine: ObjectWriter
     late: ObjectWriter
     clock: Clock
@@ -118,21 +121,18 @@ def consume(
         fails, and what was committed before is recognised when it comes again.
     """
     report = Report(records=len(records))
-    deliveries, poison = parse(records, lanes=limits.lanes, age_max_s=limits.age_max_s)
+    deliveries, poison = parse(records, age_max_s=limits.age_max_s)
     budget = RetryBudget(dependencies.clock, dependencies.jitter, remaining_ms)
     buckets = {QUARANTINE: dependencies.quarantine, LATE: dependencies.late}
     dead_letters = DeadLetters(records, buckets, budget)
     for bad in poison:
         dead_letters.add(bad.position, bad.reason, detail=bad.detail)
-    open_parts = [0] * len(records)
-    for delivery in deliveries:
-        open_parts[delivery.position] += 1
-    invocation = _Invocation(dependencies.table, limits, budget, report, open_parts, dead_letters)
+    invocation = _Invocation(dependencies, limits, budget, report, dead_letters)
     try:
-        invocation.apply(pack(deliveries))
+        invocation.apply(_by_user(deliveries), shard_number(records[0].shard_id) if records else 0)
     except Unavailable as error:
         report.reason = _say(error)
-    decided = next((position for position, count in enumerate(open_parts) if count), len(records))
+    decided = min(invocation.undecided, default=len(records))
     try:
         dead_letters.store(decided)
     except Unavailable as error:
@@ -150,45 +150,53 @@ def _say(error: Unavailable) -> str:
 
 
 class _Invocation:
-    """One invocation's counting: how many parts of each record are not decided yet."""
+    """One invocation's counting: which records are not decided yet."""
 
     def __init__(
         self,
-        table: StateTable,
+        dependencies: Dependencies,
         limits: Limits,
         budget: RetryBudget,
         report: Report,
-        open_parts: MutableSequence[int],
         dead_letters: DeadLetters,
     ) -> None:
-        self._table = table
+        self._table = dependencies.table
+        self._lag = dependencies.lag
+        self._now_s = dependencies.clock.now_ms() // 1000
         self._limits = limits
         self._bounds = limits.bounds or Bounds(keep_days=max(0, limits.row_ttl_s // DAY_S - 2))
         self._budget = budget
         self._report = report
-        self._open_parts = open_parts
+        self.undecided: dict[int, None] = {}  # positions of records that are neither counted nor dead letters
         self._dead_letters = dead_letters
-        self._row_cache = RowCache(table, budget)
+        self._row_cache = RowCache(dependencies.table, budget)
+        self._lane = 0
 
-    def apply(self, deliveries: list[Delivery]) -> None:
+    def apply(self, deliveries: list[Delivery], lane: int) -> None:
         """Commit all deliveries, as many at a time as fit one transaction, or keep them as dead letters.
 
         Parameters
         ----------
         deliveries
-            As they are packed. When the table is slow or throttled, those that are left follow in the
+            By user. When the table is slow or throttled, those that are left follow in the
             order of the stream: so the record to resume from moves on, and what is done does not come again.
+        lane
+            Of the journal, before it is taken modulo their number.
         """
+        self._lane = lane % self._limits.lanes
+        self.undecided = dict.fromkeys([each.position for each in deliveries])
         start = read = 0
-        step, is_packed = READ_AT_LEAST, True
+        step, is_by_user = READ_AT_LEAST, True
         while start < len(deliveries):
             self._budget.check()
             if read - start < READ_AHEAD // 2:
-                read = self._read_ahead(deliveries, read)
+                ahead = deliveries[read : read + READ_AHEAD]
+                self._row_cache.read_ahead([self._head(), *(each.user_key for each in ahead)])
+                read += len(ahead) if self._budget.is_calm() else 0
             if not self._budget.is_calm():
-                if is_packed:
+                if is_by_user:
                     deliveries[start:] = sorted(deliveries[start:], key=attrgetter("position"))
-                    is_packed = False
+                    is_by_user = False
                 read = min(start + step, len(deliveries))
                 step = min(2 * step, READ_AHEAD)
                 self._row_cache.load([each.user_key for each in deliveries[start:read]])
@@ -196,15 +204,8 @@ class _Invocation:
             start += len(verdicts)
             self._settle(verdicts)
 
-    def _read_ahead(self, deliveries: Sequence[Delivery], read: int) -> int:
-        """Read what the next transactions need, if there is time; return how far users' rows are known."""
-        row_cache = self._row_cache
-        ahead = deliveries[read : read + READ_AHEAD]
-        row_cache.read_ahead([each.user_key for each in ahead])
-        if self._budget.is_calm():  # then all of them are known
-            row_cache.read_ahead(derived_keys(ahead, row_cache))
-            read += len(ahead)
-        return read
+    def _head(self) -> Key:
+        return Key(*head_key(self._lane))
 
     def _commit_next(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
         """Commit the next transaction, decided anew after each conflict, and return the verdicts."""
@@ -215,7 +216,7 @@ class _Invocation:
                 if not transaction.add(delivery):
                     break
             writes = self._writes(transaction)
-            if sum([len(write.state) for write in writes]) > BYTES_MAX:
+            if not _is_small_enough(writes):
                 if len(transaction.verdicts) > 1:
                     end = len(transaction.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
@@ -228,9 +229,10 @@ class _Invocation:
             attempt += 1
 
     def _writes(self, transaction: Transaction) -> list[RowWrite]:
-        """Return what a transaction writes; the rows it needs are read."""
-        self._row_cache.load(transaction.keys())
-        return transaction.writes()
+        """Return what a transaction writes; the head of its lane is read."""
+        self._row_cache.load([self._head()])
+        self._lag.check(self._table, self._lane, self._row_cache.row(self._head()), self._now_s)
+        return transaction.writes(self._lane)
 
     def _commit(self, writes: Sequence[RowWrite]) -> Unavailable | None:
         """Try to commit once; afterwards the row_cache knows what the table is known to hold."""
@@ -249,6 +251,8 @@ class _Invocation:
             self._count(writes)
             return None
         self._report.conflicts += 1
+        if self._head() in conflict.images or conflict.contended:
+            self._lane = (self._lane + 1) % self._limits.lanes  # somebody else writes in this one
         if conflict.contended:
             self._row_cache.forget(write.key for write in writes)
         self._row_cache.note_images(conflict.images)
@@ -257,12 +261,10 @@ class _Invocation:
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
         """Note that deliveries are decided: counted now, or before, or dead letters."""
         for delivery, verdict in verdicts:
-            self._open_parts[delivery.position] -= 1
+            del self.undecided[delivery.position]
             if verdict is not NEW and verdict is not DUP:
                 event_id = delivery.event.event_id
-                self._dead_letters.add(
-                    delivery.position, verdict.value, part=delivery.part, event_id=event_id
-                )
+                self._dead_letters.add(delivery.position, verdict.value, event_id=event_id)
         self._report.duplicates += sum([verdict is DUP for _, verdict in verdicts])
         self._report.applied += sum([verdict is NEW for _, verdict in verdicts])
 
@@ -271,3 +273,28 @@ class _Invocation:
         self._report.rows_written += len(writes)
         sizes = [row_bytes(write.key, write.state) for write in writes]
         self._report.write_units += transaction_units(sizes)
+
+
+def _by_user(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Order deliveries by user, each user's in the order of the stream: so a row is written once."""
+    users: dict[Key, list[Delivery]] = {}
+    for delivery in deliveries:
+        users.setdefault(delivery.user_key, []).append(delivery)
+    return list(chain.from_iterable(users.values()))
+
+
+def _is_small_enough(writes: Sequence[RowWrite]) -> bool:
+    sizes = [len(write.state) for write in writes]
+    return not sizes or (sum(sizes) <= BYTES_MAX and max(sizes) <= ENTRY_BYTES_MAX)
+
+
+def shard_number(shard_id: str) -> int:
+    """Return the number in a shard's id [1]_, 0 if it has none.
+
+    References
+    ----------
+    .. [1] ``shardId-`` and twelve digits:
+       https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Shard.html, read 2026-11-29
+    """
+    digits = shard_id.rpartition("-")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else 0

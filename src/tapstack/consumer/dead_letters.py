@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from tapstack.consumer.records import StreamRecord
-from tapstack.consumer.retry_budget import RetryBudget
 from tapstack.dead_letters import REASONS, DeadLetter, encode, object_key
 from tapstack.errors import Unavailable
 from tapstack.ports import ObjectWriter
+from tapstack.retry_budget import RetryBudget
 
 
 class DeadLetters:
@@ -42,10 +42,8 @@ class DeadLetters:
         self._budget = budget
         self._waiting: defaultdict[str, list[tuple[int, DeadLetter]]] = defaultdict(list)
 
-    def add(
-        self, position: int, reason: str, *, detail: str = "", part: int = 0, event_id: str | None = None
-    ) -> None:
-        """Keep a record, or a part of it, to be stored with the reason; see `tapstack.dead_letters`."""
+    def add(self, position: int, reason: str, *, detail: str = "", event_id: str | None = None) -> None:
+        """Keep a record to be stored with the reason; see `tapstack.dead_letters`."""
         record = self._records[position]
         letter = DeadLetter(
             reason=reason,
@@ -53,7 +51,6 @@ class DeadLetters:
             stage="consumer",
             shard_id=record.shard_id,
             sequence_number=record.sequence_number,
-            part=part,
             event_id=event_id,
             arrived_at_s=record.arrived_at_s,
             data=record.data,
@@ -79,7 +76,7 @@ class DeadLetters:
         self._budget.release()
         due: list[tuple[int, str, list[DeadLetter]]] = []
         for prefix, waiting in self._waiting.items():
-            waiting.sort(key=lambda each: (each[0], each[1].part))
+            waiting.sort(key=lambda each: each[0])
             if letters := [letter for position, letter in waiting if position < end]:
                 due.append((waiting[0][0], prefix, letters))
         for _, prefix, letters in sorted(due, key=lambda each: each[0]):

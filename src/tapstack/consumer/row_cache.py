@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tapstack.consumer.retry_budget import RetryBudget
 from tapstack.core.memory import decode_page
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StateTable
+from tapstack.retry_budget import RetryBudget, retried
 
 READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
 
@@ -95,16 +95,8 @@ class RowCache:
         return known[prefix]
 
     def _read_pages(self, pk: str, prefix: str) -> dict[str, frozenset[int]]:
-        attempt = 0
-        while True:
-            self._budget.check()
-            try:
-                rows = self._table.read_prefix(pk, prefix)
-            except Unavailable as error:
-                self._budget.pause(attempt, error)
-                attempt += 1
-            else:
-                return {row.key.sk: decode_page(row.state) for row in rows}
+        rows = retried(self._budget, lambda: self._table.read_prefix(pk, prefix))
+        return {row.key.sk: decode_page(row.state) for row in rows}
 
     def note_written(self, writes: Sequence[RowWrite]) -> None:
         """Remember rows that were committed; pages are read again if they are needed."""

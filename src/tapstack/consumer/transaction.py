@@ -1,18 +1,14 @@
-"""A transaction: as many events as fit one transaction, folded into the rows they change."""
+"""A transaction: the rows of as many users as fit, their pages, a journal entry and its lane's head."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
-from tapstack.core.aggregates import WINDOWS, Numbers, window_numbers
-from tapstack.core.cooccurrence import PARTNERS_MAX, likely_partners
-from tapstack.core.events import TYPE_CODE
-from tapstack.core.fold import ItemEffect, fold_event, fold_item
+from tapstack.core.fold import fold_event
 from tapstack.core.identity import DAY_S
-from tapstack.core.memo import Memo
+from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
 from tapstack.core.memory import (
     MEMORY_FULL,
     NEW,
@@ -21,40 +17,18 @@ from tapstack.core.memory import (
     Page,
     Verdict,
     encode_page,
-    expect_parts,
-    has_room_for_parts,
     judge,
     may_write_page,
     prefixes_to_read,
     remember,
 )
-from tapstack.core.ranking import INTERESTED, Board, interest, trim
-from tapstack.core.rows import (
-    ItemState,
-    UserState,
-    board_partition,
-    decode_board,
-    decode_item,
-    decode_sessions,
-    decode_user,
-    encode_state,
-    item_partition,
-    lane_sort_key,
-)
-from tapstack.core.sessions import BOUGHT_MAX, Session
-from tapstack.ports import Key, Row, RowWrite
+from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.ports import Key, Row, RowWrite, first_version
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
-ROWS_MAX = 100
+ROWS_MAX = 98  # of 100: the journal entry and its lane's head are the others
 BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and names, same page
-# A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
-# 1,000 write units a second). So a row that TTL deleted and that begins anew takes none of its old versions,
-# and a stale image of the old row meets no condition of the new one. For that a row must outlive the records
-# that are on the stream when it begins: leaderboards as well, though nobody asks for old ones.
-VERSIONS_PER_S = 1_000
-
-Place = tuple[int, int, int]  # of a leaderboard: window position, window number, lane
-Move = tuple[str, int, Numbers]  # an item that may rise on the leaderboards of a lane, in these windows
+HEAD_STATE = b"\x90"  # an empty array: the version says all
 
 
 class Transaction:
@@ -76,11 +50,9 @@ class Transaction:
         self._bounds = bounds
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
-        self._effects: defaultdict[Key, list[ItemEffect]] = defaultdict(list)  # by item's row
-        self._moves: defaultdict[Key, dict[Move, None]] = defaultdict(dict)  # by the same
-        self._moments: dict[tuple[Numbers, int], None] = {}  # windows and lanes whose boards may move
         self._pages: dict[Key, Page] = {}
         self._pages_of: defaultdict[Key, dict[str, frozenset[int]]] = defaultdict(dict)  # by the user's row
+        self._effects: list[Effect] = []
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
 
@@ -101,19 +73,12 @@ class Transaction:
         if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
             verdict = TOO_OLD
         if verdict is NEW:
-            if not self._fits(delivery):
+            if not self._fits(key, user):
                 return False
             self._changed[key] = None
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
-            if delivery.further and not has_room_for_parts(user.seen):
-                # Its further parts will be duplicates: no row expects them. If this is a stale image, and the
-                # row counts the event and expects them, they would be lost: so it is written as it is here.
-                verdict = MEMORY_FULL
-            else:
-                self._remember(key, user, delivery)
-                if delivery.further:
-                    expect_parts(user.seen, delivery.further)
-                self._fold(user, delivery)
+            self._remember(key, user, delivery)
+            self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
         self.verdicts.append((delivery, verdict))
         return True
 
@@ -134,69 +99,47 @@ class Transaction:
             self._pages[Key(key.pk, page.sort_key)] = page
             self._pages_of[key][page.sort_key] = page.digests
 
-    def keys(self) -> list[Key]:
-        """Return the rows that the transaction would write and has to know; pages are written unseen."""
-        boards = _boards(self._moments, self._arrived_at_s)
-        return [*self._changed, *self._effects, *map(_board_key, boards)]
+    def _fits(self, key: Key, user: UserState) -> bool:
+        rows_count = len(self._changed) + (key not in self._changed) + len(self._pages)
+        return rows_count + may_write_page(user.seen, self._bounds) <= ROWS_MAX
 
-    def writes(self) -> list[RowWrite]:
-        """Fold the items' and boards' rows, which must be loaded by now, and return what to write."""
+    def writes(self, lane: int) -> list[RowWrite]:
+        """Return what to write: users, pages, and what the events add to everything else, in a lane.
+
+        Parameters
+        ----------
+        lane
+            Of the journal; its head must be loaded.
+        """
+        users, pages, expires_at_s = self._users, self._pages, self._arrived_at_s + self._row_ttl_s
         writes = [
-            self._write(key, self._row_cache.row(key), encode_state(self._users[key]))
+            self._write(key, self._row_cache.row(key), encode_state(users[key]), expires_at_s)
             for key in self._changed
         ]
-        writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]
-        moments = _boards(self._moments, self._arrived_at_s)
-        boards = {place: self._board(_board_key(place)) for place in moments}
-        for key, effects in self._effects.items():
-            row = self._row_cache.row(key)
-            item = ItemState() if row is None else decode_item(row.state)
-            for effect in effects:
-                fold_item(item, effect)
-            writes.append(self._write(key, row, encode_state(item)))
-            for move in self._moves.get(key, ()):
-                _score(boards, item, move)
-        for moment, board in boards.items():
-            key = _board_key(moment)
-            writes.append(self._write(key, self._row_cache.row(key), encode_state(trim(board))))
+        writes += [
+            self._write(key, None, encode_page(page.digests), expires_at_s) for key, page in pages.items()
+        ]
+        if self._effects:
+            writes += self._journal(lane)
         return writes
 
-    def _board(self, key: Key) -> Board:
-        row = self._row_cache.row(key)
-        return {} if row is None else decode_board(row.state)
+    def _journal(self, lane: int) -> list[RowWrite]:
+        """Return the entry and the head that counts it."""
+        key = Key(*head_key(lane))
+        head = self._row_cache.row(key)
+        last = 0 if head is None else head.version
+        entry = self._write(
+            Key(*entry_key(lane, last + 1)),
+            None,
+            encode_entry(self._effects),
+            self._arrived_at_s + JOURNAL_TTL_S,
+        )
+        return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]
 
-    def _fits(self, delivery: Delivery) -> bool:
-        item_ids, lane = delivery.item_ids, delivery.lane
-        room = ROWS_MAX - len(self._changed) - len(self._effects) - len(WINDOWS) * len(self._moments)
-        room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)
-        if room >= 1 + len(item_ids) + _BESIDE_MAX:
-            return True  # the usual case: it fits even if none of its rows is in the transaction yet
-        beside = _PARTNERS_BOUND.get(delivery.event.event_type, 0) + len(WINDOWS) if item_ids else 0
-        new_user = delivery.user_key not in self._changed
-        new_items = {item_id for item_id in item_ids if _item_keys[item_id, lane] not in self._effects}
-        return room >= new_user + len(new_items) + beside
-
-    def _fold(self, user: UserState, delivery: Delivery) -> None:
-        lane = delivery.lane
-        for effect in fold_event(user, delivery.event, delivery.part, delivery.at_s, delivery.arrived_at_s):
-            for item_id in effect.item_ids:
-                self._effects[_item_keys[item_id, lane]].append(effect)
-            if effect.interested:
-                for item_id in effect.item_ids:
-                    self._moves[_item_keys[item_id, lane]][item_id, lane, effect.numbers] = None
-                self._moments[effect.numbers, lane] = None
-
-    def _write(self, key: Key, row: Row | None, state: bytes) -> RowWrite:
-        expires_at_s = self._arrived_at_s + self._row_ttl_s
+    def _write(self, key: Key, row: Row | None, state: bytes, expires_at_s: int) -> RowWrite:
         if row is None:
-            version = max(1, self._arrived_at_s * VERSIONS_PER_S)
-            return RowWrite(
-                key=key,
-                version=version,
-                state=state,
-                expires_at_s=expires_at_s,
-                seen_version=0,
-            )
+            version = first_version(self._arrived_at_s)
+            return RowWrite(key=key, version=version, state=state, expires_at_s=expires_at_s, seen_version=0)
         return RowWrite(
             key=key,
             version=row.version + 1,
@@ -204,67 +147,3 @@ class Transaction:
             expires_at_s=max(row.expires_at_s, expires_at_s),
             seen_version=row.version,
         )
-
-
-# How many items beside its own an event may touch, at most.
-_PARTNERS_BOUND = {"item_view": PARTNERS_MAX, "purchase": BOUGHT_MAX}
-_BESIDE_MAX = max(_PARTNERS_BOUND.values()) + len(WINDOWS)  # and how many rows, of whatever type it is
-
-
-def _item_key(place: tuple[str, int]) -> Key:
-    item_id, lane = place
-    return Key(item_partition(item_id), lane_sort_key(lane))
-
-
-_item_keys = Memo(_item_key, 16_384)  # by item and lane: asked for three times a row, and in each batch
-
-
-def _boards(moments: Iterable[tuple[Numbers, int]], arrived_at_s: int) -> list[Place]:
-    """Return the leaderboards that may move: those of windows still kept."""
-    return list(
-        dict.fromkeys(
-            (position, number, lane)
-            for numbers, lane in moments
-            for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True))
-            if window.keeps(number, arrived_at_s, arrived_at_s)
-        )
-    )
-
-
-def _board_key(place: Place) -> Key:
-    position, number, lane = place
-    return Key(board_partition(WINDOWS[position], number), lane_sort_key(lane))
-
-
-def _score(boards: dict[Place, Board], item: ItemState, move: Move) -> None:
-    """Put an item's exact score on the boards of an event's windows."""
-    item_id, lane, numbers = move
-    for position, number in enumerate(numbers):
-        counted = item.counters.windows[position].get(number)
-        board = boards.get((position, number, lane))
-        if counted is not None and board is not None:
-            board[item_id] = interest(counted)
-
-
-def derived_keys(deliveries: Sequence[Delivery], row_cache: RowCache) -> list[Key]:
-    """Return which rows of items and leaderboards deliveries will change, their users' rows being read.
-
-    Partners in pairs are guessed by the newest session, so that few calls read all; what a guess leaves out,
-    the transaction reads by itself.
-    """
-    keys = dict.fromkeys([_item_keys[item_id, each.lane] for each in deliveries for item_id in each.item_ids])
-    interested = [each for each in deliveries if TYPE_CODE[each.event.event_type] in INTERESTED]
-    users = dict.fromkeys([each.user_key for each in interested])
-    sessions = {user_key: _newest_session(row_cache.row(user_key)) for user_key in users}
-    for delivery in interested:
-        session = sessions[delivery.user_key]
-        partners = () if session is None else likely_partners(session, delivery.event.event_type)
-        keys |= dict.fromkeys([_item_keys[item_id, delivery.lane] for item_id in partners])
-    moments = {(window_numbers(each.at_s), each.lane) for each in interested}
-    arrived_at_s = max([each.arrived_at_s for each in interested], default=0)
-    return [*keys, *map(_board_key, _boards(moments, arrived_at_s))]
-
-
-def _newest_session(row: Row | None) -> Session | None:
-    sessions = [] if row is None else decode_sessions(row.state).newest
-    return sessions[-1] if sessions else None

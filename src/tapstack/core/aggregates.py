@@ -190,10 +190,9 @@ def _forget_old(state: Windowed) -> None:
 _NOTHING_BOUGHT = {name: Delta(code, {}) for name, code in TYPE_CODE.items()}
 
 
-def item_delta(event: Event, item: CountedItem) -> Delta:
-    """Return what an event adds to the counters of one of its items."""
-    delta = _NOTHING_BOUGHT[event.event_type]
-    return delta if event.event_type != "purchase" else delta._replace(bought=_bought(event, (item,)))
+def item_bought(event: Event, item: CountedItem) -> Mapping[str, int]:
+    """Return what an event says was bought of one of its items, in millionths by currency."""
+    return _bought(event, (item,)) if event.event_type == "purchase" else {}
 
 
 def user_delta(event: Event) -> Delta:

@@ -21,6 +21,11 @@ def row_bytes(key: tuple[str, str], state: bytes) -> int:
     return len(names if names.isascii() else names.encode()) + len(state) + _ROW_OVERHEAD_BYTES
 
 
+def write_units(size_bytes: int) -> int:
+    """Return the write units of a row that is written by itself: one for each KiB begun."""
+    return -(-size_bytes // WRITE_UNIT_BYTES)
+
+
 def transaction_units(sizes_bytes: Iterable[int]) -> int:
     """Return the write units of a transaction's rows: two for each KiB begun."""
-    return 2 * sum([-(-size // WRITE_UNIT_BYTES) for size in sizes_bytes])
+    return 2 * sum(map(write_units, sizes_bytes))

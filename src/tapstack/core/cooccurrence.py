@@ -7,8 +7,6 @@ than ``N / c`` pairs is present, and the counts sum to exactly `N`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tapstack.core.sessions import BOUGHT_MAX, VIEWED_MAX, Session
 
 PARTNERS_MAX = 2  # a view is paired with the two distinct items viewed before it in the session
@@ -40,13 +38,6 @@ def purchase_partners(session: Session, item_id: str) -> list[str]:
     partners = list(session.bought)
     session.bought = [*session.bought, item_id][-BOUGHT_MAX:]
     return partners
-
-
-def likely_partners(session: Session, event_type: str) -> Sequence[str]:
-    """Return the items that an event of the session will probably be paired with, without recording it."""
-    if event_type == "item_view":
-        return session.viewed[-PARTNERS_MAX:]
-    return session.bought if event_type == "purchase" else ()
 
 
 def count_partner(partners: dict[str, int], partner: str, places: int) -> None:

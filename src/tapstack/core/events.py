@@ -57,7 +57,7 @@ NOTES_MAX = 3  # of an event's
 NAME_SHOWN_MAX = 32  # characters of an unknown field that an answer repeats
 _BMP_MAX = 0xFFFF  # a character beyond takes two escapes
 NESTING_MAX = 64  # so that every reader of the record can decode it, however deep its call stack
-ITEMS_MAX = 100
+ITEMS_MAX = 500
 # Rials and dong need ten digits for a phone. Also of all a purchase's items together, prices times
 # quantities: in millionths 10**18, which 64 bits hold.
 AMOUNT_MAX = 1e12

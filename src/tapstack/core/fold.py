@@ -1,86 +1,24 @@
-"""What one event does to its user's row, and what it adds to the rows of items.
+"""What one event does to its user's row, and what it adds to derived rows.
 
-`fold_event` changes the user's state and returns the item effects; `fold_item` and the boards follow
-from those. All of it commits in one transaction or not at all.
+`fold_event` changes the user's state and returns the effects on everything else, which go into the journal.
+Both commit in one transaction or not at all.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
 
-import msgspec
-
-from tapstack.core.aggregates import (
-    Delta,
-    Numbers,
-    count,
-    count_in_windows,
-    item_delta,
-    user_delta,
-    window_numbers,
-)
-from tapstack.core.cooccurrence import (
-    BOUGHT_WITH_MAX,
-    VIEWED_WITH_MAX,
-    count_partner,
-    purchase_partners,
-    view_partners,
-)
+from tapstack.core.aggregates import count, item_bought, user_delta
+from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
-from tapstack.core.ranking import INTERESTED
-from tapstack.core.rows import (
-    ALIASES_MAX,
-    RECENT_MAX,
-    ItemState,
-    Profile,
-    Recent,
-    UserState,
-)
+from tapstack.core.journal import Effect
+from tapstack.core.rows import ALIASES_MAX, RECENT_MAX, Profile, Recent, UserState
 from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
-# Rows expect parts by their number: another cut would count items of a pending part twice, or never.
-# An event of more items is applied in parts, each a transaction's worth: 80 items, 8 partners from
-# earlier in the session at most, 3 boards and the user make 92 rows of 100.
-PART_ITEMS_MAX = 80
 
-
-class ItemEffect(msgspec.Struct, gc=False, frozen=True, array_like=True):
-    """What an event adds to the rows of some items, to each the same.
-
-    Parameters
-    ----------
-    item_ids
-        The items.
-    numbers
-        The windows of the event's own time.
-    arrived_s
-        When the record arrived at the stream, Unix seconds.
-    delta
-        What to add to their counters; None for items that are only partners.
-    interested
-        Whether it moves the leaderboards.
-    viewed_with, bought_with
-        Partners, each one pair.
-    """
-
-    item_ids: Sequence[str]
-    numbers: Numbers
-    arrived_s: int
-    delta: Delta | None
-    interested: bool = False
-    viewed_with: Sequence[str] = ()
-    bought_with: Sequence[str] = ()
-
-
-def parts_count(event: Event) -> int:
-    """Return the number of parts in which an event is applied."""
-    return max(1, -(-len(event.items) // PART_ITEMS_MAX))
-
-
-def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: int) -> list[ItemEffect]:
-    """Apply one part of an event to its user's state, in place.
+def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list[Effect]:
+    """Apply an event to its user's state, in place.
 
     Parameters
     ----------
@@ -88,8 +26,6 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
         The state; changed.
     event
         An event that was judged NEW.
-    part
-        Which part, from 0; the user's own counters move with part 0.
     at_s
         The event's own time, Unix seconds.
     arrived_s
@@ -97,53 +33,38 @@ def fold_event(user: UserState, event: Event, part: int, at_s: int, arrived_s: i
 
     Returns
     -------
-    list[ItemEffect]
-        What to add to the rows of items.
+    list[Effect]
+        What to add to derived rows.
     """
     session = session_of(user.sessions, at_s, event.session_id)
-    if part == 0:
-        counted = [user.counters] if session is None else [user.counters, session.counters]
-        count(counted, user_delta(event))
-        _fold_profile(user.profile, event, at_s)
+    counted = [user.counters] if session is None else [user.counters, session.counters]
+    count(counted, user_delta(event))
+    _fold_profile(user.profile, event, at_s)
     items = event.items
     if not items:
         return []
-    if len(items) > PART_ITEMS_MAX:
-        items = part_items(event, part)
-    numbers = window_numbers(at_s)
-    if event.event_type == "item_list_view":  # shown is not touched, and all items alike
-        return [ItemEffect([item.item_id for item in items], numbers, arrived_s, item_delta(event, items[0]))]
     code = TYPE_CODE[event.event_type]
-    interested = code in INTERESTED
+    if event.event_type == "item_list_view":  # shown is not touched, and all items alike
+        ids = [item.item_id for item in items]
+        return [Effect(item_ids=ids, code=code, at_s=at_s, arrived_s=arrived_s)]
     ms = event.occurred_at.microsecond // 1000
-    effects: list[ItemEffect] = []
+    effects: list[Effect] = []
     for item in items:
         _keep_recent(user.recent, Recent(at_s, code, item.item_id, ms))
         viewed, bought = _new_partners(session, event, item)
-        own = (item.item_id,)
-        delta = item_delta(event, item)
-        effects.append(ItemEffect(own, numbers, arrived_s, delta, interested, viewed, bought))
-        if viewed:
-            effects.append(ItemEffect(viewed, numbers, arrived_s, None, viewed_with=own))
-        if bought:
-            effects.append(ItemEffect(bought, numbers, arrived_s, None, bought_with=own))
+        effects.append(
+            Effect(
+                item_ids=(item.item_id,),
+                code=code,
+                at_s=at_s,
+                arrived_s=arrived_s,
+                bought=item_bought(event, item),
+                viewed_with=viewed,
+                bought_with=bought,
+            )
+        )
         user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
-
-
-def part_items(event: Event, part: int) -> tuple[CountedItem, ...]:
-    """Return the items of one part."""
-    return event.items[part * PART_ITEMS_MAX : (part + 1) * PART_ITEMS_MAX]
-
-
-def fold_item(item: ItemState, effect: ItemEffect) -> None:
-    """Apply an event's effect to an item's state, in place."""
-    if effect.delta is not None:
-        count_in_windows(item.counters, effect.delta, effect.numbers, effect.arrived_s)
-    for partner in effect.viewed_with:
-        count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
-    for partner in effect.bought_with:
-        count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
 
 
 def _new_partners(session: Session | None, event: Event, item: CountedItem) -> tuple[list[str], list[str]]:

@@ -50,20 +50,11 @@ class Opaque(msgspec.Struct, gc=False, frozen=True, array_like=True):
     received_day: int
 
 
-class Part(msgspec.Struct, gc=False, frozen=True, array_like=True):
-    """A further part of an event too long for one transaction.
-
-    It is expected from the moment its event is counted until it is counted itself.
-    """
-
-    digest: int
-
-
-Identity = Native | Opaque | Part
+Identity = Native | Opaque
 
 
 def identify(event: Event | StreamEvent) -> Native | Opaque:
-    """Name an event, and its first part."""
+    """Name an event."""
     when = client_time_s(event)
     received_day = 0
     if when == TIMELESS or (event.clock_skew_ms and when > unix_s(event.received_at) + DAY_S):
@@ -80,13 +71,6 @@ def identify(event: Event | StreamEvent) -> Native | Opaque:
 def number_digest(identity: Native) -> int:
     """Return what an event is known by that its client numbered, where it is remembered as an id."""
     return _digest(f"{UUID(bytes=identity.client)}:{identity.n}", kind=b"native")
-
-
-def identify_part(event: Event | StreamEvent, part: int) -> Part:
-    """Name a further part, from 1, of an event whose items do not fit one transaction."""
-    if event.client_id is not None and event.n is not None:
-        return Part(_digest(f"{event.client_id}:{event.n}", part, b"native"))
-    return Part(_digest(_event_id(event), part))
 
 
 def _event_id(event: Event | StreamEvent) -> str:
@@ -130,21 +114,7 @@ def partition_key_of(user_id: str | None, anonymous_id: str | None) -> str:
     return key
 
 
-def lane_of(key: str, lanes: int) -> int:
-    """Return the lane of a user: which share of the derived rows its events are counted in.
-
-    Kinesis spreads records over shards by ranges of the MD5 of the partition key [1]_, and so do
-    lanes: transactions of different shards touch different lanes, hence different rows.
-
-    References
-    ----------
-    .. [1] https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html, read 2026-11-23
-    """
-    digest = hashlib.md5(key.encode(), usedforsecurity=False).digest()
-    return int.from_bytes(digest[:2], "big") * lanes >> 16
-
-
-def _digest(name: str, part: int = 0, kind: bytes = b"") -> int:
-    # Part and kind go into the hash beside the name, not into it: "a#1" is anybody's event_id.
-    hashed = hashlib.blake2b(name.encode(), digest_size=8, salt=part.to_bytes(2, "big"), person=kind)
+def _digest(name: str, kind: bytes = b"") -> int:
+    # The kind goes into the hash beside the name, not into it: anybody may choose any event_id.
+    hashed = hashlib.blake2b(name.encode(), digest_size=8, person=kind)
     return int.from_bytes(hashed.digest(), "big", signed=True)

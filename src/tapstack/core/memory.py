@@ -18,10 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, Part, number_digest
+from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, number_digest
 from tapstack.errors import UndecodableRow
-
-PARTS_MAX = 16  # further parts of long events that a row expects; each waits for one delivery only
 
 PAGE_PREFIX = "seen#"
 _DIGEST_BYTES = 8
@@ -102,7 +100,6 @@ class Seen(msgspec.Struct, gc=False, array_like=True):
     floor_s: int = -1  # client times up to it are no longer remembered
     floor_day: int = -1  # events without a usable time, received up to that day, are no longer remembered
     day: int = -1  # the latest day on which an event was remembered
-    parts: list[int] = []  # further parts of counted events that are not counted yet
 
 
 class Page(NamedTuple):
@@ -133,7 +130,7 @@ def prefixes_to_read(seen: Seen, identity: Identity, day: int, bounds: Bounds) -
 
     Empty in the usual case: the row alone decides.
     """
-    if not seen.pages or isinstance(identity, Part):
+    if not seen.pages:
         return ()
     if isinstance(identity, Native) and _is_in_intervals(seen, identity):
         return ()
@@ -159,8 +156,6 @@ def judge(seen: Seen, identity: Identity, day: int, bounds: Bounds, pages: Pages
     pages
         The rows under each of `prefixes_to_read`, read consistently *after* the user's row.
     """
-    if isinstance(identity, Part):
-        return NEW if identity.digest in seen.parts else DUP
     if isinstance(identity, Native):
         if _is_in_intervals(seen, identity):
             return DUP
@@ -198,9 +193,6 @@ def remember(seen: Seen, identity: Identity, day: int, bounds: Bounds) -> Page |
     Page or None
         A row to be written in the same transaction.
     """
-    if isinstance(identity, Part):
-        seen.parts.remove(identity.digest)
-        return None
     seen.day = max(seen.day, day, identity.received_day)
     if isinstance(identity, Native) and _number(seen, identity, bounds):
         return None
@@ -211,20 +203,6 @@ def remember(seen: Seen, identity: Identity, day: int, bounds: Bounds) -> Page |
 def may_write_page(seen: Seen, bounds: Bounds) -> bool:
     """Whether remembering one more event may write a page."""
     return len(seen.ids) >= bounds.hot_ids
-
-
-def expect_parts(seen: Seen, parts: Sequence[Part]) -> None:
-    """Expect the further parts of an event that was judged NEW, in place.
-
-    They follow the verdict on their event, whatever is forgotten meanwhile: all parts of a counted event are
-    counted, and no part of another.
-    """
-    seen.parts += [part.digest for part in parts]
-
-
-def has_room_for_parts(seen: Seen) -> bool:
-    """Whether another long event may begin; otherwise its user's memory is full."""
-    return len(seen.parts) < PARTS_MAX
 
 
 def page_sort_key(group: int, number: int) -> str:

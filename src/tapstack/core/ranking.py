@@ -1,8 +1,8 @@
-"""Leaderboards: the most active items of a window in one lane.
+"""Leaderboards: the most active items of a window in one stripe.
 
-An item's row holds its exact count in the window, and every change of it passes through the same
-transaction as the board. Counts only rise, so a board of the `BOARD_PLACES` highest is exact: an item
-that is not on it has at most the lowest count that is.
+An item's row holds its exact count in the window, and every change of it moves the item on the board, once
+the row is written. Counts only rise, so a board of the `BOARD_PLACES` highest is exact: an item that is not
+on it has at most the lowest count that is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def trim(board: Board) -> Board:
 
 
 def merge_boards(boards: Iterable[Mapping[str, int]]) -> tuple[list[tuple[str, int]], int]:
-    """Add up the boards of all lanes.
+    """Add up the boards of all stripes.
 
     Returns
     -------

@@ -6,16 +6,21 @@ partition key  sort    state
 ``U#<user>``   ``-``   `UserState` of a known user
 ``A#<id>``     ``-``   `UserState` of an anonymous visitor
 the same       seen#   `tapstack.core.memory.Page`: ids that its user's row no longer holds
-``I#<item>``   lane    `ItemState`: one Query reads an item whole, readers add the lanes
-``T#<w>#<n>``  lane    `tapstack.core.ranking.Board` of window number `n`: trending is one Query
+``J#<lane>``   number  `tapstack.core.journal.Entry`: what counted events add to derived rows
+``L#``         lane    the lane's head: its version is the number of the lane's last entry
+``W#``         name    `tapstack.core.journal.Watermark`: how far a projection has come
+``I#<item>``   stripe  `ItemState`: one Query reads an item whole, readers add the stripes
+``T#<w>#<n>``  stripe  `tapstack.core.ranking.Board` of window number `n`: trending is one Query
 =============  ======  ==========================================================================
 
 A state is stored as MessagePack, arrays in the order of the fields below
-(docs/reference/table.md has the layout for readers in other languages).
+(docs/reference/table.md has the layout for readers in other languages). Items and boards are *derived rows*,
+written by projections: `Derived` wraps their states.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -66,29 +71,35 @@ class UserState(msgspec.Struct, gc=False, array_like=True):
     pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted
 
 
-class _UserSessions(msgspec.Struct, array_like=True, gc=False):
-    """A `UserState` of which only the sessions are read; the fields before them in its order."""
-
-    seen: msgspec.Raw = msgspec.Raw()
-    profile: msgspec.Raw = msgspec.Raw()
-    counters: msgspec.Raw = msgspec.Raw()
-    recent: msgspec.Raw = msgspec.Raw()
-    sessions: Sessions = msgspec.field(default_factory=Sessions)
-
-
 class ItemState(msgspec.Struct, gc=False, array_like=True):
-    """An item's row in one lane."""
+    """An item's row in one stripe."""
 
     counters: Windowed = msgspec.field(default_factory=Windowed)
     viewed_with: dict[str, int] = {}
     bought_with: dict[str, int] = {}
 
 
+class Derived(msgspec.Struct, gc=False, array_like=True):
+    """A derived row: what a projection made of the journal.
+
+    Parameters
+    ----------
+    applied
+        By lane, the last entry that is in the body. A fold takes only entries above it, so it may be
+        repeated, come late, or run beside another.
+    body
+        The projection's own state, MessagePack.
+    """
+
+    applied: dict[int, int]
+    body: msgspec.Raw
+
+
 State = UserState | ItemState | Board
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
-_user_sessions_decoder = msgspec.msgpack.Decoder(_UserSessions)
+_derived_decoder = msgspec.msgpack.Decoder(Derived)
 _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
 
@@ -109,22 +120,22 @@ def anonymous_key(anonymous_id: str) -> tuple[str, str]:
 
 
 def item_partition(item_id: str) -> str:
-    """Return the partition that holds an item's rows, a row a lane."""
+    """Return the partition that holds an item's rows, a row a stripe."""
     return f"I#{item_id}"
 
 
 def board_partition(window: Window, number: int) -> str:
-    """Return the partition that holds a window's leaderboards, a row a lane."""
+    """Return the partition that holds a window's leaderboards, a row a stripe."""
     return f"T#{window.name}#{number}"
 
 
-def lane_sort_key(lane: int) -> str:
-    """Return the sort key of a lane."""
-    return f"{lane:04d}"
+def stripe_sort_key(stripe: int) -> str:
+    """Return the sort key of a stripe."""
+    return f"{stripe:04d}"
 
 
 def encode_state(state: State) -> bytes:
-    """Write a row's state."""
+    """Write a user's row, or the body of a derived one."""
     return _encoder.encode(state)
 
 
@@ -134,19 +145,24 @@ def decode_user(state: bytes) -> UserState:
     return _decode("user", _user_decoder, state)
 
 
-def decode_sessions(state: bytes) -> Sessions:
-    """Read the sessions of a user's row, for half of what the row costs; raises `UndecodableRow`."""
-    return _decode("user", _user_sessions_decoder, state).sessions
+def encode_derived(applied: Mapping[int, int], body: bytes) -> bytes:
+    """Write a derived row's state."""
+    return _encoder.encode((applied, msgspec.Raw(body)))
+
+
+def decode_derived(state: bytes) -> Derived:
+    """Read a derived row's state, its body still packed; raises `UndecodableRow`."""
+    return _decode("derived", _derived_decoder, state)
 
 
 def decode_item(state: bytes) -> ItemState:
-    """Read an item's row; raises `UndecodableRow`."""
+    """Read the body of an item's row; raises `UndecodableRow`."""
     _check_heads("item", state, _ITEM_HEADS)
     return _decode("item", _item_decoder, state)
 
 
 def decode_board(state: bytes) -> Board:
-    """Read a leaderboard's row; raises `UndecodableRow`."""
+    """Read the body of a leaderboard's row; raises `UndecodableRow`."""
     return _decode("leaderboard", _board_decoder, state)
 
 
@@ -161,7 +177,7 @@ def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
 
 # MessagePack's heads of a state's array and of its first element's, as long as the first release wrote them.
 # What later releases append has defaults; an array that ends before that would be one that has seen nothing.
-_USER_HEADS = b"\x96\x97"
+_USER_HEADS = b"\x96\x96"
 _ITEM_HEADS = b"\x93\x93"
 
 

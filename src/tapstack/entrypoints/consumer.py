@@ -11,8 +11,10 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
 from tapstack.consumer.consume import Dependencies, Limits
+from tapstack.consumer.journal_lag import JournalLag
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.entrypoints.consumer_batch import Context, Handled, handle, stream_records
+from tapstack.entrypoints.consumer_batch import Handled, handle, stream_records
+from tapstack.entrypoints.context import Context
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
@@ -26,6 +28,7 @@ def build_dependencies(settings: ConsumerSettings, aws: AwsSettings) -> Dependen
     dynamodb = JsonApi(Endpoint("dynamodb", aws.region, aws.dynamodb_url), "DynamoDB_20120810", "1.0")
     return Dependencies(
         table=DynamoTable(dynamodb, settings.table),
+        lag=JournalLag(),
         quarantine=S3Bucket(s3, settings.quarantine_bucket),
         late=S3Bucket(s3, settings.late_bucket),
         clock=SystemClock(),

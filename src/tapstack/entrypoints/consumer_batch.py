@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tapstack.consumer.consume import Dependencies, Limits, Report, consume
 from tapstack.consumer.records import StreamRecord
-
-
-class Context(Protocol):
-    """Lambda's context of an invocation, as far as it is used."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return how long the invocation may still run."""
-        ...
+from tapstack.entrypoints.context import Context
 
 
 class Handled(NamedTuple):

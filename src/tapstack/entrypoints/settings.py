@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tapstack.core.journal import DERIVED_TTL_MIN_S
 from tapstack.errors import Misconfigured
 
 DAY_S = 86_400
@@ -22,7 +23,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_TABLE": "name of the behaviour table",
         "TAPSTACK_QUARANTINE_BUCKET": "bucket for records that are not events",
         "TAPSTACK_LATE_BUCKET": "bucket for late events: they may have been counted, or are too large",
-        "TAPSTACK_LANES": "how many ways derived rows are split; about the number of shards, 1 to 1000",
+        "TAPSTACK_LANES": "lanes of the journal; about the number of shards, 1 to 1000",
         "TAPSTACK_ROW_TTL_DAYS": "days a row lives after the last event that changed it",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "days an event may be old when it arrives; fewer than the row's",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
@@ -35,6 +36,11 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_ALLOWED_ORIGINS": "origins of web pages that may send events, with commas between",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
+    },
+    "projector": {
+        "TAPSTACK_TABLE": "name of the behaviour table",
+        "TAPSTACK_ROW_TTL_DAYS": "days a derived row lives after its last change",
+        "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "insights": {
         "TAPSTACK_TABLE": "name of the behaviour table",
@@ -53,6 +59,13 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int
     row_ttl_s: int
     age_max_s: int
+
+
+class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the projector is told."""
+
+    table: str
+    row_ttl_s: int
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +123,18 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
         row_ttl_s=row_ttl_days * DAY_S,
         age_max_s=age_max_days * DAY_S,
     )
+
+
+def projector_settings(env: Mapping[str, str] = os.environ) -> ProjectorSettings:
+    """Read the projector's settings; raises `Misconfigured`.
+
+    A derived row lives longer than any journal entry, or one that has expired would begin anew and fold an
+    entry twice.
+    """
+    _check_log_level(env)
+    days = _number(env, "TAPSTACK_ROW_TTL_DAYS", 2, 3_650)
+    row_ttl_s = max(days * DAY_S, DERIVED_TTL_MIN_S)
+    return ProjectorSettings(table=_text(env, "TAPSTACK_TABLE"), row_ttl_s=row_ttl_s)
 
 
 def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings:

@@ -66,13 +66,23 @@ class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """An item: over its lifetime, and the newest windows first."""
+    """An item: over its lifetime, and the newest windows first.
+
+    Parameters
+    ----------
+    as_of
+        Whatever was counted before is in the answer.
+    since
+        What was counted before is not in it; null if nothing is missing.
+    """
 
     item_id: str
     events: int
     counts: dict[str, int]
     value: dict[str, float]
     windows: dict[str, list[WindowCounts]]
+    as_of: str
+    since: str | None
 
 
 class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +98,19 @@ class Partners(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     count_error_max
-        By how much a count may be too low or too high, and the count of an item that is in no lane's map
-        too; 0 unless a lane's map is full.
+        By how much a count may be too low or too high, and the count of an item that is in no stripe's map
+        too; 0 unless a stripe's map is full.
+    as_of
+        Whatever was counted before is in the answer.
+    since
+        What was counted before is not in it; null if nothing is missing.
     """
 
     item_id: str
     items: list[RankedItem]
     count_error_max: int
+    as_of: str
+    since: str | None
 
 
 class Trending(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +120,10 @@ class Trending(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     count_error_max
         By how much a count may be too low; 0 unless more items are active than the leaderboards have places.
+    as_of
+        Whatever was counted before is in the answer.
+    since
+        What was counted before is not in it; null if nothing is missing.
     """
 
     window: str
@@ -111,6 +131,8 @@ class Trending(msgspec.Struct, frozen=True, kw_only=True):
     end: str
     items: list[RankedItem]
     count_error_max: int
+    as_of: str
+    since: str | None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the API answers: rows read, lanes added up, names put in place of codes.
+"""What the API answers: rows read, stripes added up, names put in place of codes.
 
 Rows that have expired and are not deleted yet are as good as gone.
 """
@@ -21,6 +21,7 @@ from tapstack.core.rows import (
     anonymous_key,
     board_partition,
     decode_board,
+    decode_derived,
     decode_item,
     decode_user,
     item_partition,
@@ -40,8 +41,10 @@ from tapstack.insights.answers import (
     User,
     WindowCounts,
 )
+from tapstack.insights.freshness import Freshness, freshness
 from tapstack.ports import Key, Row, RowReader
 
+ITEMS, LEADERBOARDS = "items", "leaderboards"  # projections
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
 
@@ -76,18 +79,21 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
 
 def item_view(reader: RowReader, item_id: str, now_s: int) -> Item | None:
     """Return an item's counters over its lifetime and in the current windows; see `user_view`."""
-    items = _item_lanes(reader, item_id, now_s)
+    fresh = freshness(reader, ITEMS, now_s)
+    items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
     lifetime: Counters = {}
     for item in items:
         add_counts(lifetime, item.counters.lifetime)
     windows = {window.name: _window(items, position, now_s) for position, window in enumerate(WINDOWS)}
-    return Item(item_id=item_id, **_describe_counters(lifetime), windows=windows)
+    return Item(
+        item_id=item_id, **_describe_counters(lifetime), windows=windows, **_describe_freshness(fresh)
+    )
 
 
 def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[WindowCounts]:
-    """Add up the lanes' windows of one length, newest first."""
+    """Add up the stripes' windows of one length, newest first."""
     window = WINDOWS[position]
     counted: dict[int, Counters] = {}
     for item in items:
@@ -102,19 +108,25 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
 
 def partners_view(reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int) -> Partners | None:
     """Return the items most often viewed, or bought, in one session with an item; see `user_view`."""
-    items = _item_lanes(reader, item_id, now_s)
+    fresh = freshness(reader, ITEMS, now_s)
+    items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
     maps = [item.bought_with if bought else item.viewed_with for item in items]
     ranked, count_error_max = _merge_partners(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX)
-    return Partners(item_id=item_id, items=_listed(ranked[:n]), count_error_max=count_error_max)
+    return Partners(
+        item_id=item_id,
+        items=_listed(ranked[:n]),
+        count_error_max=count_error_max,
+        **_describe_freshness(fresh),
+    )
 
 
 def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[list[tuple[str, int]], int]:
-    """Add up the maps of all lanes.
+    """Add up the maps of all stripes.
 
     A full Space-Saving map has forgotten no partner of more pairs than its lowest count, and whoever took
-    another's place inherited no more than that: the lowest count only rises. So a lane misses a partner by
+    another's place inherited no more than that: the lowest count only rises. So a stripe misses a partner by
     at most that much, either way; see `tapstack.core.cooccurrence`.
     """
     total: dict[str, int] = {}
@@ -129,6 +141,7 @@ def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[lis
 
 def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Trending:
     """Return the items with the most interactions in the current window; if there are none, the last."""
+    fresh = freshness(reader, LEADERBOARDS, now_s)
     number = window.number(now_s)
     ranked, unseen = _board(reader, window, number, now_s)
     if not ranked:
@@ -140,6 +153,7 @@ def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Tren
         end=_time((number + 1) * window.length_s),
         items=_listed(ranked[:n]),
         count_error_max=unseen,
+        **_describe_freshness(fresh),
     )
 
 
@@ -156,12 +170,18 @@ def health_view(reader: RowReader) -> Health:
 
 
 def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:
-    rows = _alive(reader.query(board_partition(window, number)), now_s)
-    return merge_boards(decode_board(row.state) for row in rows)
+    bodies = _bodies(reader, board_partition(window, number), now_s)
+    return merge_boards(decode_board(body) for body in bodies)
 
 
-def _item_lanes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:
-    return [decode_item(row.state) for row in _alive(reader.query(item_partition(item_id)), now_s)]
+def _item_stripes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:
+    return [decode_item(body) for body in _bodies(reader, item_partition(item_id), now_s)]
+
+
+def _bodies(reader: RowReader, partition: str, now_s: int) -> list[bytes]:
+    """Return what a projection keeps in a partition, a body a stripe."""
+    rows = _alive(reader.query(partition, consistent=True), now_s)
+    return [bytes(decode_derived(row.state).body) for row in rows]
 
 
 def _alive(rows: Iterable[Row], now_s: int) -> list[Row]:
@@ -169,7 +189,7 @@ def _alive(rows: Iterable[Row], now_s: int) -> list[Row]:
 
 
 def _oldest_served(window: Window, now_s: int) -> int:
-    """Leave out the oldest window kept: a lane may have dropped it a moment ago."""
+    """Leave out the oldest window kept: a stripe may have dropped it a moment ago."""
     return window.oldest_kept(now_s) + 1
 
 
@@ -215,6 +235,15 @@ def _describe_session(session: SessionState) -> Session:
         viewed_items=session.viewed,
         bought_items=session.bought,
     )
+
+
+class _Fresh(TypedDict):
+    as_of: str
+    since: str | None
+
+
+def _describe_freshness(fresh: Freshness) -> _Fresh:
+    return {"as_of": _time(fresh.as_of_s), "since": _time(fresh.since_s) if fresh.since_s else None}
 
 
 class _Counted(TypedDict):

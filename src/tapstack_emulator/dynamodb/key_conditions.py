@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tapstack_emulator.dynamodb.expressions import Operands, Reader, compare
 from tapstack_emulator.dynamodb.tables import Table
-from tapstack_emulator.dynamodb.values import Value, invalid, kind_of, order
+from tapstack_emulator.dynamodb.values import Value, empty_key, invalid, kind_of, order
 
 KIND = "KeyConditionExpression"
 Test = Callable[[Value], bool]
@@ -68,21 +68,29 @@ def _conjunct(reader: Reader) -> list[_Part]:
         return [_prefix(reader)]
     name = reader.attribute()
     if reader.keyword("BETWEEN"):
-        return [_Part(name, _between(reader))]
+        return [_Part(name, _between(reader, name))]
     if reader.peek() == "<>" or reader.peek().upper() in {"IN", "OR"}:
         raise invalid("Query key condition not supported")
     if reader.peek() not in {"=", "<", "<=", ">", ">="}:
         raise reader.unexpected()
     comparator = reader.take()
-    wanted = reader.value()
+    wanted = _value(reader, name)
     equals = wanted if comparator == "=" else None
     return [_Part(name, lambda value: compare(value, comparator, wanted), equals)]
 
 
-def _between(reader: Reader) -> Test:
-    low = reader.value()
+def _value(reader: Reader, name: str) -> Value:
+    """Read what a key is compared with."""
+    value = reader.value()
+    if value in ({"S": ""}, {"B": ""}):
+        raise empty_key(name, kind_of(value))
+    return value
+
+
+def _between(reader: Reader, name: str) -> Test:
+    low = _value(reader, name)
     reader.expect("AND")
-    high = reader.value()
+    high = _value(reader, name)
     must = "upper bound to be greater than or equal to lower bound"
     if kind_of(low) != kind_of(high):
         must = "same data type for lower and upper bounds"
@@ -100,7 +108,7 @@ def _prefix(reader: Reader) -> _Part:
     reader.expect("(")
     name = reader.attribute()
     reader.expect(",")
-    prefix = reader.value()
+    prefix = _value(reader, name)
     reader.expect(")")
     if kind_of(prefix) not in {"S", "B"}:
         problem = "Incorrect operand type for operator or function; operator or function: begins_with"

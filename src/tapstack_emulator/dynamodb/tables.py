@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tapstack_emulator.dynamodb.sizes import value_bytes
-from tapstack_emulator.dynamodb.values import Item, canonical, invalid, kind_of, order
+from tapstack_emulator.dynamodb.values import Item, canonical, empty_key, invalid, kind_of, order
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html, read 2026-11-23.
 _HASH_BYTES_MAX = 2048
@@ -185,10 +185,7 @@ def _key_part(item: Item, part: KeyAttribute, bytes_max: int, what: str) -> str:
             f" {part.name} expected: {part.kind} actual: {kind}"
         )
     if content == "":
-        raise invalid(
-            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot"
-            f" contain an empty {'string' if kind == 'S' else 'binary'} value. Key: {part.name}"
-        )
+        raise empty_key(part.name, kind)
     if value_bytes(value) > bytes_max:
         raise invalid(
             f"One or more parameter values were invalid: Size of {what} has exceeded the maximum size limit"

@@ -25,6 +25,14 @@ def invalid(message: str) -> AwsError:
     return failure("ValidationException", message, prefix="com.amazon.coral.validate#")
 
 
+def empty_key(name: str, kind: str) -> AwsError:
+    """Return the ValidationException of a key attribute, of kind S or B, that is empty."""
+    return invalid(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot"
+        f" contain an empty {'string' if kind == 'S' else 'binary'} value. Key: {name}"
+    )
+
+
 def canonical_item(item: Mapping[str, Any]) -> Item:
     """Check every value of an item and spell it canonically.
 

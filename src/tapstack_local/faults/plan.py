@@ -10,12 +10,13 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from tapstack_emulator.faults.policy import Fault, RandomFaults
 from tapstack_emulator.load_balancer.server import RequestFault
 
 Preset = Literal["none", "some", "many"]
+Invoked = Literal["consumer", "projector"]
 InvokeFaultName = Literal["crash", "timeout", "zombie", "lost_response", "throttled", "duplicate"]
 
 # How long after its start an invocation is hit: a consumer's batch takes some tens of milliseconds.
@@ -38,7 +39,7 @@ class FaultPlan:
     delay
         That a call to a store is slow.
     invoke
-        Of the consumer's invocations.
+        Of the consumer's and the projector's invocations.
     request
         Of requests through the load balancer.
     reshard_every_records
@@ -165,7 +166,7 @@ def fault_name(place: str, fault: str) -> str:
     Parameters
     ----------
     place
-        ``put``, ``read``, ``dynamodb``, ``s3``, ``consumer`` or ``alb``.
+        ``put``, ``read``, ``dynamodb``, ``s3``, ``consumer``, ``projector`` or ``alb``.
     fault
         Such as ``lost_response``.
 
@@ -179,6 +180,7 @@ def fault_name(place: str, fault: str) -> str:
         "dynamodb": _STORE_IDS,
         "s3": _STORE_IDS,
         "consumer": _INVOKE_IDS,
+        "projector": _INVOKE_IDS,
     }
     default = {"put": "C1", "read": "E16", "alb": "C2"}.get(place, "-")
     return f"{ids.get(place, {}).get(fault, default)} {place} {fault}"
@@ -199,7 +201,10 @@ class FaultDice:
         self.plan = plan
         self.counts: Counter[str] = Counter()
         self._seed = seed
-        self._invoke = random.Random(f"invoke {seed}")  # noqa: S311 - reproducible, not secret
+        self._invoke: dict[Invoked, random.Random] = {
+            place: random.Random(f"invoke {place} {seed}")  # noqa: S311 - reproducible, not secret
+            for place in get_args(Invoked)
+        }
         self._request = random.Random(f"request {seed}")  # noqa: S311
         self._delay = random.Random(f"delay {seed}")  # noqa: S311
 
@@ -213,19 +218,19 @@ class FaultDice:
         }
         return RandomFaults(f"{place} {self._seed}", weights[place])
 
-    def invocation(self) -> InvokeFaultName | None:
-        """Draw what happens to an invocation of the consumer."""
-        drawn = self._invoke.random()
+    def invocation(self, place: Invoked) -> InvokeFaultName | None:
+        """Draw what happens to an invocation."""
+        drawn = self._invoke[place].random()
         for name, weight in self.plan.invoke.items():
             drawn -= weight
             if drawn < 0:
-                self.counts[fault_name("consumer", name)] += 1
+                self.counts[fault_name(place, name)] += 1
                 return name
         return None
 
-    def moment_s(self) -> float:
+    def moment_s(self, place: Invoked) -> float:
         """Draw when it strikes."""
-        return self._invoke.uniform(0.0, INVOKE_FAULT_AFTER_S_MAX)
+        return self._invoke[place].uniform(0.0, INVOKE_FAULT_AFTER_S_MAX)
 
     def request(self) -> RequestFault | None:
         """Draw what happens to a request."""

@@ -29,7 +29,7 @@ Identity = tuple[str, str, int | str]  # the user's row, then a client and its n
 
 
 class Effect(NamedTuple):
-    """The effect of an event, whole: a long one is applied in parts, all of them or none.
+    """The effect of an event.
 
     Parameters
     ----------

@@ -38,6 +38,7 @@ from tapstack_local.reconciliation.dead_letters import (
 )
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.identities import check_identities
+from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
 from tapstack_local.reconciliation.tables import ItemRow, Tables
 
@@ -134,6 +135,7 @@ def reconcile(
         *_check_windows(expected, tables),
         _check_strange(tables),
         check_limits(tables),
+        check_journal(tables.journal),
         dead_letters,
         check_invalid_records(tables, invalid_records),
     ]
@@ -214,7 +216,7 @@ def _check_users(expected: _Expected, tables: Tables) -> Finding:
 
 def _check_items(expected: _Expected, tables: Tables) -> Finding:
     finding = Finding("items' lifetime counters")
-    actual = {item: total(row.lifetime for row in lanes.values()) for item, lanes in tables.items.items()}
+    actual = {item: total(row.lifetime for row in stripes.values()) for item, stripes in tables.items.items()}
     compare(
         finding,
         _prefixed(actual),
@@ -225,14 +227,14 @@ def _check_items(expected: _Expected, tables: Tables) -> Finding:
 
 
 def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
-    """Compare the windows that every lane of an item still keeps."""
-    full = _full(tables.items, _lifetimes)  # a lane's lifetime decides for its windows
+    """Compare the windows that every stripe of an item still keeps."""
+    full = _full(tables.items, _lifetimes)  # a stripe's lifetime decides for its windows
     for position, name in enumerate(WINDOW_NAMES):
         finding = Finding(f"items' counters in windows of {name}")
-        for item, lanes in tables.items.items():
-            oldest = max(_oldest_kept(row, position) for row in lanes.values())
+        for item, stripes in tables.items.items():
+            oldest = max(_oldest_kept(row, position) for row in stripes.values())
             actual: dict[int, Counters] = {}
-            for row in lanes.values():
+            for row in stripes.values():
                 for number, counters in row.windows[position].items():
                     add(actual.setdefault(number, {}), counters)
             kept: list[dict[str, Counters]] = [
@@ -247,8 +249,8 @@ def _check_windows(expected: _Expected, tables: Tables) -> Iterator[Finding]:
         yield finding
 
 
-def _lifetimes(lanes: Mapping[str, ItemRow]) -> list[Counters]:
-    return [row.lifetime for row in lanes.values()]
+def _lifetimes(stripes: Mapping[str, ItemRow]) -> list[Counters]:
+    return [row.lifetime for row in stripes.values()]
 
 
 def _full(rows: Mapping[str, Row], maps: Callable[[Row], list[Counters]]) -> dict[str, Names]:
@@ -265,7 +267,7 @@ def _check_sums(expected: _Expected, tables: Tables) -> Finding:
     """Compare what the items have more than the users, by type, with what the events say."""
     finding = Finding("items' sums against users' sums")
     users = total(row.counters for row in tables.users.values())
-    items = total(row.lifetime for lanes in tables.items.values() for row in lanes.values())
+    items = total(row.lifetime for stripes in tables.items.values() for row in stripes.values())
     fold = expected.accepted.fold
     whole_users, whole_items = total(fold.users.values()), total(fold.items.values())
     for key in sorted(key for key in whole_users | users | items if isinstance(key, int)):
@@ -290,8 +292,8 @@ def _check_pairs(tables: Tables) -> Finding:
     made = sum(row.pairs_count for row in tables.users.values())
     held = sum(
         sum(row.viewed_with.values()) + sum(row.bought_with.values())
-        for lanes in tables.items.values()
-        for row in lanes.values()
+        for stripes in tables.items.values()
+        for row in stripes.values()
     )
     finding.judge("pairs held by items, against those made by users", held, made, made)
     return finding
@@ -300,18 +302,20 @@ def _check_pairs(tables: Tables) -> Finding:
 def _check_boards(tables: Tables) -> Finding:
     """Compare leaderboards with the rows of items, in the windows that no row can have forgotten."""
     finding = Finding("leaderboards")
-    arrived_s = max((row.arrived_s for lanes in tables.items.values() for row in lanes.values()), default=0)
+    arrived_s = max(
+        (row.arrived_s for stripes in tables.items.values() for row in stripes.values()), default=0
+    )
     oldest = [
         arrived_s // length_s - kept for length_s, kept in zip(WINDOW_LENGTHS_S, WINDOWS_KEPT, strict=True)
     ]
     scores: dict[tuple[str, int, str], dict[str, int]] = {}
-    for item, lanes in tables.items.items():
-        for lane, row in lanes.items():
+    for item, stripes in tables.items.items():
+        for stripe, row in stripes.items():
             for position, name in enumerate(WINDOW_NAMES):
                 for number, counters in row.windows[position].items():
                     score = sum(amount for key, amount in counters.items() if key in INTEREST)
                     if score and number >= oldest[position]:
-                        scores.setdefault((name, number, lane), {})[item] = score
+                        scores.setdefault((name, number, stripe), {})[item] = score
     kept = {place for place in tables.boards if place[1] >= oldest[WINDOW_NAMES.index(place[0])]}
     for place in sorted(kept | scores.keys()):
         ranked = sorted(scores.get(place, {}).items(), key=lambda entry: (-entry[1], entry[0]))

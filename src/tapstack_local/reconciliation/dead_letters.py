@@ -21,8 +21,7 @@ from tapstack_local.reconciliation.accepted_events import (
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import Tables, UserRow
 
-PART_ITEMS_MAX = 80  # a longer event goes on in further parts, and waits for room in its user's row
-_NO_ROW = UserRow({}, {}, -1, -1, [], {}, 0)
+_NO_ROW = UserRow({}, {}, -1, -1, {}, 0)
 
 
 def stored_effect(stored: DeadLetter) -> Effect | None:
@@ -72,9 +71,7 @@ def check_dead_letters(
             continue
         finding.compared += 1
         row = tables.users.get(effect.user, _NO_ROW)
-        # A long one may be LATE for want of room in its row, and NEW when a copy comes later.
-        is_counted = is_known(effect, row) and not (is_late and len(effect.items) > PART_ITEMS_MAX)
-        if is_counted and effect.identity not in counted:
+        if is_known(effect, row) and effect.identity not in counted:
             counted.add(effect.identity)
             finding.over += 1
             finding.give_example(f"{stored.coordinates}: counted as well")
@@ -98,16 +95,12 @@ def check_invalid_records(tables: Tables, invalid_records: Sequence[bytes]) -> F
 
 
 def _may_be_late(effect: Effect, stored: DeadLetter, row: UserRow, age_max_s: int) -> bool:
-    """Return whether an event is too old or too long, or its row may have forgotten it."""
+    """Return whether an event is too old, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)
     said = event.get("received_at")
     received_ms = 0 if said is None else round(datetime.fromisoformat(said).timestamp() * 1_000)
     born_ms = min(effect.client_ms or received_ms, received_ms)
-    return (
-        born_ms // 1_000 < stored.arrived_at_s - age_max_s
-        or len(effect.items) > PART_ITEMS_MAX
-        or _is_forgotten(effect, row)
-    )
+    return born_ms // 1_000 < stored.arrived_at_s - age_max_s or _is_forgotten(effect, row)
 
 
 def is_known(effect: Effect, row: UserRow) -> bool:

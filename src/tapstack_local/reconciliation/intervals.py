@@ -52,7 +52,7 @@ class Numbers:
 
 def without(intervals: Iterable[Interval], others: Iterable[Interval]) -> list[Interval]:
     """Return what is in `intervals`, which ascend and do not overlap, and not in `others`."""
-    holes = sorted((first, last) for first, last in others)
+    holes = sorted((first, last) for first, last in others if first <= last)
     kept: list[Interval] = []
     start = 0
     for first, last in intervals:

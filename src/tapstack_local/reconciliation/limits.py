@@ -21,9 +21,9 @@ def check_limits(tables: Tables) -> Finding:
     finding = Finding("rows within their limits")
     for key, user in tables.users.items():
         _judge(finding, key, _of_user(user))
-    for item, lanes in tables.items.items():
-        for lane, row in lanes.items():
-            _judge(finding, f"I#{item} {lane}", _of_item(row))
+    for item, stripes in tables.items.items():
+        for stripe, row in stripes.items():
+            _judge(finding, f"I#{item} {stripe}", _of_item(row))
     return finding
 
 

@@ -34,7 +34,6 @@ class UserRow:
     ids: dict[int, int]
     floor_s: int
     floor_day: int
-    parts: list[int]
     counters: dict[int | str, int]
     pairs_count: int
     traits: dict[str, Any] = field(default_factory=dict)
@@ -50,13 +49,38 @@ class UserRow:
 
 @dataclass(slots=True)
 class ItemRow:
-    """What an item's row in one lane says."""
+    """What an item's row in one stripe says."""
 
     lifetime: dict[int | str, int]
     windows: list[dict[int, dict[int | str, int]]]
     arrived_s: int
     viewed_with: dict[str, int]
     bought_with: dict[str, int]
+
+
+@dataclass(slots=True)
+class Journal:
+    """The journal, and how much of it derived rows say they hold.
+
+    Parameters
+    ----------
+    heads
+        By lane, the number of its last entry.
+    numbers
+        By lane, the numbers of the entries that are there.
+    marks
+        By projection, then by lane: the last entry that is folded.
+    since_s
+        By projection: what was counted before is not in it; 0 if nothing is missing.
+    applied
+        By key of a derived row, then by lane: the last entry that is in it.
+    """
+
+    heads: dict[int, int] = field(default_factory=dict)
+    numbers: dict[int, set[int]] = field(default_factory=dict)
+    marks: dict[str, dict[int, int]] = field(default_factory=dict)
+    since_s: dict[str, int] = field(default_factory=dict)
+    applied: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -68,11 +92,13 @@ class Tables:
     users
         By partition key.
     items
-        By item, then by lane.
+        By item, then by stripe.
     paged
         Digests on pages of ids, by the partition key of their user.
     boards
-        By window name, number and lane.
+        By window name, number and stripe.
+    journal
+        The journal.
     late, quarantined
         The dead letters, each once.
     strange
@@ -83,46 +109,61 @@ class Tables:
     paged: dict[str, set[int]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
     quarantined: list[DeadLetter] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
 
-    def add(self, pk: str, sk: str, state: bytes) -> None:
+    def add(self, pk: str, sk: str, state: bytes, version: int = 1) -> None:
         """Add a row."""
         fields = msgspec.msgpack.decode(state)
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
-            seen, profile, counters, recent, sessions, pairs = fields[:6]
-            clients, ids, _, floor_s, floor_day, _, parts = seen[:7]
-            self.users[pk] = UserRow(
-                clients,
-                ids,
-                floor_s,
-                floor_day,
-                parts,
-                whole(counters),
-                pairs,
-                traits=profile[3] if profile else {},
-                aliases=profile[5] if profile else [],
-                recent=recent,
-                sessions=[session[:6] for session in sessions[0]] if sessions else [],
-                paged=self.paged.setdefault(pk, set()),
-            )
+            self._add_user(pk, fields)
         elif kind in {"U", "A"} and sk.startswith("seen#"):
             digests = [
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
             ]
             self.paged.setdefault(pk, set()).update(digests)
-        elif kind == "I":
-            (lifetime, windows, arrived_s), viewed_with, bought_with = fields[:3]
-            numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]
-            row = ItemRow(whole(lifetime), numbered, arrived_s, viewed_with, bought_with)
-            self.items.setdefault(name, {})[sk] = row
-        elif kind == "T":
-            window, _, number = name.partition("#")
-            self.boards[window, int(number), sk] = fields
+        elif kind in {"I", "T"}:
+            applied, body = fields
+            self.journal.applied[pk, sk] = applied
+            self._add_derived(kind, name, sk, body)
+        elif kind == "J":
+            self.journal.numbers.setdefault(int(name), set()).add(int(sk))
+        elif pk == "L#":
+            self.journal.heads[int(sk)] = version
+        elif pk == "W#":
+            self.journal.marks[sk], self.journal.since_s[sk] = fields[:2]
         else:
             self.strange.append(f"{pk} {sk}")
+
+    def _add_user(self, pk: str, fields: Any) -> None:
+        seen, profile, counters, recent, sessions, pairs = fields[:6]
+        clients, ids, _, floor_s, floor_day = seen[:5]
+        self.users[pk] = UserRow(
+            clients,
+            ids,
+            floor_s,
+            floor_day,
+            whole(counters),
+            pairs,
+            traits=profile[3] if profile else {},
+            aliases=profile[5] if profile else [],
+            recent=recent,
+            sessions=[session[:6] for session in sessions[0]] if sessions else [],
+            paged=self.paged.setdefault(pk, set()),
+        )
+
+    def _add_derived(self, kind: str, name: str, stripe: str, body: Any) -> None:
+        if kind == "T":
+            window, _, number = name.partition("#")
+            self.boards[window, int(number), stripe] = body
+            return
+        (lifetime, windows, arrived_s), viewed_with, bought_with = body[:3]
+        numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]
+        row = ItemRow(whole(lifetime), numbered, arrived_s, viewed_with, bought_with)
+        self.items.setdefault(name, {})[stripe] = row
 
 
 def whole(counters: dict[int | str, int]) -> dict[int | str, int]:
@@ -138,12 +179,14 @@ def whole(counters: dict[int | str, int]) -> dict[int | str, int]:
 class _Attribute(msgspec.Struct):
     S: str | None = None
     B: bytes = b""
+    N: str = ""
 
 
 class _Row(msgspec.Struct):
     pk: _Attribute
     sk: _Attribute
     s: _Attribute
+    v: _Attribute
 
 
 class _Page(msgspec.Struct):
@@ -186,7 +229,7 @@ class Reader:
         while True:
             page = await self._scan(table, start)
             for row in page.Items:
-                tables.add(row.pk.S or "", row.sk.S or "", row.s.B)
+                tables.add(row.pk.S or "", row.sk.S or "", row.s.B, int(row.v.N))
             start = page.LastEvaluatedKey
             if start is None:
                 break

@@ -18,7 +18,7 @@ from tapstack_emulator.event_source_mapping import MappingConfig
 from tapstack_emulator.lambda_host.config import FunctionConfig
 from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_local.blueprint import Blueprint, TableConfig
-from tapstack_local.cloud_functions import COLLECTOR_WORKERS, consumer_workers
+from tapstack_local.cloud_functions import COLLECTOR_WORKERS, PROJECTOR_WORKERS, consumer_workers
 from tapstack_local.stack.packages import unpack
 from tapstack_local.stack.routes import default_action, listener_rules, target_groups
 
@@ -67,15 +67,15 @@ class Stack:
         found = self._resources.get(kind, [])
         return [resource["values"] for resource in found if name in {None, resource["name"]}]
 
-    def one(self, kind: str) -> dict[str, Any]:
-        """Give the attributes of the only resource of a type.
+    def one(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        """Give the attributes of the only resource of a type, or of that with a name in the stack.
 
         Raises
         ------
         UsageError
             If there is none, or more than one.
         """
-        found = self.all(kind)
+        found = self.all(kind, name)
         if len(found) != 1:
             raise UsageError(f"the stack must hold one {kind}, not {len(found)}; was it applied?")
         return found[0]
@@ -173,20 +173,17 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         If something is missing, or not emulated.
     """
     stack = Stack(document)
-    stream, table, mapping = (
-        stack.one("aws_kinesis_stream"),
-        stack.one("aws_dynamodb_table"),
-        stack.one("aws_lambda_event_source_mapping"),
-    )
+    stream, table = stack.one("aws_kinesis_stream"), stack.one("aws_dynamodb_table")
     shards = stream.get("shard_count") or ON_DEMAND_SHARDS
     functions = {values["arn"]: values for values in stack.all("aws_lambda_function")}
-    consumer = functions.get(mapping["function_name"]) or functions.get(mapping.get("function_arn"))
-    if consumer is None:
-        raise UsageError(f"the event source mapping invokes {mapping['function_name']}, which is not there")
-    if mapping["event_source_arn"] != stream["arn"]:
-        raise UsageError(f"the event source mapping reads {mapping['event_source_arn']}, not {stream['arn']}")
+    mapping = _mapping_of(stack, stream["arn"], "the stream")
+    projection = _mapping_of(stack, table["stream_arn"], "the table's stream")
+    consumer, projector = (_invoked(each, functions) for each in (mapping, projection))
     variables = _variables(consumer)
-    busy = {consumer["arn"]: consumer_workers(shards * (mapping.get("parallelization_factor") or 1))}
+    busy = {
+        consumer["arn"]: consumer_workers(shards * (mapping.get("parallelization_factor") or 1)),
+        projector["arn"]: PROJECTOR_WORKERS,
+    }
     buckets = {values["bucket"] for values in stack.all("aws_s3_bucket")}
     dead_letters = {name: variables.get(f"TAPSTACK_{name}_BUCKET", "") for name in ("QUARANTINE", "LATE")}
     return Blueprint(
@@ -201,6 +198,8 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         late_bucket=_known(dead_letters["LATE"], buckets),
         buckets=tuple(sorted(buckets - set(dead_letters.values()))),
         mapping=_mapping(mapping, consumer),
+        projector=projector["function_name"],
+        projection_interval_s=float(projection.get("maximum_batching_window_in_seconds") or 0),
         target_groups=target_groups(stack.all),
         rules=listener_rules(stack.all),
         default_action=default_action(stack.all),
@@ -220,6 +219,27 @@ def _managed(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if not resources:
         raise UsageError("Terraform knows no resources; was the stack applied?")
     yield from (resource for resource in resources if resource["mode"] == "managed")
+
+
+def _mapping_of(stack: Stack, source_arn: str, source: str) -> dict[str, Any]:
+    """Return the event source mapping that reads a source."""
+    mappings = stack.all("aws_lambda_event_source_mapping")
+    found = [each for each in mappings if each["event_source_arn"] == source_arn]
+    if len(found) != 1:
+        others = ", ".join(each["event_source_arn"] for each in mappings if each not in found)
+        raise UsageError(
+            f"one event source mapping must read {source}, {source_arn}, not {len(found)}; "
+            f"others read {others or 'nothing'}"
+        )
+    return found[0]
+
+
+def _invoked(mapping: Mapping[str, Any], functions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the function that an event source mapping invokes."""
+    found = functions.get(mapping["function_name"]) or functions.get(mapping.get("function_arn", ""))
+    if found is None:
+        raise UsageError(f"an event source mapping invokes {mapping['function_name']}, which is not there")
+    return found
 
 
 def _function(values: Mapping[str, Any], packages: Path, folder: Path, workers: int) -> FunctionConfig:

@@ -1,4 +1,4 @@
-"""What counted events make of a user's row, and which pairs they add to items' maps, computed anew.
+"""What counted events make of a user's row, and what they add to items, computed anew.
 
 Written from docs/reference/table.md and the decisions, sharing no code with the product: sessions and
 pairs depend on the order in which a user's events are counted, so the order has to be known.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from tapstack_simulation.checking.facts import CODES, Fact, Part, count
+from tapstack_simulation.checking.facts import CODES, Amounts, Fact, count, item_amounts
 
 GAP_S = 30 * 60
 VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
@@ -21,30 +21,45 @@ LABEL, START, END, COUNTS, SEEN, TAKEN = range(6)  # of a session
 FIELDS = ("profile", "counters", "recent", "sessions", "pairs_count")
 
 
-class Pair(NamedTuple):
-    """One entry of an item's map that grows by one."""
+class Effect(NamedTuple):
+    """What an event adds to items, as the journal has it: to each the same; with partners, to one.
 
-    item_id: str
-    kind: int  # VIEWED or BOUGHT
-    partner: str
+    Parameters
+    ----------
+    item_ids
+        The items.
+    code
+        The event's type.
+    at_s, arrived_s
+        When it happened, and when its record arrived.
+    bought
+        What was bought.
+    partners
+        For `VIEWED` and `BOUGHT`, the items that it makes pairs with.
+    """
+
+    item_ids: tuple[str, ...]
+    code: int
+    at_s: int
+    arrived_s: int
+    bought: tuple[tuple[str, int], ...]
+    partners: tuple[tuple[str, ...], tuple[str, ...]]
+
+    def amounts(self) -> Amounts:
+        """Return what each item counts."""
+        return {self.code: 1, **dict(self.bought)}
 
 
 class Turn(NamedTuple):
-    """A part, the millisecond it is counted at by its record, and when that arrived."""
+    """An event, the millisecond it is counted at by its record, and when that arrived."""
 
     fact: Fact
-    part: Part
     at_ms: int
     arrived_s: int
 
-    @property
-    def at_s(self) -> int:
-        """The second it is counted at."""
-        return self.at_ms // 1000
 
-
-def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
-    """Fold events into a user's row in place, except its memory, and return the pairs they make.
+def refold(state: Any, turns: Iterable[Turn]) -> list[Effect]:
+    """Fold events into a user's row in place, except its memory, and return what they add to items.
 
     Parameters
     ----------
@@ -53,44 +68,46 @@ def refold(state: Any, turns: Iterable[Turn]) -> list[Pair]:
     turns
         What is counted, in the order in which it is.
     """
-    return [pair for turn in turns for pair in _take(state, turn)]
+    return [effect for turn in turns for effect in _take(state, turn)]
 
 
-def _take(state: Any, turn: Turn) -> list[Pair]:
-    fact, part, at_ms, _ = turn
+def _take(state: Any, turn: Turn) -> list[Effect]:
+    fact, at_ms, arrived_s = turn
     at_s, ms = divmod(at_ms, 1000)
     event = fact.event
     _, profile, counters, recent, visits, *_ = state
     visit = _visit(visits, at_s, event.get("session_id"))
-    if part is fact.parts[0]:
-        count([counters] if visit is None else [counters, visit[COUNTS]], part.user)
-        _describe(profile, event, at_s)
+    count([counters] if visit is None else [counters, visit[COUNTS]], fact.user)
+    _describe(profile, event, at_s)
     kind = event["event_type"]
-    if kind != "item_list_view":
-        recent += [[at_s, CODES[kind], item_id, ms] for item_id in part.item_ids]
-        recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
-        del recent[RECENT_MAX:]
-    pairs: list[Pair] = []
-    for item_id in part.item_ids:
-        for place, partner in _company(visit, kind, item_id):
-            pairs += [Pair(item_id, place, partner), Pair(partner, place, item_id)]
-    state[5] += len(pairs)
-    return pairs
+    code = CODES[kind]
+    if kind == "item_list_view":
+        return [Effect(tuple(fact.item_ids), code, at_s, arrived_s, (), ((), ()))]
+    effects: list[Effect] = []
+    for item in event.get("items", []):
+        item_id = item["item_id"]
+        recent.append([at_s, code, item_id, ms])
+        partners = _company(visit, kind, item_id)
+        bought = tuple((key, n) for key, n in item_amounts(event, item).items() if isinstance(key, str))
+        effects.append(Effect((item_id,), code, at_s, arrived_s, bought, partners))
+        state[5] += 2 * sum(map(len, partners))
+    recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
+    del recent[RECENT_MAX:]
+    return effects
 
 
-def _company(visit: Any, kind: str, item_id: str) -> list[tuple[int, str]]:
-    """Return the partners that an item meets for the first time in a visit."""
+def _company(visit: Any, kind: str, item_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the partners that an item meets for the first time in a visit: by viewing, by buying."""
     if visit is None or kind not in {"item_view", "purchase"} or len(item_id) > PARTNER_CHARS_MAX:
-        return []
-    place, field = (VIEWED, SEEN) if kind == "item_view" else (BOUGHT, TAKEN)
+        return (), ()
+    field = SEEN if kind == "item_view" else TAKEN
     before = visit[field]
     if item_id in before:
-        if place == VIEWED:
+        if field == SEEN:
             visit[field] = [*(other for other in before if other != item_id), item_id]
-        return []
+        return (), ()
     visit[field] = [*before, item_id][-VISIT_ITEMS_MAX:]
-    partners = before[-PREDECESSORS:] if place == VIEWED else before
-    return [(place, partner) for partner in partners]
+    return (tuple(before[-PREDECESSORS:]), ()) if field == SEEN else ((), tuple(before))
 
 
 def _visit(visits: Any, at_s: int, label: str | None) -> Any:

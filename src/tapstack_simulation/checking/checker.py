@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 
 from tapstack_simulation.checking.contents import misquoted
-from tapstack_simulation.checking.derived import Lanes, check_derived
 from tapstack_simulation.checking.ending import check_fold, check_memory
-from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, lane_of, read_event
+from tapstack_simulation.checking.facts import Amounts, Fact, Name, read_event
+from tapstack_simulation.checking.journal import Journal
 from tapstack_simulation.checking.past import Past
-from tapstack_simulation.checking.rows import Change, Image, Key, Violation, is_page, read_image
+from tapstack_simulation.checking.rows import DERIVED, Change, Image, Key, Violation, is_page, read_image
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
 
 _decode = msgspec.json.Decoder().decode
 
 LARGE_ROW_BYTES = 360 * 1024
-PARTS_FULL = 16  # then a row begins no further event of several parts: such an event is LATE
+WRITTEN_BY_PROJECTIONS = (*DERIVED, "W")
 
 
 class Checker:
@@ -37,37 +37,36 @@ class Checker:
 
     Attributes
     ----------
-    lanes : set[int]
-        Every number of lanes a deployment had so far.
     records : dict[tuple[str, str], Stored]
         By shard and sequence number, everything that ever stood on the stream.
     applied : dict[tuple[str, Name], int]
-        Every part that was counted, and by which commit.
+        Every event that was counted, and by which commit.
     rows : dict[tuple[str, str], Image]
         The table, as the commits make it.
+    journal : Journal
+        What the commits say of derived rows.
     past : Past
         The versions that its rows had.
     """
 
     def __init__(self, promises: Promises) -> None:
         self.promises = promises
-        self.lanes: set[int] = set()
         self.records: dict[tuple[str, str], Stored] = {}
         self.applied: dict[tuple[str, Name], int] = {}
         self.rows: dict[Key, Image] = {}
         self.deleted_rows: dict[Key, None] = {}
+        self.journal = Journal()
         self.past = Past()
         self.commits = 0
         self.large_rows = 0
         self.user_row_bytes: list[int] = []
         self._poison: dict[bytes, None] = {}
         self._facts: dict[tuple[str, Name], Fact] = {}
-        self._unapplied: dict[str, dict[Name, tuple[Fact, Part]]] = {}
+        self._unapplied: dict[str, dict[Name, Fact]] = {}
         self._said: dict[tuple[str, Name], dict[str, Any]] = {}
         self._polled: dict[tuple[str, str], list[str]] = {}
         self._floors: dict[str, tuple[int, int]] = {}
         self._confirmed: dict[tuple[str, bytes], None] = {}
-        self._crowded: dict[str, None] = {}  # rows that once expected as many further parts as they may
         self._planted: dict[str, Amounts] = {}
         self._pages_gone: dict[str, None] = {}
 
@@ -99,14 +98,13 @@ class Checker:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
         fact, counted_ms, born_s, received_s = read_event(data)
-        name = fact.parts[0].name
+        name = fact.name
         wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
         if wrong or key != fact.pk[2:]:
             raise Violation(4, f"record {number} of {fact.pk} {name}: {wrong or 'not keyed by its user'}")
         known = self._facts.setdefault((fact.pk, name), fact)
         if known is fact:
-            waiting = self._unapplied.setdefault(fact.pk, {})
-            waiting.update((part.name, (fact, part)) for part in fact.parts)
+            self._unapplied.setdefault(fact.pk, {})[name] = fact
         known.arrivals_s.append(now_ms // 1000)
         known.ages_s.append(now_ms // 1000 - born_s)
         self.records[shard_id, number] = Stored(
@@ -137,14 +135,16 @@ class Checker:
 
     def deleted(self, pk: str, sk: str) -> None:
         """Note that TTL deleted a row."""
-        self.rows.pop((pk, sk), None)
+        image = self.rows.pop((pk, sk), None)
         if is_page((pk, sk)):
             self._pages_gone[pk] = None
         else:
+            if image is not None and pk[0] in DERIVED:
+                self.journal.ended[pk, sk] = image.applied
             self.deleted_rows[pk, sk] = None
             self.past.note((pk, sk), None)
 
-    def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]]) -> None:
+    def committed(self, actions: list[dict[str, Any]], batch: list[tuple[str, str]], now_ms: int) -> None:
         """Check a transaction at the moment it takes effect (invariants 2, 3, 7, 8, 12).
 
         Parameters
@@ -153,42 +153,61 @@ class Checker:
             The transaction as it is on the wire.
         batch
             The records that its sender was working on.
+        now_ms
+            The moment.
         """
         self.commits += 1
         turns = self._at_hand(batch)
-        changes = []
-        for action in actions:
-            item = action["Put"]["Item"]
-            key = (item["pk"]["S"], item["sk"]["S"])
-            changes.append(Change(key, self.rows.get(key), read_image(item)))
-        users = [change for change in changes if change.key[0][0] in "UA" and not is_page(change.key)]
-        pages = self._pages(changes, users)
-        items = [change for change in changes if change.key[0][0] == "I"]
-        boards = [change for change in changes if change.key[0][0] == "T"]
+        changes = [self._change(action["Put"]["Item"]) for action in actions]
+        kinds: dict[str, list[Change]] = {kind: [] for kind in "UJL"}
         for change in changes:
+            kind = "U" if change.key[0][0] == "A" else change.key[0][0]
+            if kind in WRITTEN_BY_PROJECTIONS:
+                raise Violation(3, f"{change.key} is written in a transaction of users")
+            if not is_page(change.key) and kind in kinds:
+                kinds[kind].append(change)
             self._check_succession(change)
-        lanes = self._lanes(users, [*items, *boards])
+        users = kinds["U"]
+        pages = self._pages(changes, users)
         ways = [
             check_user(change, pages[pk], self._unapplied.get(pk, {}), turns, self.promises)
             for change in users
             for pk in change.key[:1]
         ]
-        counted: list[tuple[Fact, Part]] = []
-        check_derived(items, boards, ways, lanes)
+        self.journal.commit(kinds["J"], kinds["L"], ways, now_ms)
         for change, way in zip(users, ways, strict=True):
             self._check_age(way.counted)
+            self._check_life(change, way)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
-            counted += way.counted
-        self._check_life(changes, ways)
-        for fact, part in counted:
-            self.applied[fact.pk, part.name] = self.commits
-            del self._unapplied[fact.pk][part.name]
+            for fact in way.counted:
+                self.applied[fact.pk, fact.name] = self.commits
+                del self._unapplied[fact.pk][fact.name]
         for change in changes:
-            self.rows[change.key] = change.after
-            if not is_page(change.key):
-                self.past.note(change.key, change.after)
-            self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
+            self._note(change)
+
+    def projected(self, item: dict[str, Any]) -> None:
+        """Check a row that a projection writes, at the moment it takes effect (invariants 2, 3, 7, 8, 12)."""
+        change = self._change(item)
+        kind = change.key[0][0]
+        if kind == "W":
+            self.journal.mark(change.key[1], change.after.state, self.rows, self.deleted_rows.__contains__)
+        elif kind in DERIVED:
+            self._check_succession(change)
+            self.journal.fold(change, self.rows, self.promises.row_ttl_s)
+        else:
+            raise Violation(3, f"{change.key} is written by a projection")
+        self._note(change)
+
+    def _change(self, item: dict[str, Any]) -> Change:
+        key = (item["pk"]["S"], item["sk"]["S"])
+        return Change(key, self.rows.get(key), read_image(item))
+
+    def _note(self, change: Change) -> None:
+        self.rows[change.key] = change.after
+        if change.key[0][0] in "UAIT" and not is_page(change.key):
+            self.past.note(change.key, change.after)
+        self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 
     def _pages(self, changes: list[Change], users: list[Change]) -> dict[str, list[Change]]:
         """Return the pages of ids in a commit, by user: each is written once, beside its user's row."""
@@ -207,68 +226,39 @@ class Checker:
             raise Violation(3, f"{change.key} went from version {before.version} to {after.version}")
         if before is not None and after.ttl_s < before.ttl_s:
             raise Violation(12, f"{change.key} is to expire earlier than before")
-        if after.ttl_s == 0:
+        if after.ttl_s == 0 and change.key[0] != "L#":
             raise Violation(12, f"{change.key} never expires")
 
-    def _check_age(self, fresh: list[tuple[Fact, Part]]) -> None:
-        for fact, part in fresh:
-            is_first = part is fact.parts[0]  # the others follow it, however old they are by then
-            if is_first and min(fact.ages_s) > self.promises.age_max_s:
-                raise Violation(12, f"{fact.pk} counts {part.name}, older than memory reaches")
+    def _check_age(self, fresh: list[Fact]) -> None:
+        for fact in fresh:
+            if min(fact.ages_s) > self.promises.age_max_s:
+                raise Violation(12, f"{fact.pk} counts {fact.name}, older than memory reaches")
 
-    def _check_life(self, changes: list[Change], ways: list[Way]) -> None:
+    def _check_life(self, change: Change, way: Way) -> None:
         """Check that a row outlives what it counts, and what else was on the stream then."""
-        arrived_s: dict[str, int] = {}
-        for way in ways:
-            for fact, part in way.counted:
-                for pk in (fact.pk, *(f"I#{item_id}" for item_id in part.items)):
-                    arrived_s[pk] = max(arrived_s.get(pk, 0), min(fact.arrivals_s))
-        for change in changes:
-            newest_s = arrived_s.get(change.key[0], min(arrived_s.values(), default=0))
-            if change.after.ttl_s < newest_s + self.promises.row_ttl_s:
-                raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
+        newest_s = max((min(fact.arrivals_s) for fact in way.counted), default=0)
+        if change.after.ttl_s < newest_s + self.promises.row_ttl_s:
+            raise Violation(12, f"{change.key} expires before a copy of its events could still arrive")
 
     def _at_hand(self, batch: list[tuple[str, str]]) -> Turns:
-        """Return the parts that the sender of a commit could count, by the first copy that is not too old."""
+        """Return the events that a commit's sender could count, by the first copy that is not too old."""
         found: Turns = {}
         for position, key in enumerate(batch):
             record = self.records[key]
             fact = record.fact
-            if fact is None:
+            if fact is None or record.age_s > self.promises.age_max_s:
                 continue
-            for index, part in enumerate(fact.parts):
-                if index == 0 and record.age_s > self.promises.age_max_s:
-                    continue  # LATE; parts that a row expects follow the first, however old they are
-                here = AtHand(position, index, record.counted_ms, record.arrived_s, record.received_s)
-                first = found.setdefault((fact.pk, part.name), here)
-                differs = (first.at_ms, first.arrived_s) != (here.at_ms, here.arrived_s)
-                if differs and len(fact.parts) > 1:
-                    # An earlier copy may have been LATE for want of room for its further parts.
-                    found[fact.pk, part.name] = first._replace(at_ms=None)
+            here = AtHand(position, record.counted_ms, record.arrived_s, record.received_s)
+            found.setdefault((fact.pk, fact.name), here)
         return found
 
-    def _lanes(self, users: list[Change], derived: list[Change]) -> Lanes:
-        """Return the lanes in which a commit may count: parallel transactions must not share them."""
-        chosen = []
-        for lanes in sorted(self.lanes):
-            lane = {change.key[0]: lane_of(change.key[0], lanes) for change in users}
-            if {change.key[1] for change in derived} <= set(lane.values()):
-                chosen.append(lane)
-        if not chosen:
-            raise Violation(7, f"{derived[0].key} or another row is in the lane of no user of its commit")
-        return [lane for index, lane in enumerate(chosen) if lane not in chosen[:index]]
-
     def _raise_floors(self, change: Change) -> None:
-        *_, floor_s, floor_day, _, parts = change.after.state[0]
-        if len(parts) >= PARTS_FULL:
-            self._crowded[change.key[0]] = None
+        *_, floor_s, floor_day, _ = change.after.state[0]
         self._floors[change.key[0]] = (floor_s, floor_day)
 
     # What is kept beside the table.
 
-    def kept(
-        self, kind: str, coordinates: tuple[str, str, int], data: bytes, began_at: int | None = None
-    ) -> None:
+    def kept(self, kind: str, coordinates: tuple[str, str], data: bytes, began_at: int | None = None) -> None:
         """Check a dead letter at the moment it is stored (invariants 1 and 8).
 
         Parameters
@@ -276,15 +266,15 @@ class Checker:
         kind
             ``quarantine`` or ``late``.
         coordinates
-            The shard, the sequence number, and which part of the event.
+            The shard and the sequence number.
         data
             The record's payload, as the letter holds it.
         began_at
             How many commits there were when the invocation that stores it began; None if its reads may
             show rows as they were before.
         """
-        shard_id, number, index = coordinates
-        name = f"{kind} {shard_id}/{number}-{index}"
+        shard_id, number = coordinates
+        name = f"{kind} {shard_id}/{number}"
         record = self.records.get((shard_id, number))
         if record is None:
             raise Violation(1, f"{name} is the place of no record of the stream")
@@ -299,11 +289,11 @@ class Checker:
             raise Violation(1, f"{name} is not an event and was taken for a late one")
         if not self._may_be_late(record, record.fact):
             raise Violation(8, f"{name} is neither too old nor forgotten, yet was taken for late")
-        if index == 0 and began_at is not None and self._was_known(record, record.fact, began_at):
+        if began_at is not None and self._was_known(record, record.fact, began_at):
             raise Violation(8, f"{name} was counted and not forgotten, yet was taken for late")
-        record.late.add(index)
+        record.is_late = True
 
-    def reread(self, kind: str, found: set[tuple[str, str, int]]) -> None:
+    def reread(self, kind: str, found: set[tuple[str, str]]) -> None:
         """Check in the end that each dead letter is still stored, or its event was counted (invariant 1).
 
         Parameters
@@ -314,23 +304,20 @@ class Checker:
             The coordinates of what the bucket holds.
         """
         for (shard_id, number), record in self.records.items():
-            parts = record.late if kind == "late" else {0} if record.quarantined else set()
-            for index in parts:
-                name = None if record.fact is None else record.fact.parts[index].name
-                is_counted = record.fact is not None and (record.fact.pk, name) in self.applied
-                if (shard_id, number, index) not in found and not is_counted:
-                    raise Violation(1, f"{kind} {shard_id}/{number}-{index} was stored and is gone")
+            if not (record.is_late if kind == "late" else record.quarantined):
+                continue
+            is_counted = record.fact is not None and (record.fact.pk, record.fact.name) in self.applied
+            if (shard_id, number) not in found and not is_counted:
+                raise Violation(1, f"{kind} {shard_id}/{number} was stored and is gone")
 
     def _may_be_late(self, record: Stored, fact: Fact) -> bool:
         if record.age_s > self.promises.age_max_s:
-            return True
-        if len(fact.parts) > 1 and fact.pk in self._crowded:
             return True
         return self._may_be_forgotten(record, fact)
 
     def _was_known(self, record: Stored, fact: Fact, began_at: int) -> bool:
         """Return whether an event's row showed it as counted to every invocation that began then."""
-        counted_by = self.applied.get((fact.pk, fact.parts[0].name))
+        counted_by = self.applied.get((fact.pk, fact.name))
         is_deleted = (fact.pk, "-") in self.deleted_rows or fact.pk in self._pages_gone
         is_counted = counted_by is not None and counted_by <= began_at
         return is_counted and not is_deleted and not self._may_be_forgotten(record, fact)
@@ -348,12 +335,7 @@ class Checker:
         record = self.records[shard_id, number]
         if record.fact is None:
             return record.quarantined
-        pk, parts = record.fact.pk, record.fact.parts
-        if (pk, parts[0].name) not in self.applied and 0 in record.late:
-            return True  # kept whole: no part of it is counted without the first
-        return all(
-            (pk, part.name) in self.applied or index in record.late for index, part in enumerate(parts)
-        )
+        return record.is_late or (record.fact.pk, record.fact.name) in self.applied
 
     def responded(self, shard_id: str, numbers: list[str]) -> None:
         """Check what an invocation said it was done with (invariant 9)."""
@@ -391,13 +373,12 @@ class Checker:
         """List the records that still need a delivery."""
         return [key for key in self.records if not self.is_done(*key)]
 
-    def late_parts(self) -> dict[tuple[str, Name], None]:
-        """List the parts of all events that have a part stored as late."""
+    def late_events(self) -> dict[tuple[str, Name], None]:
+        """List the events that were stored as late."""
         return {
-            (record.fact.pk, part.name): None
+            (record.fact.pk, record.fact.name): None
             for record in self.records.values()
-            if record.late and record.fact is not None
-            for part in record.fact.parts
+            if record.is_late and record.fact is not None
         }
 
     def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:

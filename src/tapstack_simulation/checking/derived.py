@@ -1,11 +1,13 @@
-"""What one commit did to items' rows and leaderboards, against what the users' rows counted in it.
+"""What folding effects does to an item's row or a leaderboard, computed anew.
 
 Shares no code with the product. Positions of fields are those of docs/reference/table.md.
 """
 
 from __future__ import annotations
 
-from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Turn
+from collections.abc import Iterable, Mapping, Sequence
+
+from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.facts import INTEREST, Amounts, difference, merge, named
 from tapstack_simulation.checking.rows import (
     BOARD_MAX,
@@ -13,121 +15,62 @@ from tapstack_simulation.checking.rows import (
     VIEWED_WITH_MAX,
     WINDOWS,
     Change,
+    Image,
     Key,
     Violation,
 )
-from tapstack_simulation.checking.users import Way
 
 AHEAD_MAX_S = 2 * 86_400
 PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners
+Kept = tuple[tuple[str, ...], tuple[str, ...]]
 
-Lanes = list[dict[str, str]]  # by user, the lane of its derived rows; as often as that may be
 
-
-def check_derived(items: list[Change], boards: list[Change], users: list[Way], lanes: Lanes) -> None:
-    """Check that what the users' rows counted explains the items' rows and the leaderboards as well.
-
-    Parameters
-    ----------
-    items, boards
-        The derived rows of the commit.
-    users
-        What each user's row counted.
-    lanes
-        The lanes of the users' events, as they may be.
+def check_item(change: Change, effects: Sequence[Effect]) -> None:
+    """Check an item's row against the effects that were folded into it.
 
     Raises
     ------
     Violation
-        If it does not.
+        If it is not what they make of the row before.
     """
-    wrong: Violation | None = None
-    for lane in lanes:
-        try:
-            _check(items, boards, users, lane)
-        except Violation as violation:
-            wrong = violation
-        else:
-            return
-    raise wrong or AssertionError("there is always one way to choose lanes")
+    item_id = change.key[0][2:]
+    counted = [effect for effect in effects for each in effect.item_ids if each == item_id]
+    before, after = change.states()
+    expected: Amounts = {}
+    for effect in counted:
+        merge(expected, effect.amounts())
+    wanted = {key: amount for key, amount in named(expected, [after[0][0]]).items() if amount}
+    grown = difference(after[0][0], before[0][0])
+    if wanted != grown:
+        raise Violation(2, f"{change.key} moves by {grown}, the journal adds {wanted}")
+    _check_windows(change, counted)
+    for kind in PLACES:
+        added: Amounts = {}
+        for effect in effects:
+            for partner in effect.partners[kind - 1]:
+                for mine, other in ((effect.item_ids[0], partner), (partner, effect.item_ids[0])):
+                    merge(added, {other: 1} if mine == item_id else {})
+        if wrong := misfit(kind, before[kind], after[kind], added):
+            raise Violation(2, f"{change.key} {wrong}")
 
 
-def _check(items: list[Change], boards: list[Change], users: list[Way], lane: dict[str, str]) -> None:
-    _check_sums(items, users, lane)
-    for change in items:
-        _check_kept(change)
-    for change in boards:
-        if len(change.after.state) > BOARD_MAX:
-            raise Violation(8, f"{change.key} is longer than a leaderboard may be")
-    if any(way.turns is None for way in users):
-        return  # it is not known which copies were counted, and so when they happened and arrived
-    turns = [turn for way in users for turn in way.turns or ()]
-    for change in items:
-        item_id, its_lane = change.key[0][2:], change.key[1]
-        mine = [t for t in turns if item_id in t.part.items and lane[t.fact.pk] == its_lane]
-        _check_windows(change, mine)
-    _check_partners(items, users, lane)
-    _check_boards(items, boards, max((turn.arrived_s for turn in turns), default=0))
-
-
-def _check_sums(items: list[Change], users: list[Way], lane: dict[str, str]) -> None:
-    expected: dict[Key, Amounts] = {}
-    for way in users:
-        for fact, part in way.counted:
-            for item_id, amounts in part.items.items():
-                merge(expected.setdefault((f"I#{item_id}", lane[fact.pk]), {}), amounts)
-    grown: dict[Key, Amounts] = {}
-    for change in items:
-        before, after = change.states()
-        grown[change.key] = difference(after[0][0], before[0][0])
-        expected[change.key] = named(expected.get(change.key, {}), [after[0][0]])
-    for key in {**expected, **grown}:
-        wanted = {name: amount for name, amount in expected.get(key, {}).items() if amount}
-        got = grown.get(key, {})
-        if wanted != got:
-            raise Violation(2, f"{key} moves by {got}, its newly counted events add {wanted}")
-
-
-def _check_kept(change: Change) -> None:
-    _, after = change.states()
-    for (_, length_s, kept), numbered in zip(WINDOWS, after[0][1], strict=True):
-        if numbered and min(numbered) < after[0][2] // length_s - kept:
-            raise Violation(8, f"{change.key} keeps a window longer than it may")
-
-
-def _check_windows(change: Change, turns: list[Turn]) -> None:
+def _check_windows(change: Change, counted: Sequence[Effect]) -> None:
     """Hold an item's windows against the events' own times."""
     before, after = change.states()
-    arrived_s = max([before[0][2], *(turn.arrived_s for turn in turns)])
+    arrived_s = max([before[0][2], *(effect.arrived_s for effect in counted)])
     if after[0][2] != arrived_s:
         raise Violation(2, f"{change.key} says that its last event arrived at {after[0][2]}, not {arrived_s}")
     for position, (name, length_s, kept) in enumerate(WINDOWS):
         wanted = {number: {**amounts} for number, amounts in before[0][1][position].items()}
-        for turn in turns:
-            number = turn.at_ms // 1000 // length_s
-            if number in wanted or number <= (turn.arrived_s + AHEAD_MAX_S) // length_s:
-                amounts = named(turn.part.items[change.key[0][2:]], [after[0][0]])
+        for effect in counted:
+            number = effect.at_s // length_s
+            if number in wanted or number <= (effect.arrived_s + AHEAD_MAX_S) // length_s:
+                amounts = named(effect.amounts(), [after[0][0]])
                 merge(wanted.setdefault(number, {}), amounts)
         wanted = {n: amounts for n, amounts in wanted.items() if n >= arrived_s // length_s - kept}
         if after[0][1][position] != wanted:
             got = after[0][1][position]
             raise Violation(2, f"{change.key} holds {got} in windows of {name}, not {wanted}")
-
-
-def _check_partners(items: list[Change], users: list[Way], lane: dict[str, str]) -> None:
-    """Hold the maps of partners against the pairs that the users' events made."""
-    added: dict[tuple[str, str, int], Amounts] = {}
-    for way in users:
-        for pair in way.pairs or ():
-            merge(added.setdefault((f"I#{pair.item_id}", lane[way.pk], pair.kind), {}), {pair.partner: 1})
-    for change in items:
-        before, after = change.states()
-        for kind in PLACES:
-            wrong = misfit(kind, before[kind], after[kind], added.pop((*change.key, kind), {}))
-            if wrong:
-                raise Violation(2, f"{change.key} {wrong}")
-    if added:
-        raise Violation(2, f"the pairs of {next(iter(added))} went into no row")
 
 
 def misfit(kind: int, before: dict[str, int], after: dict[str, int], added: Amounts) -> str:
@@ -161,27 +104,76 @@ def misfit(kind: int, before: dict[str, int], after: dict[str, int], added: Amou
     return "" if after.keys() <= exact.keys() else "holds a partner that no pair had"
 
 
-def _check_boards(items: list[Change], boards: list[Change], newest_s: int) -> None:
-    """Check that a window which a reader may still ask for shows what its items have."""
-    moved: dict[Key, dict[str, int]] = {}
-    for change in items:
-        before, after = change.states()
-        for position, (name, length_s, kept) in enumerate(WINDOWS):
-            for number, amounts in after[0][1][position].items():
-                score = _interest(amounts)
-                unchanged = score == _interest(before[0][1][position].get(number, {}))
-                if not unchanged and number >= newest_s // length_s - kept:
-                    key = (f"T#{name}#{number}", change.key[1])
-                    moved.setdefault(key, {})[change.key[0][2:]] = score
-    for change in boards:
-        before, after = change.states()
-        scores = {**before, **moved.pop(change.key, {})}
-        ranked = sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))
-        if after != dict(ranked[:BOARD_MAX]):
-            raise Violation(2, f"{change.key} shows {after}; its items score {dict(ranked)}")
-    if moved:
-        raise Violation(2, f"no leaderboard shows {next(iter(moved.items()))}")
+def moves(effect: Effect, arrived_s: int) -> list[tuple[str, int]]:
+    """Return the windows whose leaderboards an effect moves, in an entry that arrived then."""
+    if effect.code not in INTEREST:
+        return []
+    found = [(name, effect.at_s // length_s, length_s, kept) for name, length_s, kept in WINDOWS]
+    return [
+        (name, number)
+        for name, number, length_s, kept in found
+        if arrived_s // length_s - kept <= number <= (effect.arrived_s + AHEAD_MAX_S) // length_s
+    ]
 
 
-def _interest(amounts: Amounts) -> int:
-    return sum(amounts.get(code, 0) for code in INTEREST)
+def check_board(
+    change: Change,
+    fresh: Iterable[tuple[Effect, int]],
+    folded: Iterable[Effect],
+    everything: Iterable[Effect],
+    rows: Mapping[Key, Image],
+) -> None:
+    """Check a leaderboard: moved items have the counts of their rows, and the highest stay.
+
+    Parameters
+    ----------
+    change
+        The row.
+    fresh
+        The effects that were folded into it, with the arrival of each one's entry.
+    folded
+        All effects up to the entries that the row says it holds.
+    everything
+        All effects that are in the journal: an item's row may hold more of them than the leaderboard.
+    rows
+        The table.
+    """
+    _, name, text = change.key[0].split("#")
+    number, position = int(text), [each for each, _, _ in WINDOWS].index(name)
+    length_s = WINDOWS[position][1]
+    moved = {
+        item_id
+        for effect, arrived_s in fresh
+        if (name, number) in moves(effect, arrived_s)
+        for item_id in effect.item_ids
+    }
+    before, after = change.states()
+    if len(after) > BOARD_MAX:
+        raise Violation(8, f"{change.key} is longer than a leaderboard may be")
+    least, most = (_scores(effects, number, length_s) for effects in (folded, everything))
+    lowest = min(after.values(), default=0) if len(after) >= BOARD_MAX else 0
+    for item_id in {**before, **dict.fromkeys(sorted(moved))}:
+        row = rows.get((f"I#{item_id}", change.key[1]))
+        amounts = {} if row is None else row.state[0][1][position].get(number, {})
+        score = sum(amounts.get(code, 0) for code in INTEREST)
+        low = high = before.get(item_id, 0)
+        if item_id in moved:
+            # Its row had forgotten the window when it was read, or has since: then nothing may have changed.
+            low = least.get(item_id, 0) if score else min(low, least.get(item_id, 0))
+            high = max(high, most.get(item_id, 0))
+        shown = after.get(item_id, 0)
+        if item_id in after and not low <= shown <= high:
+            raise Violation(2, f"{change.key} shows {shown} of {item_id}, which had {low} to {high}")
+        if item_id not in after and low > lowest:
+            raise Violation(2, f"{change.key} lacks {item_id} of {low}; its lowest is {lowest}")
+    if unknown := after.keys() - before.keys() - moved:
+        raise Violation(2, f"{change.key} shows {sorted(unknown)}, which did not move")
+
+
+def _scores(effects: Iterable[Effect], number: int, length_s: int) -> dict[str, int]:
+    scores: dict[str, int] = {}
+    for effect in effects:
+        if effect.code in INTEREST and effect.at_s // length_s == number:
+            for item_id in effect.item_ids:
+                scores[item_id] = scores.get(item_id, 0) + 1
+    return scores

@@ -25,7 +25,7 @@ def check_fold(
     facts
         Every event that was on the stream.
     applied
-        The parts that were counted.
+        The events that were counted.
     rows
         The table.
     planted
@@ -40,17 +40,16 @@ def check_fold(
     """
     wanted: dict[str, Amounts] = {pk: dict(amounts) for pk, amounts in planted.items()}
     for fact in facts:
-        for part in fact.parts:
-            if (fact.pk, part.name) in applied:
-                merge(wanted.setdefault(fact.pk, {}), part.user)
-                for item_id, amounts in part.items.items():
-                    merge(wanted.setdefault(f"I#{item_id}", {}), amounts)
-    lanes: dict[str, list[Amounts]] = {}
+        if (fact.pk, fact.name) in applied:
+            merge(wanted.setdefault(fact.pk, {}), fact.user)
+            for item_id, amounts in fact.items.items():
+                merge(wanted.setdefault(f"I#{item_id}", {}), amounts)
+    stripes: dict[str, list[Amounts]] = {}
     for (pk, sk), image in rows.items():
-        if pk[0] != "T" and not is_page((pk, sk)):
-            lanes.setdefault(pk, []).append(image.state[0][0] if pk[0] == "I" else image.state[2])
-    for pk in {**wanted, **lanes}:
-        maps = lanes.get(pk, [])
+        if pk[0] in "UAI" and not is_page((pk, sk)):
+            stripes.setdefault(pk, []).append(image.state[0][0] if pk[0] == "I" else image.state[2])
+    for pk in {**wanted, **stripes}:
+        maps = stripes.get(pk, [])
         held: Amounts = {}
         for counters in maps:
             merge(held, counters)
@@ -81,7 +80,7 @@ def check_memory(
     """
     counted: dict[str, list[Fact]] = {}
     for fact in facts:
-        if (fact.pk, fact.parts[0].name) in applied:
+        if (fact.pk, fact.name) in applied:
             counted.setdefault(fact.pk, []).append(fact)
     pages: dict[str, list[bytes]] = {}
     for key, image in rows.items():
@@ -97,7 +96,7 @@ def _check_row(pk: str, state: Any, pages: list[bytes], counted: list[Fact], *, 
     names: dict[Name, None] = {}
     for fact in counted:
         alias: Name = ("o", fact.alias, 0)
-        names[alias if fact.alias and knows(state, alias, pages) else fact.parts[0].name] = None
+        names[alias if fact.alias and knows(state, alias, pages) else fact.name] = None
     for name in new_names(EMPTY_USER, state, pages):
         if name not in names:
             raise Violation(1, f"{pk} takes {name} for counted")

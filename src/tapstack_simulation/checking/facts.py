@@ -22,7 +22,6 @@ CODES = {
          "custom")
     )
 }  # fmt: skip
-ITEMS_IN_A_PART = 80
 KEYS_MAX = 32  # of counters: a map as full takes in no further currency
 NO_CURRENCY = "XXX"
 INTEREST = frozenset(
@@ -35,27 +34,6 @@ Amounts = dict[int | str, int]
 _decode = msgspec.json.Decoder().decode
 
 
-class Part(NamedTuple):
-    """A part of an event, as it is counted in one step.
-
-    Parameters
-    ----------
-    name
-        What it is known by in the user's row.
-    user
-        What it adds to the user's counters: nothing, except for the first part.
-    items
-        What it adds to each item.
-    item_ids
-        Its items in the order of the event, an item as often as it stands there.
-    """
-
-    name: Name
-    user: Amounts
-    items: dict[str, Amounts]
-    item_ids: tuple[str, ...]
-
-
 class Fact:
     """An event, however many records carry it.
 
@@ -63,26 +41,42 @@ class Fact:
     ----------
     pk
         The row of its user.
-    parts
-        Its parts.
+    name
+        What it is known by in the user's row.
+    user
+        What it adds to the user's counters.
+    items
+        What it adds to each item.
     client_ms
         When it happened by its client's clock, Unix milliseconds; 0 if the client said no time.
-    alias
-        The digest of an event that its client numbered, where it is remembered as an id.
     event
         The event, as the first record of it holds it.
+
+    Attributes
+    ----------
+    alias : int
+        The digest of an event that its client numbered, where it is remembered as an id.
     """
 
-    __slots__ = ("ages_s", "alias", "arrivals_s", "client_ms", "event", "parts", "pk")
+    __slots__ = ("ages_s", "alias", "arrivals_s", "client_ms", "event", "items", "name", "pk", "user")
 
-    def __init__(self, pk: str, parts: tuple[Part, ...], client_ms: int, event: dict[str, Any]) -> None:
-        self.pk = pk
-        self.parts = parts
+    def __init__(self, event: dict[str, Any], client_ms: int) -> None:
+        self.pk = row_of(event)
+        self.name = _name(event)
+        self.user = _user_amounts(event)
+        self.items: dict[str, Amounts] = {}
+        for item in event.get("items", []):
+            merge(self.items.setdefault(item["item_id"], {}), item_amounts(event, item))
         self.client_ms = client_ms
         self.event = event
         self.alias = _alias(event)
         self.arrivals_s: list[int] = []
         self.ages_s: list[int] = []  # how old each record's account was when it arrived
+
+    @property
+    def item_ids(self) -> list[str]:
+        """Its items in their order, an item as often as it stands there."""
+        return [item["item_id"] for item in self.event.get("items", [])]
 
 
 def native_name(client_id: str, n: int) -> Name:
@@ -90,9 +84,9 @@ def native_name(client_id: str, n: int) -> Name:
     return ("n", bytes.fromhex(client_id.replace("-", "")), n)
 
 
-def opaque_name(text: str, part: int = 0, kind: bytes = b"") -> Name:
-    """Name an event, or a further part of one, known by an id."""
-    hashed = hashlib.blake2b(text.encode(), digest_size=8, salt=part.to_bytes(2, "big"), person=kind)
+def opaque_name(text: str, kind: bytes = b"") -> Name:
+    """Name an event known by an id."""
+    hashed = hashlib.blake2b(text.encode(), digest_size=8, person=kind)
     return ("o", int.from_bytes(hashed.digest(), "big", signed=True), 0)
 
 
@@ -101,17 +95,10 @@ def row_of(event: dict[str, Any]) -> str:
     return f"U#{event['user_id']}" if event.get("user_id") is not None else f"A#{event['anonymous_id']}"
 
 
-def lane_of(pk: str, lanes: int) -> str:
-    """Return the lane of a user."""
-    return (
-        f"{int(hashlib.md5(pk[2:].encode(), usedforsecurity=False).hexdigest()[:4], 16) * lanes // 65536:04d}"
-    )
-
-
 def _alias(event: dict[str, Any]) -> int:
     if event.get("client_id") is None:
         return 0
-    _, digest, _ = opaque_name(f"{event['client_id']}:{event['n']}", 0, b"native")
+    _, digest, _ = opaque_name(f"{event['client_id']}:{event['n']}", b"native")
     assert isinstance(digest, int), "a digest is a number"  # noqa: S101 - for types
     return digest
 
@@ -145,9 +132,7 @@ def read_event(data: bytes) -> Reading:
     client_ms = 0 if skew_ms is None else max(counted_ms - skew_ms, 1)
     received_s = int(datetime.fromisoformat(event["received_at"]).timestamp())
     born_s = min(client_ms // 1000, received_s) if client_ms else received_s
-    return Reading(
-        Fact(row_of(event), tuple(_parts(event)), client_ms, event), counted_ms, born_s, received_s
-    )
+    return Reading(Fact(event, client_ms), counted_ms, born_s, received_s)
 
 
 def _milliseconds(text: str) -> int:
@@ -157,30 +142,13 @@ def _milliseconds(text: str) -> int:
     return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
-def _parts(event: dict[str, Any]) -> list[Part]:
-    items = event.get("items", [])
-    count = max(1, (len(items) + ITEMS_IN_A_PART - 1) // ITEMS_IN_A_PART)
-    parts = []
-    for index in range(count):
-        share = items[index * ITEMS_IN_A_PART : (index + 1) * ITEMS_IN_A_PART]
-        added: dict[str, Amounts] = {}
-        for item in share:
-            merge(added.setdefault(item["item_id"], {}), _item_amounts(event, item))
-        item_ids = tuple(item["item_id"] for item in share)
-        parts.append(Part(_name(event, index), _user_amounts(event) if index == 0 else {}, added, item_ids))
-    return parts
-
-
-def _name(event: dict[str, Any], index: int) -> Name:
+def _name(event: dict[str, Any]) -> Name:
     client_id = event.get("client_id")
-    if client_id is not None:
-        if index == 0:
-            return native_name(client_id, event["n"])
-        return opaque_name(f"{client_id}:{event['n']}", index, b"native")
-    return opaque_name(event["event_id"], index)
+    return opaque_name(event["event_id"]) if client_id is None else native_name(client_id, event["n"])
 
 
-def _item_amounts(event: dict[str, Any], item: dict[str, Any]) -> Amounts:
+def item_amounts(event: dict[str, Any], item: dict[str, Any]) -> Amounts:
+    """Return what one item of an event adds to its counters."""
     amounts: Amounts = {CODES[event["event_type"]]: 1}
     if event["event_type"] == "purchase" and item.get("price") is not None:
         amounts[item.get("currency") or event.get("currency") or NO_CURRENCY] = _millionths(item["price"]) * (
@@ -197,7 +165,7 @@ def _user_amounts(event: dict[str, Any]) -> Amounts:
         amounts[event.get("currency") or NO_CURRENCY] = _millionths(event["value"])
         return amounts
     for item in event.get("items", []):
-        for key, amount in _item_amounts(event, item).items():
+        for key, amount in item_amounts(event, item).items():
             if isinstance(key, str):
                 amounts[key] = amounts.get(key, 0) + amount
     return amounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapstack_simulation.checking.facts import Fact, Part
+from tapstack_simulation.checking.facts import Fact
 from tapstack_simulation.checking.stored import Promises
 
 DAY_S = 86_400
@@ -29,10 +29,9 @@ class Memory:
     """
 
     def __init__(self, seen: Any, promises: Promises) -> None:
-        clients, ids, pages, self._floor_s, self._floor_day, self._day, parts = seen
+        clients, ids, pages, self._floor_s, self._floor_day, self._day = seen
         self._promises = promises
         self._keep_days = promises.row_ttl_s // DAY_S - 2
-        self._parts: list[int] = list(parts)
         self._ids: dict[int, int] = dict(ids)
         self._pages: dict[int, list[int]] = {group: list(note) for group, note in pages.items()}
         self._clients: dict[bytes, list[Any]] = {
@@ -42,27 +41,21 @@ class Memory:
 
     def stored(self) -> list[Any]:
         """Return it as a row stores it."""
-        return [
-            self._clients, self._ids, self._pages, self._floor_s, self._floor_day, self._day, self._parts,
-        ]  # fmt: skip
+        return [self._clients, self._ids, self._pages, self._floor_s, self._floor_day, self._day]
 
-    def take(self, fact: Fact, part: Part, arrived_s: int, received_s: int) -> None:
-        """Add an event with its first part, and expect the others; or a further part, which was expected."""
-        if part is not fact.parts[0]:
-            self._parts = [digest for digest in self._parts if digest != part.name[1]]
-            return
+    def take(self, fact: Fact, arrived_s: int, received_s: int) -> None:
+        """Add an event."""
         when = fact.client_ms // 1_000 if fact.client_ms else 0
         when = max(when, 1) if fact.client_ms else 0
         untimed = when == 0 or when > received_s + DAY_S
         self._day = max(self._day, arrived_s // DAY_S, received_s // DAY_S if untimed else -1)
-        kind, what, n = part.name
+        kind, what, n = fact.name
         if kind == "n" and isinstance(what, bytes):
             if not self._take_number(what, n):
                 self._take_id(fact.alias, -when if untimed else when)
         else:
             assert isinstance(what, int), "an id is known by its digest"  # noqa: S101 - for types
             self._take_id(what, -when if untimed else when)
-        self._parts += [other.name[1] for other in fact.parts[1:] if isinstance(other.name[1], int)]
 
     def _take_number(self, client: bytes, n: int) -> bool:
         known = self._clients.get(client)

@@ -7,7 +7,8 @@ begins to the newest when it ends; none of them at all where the row was not the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,8 +23,9 @@ from tapstack_simulation.checking.rows import (
     Key,
     Violation,
 )
-from tapstack_simulation.checking.views import Answer, described_user, lowest, spelled
+from tapstack_simulation.checking.views import NAMES, Answer, described_user, lowest, spelled
 
+FRESHNESS = ("as_of", "since")
 VERSIONS_MAX = 8  # of a row that the simulated table keeps for stale reads, the present one included
 Name = TypeVar("Name", bound=Hashable)
 Versions = Sequence[Any]  # states of one row, None where it was not there
@@ -97,7 +99,7 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
     if answer is None:
         _hold_absence(item_id, rows)
         return
-    _hold_shape(item_id, set(answer), {"item_id", "events", "counts", "value", "windows"})
+    _hold_shape(item_id, set(answer), {"item_id", "events", "counts", "value", "windows", *FRESHNESS})
     shown = _counters("", 0, answer)
     for name, length_s, _ in WINDOWS:
         starts = [entry["start"] for entry in answer["windows"][name]]
@@ -112,6 +114,27 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
             raise Violation(11, f"{item_id} is shown with {count} of {part}; it had {least} to {most}")
 
 
+def hold_freshness(item_id: str, now_s: int, answer: Answer, counted: Callable[[int], Counter[int]]) -> None:
+    """Check that an answer about an item holds what had been counted at the moment it names.
+
+    Parameters
+    ----------
+    item_id, now_s, answer
+        The answer, and when it was asked for.
+    counted
+        Returns what had been counted of the item before a moment, by type.
+    """
+    as_of_s = _seconds(answer["as_of"])
+    if as_of_s > now_s or answer["since"] is not None:
+        raise Violation(11, f"{item_id} is shown as of {answer['as_of']}, since {answer['since']}")
+    for code, count in counted(as_of_s).items():
+        shown = answer["counts"].get(NAMES[code], 0)
+        if shown < count:
+            raise Violation(
+                11, f"{item_id} is shown with {shown} of {NAMES[code]} as of {answer['as_of']}, not {count}"
+            )
+
+
 def hold_partners(
     past: Past, item_id: str, now_s: int, n: int, answer: Answer | None, *, bought: bool
 ) -> None:
@@ -120,7 +143,7 @@ def hold_partners(
     if answer is None:
         _hold_absence(item_id, rows)
         return
-    _hold_shape(item_id, set(answer), {"item_id", "items", "count_error_max"})
+    _hold_shape(item_id, set(answer), {"item_id", "items", "count_error_max", *FRESHNESS})
     position, places = (2, BOUGHT_WITH_MAX) if bought else (1, VIEWED_WITH_MAX)
     maps = [[{} if state is None else state[position] for state in versions] for versions in rows]
     _hold_ranking(f"partners of {item_id}", answer, maps, places, n)
@@ -129,7 +152,7 @@ def hold_partners(
 def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
     """Check the answer about a window: the present one, or the one before if that may have been empty."""
     name, length_s, _ = WINDOWS[position]
-    _hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max"})
+    _hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max", *FRESHNESS})
     present = now_s // length_s
     number = _seconds(answer["start"]) // length_s
     times = [answer["window"], answer["start"], answer["end"]]

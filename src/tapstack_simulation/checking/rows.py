@@ -18,12 +18,14 @@ from tapstack_simulation.checking.intervals import contains, numbers, without
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
+DERIVED = "IT"  # what the partition keys of derived rows begin with
+
 _unpack = msgspec.msgpack.Decoder().decode
 
 
 INVARIANTS: Mapping[int, str] = {
     1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or shown as missing.",
-    2: "What items count adds up to what users count; pairs, sessions and boards follow from the events.",
+    2: "The journal holds what users count, and derived rows the journal; each follows from the events.",
     3: "The tables are a plain fold of the distinct accepted events, and never above it, even for a moment.",
     4: "An event that was answered with 2xx is on the stream as it was sent.",
     5: "Up to a checkpoint every record is counted, known as counted, stored as late, or in quarantine.",
@@ -32,7 +34,7 @@ INVARIANTS: Mapping[int, str] = {
     8: "State is bounded; what is forgotten becomes late, never new.",
     9: "No success is reported with a record left out.",
     10: "Redriving a record any number of times counts it once.",
-    11: "Readers add up all lanes, and show no row that has expired.",
+    11: "Readers add up all stripes, show no row that has expired, and say how fresh they are.",
     12: "A row lives longer than the records that it judges.",
 }
 
@@ -54,16 +56,17 @@ class Violation(AssertionError):  # noqa: N818 - a finding, not an error of the 
 
 
 class Image(NamedTuple):
-    """A row as the table holds it."""
+    """A row as the table holds it; of a derived row the body is the state, and `applied` stands beside it."""
 
     version: int
     ttl_s: int
     state: Any
     packed: bytes
+    applied: Mapping[int, int] = {}
 
 
 Key = tuple[str, str]
-EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1, []], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
+EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 
 
@@ -89,7 +92,10 @@ def read_image(item: dict[str, Any]) -> Image:
     """Read a row from the wire."""
     packed = base64.b64decode(item["s"]["B"])
     ttl_s = int(item["ttl"]["N"]) if "ttl" in item else 0
-    return Image(int(item["v"]["N"]), ttl_s, _unpack(packed), packed)
+    state, version = _unpack(packed), int(item["v"]["N"])
+    if item["pk"]["S"][0] in DERIVED:
+        return Image(version, ttl_s, state[1], packed, state[0])
+    return Image(version, ttl_s, state, packed)
 
 
 PAGE_PREFIX = "seen#"

@@ -50,7 +50,7 @@ class Stored:
     """
 
     __slots__ = (
-        "age_s", "arrived_s", "counted_ms", "data", "fact", "late", "quarantined", "received_s", "skipped",
+        "age_s", "arrived_s", "counted_ms", "data", "fact", "is_late", "quarantined", "received_s", "skipped",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Stored:
         self.counted_ms = counted_ms
         self.data = data
         self.arrived_s = arrived_s
-        self.late: set[int] = set()
+        self.is_late = False
         self.quarantined = False
         self.skipped = ""
 

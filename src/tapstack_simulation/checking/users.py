@@ -11,29 +11,28 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack_simulation.checking.behaviour import FIELDS, Pair, Turn, refold
-from tapstack_simulation.checking.facts import Amounts, Fact, Name, Part, difference, merge, named
+from tapstack_simulation.checking.behaviour import FIELDS, Effect, Turn, refold
+from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
 from tapstack_simulation.checking.intervals import without
 from tapstack_simulation.checking.memory import DAY_S, Memory
 from tapstack_simulation.checking.rows import Change, Violation, new_names, page_digests
 from tapstack_simulation.checking.stored import Promises
 
 USER_ROW_BYTES_MAX = 12_000  # several clients of many gaps at once; 2 KB is the bound at p99.9
-PARTS_MAX, RECENT_MAX, SESSIONS_MAX = 17, 20, 3
-Counting = tuple[Fact, Part]
+RECENT_MAX, SESSIONS_MAX = 20, 3
 
 _unpack = msgspec.msgpack.Decoder().decode
 
 
 class AtHand(NamedTuple):
-    """A part that the sender of a commit had at hand.
+    """An event that the sender of a commit had at hand.
 
     Parameters
     ----------
-    position, part
-        Of its record in the batch, and the part's in its event.
+    position
+        Of its record in the batch.
     at_ms
-        When it is counted; None if nobody can tell which of several copies was counted.
+        When it is counted.
     arrived_s
         When its record arrived at the stream.
     received_s
@@ -41,8 +40,7 @@ class AtHand(NamedTuple):
     """
 
     position: int
-    part: int
-    at_ms: int | None
+    at_ms: int
     arrived_s: int
     received_s: int
 
@@ -51,28 +49,30 @@ Turns = dict[tuple[str, Name], AtHand]
 
 
 class Way(NamedTuple):
-    """What a user's row may have counted in a commit, such that it explains the row.
+    """What a user's row counted in a commit.
 
     Parameters
     ----------
     pk
         The row.
-    counted
-        The parts.
     turns
-        The same in the order in which they were counted; None if that is not known.
-    pairs
-        The pairs they add to items' maps; None if the order is not known.
+        The events in the order in which they were counted.
+    effects
+        What they add to items.
     """
 
     pk: str
-    counted: list[Counting]
-    turns: list[Turn] | None
-    pairs: list[Pair] | None
+    turns: list[Turn]
+    effects: list[Effect]
+
+    @property
+    def counted(self) -> list[Fact]:
+        """The events."""
+        return [turn.fact for turn in self.turns]
 
 
 def check_user(
-    change: Change, pages: list[Change], unapplied: dict[Name, Counting], turns: Turns, promises: Promises
+    change: Change, pages: list[Change], unapplied: dict[Name, Fact], turns: Turns, promises: Promises
 ) -> Way:
     """Check a user's row with the pages written beside it, and return what it counted.
 
@@ -83,7 +83,7 @@ def check_user(
     pages
         The pages of this user in the same commit.
     unapplied
-        The parts of this user's events on the stream that are not counted yet.
+        This user's events on the stream that are not counted yet.
     turns
         What the sender of the commit was working on.
     promises
@@ -105,13 +105,12 @@ def check_user(
     missing = difference(moved, named(_total(counted), [after[2]]))
     if missing:
         raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
-    counted += _followers(pk, before, after, counted, unapplied)
     return _explain(change, counted, turns, Memory(before[0], promises), written)
 
 
 def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], keep_days: int) -> None:
     """Check that all is kept, in the row or on a page, but for what is too old."""
-    clients, ids, _, floor_s, floor_day, day, _ = after[0]
+    clients, ids, _, floor_s, floor_day, day = after[0]
     if floor_s < before[0][3] or floor_day < before[0][4] or day < before[0][5]:
         raise Violation(8, f"{pk} lowered a floor")
     if floor_s >= (day - keep_days) * DAY_S or floor_day >= max(day - keep_days, 0):
@@ -127,11 +126,9 @@ def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], k
             raise Violation(8, f"{pk} forgot id {digest} without raising a floor")
 
 
-def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Counting]) -> list[Counting]:
+def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Fact]) -> list[Fact]:
     """Return the events of names, some of which are numbered events that are remembered as ids."""
-    aliases: dict[Name, Counting] = {
-        ("o", fact.alias, 0): (fact, part) for fact, part in unapplied.values() if part.user
-    }
+    aliases: dict[Name, Fact] = {("o", fact.alias, 0): fact for fact in unapplied.values()}
     counted = []
     for name in fresh:
         found = unapplied.get(name) or aliases.get(name)
@@ -142,35 +139,31 @@ def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Counting]) ->
 
 
 def _explain(
-    change: Change, counted: list[Counting], turns: Turns, memory: Memory, written: dict[str, bytes]
+    change: Change, counted: list[Fact], turns: Turns, memory: Memory, written: dict[str, bytes]
 ) -> Way:
     """Hold a row against what its events make of it, in the order in which they were counted."""
     pk = change.key[0]
-    placed: list[tuple[AtHand, Fact, Part]] = []
-    for fact, part in counted:
-        turn = turns.get((pk, part.name))
+    placed: list[tuple[AtHand, Fact]] = []
+    for fact in counted:
+        turn = turns.get((pk, fact.name))
         if turn is None:
             raise Violation(
-                3, f"{pk} counts {part.name}, which the sender of the commit did not have at hand"
+                3, f"{pk} counts {fact.name}, which the sender of the commit did not have at hand"
             )
-        placed.append((turn, fact, part))
-    placed.sort(key=lambda entry: entry[0][:2])
-    ordered = [
-        Turn(fact, part, turn.at_ms, turn.arrived_s) for turn, fact, part in placed if turn.at_ms is not None
-    ]
-    if len(ordered) < len(placed):
-        return Way(pk, counted, None, None)
-    for turn, fact, part in placed:
-        memory.take(fact, part, turn.arrived_s, turn.received_s)
+        placed.append((turn, fact))
+    placed.sort(key=lambda entry: entry[0].position)
+    for turn, fact in placed:
+        memory.take(fact, turn.arrived_s, turn.received_s)
     before, after = change.states()
     _hold_memory(pk, memory, after[0], written)
     told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
-    pairs = refold(told, ordered)
+    ordered = [Turn(fact, turn.at_ms, turn.arrived_s) for turn, fact in placed]
+    effects = refold(told, ordered)
     for position, field in enumerate(FIELDS, 1):
         if told[position] != after[position]:
             message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
-    return Way(pk, counted, ordered, pairs)
+    return Way(pk, ordered, effects)
 
 
 def _hold_memory(pk: str, memory: Memory, after: Any, written: dict[str, bytes]) -> None:
@@ -185,39 +178,19 @@ def _hold_memory(pk: str, memory: Memory, after: Any, written: dict[str, bytes])
         raise Violation(8, f"{pk} writes {sorted(written)}; its events make {sorted(memory.written)}")
 
 
-def _followers(
-    pk: str, before: Any, after: Any, counted: list[Counting], unapplied: dict[Name, Counting]
-) -> list[Counting]:
-    """Return the further parts of long events that were counted: those expected before and no more."""
-    expected: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in before[0][6]])
-    expected.update((part.name, None) for fact, first in counted if first.user for part in fact.parts[1:])
-    waiting: dict[Name, None] = dict.fromkeys([("o", digest, 0) for digest in after[0][6]])
-    if strange := [name for name in waiting if name not in expected]:
-        raise Violation(3, f"{pk} expects parts {strange} of events that it did not count")
-    followers = []
-    for name in expected:
-        if name in waiting:
-            continue
-        if name not in unapplied:
-            raise Violation(3, f"{pk} counts part {name}, which is not on the stream or was counted before")
-        followers.append(unapplied[name])
-    return followers
-
-
-def _total(parts: Iterable[Counting]) -> Amounts:
+def _total(facts: Iterable[Fact]) -> Amounts:
     total: Amounts = {}
-    for _, part in parts:
-        merge(total, part.user)
+    for fact in facts:
+        merge(total, fact.user)
     return {key: amount for key, amount in total.items() if amount}
 
 
 def _check_bounds(pk: str, state: Any, size: int, promises: Promises) -> None:
-    clients, ids, *_, parts = state[0]
+    clients, ids, *_ = state[0]
     if (
         len(clients) > promises.clients
         or any(len(known[1]) > promises.gaps for known in clients.values())
         or len(ids) > promises.hot_ids
-        or len(parts) > PARTS_MAX
         or len(state[3]) > RECENT_MAX
         or len(state[4][0]) > SESSIONS_MAX
         or size > USER_ROW_BYTES_MAX

@@ -88,16 +88,16 @@ def _session(session: Any) -> Answer:
 
 def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | None:
     """Return the expected answer about an item; None for 404."""
-    lanes = alive(partitions, f"I#{item_id}", now_s)
-    if not lanes:
+    stripes = alive(partitions, f"I#{item_id}", now_s)
+    if not stripes:
         return None
     lifetime: Amounts = {}
     windows: dict[str, dict[int, Amounts]] = {name: {} for name, _, _ in WINDOWS}
-    for (amounts, numbered, *_), *_ in lanes:
+    for (amounts, numbered, *_), *_ in stripes:
         merge(lifetime, amounts)
         for (name, length_s, kept), held in zip(WINDOWS, numbered, strict=True):
             for number, added in held.items():
-                if number > now_s // length_s - kept:  # the oldest kept may be gone in another lane
+                if number > now_s // length_s - kept:  # the oldest kept may be gone in another stripe
                     merge(windows[name].setdefault(number, {}), added)
     shown = {
         name: [
@@ -106,18 +106,19 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
         ]
         for name, length_s, _ in WINDOWS
     }
-    return {"item_id": item_id, **_amounts(lifetime), "windows": shown}
+    return {"item_id": item_id, **_amounts(lifetime), "windows": shown, **_fresh(now_s)}
 
 
 def partners_answer(
     partitions: Partitions, item_id: str, now_s: int, *, bought: bool, n: int
 ) -> Answer | None:
     """Return the expected partners of an item; None for 404."""
-    lanes = alive(partitions, f"I#{item_id}", now_s)
-    if not lanes:
+    stripes = alive(partitions, f"I#{item_id}", now_s)
+    if not stripes:
         return None
-    maps = [lane[2 if bought else 1] for lane in lanes]
-    return {"item_id": item_id, **_ranking(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX, n)}
+    maps = [stripe[2 if bought else 1] for stripe in stripes]
+    places = BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX
+    return {"item_id": item_id, **_ranking(maps, places, n), **_fresh(now_s)}
 
 
 def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
@@ -131,7 +132,13 @@ def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -
         "start": spelled(number * length_s),
         "end": spelled((number + 1) * length_s),
         **_ranking(alive(partitions, f"T#{name}#{number}", now_s), BOARD_MAX, n),
+        **_fresh(now_s),
     }
+
+
+def _fresh(now_s: int) -> Answer:
+    """Return what an answer says of itself once everything is folded."""
+    return {"as_of": spelled(now_s), "since": None}
 
 
 def _ranking(maps: Iterable[Mapping[str, int]], places: int, n: int) -> Answer:

@@ -8,6 +8,9 @@ from tapstack_simulation.kernel import DAY_US, Actor
 from tapstack_simulation.observed_aws import RETENTION_H, ObservedAws
 from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.plan import Shape
+from tapstack_simulation.projectors import Projectors
+
+ENTRY_DAYS = 30  # how long the journal keeps an entry
 
 
 class Clocks:
@@ -15,16 +18,23 @@ class Clocks:
 
     Parameters
     ----------
-    aws, functions, collectors, mappings
+    aws, functions, projectors, collectors, mappings
         Whose time it is.
     shape
         The run's sizes.
     """
 
     def __init__(
-        self, aws: ObservedAws, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
+        self,
+        aws: ObservedAws,
+        functions: Functions,
+        projectors: Projectors,
+        collectors: Collectors,
+        mappings: Mappings,
+        shape: Shape,
     ) -> None:
         self._aws, self._functions, self._collectors = aws, functions, collectors
+        self._projectors = projectors
         self._mappings, self._shape = mappings, shape
 
     def skip_days(self, actor: Actor) -> None:
@@ -43,16 +53,20 @@ class Clocks:
             self._aws.faults.count("C3")
 
     def _days_left(self) -> float:
-        """Return how many days may pass before a record that is still needed expires."""
-        waiting = self._aws.checker.undone()
-        if not waiting:
-            return 60.0
-        oldest_s = min(self._aws.checker.records[key].arrived_s for key in waiting)
-        return RETENTION_H / 24 - 1 - (self._aws.kernel.now_ms / 1000 - oldest_s) / 86_400
+        """Return how many days may pass before a record or an entry that is still needed expires."""
+        checker, now_s = self._aws.checker, self._aws.kernel.now_ms / 1000
+        days = 60.0
+        if (unfolded_s := checker.journal.oldest_unfolded_s()) is not None:  # alarms rang for weeks by then
+            days = ENTRY_DAYS - 1 - (now_s - unfolded_s) / 86_400
+        if waiting := checker.undone():
+            oldest_s = min(checker.records[key].arrived_s for key in waiting)
+            days = min(days, RETENTION_H / 24 - 1 - (now_s - oldest_s) / 86_400)
+        return days
 
     def _pass_days(self, days: float) -> None:
         """Let days pass; nothing that is running survives them."""
         self._functions.end_all()
+        self._projectors.end_all()
         self._collectors.end_all()
         self._aws.pass_time(int(days * DAY_US))
 
@@ -74,15 +88,16 @@ class Clocks:
             self._collectors.clock_offset_ms = offset_ms
             running = self._collectors.running
         else:
-            self._functions.clock_offset_ms = offset_ms
-            running = self._functions.running
+            self._functions.clock_offset_ms = self._projectors.clock_offset_ms = offset_ms
+            running = self._functions.running | self._projectors.running
         for other in running.values():
             other.clock_offset_ms = offset_ms
         self._aws.faults.count("O7")
 
     def heal(self) -> None:
         """Set the clocks of everything that starts from now on to the true time."""
-        self._collectors.clock_offset_ms = self._functions.clock_offset_ms = 0
+        for part in (self._collectors, self._functions, self._projectors):
+            part.clock_offset_ms = 0
 
 
 def is_expired(aws: ObservedAws, key: tuple[str, str]) -> bool:

@@ -34,7 +34,7 @@ class Deployments:
 
     def deny(self, actor: Actor) -> None:
         """Take a role's permission away for a while (O6)."""
-        role = actor.random.choice(("consumer", "bucket", "collector", "mapping"))
+        role = actor.random.choice(("consumer", "projector", "bucket", "collector", "mapping"))
         self._aws.denied.add(role)
         self._aws.kernel.sleep(actor.random.randrange(10_000_000))
         self._aws.denied.discard(role)

@@ -14,6 +14,7 @@ from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.operators.redrive import Redrive
 from tapstack_simulation.operators.stream import Stream
 from tapstack_simulation.plan import Shape
+from tapstack_simulation.projectors import Projectors
 
 
 class Operators:
@@ -21,20 +22,26 @@ class Operators:
 
     Parameters
     ----------
-    aws, functions, collectors, mappings
+    aws, functions, projectors, collectors, mappings
         What it is done to.
     shape
         The run's sizes.
     """
 
     def __init__(
-        self, aws: ObservedAws, functions: Functions, collectors: Collectors, mappings: Mappings, shape: Shape
+        self,
+        aws: ObservedAws,
+        functions: Functions,
+        projectors: Projectors,
+        collectors: Collectors,
+        mappings: Mappings,
+        shape: Shape,
     ) -> None:
         self.started = 0
         self.finished = 0
         self._aws, self._shape = aws, shape
         stream = Stream(aws, mappings, shape)
-        clocks = Clocks(aws, functions, collectors, mappings, shape)
+        clocks = Clocks(aws, functions, projectors, collectors, mappings, shape)
         deployments = Deployments(aws, functions)
         redrive = Redrive(aws, mappings)
         self._parts = (stream, clocks, deployments, mappings)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .mutant import BODIES, INTAKE, TRANSACTION, one
+from .mutant import BODIES, INTAKE, one
 
 FOLD = "tapstack.core.fold"
 SESSIONS = "tapstack.core.sessions"
@@ -116,12 +116,11 @@ BEHAVIOUR = (
     one("old_locale_wins", "the locale is that of the newest event", FOLD, "        if event.context is not None and isinstance(locale", "    if event.context is not None and isinstance(locale"),
     one("old_traits_win", "traits are those of the newest event", FOLD, "    if event.traits and at_s >= profile.traits_at_s:\n", "    if event.traits:\n"),
     one("aliases_lost", "a person's anonymous ids are kept", FOLD, "profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]", "profile.aliases = [alias]"),
-    one("windows_by_arrival", "windows follow the event's own time", FOLD, "    numbers = window_numbers(at_s)\n", "    numbers = window_numbers(arrived_s)\n"),
+    one("windows_by_arrival", "windows follow the event's own time", "tapstack.projections.items", "window_numbers(effect.at_s)", "window_numbers(effect.arrived_s)"),
     one("quantity_ignored", "an item's revenue is price times quantity", AGGREGATES, "quantity = 1 if item.quantity is None else item.quantity\n", "quantity = 1\n"),
     one("window_without_revenue", "windows hold what the lifetime holds", AGGREGATES, "        for counters in counted:\n            _add_money(", "        for counters in counted[:1]:\n            _add_money("),
-    one("board_forgets_the_others", "a leaderboard keeps what it had", TRANSACTION, "board[item_id] = interest(counted)", "board.clear(), board.update({item_id: interest(counted)})"),
-    one("board_expires_too_early", "a leaderboard outlives what is on the stream", TRANSACTION, "            writes.append(self._write(key, self._row_cache.row(key), encode_state(trim(board))))\n", "            writes.append(self._write(key, self._row_cache.row(key), encode_state(trim(board))))\n            writes[-1] = __import__('msgspec').structs.replace(writes[-1], expires_at_s=self._arrived_at_s + 86_400)\n"),
-    one("item_row_expires_too_early", "an item's row lives as long as its users'", TRANSACTION, "            writes.append(self._write(key, row, encode_state(item)))\n", "            writes.append(self._write(key, row, encode_state(item)))\n            writes[-1] = __import__('msgspec').structs.replace(writes[-1], expires_at_s=self._arrived_at_s + 86_400)\n"),
+    one("board_forgets_the_others", "a leaderboard keeps what it had", "tapstack.projections.leaderboards", "board[item_id] = interest(counted)", "board.clear(), board.update({item_id: interest(counted)})"),
+    one("board_expires_too_early", "a leaderboard outlives the journal", "tapstack.projections.leaderboards", "    keep_s = DERIVED_TTL_MIN_S", "    keep_s = 86_400"),
     one("rarest_partner_dropped", "a full map counts each pair", PAIRS, "    partners[partner] = partners.pop(rarest) + 1\n", "    del partners[rarest]\n    partners[partner] = 1\n"),
     one("common_partner_dropped", "a full map keeps the frequent partners", PAIRS, "    rarest = min(partners,", "    rarest = max(partners,"),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from .mutant import (
 )
 from .patching import Edit
 from .progress import PROGRESS
+from .projecting import PROJECTING
 from .reading import READERS
 
 _TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
@@ -45,8 +46,8 @@ PAGES = (
         "page_not_written",
         "ids that leave the row go to a page in the same transaction",
         TRANSACTION,
-        "        writes += [self._write(key, None, encode_page(page.digests)) for key, page in self._pages.items()]\n",
-        "",
+        "for key, page in pages.items()\n",
+        "for key, page in list(pages.items())[1:]\n",
     ),
     one(
         "page_loses_an_id",
@@ -73,8 +74,8 @@ PAGES = (
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
         TRANSACTION,
-        "        room -= len(self._pages) + may_write_page(self._users[delivery.user_key].seen, self._bounds)\n",
-        "",
+        "+ (key not in self._changed) + len(self._pages)\n        return rows_count + may_write_page(user.seen, self._bounds) <= ROWS_MAX",
+        "+ (key not in self._changed)\n        return rows_count <= ROWS_MAX",
     ),
     one(
         "index_forgets_a_page",
@@ -200,27 +201,6 @@ LATE = (
         _TOO_OLD,
         "        if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
     ),
-    one(
-        "parts_not_expected",
-        "the further parts of a counted event are counted",
-        TRANSACTION,
-        "                if delivery.further:\n                    expect_parts(user.seen, delivery.further)\n",
-        "",
-    ),
-    one(
-        "parts_never_done",
-        "a part waits for one delivery only",
-        MEMORY,
-        "        seen.parts.remove(identity.digest)\n",
-        "        pass\n",
-    ),
-    one(
-        "parts_share_an_identity",
-        "each part of a large event is known by itself",
-        RECORDS,
-        "identify_part(event, part)",
-        "Part(part)",
-    ),
 )
 
 _FORGET = "            self._row_cache.forget(write.key for write in writes)\n            return error\n"
@@ -271,9 +251,9 @@ UNIT_OF_WORK = (
     one(
         "versions_begin_at_one",
         "a row begun anew takes no version twice",
-        TRANSACTION,
-        "version = max(1, self._arrived_at_s * VERSIONS_PER_S)",
-        "version = 1",
+        "tapstack.ports",
+        "    return max(1, arrived_at_s * VERSIONS_PER_S)\n",
+        "    return 1\n",
     ),
     Mutant(
         "two_units_of_work",
@@ -294,16 +274,9 @@ UNIT_OF_WORK = (
         "counters_first",
         "an event's effects exist only together with its being seen",
         TRANSACTION,
+        "            self._remember(key, user, delivery)\n",
+        "            if delivery.event.event_type != 'cart_add':\n"
         "                self._remember(key, user, delivery)\n",
-        "                if delivery.event.event_type != 'cart_add':\n"
-        "                    self._remember(key, user, delivery)\n",
-    ),
-    one(
-        "lanes_shared",
-        "transactions of other users touch other rows",
-        "tapstack.core.identity",
-        'return int.from_bytes(digest[:2], "big") * lanes >> 16',
-        "return 0",
     ),
     one(
         "expiry_not_extended",
@@ -316,15 +289,15 @@ UNIT_OF_WORK = (
         "expiry_too_early",
         "a row outlives retention and what clients hold",
         TRANSACTION,
-        "        expires_at_s = self._arrived_at_s + self._row_ttl_s\n",
-        "        expires_at_s = self._arrived_at_s + self._row_ttl_s // 4\n",
+        "self._users, self._pages, self._arrived_at_s + self._row_ttl_s\n",
+        "self._users, self._pages, self._arrived_at_s + self._row_ttl_s // 4\n",
     ),
     one(
         "pairs_one_sided",
         "a pair is counted at both of its items",
-        "tapstack.core.fold",
-        "            effects.append(ItemEffect(viewed, numbers, arrived_s, None, viewed_with=own))\n",
-        "            pass\n",
+        "tapstack.projections.items",
+        "                found[item_partition(partner)].append(Change(None, viewed_with=effect.item_ids))\n",
+        "                pass\n",
     ),
     one(
         "windows_not_rolled",
@@ -363,8 +336,8 @@ ACKNOWLEDGEMENT = (
         "transactions_too_large",
         "a transaction holds 100 rows",
         TRANSACTION,
-        "ROWS_MAX = 100",
-        "ROWS_MAX = 1000",
+        "ROWS_MAX = 98",
+        "ROWS_MAX = 99",
     ),
     one(
         "swallowed_exception",
@@ -377,8 +350,8 @@ ACKNOWLEDGEMENT = (
         "resumes_too_late",
         "work resumes at the first record that is not done",
         CONSUME,
-        "next((position for position, count in enumerate(open_parts) if count), len(records))",
-        "max((position for position, count in enumerate(open_parts) if count), default=len(records))",
+        "min(invocation.undecided, default=len(records))",
+        "max(invocation.undecided, default=len(records))",
     ),
     one(
         "resumes_after_a_string",
@@ -494,6 +467,7 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
+    *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING,
+    *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS,
 )  # fmt: skip

@@ -12,9 +12,11 @@ from .mutant import CONSUME, RECORDS, ROW_CACHE, TRANSACTION, Mutant
 from .patching import Edit
 
 _JUDGED = "        verdict = self._judge(key, user, delivery)\n"
-_FOLDED = "            self._fold(user, delivery)\n"
-_PARSED = "        deliveries += _deliveries(position, arrived_at_s, event, lanes, oldest)\n"
-_PARSED_ANEW = _PARSED.replace("deliveries +=", "made =")
+_FOLDED = (
+    "            self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)\n"
+)
+_PARSED = "        deliveries.append(_delivery(position, arrived_at_s, event, oldest))\n"
+_PARSED_ANEW = _PARSED.replace("deliveries.append(", "made = [").replace("))\n", ")]\n")
 # The number travels beside the flag that says an event is too old.
 _TOO_OLD = Edit(TRANSACTION, "if delivery.too_old and verdict in", "if delivery.too_old[0] and verdict in")
 
@@ -24,13 +26,15 @@ _NUMBER = Edit(
     _PARSED,
     _PARSED_ANEW + "        number = int(record.sequence_number)\n"
     "        number = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
-    "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number + d.part)) for d in made]\n",
+    "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number)) for d in made]\n",
 )
 _KEEP_MARK = Edit(TRANSACTION, _FOLDED, _FOLDED + "            user.mark = number\n")
 _PAIRS = "    pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted\n"
 _HAS_MARK = Edit("tapstack.core.rows", _PAIRS, _PAIRS + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
-_BELOW_IS_DUPLICATE = "        if not delivery.part and verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
+_BELOW_IS_DUPLICATE = (
+    "        if verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
+)
 _BY_MARK = Edit(
     TRANSACTION, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE
 )
@@ -43,7 +47,7 @@ _BY_MARK_AND_SHORT_MAP = Edit(
     _JUDGED + "        name, n = (*__import__('msgspec').structs.astuple(delivery.identity), 0)[:2]\n"
     "        client = user.seen.clients.get(name)\n"
     "        held = name in list(user.seen.ids)[-4:] if client is None else n > client.top - 4\n"
-    "        if not delivery.part and verdict is Verdict.DUP and not held:\n"
+    "        if verdict is Verdict.DUP and not held:\n"
     "            verdict = NEW\n"
     "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE,
 )
@@ -81,7 +85,7 @@ _STALE = (
         TRANSACTION,
         _JUDGED,
         _JUDGED + "        _, number = delivery.too_old\n"
-        "        if not delivery.part and verdict in (NEW, Verdict.DUP):\n"
+        "        if verdict in (NEW, Verdict.DUP):\n"
         "            read = self._row_cache.read.get(delivery.user_key)\n"
         "            mark = 0 if read is None else decode_user(read.state).mark\n"
         "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
@@ -109,7 +113,7 @@ _SHARD_MARK = (
         "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, *place)) for d in made]\n",
     ),
     _TOO_OLD,
-    Edit(TRANSACTION, "ROWS_MAX = 100", "ROWS_MAX = 99"),
+    Edit(TRANSACTION, "ROWS_MAX = 98", "ROWS_MAX = 97"),
     Edit(
         TRANSACTION,
         "        self._arrived_at_s = 0\n",
@@ -122,30 +126,31 @@ _SHARD_MARK = (
         "        row = self._row_cache.row(place)\n"
         "        read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
         "        mark = self._mark[1] if self._mark else read\n"
-        "        if not delivery.part and verdict is NEW and int(number) <= int(mark):\n"
+        "        if verdict is NEW and int(number) <= int(mark):\n"
         "            verdict = Verdict.DUP\n",
     ),
     Edit(TRANSACTION, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
-    Edit(TRANSACTION, "return [*self._changed, ", "return [*self._changed, *self._mark[:1], "),
     Edit(
         TRANSACTION,
-        "        boards = {place: self._board(",
+        "        if self._effects:\n",
         "        if self._mark:\n"
         "            row = self._row_cache.row(self._mark[0])\n"
-        "            writes.append(self._write(self._mark[0], row, encode_state([self._mark[1], None, {}])))\n"
-        "        boards = {place: self._board(",
+        "            state = encode_state([self._mark[1], None, {}])\n"
+        "            writes.append(self._write(self._mark[0], row, state, expires_at_s))\n"
+        "        if self._effects:\n",
     ),
+    Edit(CONSUME, "invocation.apply(_by_user(deliveries), ", "invocation.apply(deliveries, "),
     Edit(
-        TRANSACTION,
-        "    return [*keys, ",
-        "    marks = {d.too_old[1]: None for d in deliveries}\n    return [*marks, *keys, ",
+        CONSUME,
+        "                self._row_cache.load([each.user_key for each in deliveries[start:read]])\n",
+        "                self._row_cache.load([each.user_key for each in deliveries[start:read]])\n"
+        "            self._row_cache.load([each.too_old[1] for each in deliveries[start:read]])\n",
     ),
-    Edit(CONSUME, "invocation.apply(pack(deliveries))", "invocation.apply(deliveries)"),
     Edit(
         CONSUME,
         "            self._row_cache.load(delivery.user_key for delivery in deliveries)\n",
         "            self._row_cache.load(delivery.user_key for delivery in deliveries)\n"
-        "            self._row_cache.load(derived_keys(deliveries, self._row_cache))\n",
+        "            self._row_cache.load(delivery.too_old[1] for delivery in deliveries)\n",
     ),
     # No run begins with a factor above 1: that is the fault.
     Edit(
@@ -157,7 +162,7 @@ _SHARD_MARK = (
 
 _ABOVE_IS_NEW = """\
         _, number = delivery.too_old
-        if not delivery.part and verdict is Verdict.DUP and number > user.mark:
+        if verdict is Verdict.DUP and number > user.mark:
             verdict = NEW
 """
 # No design of the paper's: nothing but a record that is put on the stream anew shows what is wrong with it.
@@ -179,8 +184,7 @@ FAILED_DESIGNS = (
             Edit(
                 TRANSACTION,
                 _JUDGED,
-                _JUDGED
-                + "        if verdict is Verdict.DUP and not delivery.part:\n            verdict = NEW\n",
+                _JUDGED + "        if verdict is Verdict.DUP:\n            verdict = NEW\n",
             ),
             # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
             Edit("tapstack_simulation.run", "        self._replay_all()\n", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .mutant import ROW_CACHE, Mutant
 from .patching import Edit
 
-PATIENCE = "tapstack.consumer.retry_budget"
+PATIENCE = "tapstack.retry_budget"
 
 
 def _slowed(name: str, guard: str, module: str, old: str, new: str) -> Mutant:

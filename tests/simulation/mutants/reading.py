@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
 """Mutants of what the insights API reads and answers."""
 
 from __future__ import annotations
@@ -7,31 +8,31 @@ from .mutant import TABLE, VIEWS, one
 RANKING = "tapstack.core.ranking"
 ROUTES = "tapstack.insights.routes"
 
-LANES = (
+STRIPES = (
     one(
-        "one_lane_read",
-        "readers add up all lanes",
+        "one_stripe_read",
+        "readers add up all stripes",
         VIEWS,
-        "for row in _alive(reader.query(item_partition(item_id)), now_s)]",
-        "for row in _alive(reader.query(item_partition(item_id)), now_s)[:1]]",
+        "for body in _bodies(reader, item_partition(item_id), now_s)]",
+        "for body in _bodies(reader, item_partition(item_id), now_s)[:1]]",
     ),
     one(
-        "one_lane_trends",
-        "trends add up all lanes",
+        "one_stripe_trends",
+        "trends add up all stripes",
         VIEWS,
-        "merge_boards(decode_board(row.state) for row in rows)",
-        "merge_boards(decode_board(row.state) for row in rows[:1])",
+        "merge_boards(decode_board(body) for body in bodies)",
+        "merge_boards(decode_board(body) for body in bodies[:1])",
     ),
     one(
-        "one_lane_windows",
-        "an item's windows add up all lanes",
+        "one_stripe_windows",
+        "an item's windows add up all stripes",
         VIEWS,
         "    for item in items:\n        for number, counters",
         "    for item in items[:1]:\n        for number, counters",
     ),
     one(
-        "one_lane_partners",
-        "partners add up all lanes",
+        "one_stripe_partners",
+        "partners add up all stripes",
         VIEWS,
         "[item.bought_with if bought else item.viewed_with for item in items]",
         "[item.bought_with if bought else item.viewed_with for item in items[:1]]",
@@ -69,7 +70,7 @@ EXPIRY = (
     ),
     one(
         "oldest_window_served",
-        "the oldest window kept is not served: a lane may have dropped it",
+        "the oldest window kept is not served: a stripe may have dropped it",
         VIEWS,
         "return window.oldest_kept(now_s) + 1",
         "return window.oldest_kept(now_s)",
@@ -88,8 +89,8 @@ AMOUNTS = (
         "value_left_out",
         "an item's answer tells what was bought",
         VIEWS,
-        "return Item(item_id=item_id, **_describe_counters(lifetime), windows=windows)",
-        "return Item(item_id=item_id, **{**_describe_counters(lifetime), 'value': {}}, windows=windows)",
+        "        item_id=item_id, **_describe_counters(lifetime), windows=windows,",
+        "        item_id=item_id, **{**_describe_counters(lifetime), 'value': {}}, windows=windows,",
     ),
     one(
         "value_always_zero",
@@ -102,8 +103,8 @@ AMOUNTS = (
         "partners_doubled",
         "a pair counts once",
         VIEWS,
-        "items=_listed(ranked[:n]), count_error_max=count_error_max",
-        "items=_listed((name, 2 * count) for name, count in ranked[:n]), count_error_max=count_error_max",
+        "items=_listed(ranked[:n]),\n        count_error_max=count_error_max",
+        "items=_listed((name, 2 * count) for name, count in ranked[:n]),\n        count_error_max=count_error_max",
     ),
     one(
         "partners_of_the_other_kind",
@@ -154,8 +155,8 @@ ORDER = (
         "more_than_asked_for",
         "no more are listed than were asked for",
         VIEWS,
-        "items=_listed(ranked[:n]),\n",
-        "items=_listed(ranked),\n",
+        "items=_listed(ranked[:n]),\n        count_error_max=unseen",
+        "items=_listed(ranked),\n        count_error_max=unseen",
     ),
     one(
         "recent_oldest_first",
@@ -218,4 +219,4 @@ ANSWERS = (
     ),
 )
 
-READERS = (*LANES, *EXPIRY, *AMOUNTS, *ORDER, *ANSWERS)
+READERS = (*STRIPES, *EXPIRY, *AMOUNTS, *ORDER, *ANSWERS)

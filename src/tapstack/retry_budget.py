@@ -1,12 +1,15 @@
-"""How long an invocation goes on trying."""
+"""How long an invocation of the consumer or the projector goes on trying."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from tapstack.core.backoff import backoff_ms
 from tapstack.errors import Unavailable
 from tapstack.ports import Clock
+
+T = TypeVar("T")
 
 ATTEMPTS_MAX = 10  # of one request; the mapping redelivers afterwards, with its own backoff
 MARGIN_MS = (
@@ -88,3 +91,21 @@ class RetryBudget:
         if self._remaining_ms() - wait_ms < self._margin_ms:
             raise reason
         self._clock.sleep_ms(wait_ms)
+
+
+def retried(budget: RetryBudget, act: Callable[[], T]) -> T:
+    """Do what may be refused, again and again while the budget lasts.
+
+    Raises
+    ------
+    Unavailable
+        The last refusal, when the budget is spent.
+    """
+    attempt = 0
+    while True:
+        budget.check()
+        try:
+            return act()
+        except Unavailable as error:
+            budget.pause(attempt, error)
+            attempt += 1

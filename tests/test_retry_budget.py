@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.consumer.records import StreamRecord
-from tapstack.consumer.retry_budget import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, RESERVE_MS, RetryBudget
 from tapstack.core.backoff import backoff_ms
 from tapstack.errors import Throttled, Unavailable
+from tapstack.retry_budget import ATTEMPTS_MAX, CALM_MS, MARGIN_MS, RESERVE_MS, RetryBudget
 from tapstack_emulator import FaultScript, Injection, ManualClock
 
 REASON = Throttled("slower")

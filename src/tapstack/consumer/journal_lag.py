@@ -1,0 +1,68 @@
+"""Whether projections keep up: a journal entry that expires unfolded would be missing for ever."""
+
+from __future__ import annotations
+
+from tapstack.core.journal import (
+    JOURNAL_TTL_S,
+    LAG_MAX_S,
+    WATERMARKS_PARTITION,
+    decode_watermark,
+    entry_key,
+)
+from tapstack.errors import Throttled, Unavailable
+from tapstack.ports import Key, Row, StateTable
+
+CHECKED_EVERY_S = 60
+
+
+class JournalLag:
+    """Refuses lanes whose oldest unfolded entry is too old; alarms have rung for days by then.
+
+    Remembers for a minute which lanes are in order, so that it costs two small reads a minute and lane.
+    """
+
+    def __init__(self) -> None:
+        self._checked_s: dict[int, int] = {}
+
+    def check(self, table: StateTable, lane: int, head: Row | None, now_s: int) -> None:
+        """Return if a lane may take another entry.
+
+        Parameters
+        ----------
+        table
+            The table.
+        lane, head
+            The lane, and its head as it was last seen.
+        now_s
+            Unix seconds.
+
+        Raises
+        ------
+        Unavailable
+            If a projection is more than seven days behind. A table that does not answer is asked again the
+            next time: what is throttled now must not hold up counting, and entries live for weeks.
+        """
+        if head is None or now_s - self._checked_s.get(lane, 0) < CHECKED_EVERY_S:
+            return
+        try:
+            lag_s = self._lag_s(table, lane, head.version, now_s)
+        except Unavailable:
+            return
+        if lag_s > LAG_MAX_S:
+            raise Unavailable(
+                f"lane {lane} of the journal holds an entry that a projection has not folded for more than "
+                f"{LAG_MAX_S // 86_400} days; see the projector's errors and docs/runbook.md"
+            )
+        self._checked_s[lane] = now_s
+
+    def _lag_s(self, table: StateTable, lane: int, last: int, now_s: int) -> int:
+        """Return the age of the oldest unfolded entry; if that has expired, the most an entry can have."""
+        rows = table.read_prefix(WATERMARKS_PARTITION, "")
+        folded = min([decode_watermark(row.state).marks.get(lane, 0) for row in rows], default=0)
+        if folded >= last:
+            return 0
+        key = Key(*entry_key(lane, folded + 1))
+        found, left = table.read([key], consistent=True)
+        if left:
+            raise Throttled("the table left a key of a read unprocessed")
+        return JOURNAL_TTL_S if key not in found else now_s - (found[key].expires_at_s - JOURNAL_TTL_S)

@@ -1,0 +1,181 @@
+"""The journal: what counted events add to derived rows, in the order in which they were counted.
+
+An entry commits in the same transaction as the users' rows that count its events, so the two agree
+whatever happens. A *lane* is a numbered sequence of entries: transactions that run in parallel use different
+lanes. The lane's *head* is a row whose version is the number of the lane's last entry; it never expires, so
+numbers never begin anew. Nothing here names a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from tapstack.errors import UndecodableRow
+
+HEADS_PARTITION = "L#"  # the head of each lane that was ever used: one Query lists them all
+WATERMARKS_PARTITION = "W#"  # of each projection, the last entry folded in each lane
+
+JOURNAL_TTL_S = 30 * 86_400  # from the arrival of an entry's newest record
+LAG_MAX_S = 7 * 86_400  # a consumer refuses to count in a lane that is not folded for longer
+# A derived row lives longer than any entry, or one that TTL deleted would begin anew and fold it twice.
+DERIVED_TTL_MIN_S = JOURNAL_TTL_S + LAG_MAX_S + 86_400
+LANES_A_STRIPE = 4  # never changes: an entry must always be folded into the same rows
+ENTRY_BYTES_MAX = 384 * 1024  # of 400 KB that a row may have, keys and names included
+
+
+class Effect(msgspec.Struct, gc=False, frozen=True, kw_only=True):
+    """What an event adds to derived rows: to those of its items, to each the same.
+
+    Parameters
+    ----------
+    item_ids
+        The items; one, if there are partners.
+    code
+        The event's type.
+    at_s
+        The event's own time, Unix seconds.
+    arrived_s
+        When its record arrived at the stream, Unix seconds.
+    bought
+        What was bought, in millionths by currency.
+    viewed_with, bought_with
+        Items that the one item makes pairs with.
+    """
+
+    item_ids: Sequence[str]
+    code: int
+    at_s: int
+    arrived_s: int
+    bought: Mapping[str, int] = {}
+    viewed_with: Sequence[str] = ()
+    bought_with: Sequence[str] = ()
+
+
+class Entry(msgspec.Struct, gc=False, frozen=True):
+    """What a transaction adds to derived rows.
+
+    Parameters
+    ----------
+    number
+        Its place in the lane, from 1.
+    arrived_s
+        When the newest of its records arrived at the stream, Unix seconds.
+    effects
+        In the order in which the events were counted.
+    """
+
+    number: int
+    arrived_s: int
+    effects: Sequence[Effect]
+
+
+class StoredEffect(msgspec.Struct, gc=False, array_like=True):
+    """An effect as it is stored; what an effect lacks at its end is left out."""
+
+    item_ids: list[str]
+    code: int
+    age_s: int  # of the event when its record arrived
+    before_s: int  # how long before the entry's newest record its own arrived
+    bought: dict[str, int] = {}
+    viewed_with: list[str] = []
+    bought_with: list[str] = []
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[int, list[StoredEffect]])
+
+
+def encode_entry(effects: Sequence[Effect]) -> bytes:
+    """Write an entry's state; there is at least one effect."""
+    arrived_s = max([effect.arrived_s for effect in effects])
+    return _encoder.encode((arrived_s, [_stored(effect, arrived_s) for effect in effects]))
+
+
+def _stored(effect: Effect, arrived_s: int) -> tuple[object, ...]:
+    core = (effect.item_ids, effect.code, effect.arrived_s - effect.at_s, arrived_s - effect.arrived_s)
+    if effect.bought_with:
+        return (*core, effect.bought, effect.viewed_with, effect.bought_with)
+    if effect.viewed_with:
+        return (*core, effect.bought, effect.viewed_with)
+    return (*core, effect.bought) if effect.bought else core
+
+
+def decode_entry(number: int, state: bytes) -> Entry:
+    """Read an entry; raises `UndecodableRow`."""
+    try:
+        arrived_s, stored = _decoder.decode(state)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+        raise UndecodableRow("journal entry", reason) from None
+    return Entry(number, arrived_s, [_effect(each, arrived_s) for each in stored])
+
+
+def _effect(stored: StoredEffect, arrived_s: int) -> Effect:
+    own_s = arrived_s - stored.before_s
+    return Effect(
+        item_ids=stored.item_ids,
+        code=stored.code,
+        at_s=own_s - stored.age_s,
+        arrived_s=own_s,
+        bought=stored.bought,
+        viewed_with=stored.viewed_with,
+        bought_with=stored.bought_with,
+    )
+
+
+def head_key(lane: int) -> tuple[str, str]:
+    """Return the row whose version is the number of a lane's last entry."""
+    return HEADS_PARTITION, f"{lane:04d}"
+
+
+def entry_key(lane: int, number: int) -> tuple[str, str]:
+    """Return the row of an entry."""
+    return journal_partition(lane), f"{number:020d}"
+
+
+def journal_partition(lane: int) -> str:
+    """Return the partition of a lane's entries."""
+    return f"J#{lane:04d}"
+
+
+def watermark_key(projection: str) -> tuple[str, str]:
+    """Return the row that says how far a projection has come."""
+    return WATERMARKS_PARTITION, projection
+
+
+def stripe_of(lane: int) -> int:
+    """Return the stripe of derived rows into which a lane is folded, always the same."""
+    return lane // LANES_A_STRIPE
+
+
+class Watermark(msgspec.Struct, gc=False, array_like=True):
+    """How far a projection has come.
+
+    Parameters
+    ----------
+    marks
+        By lane, the number of an entry: it and all before it are in the projection's rows.
+    since_s
+        What was counted before is not in the projection, Unix seconds; 0 if all is.
+    """
+
+    marks: dict[int, int] = {}
+    since_s: int = 0
+
+
+_watermark_decoder = msgspec.msgpack.Decoder(Watermark)
+
+
+def encode_watermark(watermark: Watermark) -> bytes:
+    """Write a watermark's state."""
+    return _encoder.encode(watermark)
+
+
+def decode_watermark(state: bytes) -> Watermark:
+    """Read a watermark; raises `UndecodableRow`."""
+    try:
+        return _watermark_decoder.decode(state)
+    except msgspec.DecodeError as error:
+        raise UndecodableRow("watermark", str(error)) from None

@@ -1,0 +1,11 @@
+"""The projections there are: another one is a file beside this, and a line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapstack.projections._projection import Projection
+from tapstack.projections.items import Items
+from tapstack.projections.leaderboards import Leaderboards
+
+PROJECTIONS: tuple[Projection[Any], ...] = (Items(), Leaderboards())

@@ -1,0 +1,177 @@
+"""Folds entries into derived rows: each write is conditional, and each row says what is in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from tapstack.core.journal import Entry
+from tapstack.core.rows import Derived, decode_derived, encode_derived, stripe_sort_key
+from tapstack.errors import Throttled
+from tapstack.ports import Key, ProjectionTable, Row, RowWrite, first_version
+from tapstack.projections._projection import Projection
+from tapstack.retry_budget import RetryBudget, retried
+
+READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
+STARVED_READS = 3  # reads in a row that are served in part
+WRITES_MAX = 100  # rows that are folded and written at a time
+
+EMPTY = Derived({}, b"")  # type: ignore[arg-type]
+
+
+class Starved(Throttled):
+    """The table serves reads in small parts: fewer rows at a time get further."""
+
+
+class _Change(NamedTuple):
+    """What an entry does to a row."""
+
+    lane: int
+    number: int
+    arrived_s: int
+    what: Sequence[Any]
+
+
+class DerivedRows:
+    """The rows of one projection in one stripe.
+
+    Parameters
+    ----------
+    table
+        The table.
+    budget
+        How often it is asked.
+    projection
+        What is folded.
+    stripe
+        Into whose rows.
+    keep_s
+        How long a row lives after its last change.
+    """
+
+    def __init__(
+        self,
+        table: ProjectionTable,
+        budget: RetryBudget,
+        projection: Projection[Any],
+        stripe: int,
+        keep_s: int,
+    ) -> None:
+        self._table = table
+        self._budget = budget
+        self._projection = projection
+        self._stripe = stripe_sort_key(stripe)
+        self._keep_s = keep_s
+        self._may_be_divided = False
+        self.written: list[RowWrite] = []
+        self.conflicts = 0
+
+    def fold(self, entries: Mapping[int, Sequence[Entry]]) -> None:
+        """Fold entries into every row that they touch; all are written when it returns.
+
+        Parameters
+        ----------
+        entries
+            By lane, all that follow those in the rows.
+
+        Raises
+        ------
+        Starved
+            If reads are served in part, and there is more than one entry: fewer at a time get further.
+        Unavailable
+            If not all rows could be written; those that were say so.
+        UndecodableRow
+            If a row holds what is none of the projection's.
+        """
+        changes: defaultdict[Key, list[_Change]] = defaultdict(list)
+        for lane, found in sorted(entries.items()):
+            for entry in found:
+                for partition, what in self._projection.changes(entry).items():
+                    change = _Change(lane, entry.number, entry.arrived_s, what)
+                    changes[Key(partition, self._stripe)].append(change)
+        self._may_be_divided = sum(map(len, entries.values())) > 1
+        upto = {lane: found[-1].number for lane, found in entries.items() if found}
+        keys = list(changes)
+        for start in range(0, len(keys), WRITES_MAX):
+            some = keys[start : start + WRITES_MAX]
+            self._fold_rows({key: changes[key] for key in some}, upto)
+
+    def _fold_rows(self, changes: Mapping[Key, Sequence[_Change]], upto: Mapping[int, int]) -> None:
+        # A row as it was some time before will do: its write would be refused. It costs half.
+        rows: dict[Key, Row | None] = dict(self._read(changes, consistent=False))
+        waiting = list(changes)
+        attempt = 0
+        while waiting:
+            fresh = {key: _fresh(rows.get(key), changes[key]) for key in waiting}
+            writes = self._writes(fresh, rows, upto)
+            refused = self._write(writes)
+            self.written += [write for write in writes if write.key not in refused]
+            self.conflicts += len(refused)
+            rows.update(refused)
+            waiting = list(refused)
+            if waiting:
+                self._budget.pause(attempt, Throttled("rows changed under every attempt to fold them"))
+                attempt += 1
+
+    def _write(self, writes: Sequence[RowWrite]) -> dict[Key, Row | None]:
+        """Write rows, each tried again by itself: or none of many would ever get through, if a few fail."""
+        refused: dict[Key, Row | None] = {}
+        for write in writes:
+            refused.update(retried(self._budget, partial(self._table.write_each, [write])))
+        return refused
+
+    def _writes(
+        self, fresh: Mapping[Key, Sequence[_Change]], rows: Mapping[Key, Row | None], upto: Mapping[int, int]
+    ) -> list[RowWrite]:
+        """Fold what is not in the rows yet. Their sources are read after them: never older than they are."""
+        wanted = {
+            key: [each for change in found for each in change.what] for key, found in fresh.items() if found
+        }
+        sources = self._sources(wanted.values())
+        writes = []
+        for key, changes in wanted.items():
+            row = rows.get(key)
+            derived = EMPTY if row is None else decode_derived(row.state)
+            body = self._projection.fold(None if row is None else bytes(derived.body), changes, sources)
+            applied = {lane: max(number, derived.applied.get(lane, 0)) for lane, number in upto.items()}
+            arrived_s = max(change.arrived_s for change in fresh[key])
+            writes.append(
+                RowWrite(
+                    key=key,
+                    version=first_version(arrived_s) if row is None else row.version + 1,
+                    state=encode_derived({**derived.applied, **applied}, body),
+                    expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
+                    seen_version=0 if row is None else row.version,
+                )
+            )
+        return writes
+
+    def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, bytes]:
+        partitions = dict.fromkeys(pk for each in changes for pk in self._projection.sources(each))
+        rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
+        return {key.pk: bytes(decode_derived(row.state).body) for key, row in rows.items()}
+
+    def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:
+        left, rows, waits = list(keys), dict[Key, Row](), 0
+        while left:
+            asked, rest = left[:READ_KEYS_MAX], left[READ_KEYS_MAX:]
+            found, again = retried(self._budget, partial(self._table.read, asked, consistent=consistent))
+            rows.update(found)
+            left = [*again, *rest]
+            if again:
+                waits += 1
+                if waits >= STARVED_READS and self._may_be_divided:
+                    raise Starved("the table goes on leaving keys of reads unprocessed")
+                failures = waits if len(again) == len(asked) else 0
+                self._budget.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
+        return rows
+
+
+def _fresh(row: Row | None, changes: Sequence[_Change]) -> Sequence[_Change]:
+    """Return the changes that a row does not hold yet."""
+    if row is None:
+        return changes
+    applied = decode_derived(row.state).applied
+    return [change for change in changes if change.number > applied.get(change.lane, 0)]

@@ -1,0 +1,71 @@
+"""How far each projection has come in each lane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from tapstack.core.journal import (
+    WATERMARKS_PARTITION,
+    Watermark,
+    decode_watermark,
+    encode_watermark,
+    watermark_key,
+)
+from tapstack.errors import Throttled
+from tapstack.ports import Key, ProjectionTable, Row, RowWrite
+from tapstack.retry_budget import RetryBudget, retried
+
+
+class Watermarks:
+    """The watermarks as an invocation knows them: read once, consistently, and moved by itself.
+
+    Others may have moved them further meanwhile. A mark that is too low only makes a fold find nothing new.
+    """
+
+    def __init__(self, table: ProjectionTable, budget: RetryBudget) -> None:
+        self._table = table
+        self._budget = budget
+        rows = retried(budget, lambda: table.query(WATERMARKS_PARTITION, consistent=True))
+        self._rows: dict[str, Row | None] = {row.key.sk: row for row in rows}
+
+    def of(self, projection: str) -> Watermark | None:
+        """Return a projection's watermark; None if it has never folded anything."""
+        row = self._rows.get(projection)
+        return None if row is None else decode_watermark(row.state)
+
+    def move(self, projection: str, marks: Mapping[int, int], since_s: int = 0) -> None:
+        """Move a projection's watermark on, once every row that those entries touch is written.
+
+        Parameters
+        ----------
+        projection
+            Its name.
+        marks
+            By lane, the last entry that was folded; where others are further, theirs stays.
+        since_s
+            What was counted before is not in the projection, if its watermark is new.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be written: what is folded is found folded the next time.
+        """
+        key = Key(*watermark_key(projection))
+        attempt = 0
+        while True:
+            row = self._rows.get(projection)
+            known = Watermark(since_s=since_s) if row is None else decode_watermark(row.state)
+            moved = {lane: max(number, known.marks.get(lane, 0)) for lane, number in marks.items()}
+            write = RowWrite(
+                key=key,
+                version=1 if row is None else row.version + 1,
+                state=encode_watermark(Watermark({**known.marks, **moved}, known.since_s)),
+                seen_version=0 if row is None else row.version,
+            )
+            refused = retried(self._budget, partial(self._table.write_each, [write]))
+            self._rows[projection] = refused.get(key, write)
+            if not refused:
+                return
+            self._budget.pause(attempt, Throttled("a watermark changed under every attempt to move it"))
+            attempt += 1

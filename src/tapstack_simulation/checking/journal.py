@@ -1,0 +1,238 @@
+"""The journal as the commits make it, and what folding it may do to derived rows.
+
+Shares no code with the product. Positions of fields are those of docs/reference/table.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
+from tapstack_simulation.checking.derived import Kept, check_board, check_item, moves
+from tapstack_simulation.checking.rows import Change, Image, Key, Violation
+from tapstack_simulation.checking.users import Way
+
+ENTRY_TTL_S = 30 * 86_400
+LANES_A_STRIPE = 4
+ITEMS, LEADERBOARDS = "items", "leaderboards"
+
+
+class Entry(NamedTuple):
+    """An entry of a lane.
+
+    Parameters
+    ----------
+    effects
+        What its events add to items.
+    arrived_s
+        When the newest of their records arrived.
+    committed_ms
+        When it was written.
+    """
+
+    effects: Sequence[Effect]
+    arrived_s: int
+    committed_ms: int
+
+
+class Journal:
+    """The lanes of the journal, and how far each projection was held against them.
+
+    Attributes
+    ----------
+    lanes : dict[int, list[Entry]]
+        Every entry there ever was, by lane.
+    marks : dict[str, dict[int, int]]
+        The watermarks of each projection.
+    ended : dict
+        The entries that a row held when TTL deleted it: one that begins anew holds none of them.
+    """
+
+    def __init__(self) -> None:
+        self.lanes: dict[int, list[Entry]] = {}
+        self.marks: dict[str, dict[int, int]] = {}
+        self.ended: dict[Key, Mapping[int, int]] = {}
+        self._checked: dict[tuple[str, int], int] = {}
+
+    def commit(self, entries: list[Change], heads: list[Change], ways: list[Way], now_ms: int) -> None:
+        """Check the entry of a commit: it holds what the events that the commit counts add, and no more.
+
+        Parameters
+        ----------
+        entries, heads
+            What the commit writes of the journal.
+        ways
+            What each user's row counted in it.
+        now_ms
+            When it takes effect.
+        """
+        effects = [effect for way in ways for effect in way.effects]
+        if len(entries) != len(heads) or len(entries) != bool(effects):
+            raise Violation(2, f"{len(entries)} entries and {len(heads)} heads for {len(effects)} effects")
+        for entry, head in zip(entries, heads, strict=True):
+            lane, number = int(entry.key[0][2:]), int(entry.key[1])
+            known = self.lanes.setdefault(lane, [])
+            last = head.before.version if head.before is not None else 0
+            if head.key != ("L#", f"{lane:04d}") or (last, head.after.version, number) != (
+                len(known), len(known) + 1, len(known) + 1,
+            ):  # fmt: skip
+                raise Violation(2, f"{head.key} goes from {last} to {head.after.version} with {entry.key}")
+            if entry.before is not None:
+                raise Violation(2, f"{entry.key} was written before")
+            found = read_entry(entry.after.state)
+            if Counter(found.effects) != Counter(effects):
+                raise Violation(2, f"{entry.key} holds {found.effects}; its events add {effects}")
+            newest_s = max(effect.arrived_s for effect in effects)
+            if found.arrived_s != newest_s or entry.after.ttl_s < newest_s + ENTRY_TTL_S:
+                raise Violation(12, f"{entry.key} expires at {entry.after.ttl_s}")
+            if head.after.ttl_s:
+                raise Violation(12, f"{head.key} expires, and its lane would begin anew")
+            known.append(found._replace(committed_ms=now_ms))
+
+    def fold(self, change: Change, sources: Mapping[Key, Image], row_ttl_s: int) -> None:
+        """Check what a projection made of a derived row: the fold of the entries that it says are new in it.
+
+        Parameters
+        ----------
+        change
+            The row.
+        sources
+            The table.
+        row_ttl_s
+            How long a row lives at least.
+        """
+        held = {} if change.before is None else change.before.applied
+        before = {**self.ended.get(change.key, {}), **held}
+        fresh: list[Entry] = []
+        for lane, number in change.after.applied.items():
+            first = before.get(lane, 0)
+            if lane // LANES_A_STRIPE != int(change.key[1]):
+                raise Violation(7, f"{change.key} holds lane {lane} of another stripe")
+            if not first <= number <= len(self.lanes.get(lane, ())):
+                raise Violation(3, f"{change.key} went from entry {first} of lane {lane} to {number}")
+            fresh += self.lanes[lane][first:number]
+        if missing := held.keys() - change.after.applied.keys():
+            raise Violation(3, f"{change.key} no longer knows what it holds of lanes {sorted(missing)}")
+        projection = ITEMS if change.key[0][0] == "I" else LEADERBOARDS
+        touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
+        newest_s = max((entry.arrived_s for entry in touching), default=0)
+        if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
+            raise Violation(12, f"{change.key} expires before the entries that it holds")
+        effects = [effect for entry in fresh for effect in entry.effects]
+        if change.key[0][0] == "I":
+            if change.after.ttl_s < newest_s + row_ttl_s:
+                raise Violation(12, f"{change.key} expires too early")
+            check_item(change, effects)
+            return
+        entries = [(effect, entry.arrived_s) for entry in fresh for effect in entry.effects]
+        ends = {
+            lane: len(known)
+            for lane, known in self.lanes.items()
+            if f"{lane // LANES_A_STRIPE:04d}" == change.key[1]
+        }
+        check_board(change, entries, self._all_of(change.after.applied), self._all_of(ends), sources)
+
+    def _all_of(self, applied: Mapping[int, int]) -> list[Effect]:
+        return [
+            effect
+            for lane, number in applied.items()
+            for entry in self.lanes[lane][:number]
+            for effect in entry.effects
+        ]
+
+    def mark(
+        self, projection: str, state: Any, rows: Mapping[Key, Image], gone: Callable[[Key], bool]
+    ) -> None:
+        """Check a watermark: every row that the entries up to it touch says that it holds them.
+
+        Parameters
+        ----------
+        projection
+            Whose.
+        state
+            The watermark.
+        rows
+            The table.
+        gone
+            Whether TTL deleted a row.
+        """
+        marks = state[0]
+        self.marks[projection] = marks
+        for lane, mark in marks.items():
+            entries = self.lanes.get(lane, [])
+            if mark > len(entries):
+                raise Violation(
+                    3, f"{projection} is at entry {mark} of lane {lane}, which has {len(entries)}"
+                )
+            start = self._checked.get((projection, lane), 0)
+            for number, entry in enumerate(entries[start:mark], start + 1):
+                for pk in touched(projection, entry):
+                    key = (pk, f"{lane // LANES_A_STRIPE:04d}")
+                    row = rows.get(key)
+                    if not gone(key) and (row is None or row.applied.get(lane, 0) < number):
+                        raise Violation(
+                            3, f"{projection} passes entry {number} of lane {lane}; {key} lacks it"
+                        )
+            self._checked[projection, lane] = max(start, mark)
+
+    def is_folded(self) -> bool:
+        """Return whether both projections have come to the end of every lane."""
+        return all(
+            self.marks.get(projection, {}).get(lane, 0) == len(entries)
+            for projection in (ITEMS, LEADERBOARDS)
+            for lane, entries in self.lanes.items()
+        )
+
+    def oldest_unfolded_s(self) -> int | None:
+        """Return when the oldest entry that waits for a projection was committed, Unix seconds."""
+        waiting = [
+            entries[mark].committed_ms // 1000
+            for projection in (ITEMS, LEADERBOARDS)
+            for lane, entries in self.lanes.items()
+            if (mark := self.marks.get(projection, {}).get(lane, 0)) < len(entries)
+        ]
+        return min(waiting, default=None)
+
+    def counted_before(self, item_id: str, at_s: int) -> Counter[int]:
+        """Return what was counted of an item, by type, before a moment."""
+        return Counter(
+            effect.code
+            for entries in self.lanes.values()
+            for entry in entries
+            if entry.committed_ms < at_s * 1000
+            for effect in entry.effects
+            for each in effect.item_ids
+            if each == item_id
+        )
+
+
+def touched(projection: str, entry: Entry) -> Iterable[str]:
+    """Return the partitions of the rows that an entry touches."""
+    if projection == LEADERBOARDS:
+        return {
+            f"T#{name}#{number}"
+            for effect in entry.effects
+            for name, number in moves(effect, entry.arrived_s)
+        }
+    return {
+        f"I#{item_id}"
+        for effect in entry.effects
+        for item_id in (*effect.item_ids, *effect.partners[0], *effect.partners[1])
+    }
+
+
+def read_entry(state: Any) -> Entry:
+    """Read an entry as it is stored."""
+    arrived_s, stored = state
+    effects = []
+    for item_ids, code, age_s, before_s, *rest in stored:
+        bought = tuple(rest[0].items()) if rest else ()
+        partners: Kept = (tuple(rest[1]) if rest[1:] else (), tuple(rest[2]) if rest[2:] else ())
+        own_s = arrived_s - before_s
+        effects.append(Effect(tuple(item_ids), code, own_s - age_s, own_s, bought, partners))
+    return Entry(effects, arrived_s, 0)
+
+
+assert (VIEWED, BOUGHT) == (1, 2), "partners stand in the order of the maps"  # noqa: S101 - of two tables

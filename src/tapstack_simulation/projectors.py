@@ -1,0 +1,116 @@
+"""The projector: invoked when the table's stream has news, late, twice, beside another, cut off half-way."""
+
+from __future__ import annotations
+
+from tapstack.aws.dynamodb import DynamoTable
+from tapstack.errors import Unavailable
+from tapstack.projections.catalogue import PROJECTIONS
+from tapstack.projections.project import Dependencies, Limits, Report, project
+from tapstack_emulator import Crash
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.faulty_channels import FaultyChannel
+from tapstack_simulation.kernel import Actor, ActorClock, Dice, Stuck
+from tapstack_simulation.observed_aws import TABLE, ObservedAws
+
+TIMEOUT_RATIO = 4  # of the consumer's: nothing waits for it
+INTERVAL_US = 2_000_000
+LATE_US = 90_000_000
+RETRY_US = 1_000_000
+
+
+class Projectors:
+    """The invocations of the projector.
+
+    Parameters
+    ----------
+    aws
+        The services.
+    limits
+        Its settings.
+    timeout_ms
+        When an invocation of the consumer is cut off.
+    """
+
+    def __init__(self, aws: ObservedAws, limits: Limits, timeout_ms: int) -> None:
+        self.clock_offset_ms = 0
+        self.running: dict[str, Actor] = {}
+        self.due = 0
+        self._aws = aws
+        self._limits = limits
+        self._timeout_us = TIMEOUT_RATIO * timeout_ms * 1000
+        self._channel = FaultyChannel(aws, aws.table_api, "dynamodb", "projector")
+        self._dice = Dice(aws.kernel.seed, "projectors")
+        self._invocations = 0
+        aws.on_entry = self.trigger
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every entry of the journal is folded, and nobody is at work."""
+        return not self.due and not self.running and self._aws.checker.journal.is_folded()
+
+    def trigger(self) -> None:
+        """Hear that there is a new entry: one invocation for all that come within the interval."""
+        faults, dice = self._aws.faults, self._dice
+        if not self.due:
+            is_late = faults.decide(dice, "P2")
+            if is_late:
+                faults.count("P2")
+            self._start(dice.random.randrange(LATE_US if is_late else INTERVAL_US))
+        if faults.decide(dice, "P1"):
+            faults.count("P1")
+            self._start(dice.random.randrange(2 * INTERVAL_US))
+
+    def _start(self, delay_us: int) -> None:
+        self.due += 1
+        self._aws.kernel.after(delay_us, self._invoke)
+
+    def _invoke(self) -> None:
+        self.due -= 1
+        self._invocations += 1
+        self._aws.kernel.spawn(f"p{self._invocations}", self._run)
+
+    def _run(self, actor: Actor) -> None:
+        kernel = self._aws.kernel
+        actor.clock_offset_ms = self.clock_offset_ms
+        self.running[actor.name] = actor
+        deadline_us = kernel.now_us + self._timeout_us
+        kernel.after(self._timeout_us, lambda: kernel.kill(actor))
+        try:
+            report = self._project(actor, deadline_us)
+        except Unavailable:
+            self._end(actor, failed=True)
+            return
+        except Crash:
+            self._end(actor, failed=True)
+            raise
+        self._end(actor)
+        kernel.trace(f"projected {report.entries} {report.rows_written} {report.conflicts}")
+        if report.entries_left:
+            raise Violation(9, f"{report.entries_left} entries of the journal are not to be had")
+
+    def _end(self, actor: Actor, *, failed: bool = False) -> None:
+        """Let the stream deliver again what failed, unless it is about to."""
+        self.running.pop(actor.name, None)
+        if failed and not self.due:
+            self._start(RETRY_US)
+
+    def _project(self, actor: Actor, deadline_us: int) -> Report:
+        kernel = self._aws.kernel
+        dependencies = Dependencies(
+            table=DynamoTable(self._channel, TABLE),
+            clock=ActorClock(kernel, actor),
+            jitter=actor.random.random,
+        )
+        try:
+            return project(
+                PROJECTIONS, dependencies, self._limits, lambda: (deadline_us - kernel.now_us) // 1000
+            )
+        except (Violation, Stuck, Unavailable):
+            raise
+        except Exception as error:
+            raise Violation(9, f"the projector raised {type(error).__name__}: {error}") from error
+
+    def end_all(self) -> None:
+        """Let every running invocation die."""
+        for actor in list(self.running.values()):
+            self._aws.kernel.kill(actor)

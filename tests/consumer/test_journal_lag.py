@@ -1,0 +1,73 @@
+"""A lane that no projection folds for a week takes nothing more; whatever else happens, counting goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from consumer_world import NOON_S, Pipeline, record
+
+from tapstack.consumer.journal_lag import CHECKED_EVERY_S
+from tapstack.core.journal import LAG_MAX_S
+
+DAY_S = 86_400
+
+
+def view_at(number: int, at_s: int):
+    return record(number, {"event_id": f"e-{number}"}, at_s)
+
+
+def after(days: float, pipeline: Pipeline) -> int:
+    pipeline.clock.advance_ms(int(days * DAY_S * 1_000))
+    return pipeline.clock.now_ms() // 1_000
+
+
+BEHIND: dict[str, tuple[float, bool]] = {"a day": (1, False), "a week": (7, False), "longer": (7.01, True)}
+
+
+@pytest.mark.parametrize(("days", "is_refused"), BEHIND.values(), ids=BEHIND)
+def test_a_lane_that_is_not_folded_for_a_week_takes_nothing_more(days: float, is_refused: bool) -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    pipeline.clock.advance_ms(int(days * DAY_S * 1_000))
+    report = pipeline.run([view_at(2, NOON_S)])
+    assert (report.resume_from is not None) is is_refused
+    if is_refused:
+        assert "has not folded for more than 7 days" in str(report.reason)
+        pipeline.project()
+        pipeline.clock.advance_ms(CHECKED_EVERY_S * 1_000)
+        assert pipeline.run([view_at(2, NOON_S)]).applied == 1
+
+
+def test_what_is_folded_may_be_as_old_as_it_likes() -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    pipeline.project()
+    pipeline.clock.advance_ms(3 * LAG_MAX_S * 1_000)
+    assert pipeline.run([view_at(2, NOON_S)]).applied == 1
+
+
+def test_an_entry_that_expired_unfolded_is_as_old_as_entries_become() -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    pipeline.clock.advance_ms(31 * DAY_S * 1_000)
+    pipeline.dynamodb.sweep()
+    assert pipeline.run([view_at(2, NOON_S + 31 * DAY_S)]).resume_from is not None
+
+
+def test_it_is_asked_once_a_minute_and_lane() -> None:
+    pipeline = Pipeline()
+    queries: list[str] = []
+    call: Callable[[str, bytes], bytes] = pipeline.watched.call
+
+    def counted(operation: str, body: bytes) -> bytes:
+        queries.append(operation)
+        return call(operation, body)
+
+    pipeline.watched.call = counted  # type: ignore[method-assign]
+    for number in range(5):
+        pipeline.run([view_at(number, NOON_S)])
+    assert queries.count("Query") == 1
+    pipeline.clock.advance_ms(CHECKED_EVERY_S * 1_000)
+    pipeline.run([view_at(9, NOON_S)])
+    assert queries.count("Query") == 2

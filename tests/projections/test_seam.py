@@ -1,0 +1,53 @@
+"""A projection is one file: this one adds another and changes nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from projections_world import World, viewed
+
+from tapstack.core.journal import Entry
+from tapstack.projections._projection import Projection
+from tapstack.projections.catalogue import PROJECTIONS
+
+
+class Hours:
+    """Counts interactions by the hour of the day."""
+
+    name = "hours"
+    after = ""
+    keep_s = 0
+
+    def changes(self, entry: Entry) -> Mapping[str, Sequence[int]]:
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for effect in entry.effects:
+            found["S#hours"].append(effect.at_s // 3_600 % 24)
+        return found
+
+    def sources(self, changes: Sequence[int]) -> Sequence[str]:
+        return ()
+
+    def fold(self, body: bytes | None, changes: Sequence[int], sources: Mapping[str, bytes]) -> bytes:
+        hours: dict[int, int] = {} if body is None else msgspec.msgpack.decode(body, strict=False)
+        for hour in changes:
+            hours[hour] = hours.get(hour, 0) + 1
+        return msgspec.msgpack.encode(hours)
+
+
+def test_a_projection_is_one_file() -> None:
+    hours: Projection[int] = Hours()
+    world = World(projections=(*PROJECTIONS, hours))
+    world.write(0, viewed("a"), viewed("b"))
+    world.project()
+    world.write(1, viewed("a"))
+    world.project()
+    assert world.bodies("S") == {("S#hours", "0000"): {12: 3}}
+
+
+def test_projections_have_names_of_their_own_and_stand_after_the_one_they_read() -> None:
+    names = [projection.name for projection in PROJECTIONS]
+    assert len(set(names)) == len(names)
+    for position, projection in enumerate(PROJECTIONS):
+        assert not projection.after or projection.after in names[:position]

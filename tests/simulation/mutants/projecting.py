@@ -1,0 +1,180 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""Mutants of the journal and of the projections: each rule without which a design failed on paper, and others."""
+
+from __future__ import annotations
+
+from .mutant import TABLE, TRANSACTION, Mutant, one
+from .patching import Edit
+
+PROJECT = "tapstack.projections.project"
+DERIVED_ROWS = "tapstack.projections.derived_rows"
+JOURNAL_READER = "tapstack.projections.journal_reader"
+JOURNAL = "tapstack.core.journal"
+BOARDS = "tapstack.projections.leaderboards"
+ITEMS = "tapstack.projections.items"
+FRESHNESS = "tapstack.insights.freshness"
+
+_MOVE = "        self._watermarks.move(projection.name, moved)\n"
+_FOLD = "        try:\n            rows.fold(entries)\n"
+_HOLE = "            if int(row.key.sk) != number:\n                break\n"
+
+PROJECTING = (
+    one(
+        "no_applied",
+        "a row takes only entries that are not in it",
+        DERIVED_ROWS,
+        "change.number > applied.get(change.lane, 0)]",
+        "change.number > -applied.get(change.lane, 0)]",
+    ),
+    one(
+        "applied_of_one_fold",
+        "a row remembers every lane that is in it",
+        DERIVED_ROWS,
+        "encode_derived({**derived.applied, **applied}, body)",
+        "encode_derived(applied, body)",
+    ),
+    Mutant(
+        "watermark_first",
+        "a watermark moves when every row is written",
+        (
+            Edit(
+                PROJECT,
+                _FOLD,
+                "        moved = {lane: each[-1].number for lane, each in entries.items()}\n" + _MOVE + _FOLD,
+            ),
+        ),
+    ),
+    one(
+        "one_watermark_for_all",
+        "each projection has a watermark of its own",
+        BOARDS,
+        'NAME = "leaderboards"',
+        'NAME = "items"',
+    ),
+    one(
+        "boards_ahead_of_items",
+        "leaderboards are never ahead of the rows they are folded from",
+        PROJECT,
+        "        if not projection.after:\n",
+        "        if projection:\n",
+    ),
+    one(
+        "item_rows_read_stale",
+        "leaderboards read items' rows as they were last written",
+        DERIVED_ROWS,
+        "for pk in partitions], consistent=True)",
+        "for pk in partitions], consistent=False)",
+    ),
+    one(
+        "lanes_of_today_only",
+        "every lane that was ever used is folded",
+        PROJECT,
+        "return {int(row.key.sk): row.version for row in rows}",
+        "return {int(row.key.sk): row.version for row in rows[:2]}",
+    ),
+    Mutant(
+        "holes_skipped",
+        "reading stops at the first number that is missing",
+        (
+            Edit(JOURNAL_READER, _HOLE, ""),
+            Edit(
+                JOURNAL_READER,
+                "entries.append(decode_entry(number, row.state))",
+                "entries.append(decode_entry(int(row.key.sk), row.state)) if number % 5 else None",
+            ),
+        ),
+    ),
+    one(
+        "begins_at_the_head",
+        "a new projection begins at the oldest entry that is kept",
+        PROJECT,
+        "self._reader.first_number(lane, head) - 1 for",
+        "head for",
+    ),
+    one(
+        "derived_rows_unconditional",
+        "a derived row is written only if nobody else wrote it since",
+        TABLE,
+        '_encoder.encode(self._put(write)))\n            except AwsError as error:\n                if error.code != "Cond',
+        "_encoder.encode(msgspec.structs.replace(self._put(write), ExpressionAttributeValues=None,"
+        " ConditionExpression='attribute_not_exists(nothing)')))\n"
+        '            except AwsError as error:\n                if error.code != "Cond',
+    ),
+    one(
+        "refused_row_given_up",
+        "a row that changed meanwhile is folded anew",
+        DERIVED_ROWS,
+        "            waiting = list(refused)\n",
+        "            waiting = []\n",
+    ),
+    one(
+        "lone_effects_lost",
+        "whatever a transaction counts stands in its entry",
+        TRANSACTION,
+        "        if self._effects:\n",
+        "        if len(self._effects) > 1:\n",
+    ),
+    one(
+        "entry_loses_an_effect",
+        "an entry holds every effect of its events",
+        TRANSACTION,
+        "encode_entry(self._effects)",
+        "encode_entry(self._effects[: max(1, len(self._effects) - 1)])",
+    ),
+    one(
+        "head_expires",
+        "a head never expires",
+        TRANSACTION,
+        "state=HEAD_STATE, seen_version=last)",
+        "state=HEAD_STATE, seen_version=last, expires_at_s=self._arrived_at_s + self._row_ttl_s)",
+    ),
+    one(
+        "entry_expires_early",
+        "an entry outlives every projection that is behind",
+        TRANSACTION,
+        "self._arrived_at_s + JOURNAL_TTL_S",
+        "self._arrived_at_s + JOURNAL_TTL_S // 30",
+    ),
+    one(
+        "entry_forgets_when",
+        "an entry says when its events happened",
+        JOURNAL,
+        "effect.arrived_s - effect.at_s,",
+        "0,",
+    ),
+    one(
+        "entry_forgets_when_they_arrived",
+        "an entry says when each of its records arrived",
+        JOURNAL,
+        "arrived_s - effect.arrived_s)",
+        "0)",
+    ),
+    one(
+        "stripe_of_another_lane",
+        "a lane is folded into its own stripe for ever",
+        JOURNAL,
+        "    return lane // LANES_A_STRIPE\n",
+        "    return lane // (LANES_A_STRIPE + 1)\n",
+    ),
+    one(
+        "always_fresh",
+        "an answer says how fresh it is",
+        FRESHNESS,
+        "        if folded < head.version:\n",
+        "        if folded < head.version - 1:\n",
+    ),
+    one(
+        "heads_before_watermarks",
+        "what is not folded yet is looked for after what is",
+        FRESHNESS,
+        "    heads = reader.query(HEADS_PARTITION, consistent=True)\n",
+        "    heads = ()\n",
+    ),
+    one(
+        "row_kept_as_long_as_an_entry",
+        "a derived row outlives the entries that are in it",
+        ITEMS,
+        "    keep_s = 0\n",
+        "    keep_s = 86_400\n",
+    ),
+)

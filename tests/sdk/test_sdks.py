@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 COUNT = 1_000
+COUNT_UNDER_FAULTS = 400
+READS_MAX = 100  # of one row: under faults some fail
 
 
 class Said(NamedTuple):
@@ -90,9 +93,13 @@ def found(event: StreamEvent) -> Said:
 
 
 async def read(session: aiohttp.ClientSession, path: str) -> dict[str, Any]:
-    async with session.get(path) as answer:
-        assert answer.status == 200
-        return dict(await answer.json())
+    for _ in range(READS_MAX):
+        with contextlib.suppress(aiohttp.ClientError):
+            async with session.get(path) as answer:
+                if answer.status == 200:
+                    return dict(await answer.json())
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"no answer to {path}")
 
 
 def expected_counts(said: Sequence[Said]) -> Iterator[tuple[str, Counter[str], dict[str, float]]]:
@@ -138,5 +145,26 @@ def test_every_event_of_an_sdk_is_counted_once_as_what_it_is(sdk: Sdk) -> None:
                 row = await read(session, f"/v1/{path}")
                 assert (row["counts"], row["value"]) == (types, bought), path
                 assert row["events"] == types.total()
+
+    asyncio.run(asyncio.wait_for(main(), 3 * PATIENCE_S))
+
+
+@pytest.mark.parametrize("sdk", SDKS.values(), ids=SDKS)
+def test_under_faults_an_event_that_reached_the_stream_is_counted_once(sdk: Sdk) -> None:
+    """Connections are cut, answers lost, workers crash: SDKs send again, and some give up."""
+    command(sdk)  # or skip
+    witness = Witness()
+
+    async def main() -> None:
+        config = CloudConfig(shards=2, faults="some", seed=5)
+        async with (
+            EmbeddedCloud(config, witness=witness) as cloud,
+            aiohttp.ClientSession(cloud.base_url) as session,
+        ):
+            await run(sdk, cloud.base_url, COUNT_UNDER_FAULTS)
+            await asyncio.wait_for(cloud.drain(), PATIENCE_S)
+            users = {event.user_id for event in witness.events}
+            counted = sum([(await read(session, f"/v1/users/{user}"))["events"] for user in users])
+            assert counted == len({event.event_id for event in witness.events})
 
     asyncio.run(asyncio.wait_for(main(), 3 * PATIENCE_S))

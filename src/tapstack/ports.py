@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from tapstack.errors import Unavailable
+
 
 class Key(NamedTuple):
     """A row's primary key."""
@@ -150,6 +152,24 @@ class StateTable(Protocol):
         ...
 
 
+class Written(NamedTuple):
+    """What came of writes that were made one by one; those that it does not name are durable.
+
+    Parameters
+    ----------
+    refused
+        By key, the row as it stands now where its version had moved, or None if it is gone.
+    left
+        Writes that did not happen, or are not known to have: to be made again.
+    reason
+        Why, of the last of them; None if there are none.
+    """
+
+    refused: Mapping[Key, Row | None]
+    left: Sequence[RowWrite] = ()
+    reason: Unavailable | None = None
+
+
 class ProjectionTable(Protocol):
     """The behaviour table as projections use it."""
 
@@ -182,20 +202,8 @@ class ProjectionTable(Protocol):
         """
         ...
 
-    def write_each(self, writes: Sequence[RowWrite]) -> Mapping[Key, Row | None]:
-        """Write rows one by one, each only if its version is as seen.
-
-        Returns
-        -------
-        Mapping[Key, Row | None]
-            Those that were refused, since their version had moved: the row as it stands now, or None if it
-            is gone. All others are durable.
-
-        Raises
-        ------
-        Unavailable
-            If any write did not happen, or is not known to have; of the others any may have happened.
-        """
+    def write_each(self, writes: Sequence[RowWrite]) -> Written:
+        """Write distinct rows one by one, each only if its version is as seen; see `Written`."""
         ...
 
 

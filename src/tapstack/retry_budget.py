@@ -11,6 +11,11 @@ from tapstack.ports import Clock
 
 T = TypeVar("T")
 
+
+class OutOfTime(Unavailable):
+    """The invocation is about to be cut off: what it did stays, and the rest is for the next one."""
+
+
 ATTEMPTS_MAX = 10  # of one request; the mapping redelivers afterwards, with its own backoff
 MARGIN_MS = (
     8_000  # left to answer Lambda in: a call that never connects or answers (3 s each), and two spare seconds
@@ -66,7 +71,7 @@ class RetryBudget:
             If the invocation is about to be cut off.
         """
         if self._remaining_ms() < self._margin_ms:
-            raise Unavailable("the invocation's time is nearly over")
+            raise OutOfTime("the invocation's time is nearly over")
 
     def pause(self, attempt: int, reason: Unavailable, failures: int | None = None) -> None:
         """Wait before the next attempt, the longer the more there were.

@@ -83,9 +83,9 @@ class Projectors:
         except Crash:
             self._end(actor, failed=True)
             raise
-        self._end(actor)
+        self._end(actor, failed=bool(report.out_of_time))
         kernel.trace(f"projected {report.entries} {report.rows_written} {report.conflicts}")
-        if report.entries_left:
+        if report.entries_left and not report.out_of_time:
             raise Violation(9, f"{report.entries_left} entries of the journal are not to be had")
 
     def _end(self, actor: Actor, *, failed: bool = False) -> None:

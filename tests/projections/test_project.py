@@ -204,6 +204,22 @@ def test_nothing_is_begun_when_time_is_nearly_over() -> None:
         world.project(lambda: 1_000)
 
 
+@pytest.mark.parametrize("calls", range(12, 70, 4))
+def test_what_is_done_when_time_is_over_stays_and_the_next_invocation_goes_on(calls: int) -> None:
+    world = World(entries_max=1)
+    for number in range(4):
+        world.write(0, viewed(f"a{number}"))
+    left = iter([60_000] * calls)
+    report = world.project(lambda: next(left, 0))
+    assert report.out_of_time == (report.entries_left > 0)
+    assert report.entries == 2 * 4 - report.entries_left
+    again = world.project()
+    assert (again.entries, again.out_of_time) == (report.entries_left, 0)
+    assert {key: count(body) for key, body in world.bodies("I").items()} == {
+        (f"I#a{number}", "0000"): 1 for number in range(4)
+    }
+
+
 def test_an_empty_table_has_nothing_to_fold() -> None:
     world = World()
     assert world.project().entries == 0

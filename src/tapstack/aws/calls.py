@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapstack.errors import OutcomeUnknown, TapstackError, Throttled, Unavailable
+from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import AwsApi, AwsError
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and
@@ -25,7 +25,7 @@ ERRORS: Mapping[str, type[Unavailable]] = {
 }
 
 
-def translate(service: str, error: AwsError) -> TapstackError:
+def translate(service: str, error: AwsError) -> Unavailable:
     """Return our error for an error of AWS.
 
     A code that is not in the table is `Unavailable`, or `OutcomeUnknown` if the server failed: work

@@ -13,7 +13,7 @@ import msgspec
 
 from tapstack.aws.calls import call, translate
 from tapstack.errors import Throttled, Unavailable, UndecodableRow
-from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite
+from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite, Written
 
 SERVICE = "dynamodb"
 
@@ -175,18 +175,23 @@ class DynamoTable:
         answer = _decode(_query_decoder, call(SERVICE, self._api, "Query", _encoder.encode(request)))
         return [item.row() for item in answer.Items]
 
-    def write_each(self, writes: Sequence[RowWrite]) -> Mapping[Key, Row | None]:
-        """Write rows one by one; see `tapstack.ports.ProjectionTable.write_each`."""
+    def write_each(self, writes: Sequence[RowWrite]) -> Written:
+        """Write rows one by one; see `tapstack.ports.ProjectionTable.write_each`.
+
+        It stops at the first that fails: of a table that does not answer, each would wait.
+        """
         refused: dict[Key, Row | None] = {}
-        for write in writes:
+        for position, write in enumerate(writes):
             try:
                 self._api.call("PutItem", _encoder.encode(self._put(write)))
             except AwsError as error:
                 if error.code != "ConditionalCheckFailedException":
-                    raise translate(SERVICE, error) from None
+                    return Written(refused, writes[position:], translate(SERVICE, error))
                 item = _decode(_refused_decoder, error.body).Item
                 refused[write.key] = None if item is None else item.row()
-        return refused
+            except Unavailable as error:
+                return Written(refused, writes[position:], error)
+        return Written(refused)
 
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         """Read part of a partition; see `tapstack.ports.StateTable.read_prefix`."""

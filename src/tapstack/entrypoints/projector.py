@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
+from tapstack.aws.wide_table import WideTable
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.context import Context
 from tapstack.entrypoints.jitter import jitter
@@ -18,27 +18,26 @@ from tapstack.metrics import METRICS
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.project import Dependencies, Limits, Report, project
 
+CONNECTIONS = 8
+
 _settings = projector_settings()
 _aws = aws_settings()
 _limits = Limits(row_ttl_s=_settings.row_ttl_s)
-_dependencies = Dependencies(
-    table=DynamoTable(
-        JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0"),
-        _settings.table,
-    ),
-    clock=SystemClock(),
-    jitter=jitter,
-)
+_apis = [
+    JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0")
+    for _ in range(CONNECTIONS)
+]
+_dependencies = Dependencies(table=WideTable(_apis, _settings.table), clock=SystemClock(), jitter=jitter)
 
 
 class _JournalIsBehind(Exception):  # noqa: N818 - what the log and Lambda's metrics say
     """Entries that could not be folded: the invocation fails, so that it is repeated and an alarm rings."""
 
 
-def handler(event: object, context: Context) -> dict[str, list[Any]]:  # noqa: ARG001 - Lambda's signature
+def handler(event: dict[str, Any] | None, context: Context) -> dict[str, list[Any]]:
     """Fold what the journal holds.
 
-    Nothing is read from the event: it may come late, twice, or in any order. An exception fails the
+    What to fold is not read from the event: it may come late, twice, or in any order. An exception fails the
     invocation, and it is repeated: safe. So nothing is kept from failing.
     """
     began_ms = _dependencies.clock.now_ms()
@@ -49,9 +48,23 @@ def handler(event: object, context: Context) -> dict[str, list[Any]]:  # noqa: A
         write_line("ERROR", fields, now_ms=_dependencies.clock.now_ms())
         raise
     _log(report, context, began_ms)
+    if report.out_of_time:  # what is left is delivered again at once; no error, it goes on
+        return {"batchItemFailures": [{"itemIdentifier": _first_number(event)}]}
     if report.entries_left:
         raise _JournalIsBehind(f"{report.entries_left} journal entries could not be folded: one is missing")
     return {"batchItemFailures": []}
+
+
+def _first_number(event: dict[str, Any] | None) -> str:
+    """Return the first record's number [1]_; empty, which is a failure too, if there is none.
+
+    References
+    ----------
+    .. [1] https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html,
+       read 2026-11-29
+    """
+    records = (event or {}).get("Records", [])
+    return str(records[0]["dynamodb"]["SequenceNumber"]) if records else ""
 
 
 def _log(report: Report, context: Context, began_ms: int) -> None:

@@ -116,10 +116,18 @@ class DerivedRows:
                 attempt += 1
 
     def _write(self, writes: Sequence[RowWrite]) -> dict[Key, Row | None]:
-        """Write rows, each tried again by itself: or none of many would ever get through, if a few fail."""
+        """Write rows, those that fail again and again, and return those that were refused."""
         refused: dict[Key, Row | None] = {}
-        for write in writes:
-            refused.update(retried(self._budget, partial(self._table.write_each, [write])))
+        left, attempt, failures = writes, 0, 0
+        while left:
+            self._budget.check()
+            written = self._table.write_each(left)
+            refused.update(written.refused)
+            failures = failures + 1 if len(written.left) == len(left) else 0
+            left = written.left
+            if written.reason is not None:
+                self._budget.pause(attempt, written.reason, failures)
+                attempt += 1
         return refused
 
     def _writes(

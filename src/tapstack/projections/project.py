@@ -19,7 +19,7 @@ from tapstack.projections._projection import Projection
 from tapstack.projections.derived_rows import DerivedRows, Starved
 from tapstack.projections.journal_reader import JournalReader
 from tapstack.projections.watermarks import Watermarks
-from tapstack.retry_budget import RetryBudget, retried
+from tapstack.retry_budget import OutOfTime, RetryBudget, retried
 
 NEW_CODE_S = 15 * 60  # after a deploy, consumers of the code before may run for so long
 
@@ -55,7 +55,10 @@ class Report(msgspec.Struct, kw_only=True):
     entries
         Entries folded, once for each projection.
     entries_left
-        Entries that the invocation knew of and did not fold, since an entry before them is missing.
+        Entries that the invocation knew of and did not fold: for want of time, or since one before them is
+        missing.
+    out_of_time
+        1 if it ended for want of time: the next invocation goes on.
     """
 
     entries: int = 0
@@ -63,6 +66,7 @@ class Report(msgspec.Struct, kw_only=True):
     rows_written: int = 0
     write_units: int = 0
     conflicts: int = 0
+    out_of_time: int = 0
 
 
 def project(
@@ -126,6 +130,14 @@ class _Invocation:
         return {int(row.key.sk): row.version for row in rows}
 
     def run(self) -> Report:
+        try:
+            self._fold_all()
+        except OutOfTime:
+            self._report.out_of_time = 1
+        self._report.entries_left = sum([self._left(projection) for projection in self._projections])
+        return self._report
+
+    def _fold_all(self) -> None:
         for projection in self._projections if self._heads else ():
             if self._watermarks.of(projection.name) is None:
                 self._begin(projection)
@@ -135,8 +147,6 @@ class _Invocation:
         for stripe, lanes in sorted(stripes.items()):
             while True in [self._step(projection, stripe, lanes) for projection in self._projections]:
                 self._budget.check()
-        self._report.entries_left = sum([self._left(projection) for projection in self._projections])
-        return self._report
 
     def _begin(self, projection: Projection[Any]) -> None:
         """Begin a projection at the oldest entry that is kept of each lane, and say from when it is whole."""
@@ -165,7 +175,6 @@ class _Invocation:
         except Starved:
             self._is_starved = True  # from now on an entry at a time
             return True
-        self._report.entries += sum(map(len, entries.values()))
         self._report.rows_written += len(rows.written)
         self._report.conflicts += rows.conflicts
         self._report.write_units += sum(
@@ -173,6 +182,7 @@ class _Invocation:
         )
         moved = {lane: each[-1].number for lane, each in entries.items()}
         self._watermarks.move(projection.name, moved)
+        self._report.entries += sum(map(len, entries.values()))
         return True
 
     def _marks(self, projection: Projection[Any], lanes: Iterable[int]) -> dict[int, int]:

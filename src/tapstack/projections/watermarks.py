@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from tapstack.core.journal import (
     WATERMARKS_PARTITION,
@@ -63,9 +62,12 @@ class Watermarks:
                 state=encode_watermark(Watermark({**known.marks, **moved}, known.since_s)),
                 seen_version=0 if row is None else row.version,
             )
-            refused = retried(self._budget, partial(self._table.write_each, [write]))
-            self._rows[projection] = refused.get(key, write)
-            if not refused:
-                return
-            self._budget.pause(attempt, Throttled("a watermark changed under every attempt to move it"))
+            self._budget.check()
+            written = self._table.write_each([write])
+            if not written.left:
+                self._rows[projection] = written.refused.get(key, write)
+                if not written.refused:
+                    return
+            reason = written.reason or Throttled("a watermark changed under every attempt to move it")
+            self._budget.pause(attempt, reason)
             attempt += 1

@@ -14,6 +14,7 @@ from tapstack_emulator import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 from tapstack_emulator.faults.policy import NOTHING, Call, Injection
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.past import VERSIONS_MAX
+from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import Dice, Kernel, Reply, TrueClock
 from tapstack_simulation.read_units import ReadUnits
@@ -123,6 +124,8 @@ class ObservedDynamoDB:
         except AwsError as error:
             if b'"ConditionalCheckFailed"' in error.body:
                 self._aws.faults.count("D5")
+            if error.code == "ValidationException":
+                raise Violation(9, f"{operation} is no request that DynamoDB takes: {error}") from error
             raise
         if operation == "TransactWriteItems":
             sender = self._aws.sender or getattr(self._aws.kernel.current, "name", "")

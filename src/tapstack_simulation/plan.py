@@ -11,7 +11,7 @@ Profile = Literal["calm", "swarm", "storm"]
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 DAY_S = 86_400
-CROWD_SHARE = 0.15  # of the usual runs; one takes as long as several others
+CROWD_SHARE = 0.3  # of the usual runs; one takes as long as several others
 AGE_MAX_S = 14 * DAY_S
 ROW_TTL_S = 30 * DAY_S
 NATIVE_SHARES = {"": 0.6, "seldom": 0.6, "anonymous": 0.0, "backfill": 0.3, "timeless": 0.0}
@@ -64,7 +64,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         events are lost before they are sent, or sent at the very end; ``anonymous``: one user with no
         numbers at all; ``backfill``: what happened in the last days is sent in any order; ``timeless``: no
         event says when it happened; ``seldom``: a month passes now and then, so that rows expire; ``crowd``:
-        so many users and items that a batch takes several transactions.
+        so many users at once that a batch takes several transactions, some of them full.
     clients, gaps, hot_ids
         How much a user's row remembers by itself.
     entries_max
@@ -133,7 +133,7 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
     )
     if habit == "" and is_crowd:
         return msgspec.structs.replace(
-            shape, habit="crowd", shards=1, lanes=2, users=120, devices=120, events=360, items=400,
-            batch_size=300, batching_window_s=3,
+            shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=160, events=400, items=400,
+            batch_size=300, batching_window_s=3, pace_us=300_000,
         )  # fmt: skip
     return shape

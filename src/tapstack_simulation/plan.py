@@ -133,7 +133,7 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
     )
     if habit == "" and is_crowd:
         return msgspec.structs.replace(
-            shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=160, events=400, items=400,
-            batch_size=300, batching_window_s=3, pace_us=300_000,
+            shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=120, events=480, items=400,
+            hot_ids=2, native_share=0.3, batch_size=300, batching_window_s=3, pace_us=300_000,
         )  # fmt: skip
     return shape

@@ -51,7 +51,7 @@ class JournalLag:
         if lag_s > LAG_MAX_S:
             raise Unavailable(
                 f"lane {lane} of the journal holds an entry that a projection has not folded for more than "
-                f"{LAG_MAX_S // 86_400} days; see the projector's errors and docs/runbook.md"
+                f"{LAG_MAX_S // 86_400} days; see docs/deploy.md, section 7"
             )
         self._checked_s[lane] = now_s
 

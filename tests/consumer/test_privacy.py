@@ -1,0 +1,56 @@
+"""Everything that names a person lies in that person's partition: deleting it deletes the person."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from consumer_world import TABLE, Pipeline, view
+from hypothesis import given
+from hypothesis import strategies as st
+
+PEOPLE = ("person-one", "person-two")
+SECRETS = (*PEOPLE, "visitor-seven", "blue suede shoes", "ann@example.org")
+KINDS = ("item_view", "purchase", "search", "identify", "page_view", "share")
+
+
+def said(number: int, kind: str, who: str) -> Any:
+    return view(
+        number,
+        event_type=kind,
+        user_id=who,
+        anonymous_id="visitor-seven",
+        items=[{"item_id": f"i{number % 5}", "price": 3}],
+        query="blue suede shoes",
+        traits={"email": "ann@example.org"},
+        session_id="of-person-one",
+    )
+
+
+def everything(pipeline: Pipeline) -> list[tuple[str, str, bytes]]:
+    return [
+        (item["pk"]["S"], item["sk"]["S"], base64.b64decode(item["s"]["B"]))
+        for item in pipeline.dynamodb.items(TABLE)
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(PEOPLE)), min_size=1, max_size=12))
+def test_no_row_outside_a_persons_partition_names_the_person(events: list[tuple[str, str]]) -> None:
+    pipeline = Pipeline()
+    pipeline.run([said(number, kind, who) for number, (kind, who) in enumerate(events)])
+    pipeline.project()
+    rows = everything(pipeline)
+    assert {pk for pk, _, _ in rows if pk[0] in "UA"} == {f"U#{who}" for _, who in events}
+    for pk, sk, state in rows:
+        if pk[0] not in "UA":
+            assert not any(secret in pk + sk or secret.encode() in state for secret in SECRETS), (pk, sk)
+
+
+def test_a_person_of_many_events_is_gone_with_the_partition() -> None:
+    pipeline = Pipeline()
+    pipeline.run([said(number, "item_view", "person-one") for number in range(300)])
+    pipeline.project()
+    mine = [(pk, sk) for pk, sk, _ in everything(pipeline) if pk == "U#person-one"]
+    assert any(sk.startswith("seen#") for _, sk in mine)  # pages of ids are the person's as well
+    rest = [row for row in everything(pipeline) if row[0] != "U#person-one"]
+    assert not any(secret.encode() in state for _, _, state in rest for secret in SECRETS)

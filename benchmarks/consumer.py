@@ -24,9 +24,10 @@ from benchmarks._endpoint import endpoint
 from benchmarks._report import finish, options, progress
 from benchmarks._traffic import BATCH, batches
 
-WARM_BATCHES = 12
+SIZES = (BATCH, 83)  # a backlog's batches, and those of the promised peak
+WARM_EVENTS = 12_000
 TURNS = 8
-BATCHES = 3  # a turn
+EVENTS = 3_000  # a turn
 NAIVE_EVENTS = 200  # a turn
 
 ENVIRONMENT = {
@@ -132,8 +133,8 @@ def _rate(name: str, batches: bytes) -> float:
     return events_per_cpu_s(_kept[0], json.loads(batches))
 
 
-def measure(events: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
-    """Tell the rates of each handler, turn by turn."""
+def measure(events: Sequence[dict[str, Any]], size: int) -> dict[str, list[float]]:
+    """Return the rates of each handler, turn by turn, for batches of so many events."""
     spawn = multiprocessing.get_context("spawn")
     rates: dict[str, list[float]] = {name: [] for name in HANDLERS}
     with contextlib.ExitStack() as stack:
@@ -142,12 +143,13 @@ def measure(events: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
         def rate(name: str, batches: Sequence[dict[str, Any]]) -> float:
             return processes[name].submit(_rate, name, json.dumps(batches).encode()).result()
 
-        warm, timed = events[:WARM_BATCHES], events[WARM_BATCHES:]
-        rate("ours", warm)
+        warm, count = WARM_EVENTS // size, EVENTS // size
+        rate("ours", events[:warm])
         for turn in range(TURNS):
-            progress(f"turn {turn + 1} of {TURNS}")
-            batches = timed[turn * BATCHES : (turn + 1) * BATCHES]
-            few = [{"Records": batches[0]["Records"][:NAIVE_EVENTS]}]
+            progress(f"batches of {size}: turn {turn + 1} of {TURNS}")
+            batches = events[warm + turn * count : warm + (turn + 1) * count]
+            few = batches[: max(1, NAIVE_EVENTS // size)]
+            few = [{"Records": batch["Records"][:NAIVE_EVENTS]} for batch in few]
             for name, turns in rates.items():
                 turns.append(rate(name, few if name == "naive" else batches))
     return rates
@@ -156,33 +158,30 @@ def measure(events: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 def main() -> None:
     """Measure."""
     as_json = options("consumer", __doc__).parse_args().json
-    count = WARM_BATCHES + TURNS * BATCHES
-    progress(f"generating {count * BATCH:,} events of the default traffic")
-    events = list(batches((count + 4) * BATCH * 11 // 10, shards=4))[:count]
-    with endpoint() as url:
-        os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
-        rates = measure(events)
-    medians = {name: statistics.median(turns) for name, turns in rates.items()}
-    pairs = {
-        peer: statistics.median([a / b for a, b in zip(rates["ours"], rates[peer], strict=True)])
-        for peer in ("naive", "bare")
-    }
-    finish(
-        "consumer",
-        {
-            "events_per_cpu_s": medians["ours"],
-            "events_per_cpu_s_slowest": min(rates["ours"]),
-            "events_per_cpu_s_fastest": max(rates["ours"]),
-            "cpu_us_per_event": 1e6 / medians["ours"],
-            "batch": BATCH,
-        },
-        {
-            "powertools_boto3_add": {"events_per_cpu_s": medians["naive"]},
-            "decode_and_group_only": {"events_per_cpu_s": medians["bare"]},
-        },
-        {"times_naive": pairs["naive"], "share_of_bare_decoding": pairs["bare"]},
-        as_json=as_json,
-    )
+    figures: dict[str, float] = {}
+    peers: dict[str, dict[str, float]] = {"powertools_boto3_add": {}, "decode_and_group_only": {}}
+    ratios: dict[str, float] = {}
+    for size in SIZES:
+        count = WARM_EVENTS + TURNS * EVENTS
+        progress(f"generating {count:,} events of the default traffic")
+        events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size))
+        with endpoint() as url:
+            os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
+            rates = measure(events, size)
+        medians = {name: statistics.median(turns) for name, turns in rates.items()}
+        case = "" if size == BATCH else f"_batch_{size}"
+        figures |= {
+            f"events_per_cpu_s{case}": medians["ours"],
+            f"events_per_cpu_s_slowest{case}": min(rates["ours"]),
+            f"events_per_cpu_s_fastest{case}": max(rates["ours"]),
+            f"cpu_us_per_event{case}": 1e6 / medians["ours"],
+        }
+        peers["powertools_boto3_add"][f"events_per_cpu_s{case}"] = medians["naive"]
+        peers["decode_and_group_only"][f"events_per_cpu_s{case}"] = medians["bare"]
+        for ratio, peer in (("times_naive", "naive"), ("share_of_bare_decoding", "bare")):
+            pairs = [a / b for a, b in zip(rates["ours"], rates[peer], strict=True)]
+            ratios[f"{ratio}{case}"] = statistics.median(pairs)
+    finish("consumer", figures, peers, ratios, as_json=as_json)
 
 
 if __name__ == "__main__":

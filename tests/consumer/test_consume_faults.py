@@ -29,7 +29,7 @@ def test_nothing_is_begun_when_time_is_nearly_over() -> None:
     pipeline = Pipeline()
     report = pipeline.run(VIEWS, lambda: MARGIN_MS - 1)
     assert report.resume_from == VIEWS[0].sequence_number
-    assert report.reason == "Unavailable: the invocation's time is nearly over"
+    assert report.reason == "OutOfTime: the invocation's time is nearly over"
     assert pipeline.rows() == {}
 
 

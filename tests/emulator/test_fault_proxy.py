@@ -212,8 +212,8 @@ def test_presets_are_probabilities_and_none_is_silent() -> None:
 
 def test_the_same_seed_draws_the_same_faults_and_counts_them() -> None:
     first, second = (FaultDice(PRESETS["many"], 7) for _ in range(2))
-    drawn = [first.invocation() for _ in range(500)]
-    assert drawn == [second.invocation() for _ in range(500)]
+    drawn = [first.invocation("consumer") for _ in range(500)]
+    assert drawn == [second.invocation("consumer") for _ in range(500)]
     assert first.counts.total() == sum(name is not None for name in drawn) > 0
     assert fault_name("dynamodb", "lost_response") == "D3 dynamodb lost_response"
     assert all(name.startswith("E") for name in first.counts)

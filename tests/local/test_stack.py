@@ -46,6 +46,11 @@ def resource(kind: str, name: str, values: dict[str, Any], index: str | None = N
     return {"mode": "managed", "type": kind, "name": name, "index": index, "values": values}
 
 
+def wakes(prefix: str) -> list[dict[str, Any]]:
+    pattern = {"dynamodb": {"Keys": {"pk": {"S": [{"prefix": prefix}]}}}}
+    return [{"filter": [{"pattern": json.dumps(pattern)}]}]
+
+
 def stack() -> dict[str, Any]:
     consumer = function("consumer", TAPSTACK_QUARANTINE_BUCKET="s-quarantine", TAPSTACK_LATE_BUCKET="s-late")
     collector = function("collector", TAPSTACK_STREAM="s-events")
@@ -101,6 +106,7 @@ def stack() -> dict[str, Any]:
                 "starting_position": "TRIM_HORIZON",
                 "batch_size": 1000,
                 "maximum_batching_window_in_seconds": 7,
+                "filter_criteria": wakes("J#"),
             },
         ),
         resource(
@@ -227,6 +233,14 @@ def test_a_worker_has_the_stacks_variables_and_lambdas_and_no_others(packages: P
         ),
         (f"{MAPPING}.projector", {"event_source_arn": STREAM_ARN}, "the stream, arn.*not 2; others read no"),
         (f"{MAPPING}.projector", {"event_source_arn": "arn:other"}, "the table's stream, arn.*not 0"),
+        (f"{MAPPING}.projector", {"enabled": False}, "projector is not enabled"),
+        (f"{MAPPING}.projector", {"filter_criteria": wakes("I#")}, "an entry of the journal, such as J#0000"),
+        (
+            f"{MAPPING}.projector",
+            {"filter_criteria": wakes("J#00")},
+            "an entry of the journal, such as J#0999",
+        ),
+        (f"{MAPPING}.projector", {"filter_criteria": [{"filter": [{"pattern": "{"}]}]}, "is not JSON"),
         (f"{MAPPING}.consumer", {"batch_size": 0}, "BatchSize must be"),
         ("aws_lambda_permission", {"source_arn": "arn:other"}, "no aws_lambda_permission lets"),
         ("aws_lambda_permission", {"principal": "events.amazonaws.com"}, "no aws_lambda_permission lets"),

@@ -42,6 +42,19 @@ def passes(patterns: tuple[str, ...], record: Record) -> bool:
     return not patterns or any(_matches_record(_pattern(text), record) for text in patterns)
 
 
+def passes_view(patterns: tuple[str, ...], view: dict[str, Any]) -> bool:
+    """Return whether a record of any source reaches the function.
+
+    Parameters
+    ----------
+    patterns
+        JSON patterns, each of them checked; none lets every record pass.
+    view
+        What the patterns of that source may look at.
+    """
+    return not patterns or any(_matches(_pattern(text), view) for text in patterns)
+
+
 def check_pattern(text: str) -> None:
     """Refuse a pattern that AWS would refuse.
 

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tapstack.core.journal import journal_partition
 from tapstack.errors import UsageError
 from tapstack_emulator.event_source_mapping import MappingConfig
+from tapstack_emulator.event_source_mapping.filters import check_pattern, passes_view
 from tapstack_emulator.lambda_host.config import FunctionConfig
 from tapstack_emulator.processes.scratch import scratch_folder
 from tapstack_local.blueprint import Blueprint, TableConfig
@@ -23,6 +25,7 @@ from tapstack_local.stack.packages import unpack
 from tapstack_local.stack.routes import default_action, listener_rules, target_groups
 
 ON_DEMAND_SHARDS = 4  # of a new on-demand stream; docs.aws.amazon.com/streams, read 2026-11-23
+FARTHEST_LANES = (0, 999)  # of the 1,000 that TAPSTACK_LANES may name
 
 # Parameters of the mapping: Terraform's names and the API's, which `MappingConfig.from_api` reads.
 _MAPPING = {
@@ -179,6 +182,7 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
     mapping = _mapping_of(stack, stream["arn"], "the stream")
     projection = _mapping_of(stack, table["stream_arn"], "the table's stream")
     consumer, projector = (_invoked(each, functions) for each in (mapping, projection))
+    _check_that_the_journal_wakes(projection)
     variables = _variables(consumer)
     busy = {
         consumer["arn"]: consumer_workers(shards * (mapping.get("parallelization_factor") or 1)),
@@ -242,6 +246,34 @@ def _invoked(mapping: Mapping[str, Any], functions: Mapping[str, dict[str, Any]]
     return found
 
 
+def _check_that_the_journal_wakes(projection: Mapping[str, Any]) -> None:
+    """Refuse a mapping of the table's stream that would not say that the journal has grown.
+
+    Patterns of such a mapping look at `dynamodb` only:
+    https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html, read 2026-11-29.
+    """
+    if projection.get("enabled") is False:
+        raise UsageError("the event source mapping of the projector is not enabled")
+    patterns = _patterns(projection)
+    try:
+        for pattern in patterns:
+            check_pattern(pattern)
+    except ValueError as error:
+        raise UsageError(f"the event source mapping of the projector: {error}") from None
+    for lane in FARTHEST_LANES:
+        partition = journal_partition(lane)
+        if not passes_view(patterns, {"dynamodb": {"Keys": {"pk": {"S": partition}}}}):
+            raise UsageError(
+                "filters of the projector's event source mapping must pass an entry of the journal, such as "
+                f"{partition}; they are {', '.join(patterns)}"
+            )
+
+
+def _patterns(mapping: Mapping[str, Any]) -> tuple[str, ...]:
+    criteria = mapping.get("filter_criteria") or []
+    return tuple(each["pattern"] for one in criteria for each in one["filter"])
+
+
 def _function(values: Mapping[str, Any], packages: Path, folder: Path, workers: int) -> FunctionConfig:
     name = values["function_name"]
     arn = values["arn"].split(":")
@@ -292,10 +324,7 @@ def _mapping(values: Mapping[str, Any], consumer: Mapping[str, Any]) -> MappingC
     for destination in values.get("destination_config") or []:
         for failure in destination["on_failure"]:
             api["DestinationConfig"] = {"OnFailure": {"Destination": failure["destination_arn"]}}
-    patterns = [
-        {"Pattern": each["pattern"]} for one in values.get("filter_criteria") or [] for each in one["filter"]
-    ]
-    api["FilterCriteria"] = {"Filters": patterns}
+    api["FilterCriteria"] = {"Filters": [{"Pattern": pattern} for pattern in _patterns(values)]}
     for metrics in values.get("metrics_config") or []:
         api["MetricsConfig"] = {"Metrics": metrics["metrics"]}
     try:

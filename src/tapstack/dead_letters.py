@@ -44,7 +44,7 @@ REASONS: Mapping[str, Reason] = {
 
 
 class Coordinates(NamedTuple):
-    """The place of a record, and of a part of it, on the stream: unique for each dead letter."""
+    """The place of a record on the stream: unique for each dead letter."""
 
     shard_id: str
     sequence_number: str

@@ -65,7 +65,7 @@ class Readers:
         item = self._get(self._table, now_s, "items", item_id)
         hold_item(past, item_id, now_s, item)
         checker = self._aws.checker
-        if item is not None and not any(pk == f"I#{item_id}" for pk, _ in checker.deleted_rows):
+        if item is not None and not checker.has_expired(f"I#{item_id}", now_s):
             hold_freshness(item_id, now_s, item, lambda at_s: checker.journal.counted_before(item_id, at_s))
         hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
         bought, n, position = rng.random() < 0.5, rng.choice((1, 5, 100)), rng.randrange(3)

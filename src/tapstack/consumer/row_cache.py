@@ -19,14 +19,10 @@ class RowCache:
         self._table = table
         self._budget = budget
         self._rows: dict[Key, Row | None] = {}
-        self._forgotten: set[Key] = set()
         self._pages: dict[Key, dict[str, dict[str, frozenset[int]]]] = {}  # by user's row and prefix
 
     def load(self, keys: Iterable[Key]) -> None:
-        """Read the rows that are not known yet; those that were forgotten, as the last write left them.
-
-        A row from before a write of this invocation would have the consumer judge further parts of an event
-        by a row that does not expect them, as duplicates.
+        """Read the rows that are not known yet.
 
         Raises
         ------
@@ -67,8 +63,7 @@ class RowCache:
                 waits += 1
 
     def _read(self, keys: Sequence[Key]) -> tuple[Mapping[Key, Row], Sequence[Key]]:
-        consistent = not self._forgotten.isdisjoint(keys)
-        found, left = self._table.read(keys, consistent=consistent)
+        found, left = self._table.read(keys)
         if len(left) == len(keys):
             raise Throttled("the table left every key of a read unprocessed")
         return found, left
@@ -112,7 +107,6 @@ class RowCache:
         """Read these rows anew when they are needed next."""
         for key in keys:
             self._rows.pop(key, None)
-            self._forgotten.add(key)
             self._pages.pop(key, None)
 
     def _drop_pages(self, keys: Iterable[Key]) -> None:

@@ -256,6 +256,11 @@ class Checker:
         *_, floor_s, floor_day, _ = change.after.state[0]
         self._floors[change.key[0]] = (floor_s, floor_day)
 
+    def has_expired(self, pk: str, now_s: int) -> bool:
+        """Return whether a row of a partition has expired, so that readers may lack what it held."""
+        expired = [key for key, image in self.rows.items() if image.ttl_s and image.ttl_s <= now_s]
+        return any(key[0] == pk for key in (*expired, *self.deleted_rows))
+
     # What is kept beside the table.
 
     def kept(self, kind: str, coordinates: tuple[str, str], data: bytes, began_at: int | None = None) -> None:

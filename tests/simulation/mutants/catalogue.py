@@ -235,13 +235,6 @@ UNIT_OF_WORK = (
         "            self._row_cache.note_written(writes)\n            return error\n",
     ),
     one(
-        "read_again_however_stale",
-        "a row that this invocation wrote is never read as it was before",
-        "tapstack.consumer.row_cache",
-        "self._table.read(keys, consistent=consistent)",
-        "self._table.read(keys)",
-    ),
-    one(
         "throttled_is_success",
         "a throttled write is made again",
         CONSUME,

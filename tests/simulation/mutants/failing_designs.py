@@ -78,8 +78,7 @@ _STALE = (
     Edit(
         ROW_CACHE,
         "        self._rows.update(images)\n",
-        "        self.forget(images)\n        self._forgotten.clear()\n        self.load(images)\n"
-        "        self._rows.update(images)\n",
+        "        self.forget(images)\n        self.load(images)\n        self._rows.update(images)\n",
     ),
     Edit(
         TRANSACTION,

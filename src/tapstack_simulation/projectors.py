@@ -12,7 +12,7 @@ from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, ActorClock, Dice, Stuck
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
-TIMEOUT_RATIO = 4  # of the consumer's: nothing waits for it
+TIMEOUT_RATIO = 15  # of the consumer's: nothing waits for it
 INTERVAL_US = 2_000_000
 LATE_US = 90_000_000
 RETRY_US = 1_000_000

@@ -13,9 +13,10 @@ from tapstack_simulation.kernel import Dice, Kernel
 # How long unused units are kept. AWS keeps five minutes of them, which few runs would use up:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html (2026-11-27)
 SAVED_S = 5
-# Rows for each invocation, if it reads until it has to stop: more than the longest part of an event needs,
-# fewer than what a batch needs. With less no code could move on.
-ROWS_OF_AN_INVOCATION = (120, 400)
+# Rows for each invocation of the consumer, if it reads until it has to stop: more than an event needs, fewer
+# than what a batch needs; and for one of the projector, which has more time, more than an entry touches. With
+# less no code could move on.
+ROWS_OF_AN_INVOCATION = (30, 200)
 STALE_UNITS = 0.5  # of an eventually consistent read of up to 4 KB; a consistent one takes twice as many
 
 

@@ -74,8 +74,8 @@ class FaultyChannel:
             if refused:
                 aws.faults.count("C5")
                 return self._inject(Injection("partial_put", refused), operation, body)
-        if operation == "BatchGetItem" and aws.read_units is not None:
-            limited = aws.read_units.limit(operation, body)
+        if operation == "BatchGetItem" and self._role in aws.read_units:
+            limited = aws.read_units[self._role].limit(operation, body)
             if limited is not None:
                 aws.faults.count("D13")
                 return self._inject(limited, operation, body)

@@ -17,7 +17,7 @@ from tapstack_simulation.checking.past import VERSIONS_MAX
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import Dice, Kernel, Reply, TrueClock
-from tapstack_simulation.read_units import ReadUnits
+from tapstack_simulation.read_units import ROWS_OF_AN_INVOCATION, ReadUnits
 
 STREAM = "events"
 TABLE = "behaviour"
@@ -175,8 +175,8 @@ class ObservedAws:
         Roles that lack their permission just now.
     refused_key : str or None
         A hot key: every entry with it is refused just now.
-    read_units : ReadUnits or None
-        Set if the table has few of them (fault D13), to the run's end.
+    read_units : dict[str, ReadUnits]
+        By role, if the table has few of them (fault D13), to the run's end.
     spreading : Dice or None
         Set while records are spread over shards without regard to their key.
     epoch : int
@@ -213,7 +213,7 @@ class ObservedAws:
         self.failures: dict[str, bytes] = {}  # the on-failure destination
         self.denied: set[str] = set()
         self.refused_key: str | None = None
-        self.read_units: ReadUnits | None = None
+        self.read_units: dict[str, ReadUnits] = {}
         self.spreading: Dice | None = None
         self.epoch = 0
         self.ghosts = 0
@@ -243,7 +243,10 @@ class ObservedAws:
         """Give the table few read units for invocations of that length (fault D13)."""
         dice = Dice(self.kernel.seed, "read units")
         if self.faults.decide(dice, "D13"):
-            self.read_units = ReadUnits(self.kernel, dice, invocation_s, running)
+            self.read_units = {
+                role: ReadUnits(self.kernel, dice, role, invocation_s, running)
+                for role in ROWS_OF_AN_INVOCATION
+            }
 
     def _is_deleted(self, item: dict[str, Any], age_s: float) -> bool:  # noqa: ARG002 - MemoryDynamoDB's shape
         dice = self._ttl_dice

@@ -13,10 +13,10 @@ from tapstack_simulation.kernel import Dice, Kernel
 # How long unused units are kept. AWS keeps five minutes of them, which few runs would use up:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/burst-adaptive-capacity.html (2026-11-27)
 SAVED_S = 5
-# Rows for each invocation of the consumer, if it reads until it has to stop: more than an event needs, fewer
-# than what a batch needs; and for one of the projector, which has more time, more than an entry touches. With
-# less no code could move on.
-ROWS_OF_AN_INVOCATION = (30, 200)
+# Rows for each invocation of a role in the time that the consumer has, if it reads until it has to stop. The
+# consumer's are more than an event needs, and fewer than a batch; the projector, which has more time, gets
+# more than an entry touches. With less no code could move on.
+ROWS_OF_AN_INVOCATION = {"consumer": (30, 200), "projector": (120, 400)}
 STALE_UNITS = 0.5  # of an eventually consistent read of up to 4 KB; a consistent one takes twice as many
 
 
@@ -29,17 +29,21 @@ class ReadUnits:
         True time.
     dice
         Draws how many there are, and which rows of a read are left.
+    role
+        Who reads.
     invocation_s
         How long an invocation may read.
     running
         Returns how many invocations run: the table scales with them.
     """
 
-    def __init__(self, kernel: Kernel, dice: Dice, invocation_s: float, running: Callable[[], int]) -> None:
+    def __init__(
+        self, kernel: Kernel, dice: Dice, role: str, invocation_s: float, running: Callable[[], int]
+    ) -> None:
         self._kernel = kernel
         self._dice = dice
         self._running = running
-        self._units_per_s = STALE_UNITS * dice.random.uniform(*ROWS_OF_AN_INVOCATION) / invocation_s
+        self._units_per_s = STALE_UNITS * dice.random.uniform(*ROWS_OF_AN_INVOCATION[role]) / invocation_s
         self._units = SAVED_S * self._units_per_s
         self._at_us = kernel.now_us
 

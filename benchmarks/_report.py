@@ -47,7 +47,7 @@ def finish(
 
 
 def machine() -> dict[str, str | int]:
-    """Tell what the figures were measured on."""
+    """Return what the figures were measured on."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -35,7 +35,7 @@ class _Tape:
 
 
 def stream(events: int, seed: int = 1, start_ms: int = START_MS) -> list[tuple[int, StreamEntry]]:
-    """Tell the records that the default traffic leaves on the stream, with their arrival in ms."""
+    """Return the records that the default traffic leaves on the stream, with their arrival in ms."""
     clock = ManualClock(start_ms)
     tape = _Tape(clock)
     dependencies = Dependencies(stream=tape, clock=clock, jitter=lambda: 0.0)

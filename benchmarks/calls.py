@@ -78,7 +78,7 @@ def awscrt(url: str) -> Callable[[str, bytes], object]:
 
 
 def cost(call: Callable[[], object]) -> tuple[float, float]:
-    """Tell CPU (all threads) and wall time of a call, in microseconds."""
+    """Return CPU (all threads) and wall time of a call, in microseconds."""
     for _ in range(10):
         call()
     cpu, wall = time.process_time(), time.perf_counter()

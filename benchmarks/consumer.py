@@ -55,7 +55,7 @@ class _Context:
 
 
 def events_per_cpu_s(handler: Handler, batches: Sequence[dict[str, Any]]) -> float:
-    """Tell how many events a handler takes in a second of the process's CPU, all threads."""
+    """Return how many events a handler takes in a second of the process's CPU, all threads."""
     start = time.process_time()
     for batch in batches:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -127,7 +127,7 @@ _kept: list[Handler] = []  # the one of this process
 
 
 def _rate(name: str, batches: bytes) -> float:
-    """Tell a turn's rate, in the process of that handler; the batches come as Lambda's runtime has them."""
+    """Return a turn's rate, in the process of that handler; the batches come as Lambda's runtime has them."""
     if not _kept:
         _kept.append(HANDLERS[name]())
     return events_per_cpu_s(_kept[0], json.loads(batches))

@@ -162,7 +162,7 @@ async def straight_to_the_stream(events: int) -> float:
 
 
 async def emulator_rows_per_s(in_parallel: int) -> float:
-    """Tell how many new rows of 600 bytes the emulator alone takes in transactions."""
+    """Return how many new rows of 600 bytes the emulator alone takes in transactions."""
     async with cloud() as running, aiohttp.ClientSession() as session:
         url, table = running.emulator_url, running.table
         state = {"B": "A" * 800}  # 600 bytes

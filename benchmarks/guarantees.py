@@ -62,7 +62,7 @@ def simulate(seeds: int, jobs: int) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Tell the commit, and whether the tree differs from it."""
+    """Return the commit, and whether the tree differs from it."""
     told = subprocess.run(
         ["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -107,7 +107,7 @@ def rewrite(page: str, section: str) -> str:
 
 
 def is_kept(simulated: dict[str, Any], mutants: dict[str, Any]) -> bool:
-    """Tell whether everything held and every mutant died."""
+    """Return whether everything held and every mutant died."""
     return not simulated["violations"] and not mutants["surviving"]
 
 

@@ -56,7 +56,7 @@ def unpacked(folder: Path) -> dict[str, list[str]]:
 
 
 def measure(shipped: dict[str, list[str]], uncompiled: Path) -> dict[str, float]:
-    """Tell the medians; the first run warms the disk's cache and the compiled files."""
+    """Return the medians; the first run warms the disk's cache and the compiled files."""
     here = [str(ROOT / "src"), sysconfig.get_path("purelib")]
     entry = "tapstack.entrypoints."
     cases: dict[str, tuple[str, list[str], *tuple[str, ...]]] = {

@@ -75,7 +75,7 @@ class _Event(pydantic.BaseModel):
 
 
 def events_per_cpu_s(parse: Callable[[bytes], object], events: Sequence[bytes]) -> float:
-    """Tell the best of some rounds."""
+    """Return the best of some rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
         start = time.process_time()

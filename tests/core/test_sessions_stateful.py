@@ -12,7 +12,7 @@ from tapstack.core.sessions import SESSION_GAP_S, SESSIONS_MAX, Sessions, sessio
 
 
 def grouped(times: list[int]) -> list[tuple[int, int, int]]:
-    """Tell start, end and events of each visit, by brute force."""
+    """Return start, end and events of each visit, by brute force."""
     visits: list[list[int]] = []
     for at_s in sorted(times):
         if visits and at_s - visits[-1][-1] <= SESSION_GAP_S:

@@ -46,7 +46,7 @@ def tapstack(folder, *arguments):
 
 
 def writers_into(folder):
-    """Tell the processes whose output goes to a file in `folder`: every child's does."""
+    """Return the processes whose output goes to a file in `folder`: every child's does."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -45,7 +45,7 @@ def viewed_pairs(events: Iterable[Mapping[str, Any]]) -> Pairs:
 
 
 def recall(pairs: Pairs, tables: Tables, k: int = 10) -> float:
-    """Tell how much of the true `k` most frequent partners the items' maps name among their first `k`.
+    """Return how much of the true `k` most frequent partners the items' maps name among their first `k`.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ BLUEPRINT = embedded(shards=2, lanes=2)
 
 
 def variable(name: str) -> str:
-    """Tell the text of a variable's default."""
+    """Return the text of a variable's default."""
     found = re.search(
         rf'^variable "{name}" {{\n(?:  .*\n|\n)*?  default     = (?P<one>.*)\n', STACK, re.MULTILINE
     ) or re.search(

@@ -55,7 +55,7 @@ def wait_for_line(stream, beginning):
 
 
 def descendants(pid):
-    """Tell the processes below one."""
+    """Return the processes below one."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():

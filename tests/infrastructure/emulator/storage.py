@@ -44,7 +44,7 @@ def dispose(marker: FakeDeleteMarker, garbage: bool = False) -> None:
     why="moto compares the resource letter by letter with the target prefix; AWS matches wildcards and lists",
 )
 def may_write_logs(original: Callable[..., Any], target_bucket: Any, target_prefix: str | None) -> bool:
-    """Tell whether the bucket's policy lets S3 write logs under a prefix."""
+    """Return whether the bucket's policy lets S3 write logs under a prefix."""
     del original
     example = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
     for statement in json.loads(target_bucket.policy or b'{"Statement": []}')["Statement"]:

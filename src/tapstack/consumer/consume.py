@@ -55,7 +55,7 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     """The table, the buckets and time; `lag` outlives an invocation."""
 
     table: StateTable
-    lag: JournalLag
+    lag: JournalLag = msgspec.field(default_factory=JournalLag)
     quarantine: ObjectWriter
     late: ObjectWriter
     clock: Clock

@@ -140,7 +140,8 @@ class Checker:
             self._pages_gone[pk] = None
         else:
             if image is not None and pk[0] in DERIVED:
-                self.journal.ended[pk, sk] = image.applied
+                ended = self.journal.ended.get((pk, sk), {})
+                self.journal.ended[pk, sk] = {**ended, **image.applied}
             self.deleted_rows[pk, sk] = None
             self.past.note((pk, sk), None)
 

@@ -186,9 +186,9 @@ class Journal:
         )
 
     def oldest_unfolded_s(self) -> int | None:
-        """Return when the oldest entry that waits for a projection was committed, Unix seconds."""
+        """Return when the newest record of the oldest unfolded entry arrived: it expires 30 days later."""
         waiting = [
-            entries[mark].committed_ms // 1000
+            entries[mark].arrived_s
             for projection in (ITEMS, LEADERBOARDS)
             for lane, entries in self.lanes.items()
             if (mark := self.marks.get(projection, {}).get(lane, 0)) < len(entries)

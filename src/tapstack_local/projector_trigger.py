@@ -102,7 +102,7 @@ class ProjectorTrigger:
         return ""
 
     async def _deliver(self) -> bool:
-        """Tell the projector of new entries, if there are any; return whether it took them."""
+        """Invoke the projector if there are new entries; return whether it took them."""
         heads = await self._heads()
         news = {lane: last for lane, last in heads.items() if last > self._delivered.get(lane, 0)}
         if not news:

@@ -24,7 +24,7 @@ class InvokeResult(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     kind
         ``success``: the function returned; ``function_error``: exception, timeout, out of memory, exit;
-        ``throttled``: throttled, a service error, or not known to be delivered, none of which uses up
+        ``throttled``: throttled, a service error, or not known to be delivered. These do not use up
         a retry.
     payload
         The function's answer, JSON.

@@ -127,7 +127,7 @@ def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], k
 
 
 def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Fact]) -> list[Fact]:
-    """Return the events of names, some of which are numbered events that are remembered as ids."""
+    """Return the events of names; a numbered event may be remembered as an id."""
     aliases: dict[Name, Fact] = {("o", fact.alias, 0): fact for fact in unapplied.values()}
     counted = []
     for name in fresh:

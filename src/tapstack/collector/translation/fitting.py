@@ -15,7 +15,7 @@ UNREAD = "unread"
 
 
 def fit(event: Object, notes: list[str]) -> Object:
-    """Return an event of which each field fits; `notes` receives what was wrong with the others."""
+    """Return the event with the fields that fit; `notes` receives what was wrong with the others."""
     unread: Object = {}
     fitting: Object = {}
     for name, value in event.items():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
-from consumer_world import NOON_S, Pipeline, record
+from consumer_world import NOON_S, TABLE, Pipeline, record
 
+from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.journal_lag import CHECKED_EVERY_S
-from tapstack.core.journal import LAG_MAX_S
+from tapstack.core.journal import LAG_MAX_S, Watermark, encode_watermark, watermark_key
+from tapstack.ports import Key, RowWrite
 
 DAY_S = 86_400
 
@@ -37,6 +40,22 @@ def test_a_lane_that_is_not_folded_for_a_week_takes_nothing_more(days: float, is
         pipeline.project()
         pipeline.clock.advance_ms(CHECKED_EVERY_S * 1_000)
         assert pipeline.run([view_at(2, NOON_S)]).applied == 1
+
+
+def test_the_projection_that_is_behind_is_named_and_a_retired_ones_row_can_be_deleted() -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    pipeline.project()
+    key = Key(*watermark_key("retired"))
+    row = RowWrite(key=key, version=1, state=encode_watermark(Watermark()), seen_version=0)
+    DynamoTable(pipeline.dynamodb, TABLE).write_each([row])
+    pipeline.clock.advance_ms(LAG_MAX_S * 1_000 + 1_000)
+    assert "projection retired has not folded" in str(pipeline.run([view_at(2, NOON_S)]).reason)
+    pipeline.dynamodb.call(
+        "DeleteItem",
+        msgspec.json.encode({"TableName": TABLE, "Key": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}}),
+    )
+    assert pipeline.run([view_at(2, NOON_S)]).applied == 1
 
 
 def test_what_is_folded_may_be_as_old_as_it_likes() -> None:

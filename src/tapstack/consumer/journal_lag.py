@@ -45,24 +45,30 @@ class JournalLag:
         if head is None or now_s - self._checked_s.get(lane, 0) < CHECKED_EVERY_S:
             return
         try:
-            lag_s = self._lag_s(table, lane, head.version, now_s)
+            slowest, lag_s = self._lag_s(table, lane, head.version, now_s)
         except Unavailable:
             return
         if lag_s > LAG_MAX_S:
             raise Unavailable(
-                f"lane {lane} of the journal holds an entry that a projection has not folded for more than "
+                f"lane {lane} of the journal holds an entry that {slowest} has not folded for more than "
                 f"{LAG_MAX_S // 86_400} days; see docs/deploy.md, section 7"
             )
         self._checked_s[lane] = now_s
 
-    def _lag_s(self, table: StateTable, lane: int, last: int, now_s: int) -> int:
-        """Return the age of the oldest unfolded entry; if that has expired, the most an entry can have."""
+    def _lag_s(self, table: StateTable, lane: int, last: int, now_s: int) -> tuple[str, int]:
+        """Return the slowest projection, and the age of the first entry that it has not folded.
+
+        An entry that has expired is as old as entries become.
+        """
         rows = table.read_prefix(WATERMARKS_PARTITION, "")
-        folded = min([decode_watermark(row.state).marks.get(lane, 0) for row in rows], default=0)
+        marks = [(decode_watermark(row.state).marks.get(lane, 0), f"projection {row.key.sk}") for row in rows]
+        folded, slowest = min(marks, default=(0, "the projector"))
         if folded >= last:
-            return 0
+            return slowest, 0
         key = Key(*entry_key(lane, folded + 1))
         found, left = table.read([key], consistent=True)
         if left:
             raise Throttled("the table left a key of a read unprocessed")
-        return JOURNAL_TTL_S if key not in found else now_s - (found[key].expires_at_s - JOURNAL_TTL_S)
+        if key not in found:
+            return slowest, JOURNAL_TTL_S
+        return slowest, now_s - (found[key].expires_at_s - JOURNAL_TTL_S)

@@ -242,6 +242,33 @@ class RowReader(Protocol):
         """
         ...
 
+    def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
+        """Read rows by their keys, in batches.
+
+        Parameters
+        ----------
+        keys
+            Distinct keys, any number.
+        consistent
+            As in `query`.
+
+        Returns
+        -------
+        Mapping[Key, Row]
+            The rows found. A key that is not among them does not exist (or did not, a moment ago): keys that
+            the table did not get to are asked for again, never left out.
+
+        Raises
+        ------
+        Throttled
+            If the table did not get to all of them in time.
+        Unavailable
+            If the table did not answer.
+        UndecodableRow
+            If a row has other attributes than ours.
+        """
+        ...
+
 
 class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A record to be put on the stream."""

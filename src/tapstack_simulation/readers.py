@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tapstack.aws.dynamodb import DynamoTable
+from tapstack.aws.table_reader import TableReader
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.routes import respond
@@ -17,7 +17,7 @@ from tapstack_simulation.checking.questions import Question, check_trends, quest
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.views import by_partition
 from tapstack_simulation.faulty_channels import FaultyChannel
-from tapstack_simulation.kernel import Actor, Stuck
+from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 _decode = msgspec.json.Decoder().decode
@@ -37,7 +37,8 @@ class Readers:
     def __init__(self, aws: ObservedAws, users: int, items: int) -> None:
         self._aws = aws
         self._users, self._items = users, items
-        self._table = DynamoTable(FaultyChannel(aws, aws.table_api, "dynamodb", "reader"), TABLE)
+        channel = FaultyChannel(aws, aws.table_api, "dynamodb", "reader")
+        self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
         self.stop = False
 
@@ -122,3 +123,6 @@ class _Remembering:
         if pk not in self._rows:
             self._rows[pk] = self._reader.query(pk, consistent=consistent)
         return self._rows[pk]
+
+    def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
+        return self._reader.read_all(keys, consistent=consistent)

@@ -49,12 +49,18 @@ class Rows:
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
 
+    def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
+        return {key: self._rows[key] for key in keys if key in self._rows}
+
 
 class Away:
     def get(self, key: Key) -> Row | None:
         raise Unavailable("dynamodb: away")
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
+        raise Unavailable("dynamodb: away")
+
+    def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
         raise Unavailable("dynamodb: away")
 
 

@@ -182,6 +182,10 @@ class Reader:
             if key[0] == pk
         ]
 
+    def read_all(self, keys: list[Key], *, consistent: bool = False) -> dict[Key, Row]:
+        found = {key: self.get(key) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
 
 def stored(key: tuple[str, str], image: Image) -> bytes:
     return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "IT" else image.packed

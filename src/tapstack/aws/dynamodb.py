@@ -113,7 +113,7 @@ _query_decoder = msgspec.json.Decoder(_QueryAnswer)
 
 
 class DynamoTable:
-    """`StateTable`, `ProjectionTable` and `RowReader` of `tapstack.ports` on one DynamoDB table.
+    """`StateTable` and `ProjectionTable` of `tapstack.ports` on one DynamoDB table.
 
     Parameters
     ----------

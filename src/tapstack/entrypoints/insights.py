@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
+from tapstack.aws.table_reader import TableReader
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import aws_settings, insights_settings
 from tapstack.errors import Throttled, Unavailable, UndecodableRow
@@ -22,8 +23,11 @@ _settings = insights_settings()
 _aws = aws_settings()
 _clock = SystemClock()
 _requests = RequestLog(_settings.log_interval_s, METRICS["insights"])
-_reader = DynamoTable(
-    JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0"), _settings.table
+_reader = TableReader(
+    JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0"),
+    _settings.table,
+    _clock,
+    jitter,
 )
 
 

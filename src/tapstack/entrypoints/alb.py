@@ -45,7 +45,7 @@ def read_request(event: object) -> Request:
     BadRequest
         If what the client wrote there cannot be read.
     """
-    if not isinstance(event, Mapping):
+    if not isinstance(event, dict):
         raise MalformedInvocation(f"event: expected an object, got {_type_name(event)}")
     if event.get("headers") is None and event.get("multiValueHeaders") is not None:
         raise MalformedInvocation("multiValueHeaders: expected a target group with multi-value headers off")
@@ -109,12 +109,12 @@ def _texts(event: Mapping[str, Any], name: str) -> Mapping[str, str]:
     values = event.get(name)
     if values is None:
         return {}
-    if not isinstance(values, Mapping):
+    if not isinstance(values, dict):
         raise MalformedInvocation(f"{name}: expected an object, got {_type_name(values)}")
-    for key, value in values.items():
+    for value in values.values():
         if not isinstance(value, str):
             raise MalformedInvocation(f"{name}: expected strings, got {_type_name(value)}")
-        _checked(name, f"{key}{value}")
+    _checked(name, "".join([*values, *values.values()]))
     return values
 
 

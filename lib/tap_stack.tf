@@ -523,6 +523,18 @@ variable "parallelization_factor" {
   }
 }
 
+variable "search_users_min" {
+  description = "Different users who must have searched for a term, within two days, before its text is stored and shown; of others there is a hash."
+  type        = number
+  default     = 5
+
+  # The upper end: of 16 places that users share, 12 are taken when some 19 users have searched.
+  validation {
+    condition     = contains(range(2, 13), var.search_users_min)
+    error_message = "search_users_min must be whole, from 2 to 12: a term that one person typed may name somebody."
+  }
+}
+
 variable "row_ttl_days" {
   description = "Days that a row outlives its last change: more than retention and oldest event together, or a redelivery counts twice."
   type        = number
@@ -738,11 +750,11 @@ variable "api_services" {
         "/items", "/items/", "/users", "/users/", "/v1/cloudevents*", "/mp/collect*",
       ]
     }
-    # Behind every other service: it answers what is read below /v1, and says so of what is not there. Whatever the
-    # method: some reads are sent by POST, and a refusal by the function names the methods that a path takes.
+    # Behind every other service: it answers what is read below /v1, and says so of what is not there.
     insights = {
       priority = 1000
       paths    = ["/v1/*", "/healthz*"]
+      methods  = ["GET", "HEAD", "OPTIONS"]
     }
   }
 
@@ -2349,6 +2361,7 @@ locals {
       TAPSTACK_LANES              = tostring(local.lane_count)
       TAPSTACK_ROW_TTL_DAYS       = tostring(var.row_ttl_days)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
+      TAPSTACK_SEARCH_USERS_MIN   = tostring(var.search_users_min)
       TAPSTACK_LOG_LEVEL          = var.logging.level
     }
     projector = {
@@ -2557,6 +2570,7 @@ locals {
     users      = ["A#*", "U#*"]
     journal    = ["J#*", "L#"] # entries; heads of lanes
     derived    = ["I#*", "T#*"]
+    terms      = ["Q#*"] # derived as well; the consumer reads which may be stored
     watermarks = ["W#"]
   }
 }
@@ -2594,7 +2608,7 @@ data "aws_iam_policy_document" "consumer" {
     condition {
       test     = "ForAllValues:StringLike"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(local.table_rows.users, local.table_rows.journal, local.table_rows.watermarks)
+      values   = concat(local.table_rows.users, local.table_rows.journal, local.table_rows.watermarks, local.table_rows.terms)
     }
   }
 
@@ -2701,7 +2715,7 @@ data "aws_iam_policy_document" "projector" {
     condition {
       test     = "ForAllValues:StringLike"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(local.table_rows.journal, local.table_rows.derived, local.table_rows.watermarks)
+      values   = concat(local.table_rows.journal, local.table_rows.derived, local.table_rows.terms, local.table_rows.watermarks)
     }
   }
 
@@ -2714,7 +2728,7 @@ data "aws_iam_policy_document" "projector" {
     condition {
       test     = "ForAllValues:StringLike"
       variable = "dynamodb:LeadingKeys"
-      values   = concat(local.table_rows.derived, local.table_rows.watermarks)
+      values   = concat(local.table_rows.derived, local.table_rows.terms, local.table_rows.watermarks)
     }
   }
 

@@ -110,8 +110,8 @@ run "services_are_reached_by_path_and_method" {
         [for pattern in condition.path_pattern : tolist(pattern.values)],
         [for method in condition.http_request_method : tolist(method.values)],
       )
-    ]))) == "/healthz* /v1/*"
-    error_message = "The insights API takes what is below its paths, whatever the method."
+    ]))) == "/healthz* /v1/* GET HEAD OPTIONS"
+    error_message = "Paths and methods of the insights API differ."
   }
 
   assert {
@@ -186,6 +186,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_LANES              = "2"
         TAPSTACK_ROW_TTL_DAYS       = "400"
         TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
+        TAPSTACK_SEARCH_USERS_MIN   = "5"
         TAPSTACK_LOG_LEVEL          = "INFO"
       }
       projector = {

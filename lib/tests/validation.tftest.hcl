@@ -230,6 +230,16 @@ run "refuses_rows_that_expire_before_the_last_redelivery" {
   expect_failures = [var.row_ttl_days]
 }
 
+run "refuses_to_keep_what_one_person_searched_for" {
+  command = plan
+
+  variables {
+    search_users_min = 1
+  }
+
+  expect_failures = [var.search_users_min]
+}
+
 run "refuses_requests_smaller_than_an_event" {
   command = plan
 

@@ -61,6 +61,7 @@ RULES = (
     ListenerRule(
         priority=1000,
         path_patterns=("/v1/*", "/healthz*"),
+        methods=("GET", "HEAD", "OPTIONS"),
         action="tapstack-insights",
     ),
 )
@@ -180,6 +181,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_LANES": str(lanes),
             "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS,
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
+            "TAPSTACK_SEARCH_USERS_MIN": "5",
         },
         PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
         INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},

@@ -226,7 +226,10 @@ class _Run:
     def _reconcile(self, cloud: EmbeddedCloud, tables: Tables) -> None:
         consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
-        result = self._result = reconcile(self._ledger, tables, age_max_s, cloud.invalid_records)
+        users_min = int(consumer.environment["TAPSTACK_SEARCH_USERS_MIN"])
+        result = self._result = reconcile(
+            self._ledger, tables, age_max_s, cloud.invalid_records, search_users_min=users_min
+        )
         others = self._external.counted(tables)
         summary = self._summary
         summary.reconciled = True

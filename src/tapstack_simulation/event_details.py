@@ -5,6 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+SEARCHES_SHARE = 0.7
+SHOES = 'shoes "42" \n'
+# What differs in spelling alone is one term; the last two are cut, and alike as far as that.
+QUERIES = (
+    SHOES, 'Shoes  "42"', '\uff33\uff28\uff2f\uff25\uff33 "42"', "Straße", "STRASSE", "\u200b", "",
+    "Ann Example", "x" * 96 + "1", "x" * 96 + "2",
+)  # fmt: skip
 LOCALES = ("de-DE", "pt-BR", "日本語", "x" * 80, 7)
 PLANS = ("free", "paid", "é" * 70)
 NUMBERS = (7, 2.5, True, 2**70, -(2**63))  # two of them no row can hold
@@ -13,6 +20,15 @@ REST = {
     "event_name": "Something Happened",
     "consent": {"ads": False},
 }
+
+
+def search(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """Turn an event that is about no item into a search now and then, and let a search be for anything."""
+    if event["event_type"] in {"page_view", "custom"} and rng.random() < SEARCHES_SHARE:
+        event["event_type"] = "search"
+    if event["event_type"] == "search":
+        event["query"] = QUERIES[int(rng.random() ** 3 * len(QUERIES))]
+    return event
 
 
 def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -26,7 +42,7 @@ def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.2 and "user_id" in event:
         event["anonymous_id"] = f"visitor{rng.randrange(6)}"
     if event["event_type"] == "search":
-        event |= {"query": 'shoes "42" \n', "impressions": [f"p{rng.randrange(40)}" for _ in range(3)]}
+        event |= {"query": SHOES, "impressions": [f"p{rng.randrange(40)}" for _ in range(3)]}
     if rng.random() < 0.2:
         event |= REST
     if rng.random() < 0.1:

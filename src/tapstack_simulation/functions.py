@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
+from tapstack.consumer.common_terms import CommonTerms
 from tapstack.consumer.consume import Dependencies, Limits
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.entrypoints.consumer_batch import handle
@@ -21,6 +22,8 @@ from tapstack_simulation.kernel import Actor, ActorClock, Kernel, Stuck
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
+# Few users and short intervals, as runs are small and short.
+SEARCH_USERS_MIN, COMMON_TERMS_EVERY_S = 2, 3
 BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
 
 _decode = msgspec.json.Decoder().decode
@@ -50,6 +53,7 @@ class Functions:
         self._aws = aws
         self._timeout_us = timeout_ms * 1000
         self._lag = JournalLag()
+        self._common = CommonTerms(SEARCH_USERS_MIN, COMMON_TERMS_EVERY_S)
         self._table_channel = FaultyChannel(aws, aws.table_api, "dynamodb", "consumer")
         self._quarantine = FaultyBucket(aws, aws.quarantine, "quarantine")
         self._late = FaultyBucket(aws, aws.late, "late")
@@ -70,6 +74,7 @@ class Functions:
         return Dependencies(
             table=DynamoTable(self._table_channel, TABLE),
             lag=self._lag,
+            common=self._common,
             quarantine=self._quarantine,
             late=self._late,
             clock=ActorClock(self._aws.kernel, actor),

@@ -10,10 +10,16 @@ import msgspec
 from tapstack.aws.table_reader import TableReader
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
-from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.routes import respond
 from tapstack.ports import Key, Row, RowReader
-from tapstack_simulation.checking.past import hold_freshness, hold_item, hold_partners, hold_trends, hold_user
+from tapstack_simulation.checking.past import (
+    hold_freshness,
+    hold_item,
+    hold_partners,
+    hold_search_terms,
+    hold_trends,
+    hold_user,
+)
 from tapstack_simulation.checking.questions import Question, check_trends, questions
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.views import by_partition
@@ -40,7 +46,6 @@ class Readers:
         self._users, self._items = users, items
         channel = FaultyChannel(aws, aws.table_api, "dynamodb", "reader")
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
-        self._freshness = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
         self.stop = False
 
@@ -78,6 +83,8 @@ class Readers:
         name = WINDOWS[position][0]
         trends = self._get(self._table, now_s, "trending", n=str(n), window=name)
         hold_trends(past, position, now_s, n, trends or {})
+        terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
+        hold_search_terms(past, position, now_s, n, terms or {})
 
     def check_all(self) -> None:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""
@@ -96,9 +103,7 @@ class Readers:
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         try:
-            # What is known of the journal while everything changes; at the end it is asked anew.
-            known = self._freshness if reader is self._table else None
-            response = respond(_request(path, query), reader, now_s, known)
+            response = respond(_request(path, query), reader, now_s)
         except NotFound:
             return None
         except (Violation, Stuck, Unavailable):

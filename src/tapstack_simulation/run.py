@@ -21,7 +21,7 @@ from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.clients import Clients, Device
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
-from tapstack_simulation.functions import Functions
+from tapstack_simulation.functions import SEARCH_USERS_MIN, Functions
 from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
 from tapstack_simulation.observed_aws import RETENTION_H, TABLE, ObservedAws
 from tapstack_simulation.operators.clocks import is_expired
@@ -109,6 +109,7 @@ class _Simulation:
             clients=self.shape.clients,
             gaps=self.shape.gaps,
             hot_ids=self.shape.hot_ids,
+            search_users_min=SEARCH_USERS_MIN,
         )
         self.checker = Checker(promises)
         self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)

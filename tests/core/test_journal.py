@@ -25,6 +25,7 @@ from tapstack.core.journal import (
     stripe_of,
 )
 from tapstack.core.rows import UserState
+from tapstack.core.search_terms import Search
 from tapstack.core.sessions import BOUGHT_MAX
 from tapstack.errors import UndecodableRow
 
@@ -110,3 +111,22 @@ def test_what_is_no_entry_is_refused_and_not_quoted(state: bytes) -> None:
         decode_entry(1, state)
     assert "secret" not in str(caught.value)
     assert caught.value.kind == "journal entry"
+
+
+def test_searches_stand_in_no_order_that_tells_whose_they_are() -> None:
+    later = Search(5, 3, NOON_S, NOON_S, "")
+    earlier = Search(5, 3, NOON_S - 301, NOON_S - 1, "shoes")
+    other = Search(-9, 1, NOON_S - 1, NOON_S, "")
+    state = encode_entry([], [later, earlier, other])
+    assert msgspec.msgpack.decode(state) == [NOON_S, [], [[-9, 1, 1], [5, 3, 0], [5, 3, 2, "shoes"]]]
+    assert state == encode_entry([], [other, earlier, later])
+    grain = NOON_S // 300 * 300
+    assert decode_entry(1, state).searches == [
+        Search(-9, 1, grain - 300, NOON_S, ""),
+        Search(5, 3, grain, NOON_S, ""),
+        Search(5, 3, grain - 600, NOON_S, "shoes"),
+    ]
+
+
+def test_an_entry_of_before_has_no_searches() -> None:
+    assert decode_entry(1, msgspec.msgpack.encode([NOON_S, []])).searches == []

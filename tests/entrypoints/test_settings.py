@@ -31,6 +31,7 @@ CONSUMER = {
     "TAPSTACK_LANES": "4",
     "TAPSTACK_ROW_TTL_DAYS": "30",
     "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
+    "TAPSTACK_SEARCH_USERS_MIN": "5",
 }
 COLLECTOR = {
     "TAPSTACK_STREAM": "events",
@@ -59,6 +60,7 @@ def test_what_is_set_is_read() -> None:
         lanes=4,
         row_ttl_s=30 * DAY_S,
         age_max_s=29 * DAY_S,
+        search_users_min=5,
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
@@ -116,6 +118,7 @@ ODD: list[tuple[str, str, str]] = [
         for value in ("1", "3651", "30d")
     ],
     *[("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "30", "31", "x")],
+    *[("consumer", "TAPSTACK_SEARCH_USERS_MIN", value) for value in ("0", "1", "13", "all")],
     *[("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "3651", "x")],
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
     *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
@@ -154,6 +157,8 @@ EDGES: list[tuple[str, str, str]] = [
     ("consumer", "TAPSTACK_LANES", "1000"),
     ("consumer", "TAPSTACK_ROW_TTL_DAYS", "3650"),
     ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "1"),
+    ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "2"),
+    ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "12"),
     ("collector", "TAPSTACK_EVENT_BYTES_MAX", "1024"),
     ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "5242880"),
     ("collector", "TAPSTACK_LOG_INTERVAL_S", "0"),

@@ -70,7 +70,7 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "ReadRows": (
             {"dynamodb:BatchGetItem", "dynamodb:Query"},
             {TABLE},
-            _rows("users", "journal", "watermarks"),
+            _rows("users", "journal", "watermarks", "terms"),
         ),
         "CountInTransactions": (
             {"dynamodb:PutItem"},
@@ -97,9 +97,9 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "ReadJournal": (
             {"dynamodb:BatchGetItem", "dynamodb:Query"},
             {TABLE},
-            _rows("journal", "derived", "watermarks"),
+            _rows("journal", "derived", "terms", "watermarks"),
         ),
-        "WriteDerivedRows": ({"dynamodb:PutItem"}, {TABLE}, _rows("derived", "watermarks")),
+        "WriteDerivedRows": ({"dynamodb:PutItem"}, {TABLE}, _rows("derived", "terms", "watermarks")),
         "UseTableKey": (READ_AND_WRITE, {_key("table")}, _via("dynamodb")),
     },
     "collector": {
@@ -149,6 +149,7 @@ def test_no_two_kinds_of_rows_begin_alike_and_the_layout_names_each() -> None:
         "users": ["A#*", "U#*"],
         "journal": ["J#*", "L#"],
         "derived": ["I#*", "T#*"],
+        "terms": ["Q#*"],
         "watermarks": ["W#"],
     }
     layout = (ROOT / "src/tapstack/core/rows.py").read_text().split('"""')[1]

@@ -7,6 +7,7 @@ import msgspec
 from tapstack.dead_letters import DeadLetter
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
 from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.journal import PROJECTIONS
 from tapstack_local.reconciliation.tables import Tables
 
 AT_S = 1_800_000_000
@@ -71,7 +72,7 @@ class ByHand:
         self.late = []
         self.heads = dict.fromkeys(LANES.values(), ENTRIES)
         self.entries = [(lane, number) for lane in LANES.values() for number in range(1, ENTRIES + 1)]
-        self.marks = {name: dict(self.heads) for name in ("items", "leaderboards")}
+        self.marks = {name: dict(self.heads) for name in PROJECTIONS}
         self.since_s = 0
         self.applied = dict.fromkeys(LANES, ENTRIES)
 

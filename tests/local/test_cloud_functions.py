@@ -115,6 +115,7 @@ def test_what_no_rule_matches_is_answered_as_deployed() -> None:
         ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "request_bytes_max"),
         ("consumer", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
         ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
+        ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "search_users_min"),
         ("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
         ("projector", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
     ],

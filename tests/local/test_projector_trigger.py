@@ -14,6 +14,7 @@ import pytest
 from tapstack.errors import Unavailable
 from tapstack_emulator.event_source_mapping import InvokeResult
 from tapstack_local.projector_trigger import Item, ProjectorTrigger
+from tapstack_local.reconciliation.journal import PROJECTIONS
 
 ARN = "arn:aws:dynamodb:eu-central-1:000000000000:table/behaviour/stream/local"
 FAILED = InvokeResult.failed(b'{"errorType": "Unavailable", "errorMessage": "throttled"}')
@@ -39,7 +40,7 @@ class Projector:
         if partition == "L#":
             return [{"sk": {"S": f"{lane:04}"}, "v": {"N": str(head)}} for lane, head in self.heads.items()]
         state = base64.b64encode(msgspec.msgpack.encode([self.marks, 0])).decode()
-        return [{"sk": {"S": name}, "s": {"B": state}} for name in ("items", "leaderboards")]
+        return [{"sk": {"S": name}, "s": {"B": state}} for name in PROJECTIONS]
 
     async def invoke(self, payload: bytes) -> InvokeResult:
         self.events.append(msgspec.json.decode(payload))
@@ -147,8 +148,9 @@ def test_a_table_that_does_not_answer_the_trigger_is_asked_again() -> None:
 )
 def test_a_projection_that_does_not_end_is_said_in_words(projector: Projector, why: str) -> None:
     projector.heads = {0: 2, 5: 1_007}
-    counts = "2 for items of lane 0000, 1,007 for items of lane 0005, 2 for leaderboards of lane 0000, 1,007"
-    if not why:
-        counts = "1,005 for items of lane 0005, 1,005"
-    expected = f"the projector left journal entries unfolded: {counts} for leaderboards of lane 0005{why}"
+    left = {"0005": "1,005"} if not why else {"0000": "2", "0005": "1,007"}
+    counts = ", ".join(
+        f"{count} for {name} of lane {lane}" for name in PROJECTIONS for lane, count in left.items()
+    )
+    expected = f"the projector left journal entries unfolded: {counts}{why}"
     assert settled(projector)[0] == expected

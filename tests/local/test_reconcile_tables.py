@@ -11,18 +11,30 @@ import pytest
 from aiohttp import web
 from reconcile_world import letter
 
-from tapstack.core import aggregates, cooccurrence, events, memory, ranking, rows, sessions, traits
-from tapstack.core.journal import LANES_A_STRIPE, StoredEffect, Watermark
+from tapstack.core import (
+    aggregates,
+    cooccurrence,
+    events,
+    memory,
+    ranking,
+    rows,
+    search_terms,
+    sessions,
+    traits,
+)
+from tapstack.core.journal import LANES_A_STRIPE, StoredEffect, StoredEntry, StoredSearch, Watermark
 from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
 from tapstack.projections.catalogue import PROJECTIONS
-from tapstack_local.reconciliation import accepted_events, checker, counters, journal, limits
+from tapstack_local.reconciliation import accepted_events, checker, counters, journal, limits, searches
+from tapstack_local.reconciliation import search_terms as terms
 from tapstack_local.reconciliation.tables import Journal, Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
-    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session, StoredEffect, Watermark,
+    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session, StoredEntry, StoredEffect,
+    StoredSearch, Watermark,
 )  # fmt: skip
 
 
@@ -45,7 +57,8 @@ def documented():
 
 def test_the_page_lists_every_field_in_the_order_of_the_code():
     fields = documented()[0]
-    assert fields.pop("Entry") == ["arrived_s", "effects"]
+    fields["StoredEntry"] = fields.pop("Entry")
+    fields["StoredSearch"] = fields.pop("Search")
     assert fields.pop("Derived rows") == ["applied"]  # and the body, which is documented by itself
     fields["StoredEffect"] = fields.pop("Effect")
     assert fields == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
@@ -79,6 +92,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert limits.BOUGHT_WITH_MAX == cooccurrence.BOUGHT_WITH_MAX
     assert limits.PARTNER_CHARS_MAX == cooccurrence.PARTNER_CHARS_MAX
     assert counters.KEYS_MAX == aggregates.KEYS_MAX
+    assert (terms.TERMS_MAX, searches.TERM_BYTES_MAX) == (search_terms.TERMS_MAX, search_terms.TERM_BYTES_MAX)
+    assert searches.QUERY_CHARS_READ == search_terms.QUERY_CHARS_READ
     for said in (
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
@@ -95,6 +110,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"the at most {bounds.hot_ids} ids that arrived last",
         f"at most {bounds.pages:,} pages",
         f"A map of {aggregates.KEYS_MAX} keys",
+        f"A Space-Saving summary of {search_terms.TERMS_MAX} places",
+        f"0 to {search_terms.PLACES - 1} |",
     ):
         assert said in page, said
 
@@ -109,6 +126,8 @@ SCANNED = [
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
      "s": attribute([{4: 2}, [[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}]])},
     {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute([{4: 1}, {"a#b": 2}])},
+    {"pk": {"S": "Q#1d#17"}, "sk": {"S": "0001"}, "v": {"N": "1"},
+     "s": attribute([{4: 2}, {-5: [3, 6, "shoes"]}])},
     {"pk": {"S": "J#0004"}, "sk": {"S": f"{1:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
     {"pk": {"S": "J#0004"}, "sk": {"S": f"{2:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
     {"pk": {"S": "L#"}, "sk": {"S": "0004"}, "v": {"N": "2"}, "s": attribute([])},
@@ -181,12 +200,14 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
         {1: 2}, {5: {1: 2}}, 99, {"c": 1},
     )  # fmt: skip
     assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
+    assert tables.terms == {("1d", 17, "0001"): {-5: [3, 6, "shoes"]}}
     assert tables.journal == Journal(
         heads={4: 2},
         numbers={4: {1, 2}},
         marks={"items": {4: 2}, "leaderboards": {4: 1}},
         since_s={"items": 0, "leaderboards": 5},
-        applied={("I#a#b", "0001"): {4: 2}, ("T#5m#17", "0001"): {4: 1}},
+        applied={("I#a#b", "0001"): {4: 2}, ("T#5m#17", "0001"): {4: 1}, ("Q#1d#17", "0001"): {4: 2}},
+        arrived_s=99,
     )
     assert tables.strange == ["Z#1 -"]
     assert tables.late == LETTERS

@@ -21,6 +21,7 @@ from tapstack.core.journal import (
     watermark_key,
 )
 from tapstack.core.rows import decode_derived
+from tapstack.core.search_terms import Search
 from tapstack.ports import AwsApi, Key, Row, RowWrite
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.project import Dependencies, Limits, Report, project
@@ -74,7 +75,7 @@ class World:
         self._projections = projections
         self.table = DynamoTable(self.dynamodb, TABLE)
 
-    def write(self, lane: int, *effects: Effect, lost: bool = False) -> None:
+    def write(self, lane: int, *effects: Effect, searches: Sequence[Search] = (), lost: bool = False) -> None:
         """Append an entry as a consumer does; the head alone, if it is lost."""
         head = self.table.get(Key(*head_key(lane)))
         last = 0 if head is None else head.version
@@ -84,8 +85,8 @@ class World:
                 RowWrite(
                     key=Key(*entry_key(lane, last + 1)),
                     version=1,
-                    state=encode_entry(effects),
-                    expires_at_s=max(each.arrived_s for each in effects) + JOURNAL_TTL_S,
+                    state=encode_entry(effects, searches),
+                    expires_at_s=max(each.arrived_s for each in (*effects, *searches)) + JOURNAL_TTL_S,
                     seen_version=0,
                 )
             )

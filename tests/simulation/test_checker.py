@@ -133,7 +133,7 @@ def test_what_is_right_is_no_violation() -> None:
     assert not made.journal.is_folded()
     for key, row in [(ITEM, item_row(3, 2, 2)), *((board, board_row(3, 2, 2)) for board in BOARDS)]:
         made.projected(wire(key, *row))
-    for version, name in ((2, "items"), (2, "leaderboards")):
+    for version, name in ((2, "items"), (2, "leaderboards"), (1, "search_terms")):
         made.projected(wire(("W#", name), version, 0, [{0: 2}, 0]))
     assert made.journal.is_folded()
     final = [wire(key, image.version, image.ttl_s, stored(image)) for key, image in made.rows.items()]

@@ -17,15 +17,18 @@ from tapstack_simulation.checking.past import (
     Past,
     hold_item,
     hold_partners,
+    hold_search_terms,
     hold_trends,
     hold_user,
 )
 from tapstack_simulation.checking.questions import check_trends, questions
 from tapstack_simulation.checking.rows import Image, Violation
 from tapstack_simulation.checking.views import (
+    Answer,
     by_partition,
     item_answer,
     partners_answer,
+    search_terms_answer,
     trending_answer,
     user_answer,
 )
@@ -65,6 +68,7 @@ def item(views: int, number: int = HOUR, viewed: Any = None, bought: Any = None)
     return [[{1: views, "EUR": views * 500_000}, windows, NOON_S], viewed or {}, bought or {}]
 
 
+TERMS = f"Q#1h#{HOUR - 1}", f"Q#1h#{HOUR}"
 FULL = {f"q{number:02d}": 3 for number in range(16)}
 STRIPES = {
     ("U#u", "-"): USER,
@@ -74,6 +78,9 @@ STRIPES = {
     ("I#d", "0000"): item(1, viewed={f"q{number:02d}": 2 + number % 3 for number in range(32)}),
     ("T#1h#" + str(HOUR - 1), "0000"): {"a": 2, "b": 4},
     ("T#1h#" + str(HOUR - 1), "0001"): {"a": 2},
+    (TERMS[0], "0000"): {5: [4, 3, "shoes"], 6: [9, 1, ""], 7: [1, 1, ""]},
+    (TERMS[0], "0001"): {5: [1, 1, ""], 7: [4, 7, "boots"]},
+    (TERMS[1], "0000"): {},
 }
 
 
@@ -159,6 +166,39 @@ def test_trends_of_an_empty_window_are_those_of_the_one_before() -> None:
     }
 
 
+def test_search_terms_without_a_text_are_counted_and_not_shown() -> None:
+    assert search_terms_answer(by_partition(table(STRIPES)), 1, NOON_S, 20) == {
+        "window": "1h",
+        "start": "2026-01-01T11:00:00Z",
+        "end": "2026-01-01T12:00:00Z",
+        "searches": 19,
+        "terms": [{"term": "boots", "count": 5}, {"term": "shoes", "count": 5}],
+        "count_error_max": 0,
+        **FRESH,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"searches": 20}, "20 searches"),
+        ({"terms": [{"term": "boots", "count": 6}, {"term": "shoes", "count": 5}]}, "boots is shown with 6"),
+        ({"terms": [{"term": "heels", "count": 5}]}, "heels is shown with 5"),
+        ({"terms": [{"term": "shoes", "count": 5}, {"term": "boots", "count": 5}]}, "not in order"),
+        ({"start": "2026-01-01T10:00:00Z"}, "not those of"),
+        ({"count_error_max": 1}, "searches"),
+    ],
+)
+def test_a_wrong_answer_about_search_terms_is_a_violation(wrong: Answer, message: str) -> None:
+    past = Past()
+    for key, image in table(STRIPES).items():
+        past.note(key, image)
+    right = search_terms_answer(by_partition(table(STRIPES)), 1, NOON_S, 20)
+    hold_search_terms(past, 1, NOON_S, 20, right)
+    with pytest.raises(Violation, match=message):
+        hold_search_terms(past, 1, NOON_S, 20, {**right, **wrong})
+
+
 def test_nobody_knows_who_is_not_there() -> None:
     rows = by_partition(table(STRIPES, expired="-"))
     assert user_answer(rows, "u", NOON_S) is None
@@ -188,13 +228,13 @@ class Reader:
 
 
 def stored(key: tuple[str, str], image: Image) -> bytes:
-    return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "IT" else image.packed
+    return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "ITQ" else image.packed
 
 
 def test_the_product_answers_every_question_alike() -> None:
     rows = table(STRIPES)
     asked = list(questions(by_partition(rows), NOON_S))
-    assert {question.path[1] for question in asked} == {"users", "items", "trending"}
+    assert {question.path[1] for question in asked} == {"users", "items", "trending", "search-terms"}
     assert any(question.expected is None and question.path[2] == "a" for question in asked)
     full = [question.expected for question in asked if question.path[2:] == ("d", "also-viewed")]
     assert full[0] is not None

@@ -23,6 +23,7 @@ HANDLERS = {
         "TAPSTACK_LANES": "4",
         "TAPSTACK_ROW_TTL_DAYS": "400",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
+        "TAPSTACK_SEARCH_USERS_MIN": "5",
     },
     "collector": {
         "TAPSTACK_STREAM": "s",

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
+from tapstack.consumer.common_terms import CommonTerms
 from tapstack.consumer.dead_letters import DeadLetters
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import Delivery, StreamRecord, parse
@@ -52,10 +53,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
-    """The table, the buckets and time; `lag` outlives an invocation."""
+    """The table, the buckets and time; `lag` and `common` outlive an invocation."""
 
     table: StateTable
     lag: JournalLag = msgspec.field(default_factory=JournalLag)
+    common: CommonTerms = msgspec.field(default_factory=CommonTerms)
     quarantine: ObjectWriter
     late: ObjectWriter
     clock: Clock
@@ -162,6 +164,7 @@ class _Invocation:
     ) -> None:
         self._table = dependencies.table
         self._lag = dependencies.lag
+        self._common = dependencies.common
         self._now_s = dependencies.clock.now_ms() // 1000
         self._limits = limits
         self._bounds = limits.bounds or Bounds(keep_days=max(0, limits.row_ttl_s // DAY_S - 2))
@@ -232,7 +235,9 @@ class _Invocation:
         """Return what a transaction writes; the head of its lane is read."""
         self._row_cache.load([self._head()])
         self._lag.check(self._table, self._lane, self._row_cache.row(self._head()), self._now_s)
-        return transaction.writes(self._lane)
+        if transaction.searches:
+            self._common.update(self._table, self._now_s)
+        return transaction.writes(self._lane, self._common)
 
     def _commit(self, writes: Sequence[RowWrite]) -> Unavailable | None:
         """Try to commit once; afterwards the row_cache knows what the table is known to hold."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
@@ -23,6 +24,7 @@ from tapstack.core.memory import (
     remember,
 )
 from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.core.search_terms import Search, search_of
 from tapstack.ports import Key, Row, RowWrite, first_version
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
@@ -53,6 +55,7 @@ class Transaction:
         self._pages: dict[Key, Page] = {}
         self._pages_of: defaultdict[Key, dict[str, frozenset[int]]] = defaultdict(dict)  # by the user's row
         self._effects: list[Effect] = []
+        self.searches: list[Search] = []
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
 
@@ -79,8 +82,15 @@ class Transaction:
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
+            if delivery.event.query is not None:
+                self._search(delivery)
         self.verdicts.append((delivery, verdict))
         return True
+
+    def _search(self, delivery: Delivery) -> None:
+        search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)
+        if search is not None:
+            self.searches.append(search)
 
     def _judge(self, key: Key, user: UserState, delivery: Delivery) -> Verdict:
         identity, day = delivery.identity, delivery.arrived_at_s // DAY_S
@@ -103,13 +113,15 @@ class Transaction:
         rows_count = len(self._changed) + (key not in self._changed) + len(self._pages)
         return rows_count + may_write_page(user.seen, self._bounds) <= ROWS_MAX
 
-    def writes(self, lane: int) -> list[RowWrite]:
+    def writes(self, lane: int, common: Container[int] = ()) -> list[RowWrite]:
         """Return what to write: users, pages, and what the events add to everything else, in a lane.
 
         Parameters
         ----------
         lane
             Of the journal; its head must be loaded.
+        common
+            Digests of the search terms that may be stored as they are; of others only the hash is.
         """
         users, pages, expires_at_s = self._users, self._pages, self._arrived_at_s + self._row_ttl_s
         writes = [
@@ -119,19 +131,20 @@ class Transaction:
         writes += [
             self._write(key, None, encode_page(page.digests), expires_at_s) for key, page in pages.items()
         ]
-        if self._effects:
-            writes += self._journal(lane)
+        if self._effects or self.searches:
+            writes += self._journal(lane, common)
         return writes
 
-    def _journal(self, lane: int) -> list[RowWrite]:
+    def _journal(self, lane: int, common: Container[int]) -> list[RowWrite]:
         """Return the entry and the head that counts it."""
         key = Key(*head_key(lane))
         head = self._row_cache.row(key)
         last = 0 if head is None else head.version
+        searches = [each if each.digest in common else each.hashed() for each in self.searches]
         entry = self._write(
             Key(*entry_key(lane, last + 1)),
             None,
-            encode_entry(self._effects),
+            encode_entry(self._effects, searches),
             self._arrived_at_s + JOURNAL_TTL_S,
         )
         return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]

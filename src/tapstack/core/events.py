@@ -7,7 +7,7 @@ makes of it and puts on the stream, `Event` what the consumer reads there.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
@@ -65,6 +65,7 @@ COUNTER_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exac
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Short = Annotated[str, msgspec.Meta(max_length=256)]
+Query = Annotated[str, msgspec.Meta(max_length=1_000)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3)]  # $ admits a line feed
 Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -116,7 +117,7 @@ class _Told(_Counted, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     currency: currencies.Currency | None = None
     items: Annotated[tuple[Item, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
     event_name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    query: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
+    query: Query | None = None
     impressions: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)] = ()
     recommendation_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     attribution_source: Annotated[str, msgspec.Meta(max_length=1_024)] | None = None
@@ -153,15 +154,6 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     schema: Literal["clickstream/1"] = "clickstream/1"
 
 
-class Added(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
-    """What the collector adds to a sender's event; see `StreamEvent`."""
-
-    received_at: datetime
-    sent_at: datetime | None = None
-    clock_skew_ms: int | None = None
-    protocol: str | None = None
-
-
 class CountedContext(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """What is kept of an event's context."""
 
@@ -177,6 +169,7 @@ class Event(_Counted, frozen=True, kw_only=True, omit_defaults=True):
 
     items: Annotated[tuple[CountedItem, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
     context: CountedContext | None = None
+    query: Query | None = None
     occurred_at: Moment
     received_at: Moment
     clock_skew_ms: Skew | None = None
@@ -216,13 +209,8 @@ def read_client_event(data: bytes | msgspec.Raw) -> Said:
         Naming the first field that is wrong, and what was expected there.
     """
     _check_size(data, EVENT_BYTES_MAX)
-    text = bytes(data)
-    check_nesting(text)
-    notes: list[str] = []
-    try:
-        return _checked(_read(text, notes), notes)
-    except InvalidEvent as error:
-        raise _noted(error, notes) from None
+    check_nesting(bytes(data))
+    return _checked(lambda notes: _read(data, notes))
 
 
 def read_client_object(said: Mapping[str, Any]) -> Said:
@@ -238,11 +226,7 @@ def read_client_object(said: Mapping[str, Any]) -> Said:
     InvalidEvent
         Naming the first field that is wrong, and what was expected there.
     """
-    notes: list[str] = []
-    try:
-        return _checked(_convert(said, notes), notes)
-    except InvalidEvent as error:
-        raise _noted(error, notes) from None
+    return _checked(lambda notes: _convert(said, notes))
 
 
 def fault_in(fields: Mapping[str, Any]) -> InvalidEvent | None:
@@ -260,17 +244,18 @@ def check_nesting(data: bytes) -> None:
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
 
 
-def _checked(event: ClientEvent, notes: list[str]) -> Said:
-    _check(event)
-    _check_partition_key(event)
+def _checked(read: Callable[[list[str]], ClientEvent]) -> Said:
+    notes: list[str] = []
+    try:
+        event = read(notes)
+        _check(event)
+        _check_partition_key(event)
+    except InvalidEvent as error:
+        # A field that is missing may be there, and count as left out.
+        raise InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]])) from None
     if event.traits:
         notes += trait_notes(event.traits)
-    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX] if notes else ())
-
-
-def _noted(error: InvalidEvent, notes: Sequence[str]) -> InvalidEvent:
-    """Return the error with the first note: a field that is missing may be there, and count as left out."""
-    return InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]]), error.code)
+    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX])
 
 
 def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
@@ -299,17 +284,9 @@ def decode_event(data: bytes) -> Event:
     return event
 
 
-def encode_record(event: ClientEvent, added: Added) -> bytes:
-    """Write a `StreamEvent` as the stream holds it: what the sender said, and what was added, in one object.
-
-    Parameters
-    ----------
-    event
-        With ``occurred_at``.
-    added
-        What the collector adds.
-    """
-    return b"%b,%b" % (_encoder.encode(event)[:-1], _encoder.encode(added)[1:])
+def encode_event(event: StreamEvent) -> bytes:
+    """Write the event as the stream holds it."""
+    return _encoder.encode(event)
 
 
 def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
@@ -321,10 +298,10 @@ def _ids(event: ClientEvent) -> list[str]:
     ids = [event.event_id, event.user_id, event.anonymous_id, event.session_id, event.recommendation_id]
     for item in event.items:
         ids += item.item_id, item.list_id
-    return [each for each in (*ids, *event.impressions) if each is not None]
+    return [*(each for each in ids if each is not None), *event.impressions]
 
 
-def _read(data: bytes, notes: list[str]) -> ClientEvent:
+def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
     """Read an event as the schema has it; if it is not written so, normalised."""
     strict: msgspec.ValidationError | None = None
     try:
@@ -334,7 +311,7 @@ def _read(data: bytes, notes: list[str]) -> ClientEvent:
     except msgspec.ValidationError as error:
         strict = error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, data) from None
+        raise _no_json(error, bytes(data)) from None
     try:
         return msgspec.convert(normalise(_json_decoder.decode(data), notes), ClientEvent)
     except msgspec.ValidationError as error:
@@ -342,7 +319,7 @@ def _read(data: bytes, notes: list[str]) -> ClientEvent:
         message = strict if strict is not None and str(error).endswith("`$[...]`") else error
         raise _explain(str(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, data) from None
+        raise _no_json(error, bytes(data)) from None
 
 
 def _convert(said: Mapping[str, Any], notes: list[str]) -> ClientEvent:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from tapstack.core.search_terms import GRAIN_S, Search
 from tapstack.errors import UndecodableRow
 
 HEADS_PARTITION = "L#"  # the head of each lane that was ever used: one Query lists them all
@@ -64,11 +65,14 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         When the newest of its records arrived at the stream, Unix seconds.
     effects
         In the order in which the events were counted.
+    searches
+        In no order that says anything; their times are cut to `GRAIN_S`.
     """
 
     number: int
     arrived_s: int
     effects: Sequence[Effect]
+    searches: Sequence[Search] = ()
 
 
 class StoredEffect(msgspec.Struct, gc=False, array_like=True):
@@ -83,14 +87,44 @@ class StoredEffect(msgspec.Struct, gc=False, array_like=True):
     bought_with: list[str] = []
 
 
+class StoredSearch(msgspec.Struct, gc=False, array_like=True):
+    """A search as it is stored."""
+
+    digest: int
+    place: int
+    grains_before: int  # `GRAIN_S` each, of its time before the entry's
+    term: str = ""
+
+
+class StoredEntry(msgspec.Struct, gc=False, array_like=True):
+    """An entry as it is stored."""
+
+    arrived_s: int
+    effects: list[StoredEffect]
+    searches: list[StoredSearch] = []
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, list[StoredEffect]])
+_decoder = msgspec.msgpack.Decoder(StoredEntry)
 
 
-def encode_entry(effects: Sequence[Effect]) -> bytes:
-    """Write an entry's state; there is at least one effect."""
-    arrived_s = max([effect.arrived_s for effect in effects])
-    return _encoder.encode((arrived_s, [_stored(effect, arrived_s) for effect in effects]))
+def encode_entry(effects: Sequence[Effect], searches: Sequence[Search] = ()) -> bytes:
+    """Write an entry's state; there is at least one effect or search.
+
+    Searches are put in order of their hashes: beside the effects of their users they would tell who searched.
+    """
+    arrived_s = max([e.arrived_s for e in effects] + [s.arrived_s for s in searches])
+    stored = [_stored(effect, arrived_s) for effect in effects]
+    if not searches:
+        return _encoder.encode((arrived_s, stored))
+    return _encoder.encode(
+        (arrived_s, stored, sorted([_stored_search(each, arrived_s) for each in searches]))
+    )
+
+
+def _stored_search(search: Search, arrived_s: int) -> tuple[object, ...]:
+    core = (search.digest, search.place, arrived_s // GRAIN_S - search.at_s // GRAIN_S)
+    return (*core, search.term) if search.term else core
 
 
 def _stored(effect: Effect, arrived_s: int) -> tuple[object, ...]:
@@ -105,11 +139,18 @@ def _stored(effect: Effect, arrived_s: int) -> tuple[object, ...]:
 def decode_entry(number: int, state: bytes) -> Entry:
     """Read an entry; raises `UndecodableRow`."""
     try:
-        arrived_s, stored = _decoder.decode(state)
+        stored = _decoder.decode(state)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
         raise UndecodableRow("journal entry", reason) from None
-    return Entry(number, arrived_s, [_effect(each, arrived_s) for each in stored])
+    arrived_s = stored.arrived_s
+    effects = [_effect(each, arrived_s) for each in stored.effects]
+    return Entry(number, arrived_s, effects, [_search(each, arrived_s) for each in stored.searches])
+
+
+def _search(stored: StoredSearch, arrived_s: int) -> Search:
+    at_s = (arrived_s // GRAIN_S - stored.grains_before) * GRAIN_S
+    return Search(stored.digest, stored.place, at_s, arrived_s, stored.term)
 
 
 def _effect(stored: StoredEffect, arrived_s: int) -> Effect:

@@ -11,11 +11,12 @@ the same       seen#   `tapstack.core.memory.Page`: ids that its user's row no l
 ``W#``         name    `tapstack.core.journal.Watermark`: how far a projection has come
 ``I#<item>``   stripe  `ItemState`: one Query reads an item whole, readers add the stripes
 ``T#<w>#<n>``  stripe  `tapstack.core.ranking.Board` of window number `n`: trending is one Query
+``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
 =============  ======  ==========================================================================
 
 A state is stored as MessagePack, arrays in the order of the fields below
-(docs/reference/table.md has the layout for readers in other languages). Items and boards are *derived rows*,
-written by projections: `Derived` wraps their states.
+(docs/reference/table.md has the layout for readers in other languages). Items, boards and terms are
+*derived rows*, written by projections: `Derived` wraps their states.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import msgspec
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
+from tapstack.core.search_terms import Term, Terms
 from tapstack.core.sessions import Sessions
 from tapstack.core.traits import Trait
 from tapstack.errors import UndecodableRow
@@ -95,13 +97,14 @@ class Derived(msgspec.Struct, gc=False, array_like=True):
     body: msgspec.Raw
 
 
-State = UserState | ItemState | Board
+State = UserState | ItemState | Board | Terms
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
 _derived_decoder = msgspec.msgpack.Decoder(Derived)
 _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
+_terms_decoder = msgspec.msgpack.Decoder(dict[int, Term])
 
 
 def user_key(user_id: str | None, partition_key: str) -> tuple[str, str]:
@@ -127,6 +130,11 @@ def item_partition(item_id: str) -> str:
 def board_partition(window: Window, number: int) -> str:
     """Return the partition that holds a window's leaderboards, a row a stripe."""
     return f"T#{window.name}#{number}"
+
+
+def terms_partition(window: Window, number: int) -> str:
+    """Return the partition that holds a window's search terms, a row a stripe."""
+    return f"Q#{window.name}#{number}"
 
 
 def stripe_sort_key(stripe: int) -> str:
@@ -164,6 +172,11 @@ def decode_item(state: bytes) -> ItemState:
 def decode_board(state: bytes) -> Board:
     """Read the body of a leaderboard's row; raises `UndecodableRow`."""
     return _decode("leaderboard", _board_decoder, state)
+
+
+def decode_terms(state: bytes) -> Terms:
+    """Read the body of a row of search terms; raises `UndecodableRow`."""
+    return _decode("search terms", _terms_decoder, state)
 
 
 def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:

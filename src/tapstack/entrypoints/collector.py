@@ -63,8 +63,7 @@ def _loggable(field: str | None) -> str:
 
 def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
-    statuses = Counter([result.status for result in results])
-    counts = {f"events_{status}": count for status, count in statuses.items()}
+    counts = Counter(f"events_{result.status}" for result in results)
     warnings = _warnings(results, status)
     _requests.record({"status": status}, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=warnings)
 

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tapstack.collector import cors
-from tapstack.collector.formats import ROUTES, Routes, Spoken
+from tapstack.collector.formats import FORMATS, Spoken, spoken_at
 from tapstack.collector.intake import Incoming, Result, collect
 from tapstack.collector.publish import Dependencies
+from tapstack.collector.wire_format import Format
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
@@ -39,7 +40,7 @@ def take(
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
-    routes: Routes = ROUTES,
+    formats: Sequence[Format] = FORMATS,
 ) -> Taken:
     """Take the events of a request.
 
@@ -57,8 +58,8 @@ def take(
         How old an event may be and still be counted.
     allowed_origins
         Of the web pages that may send events.
-    routes
-        The paths of the wire formats that are understood.
+    formats
+        The wire formats that are understood.
     """
     try:
         request = read_request(event)
@@ -66,7 +67,7 @@ def take(
         return Taken((), write_response(error.response(), ""))
     grant = cors.granted(request, allowed_origins)
     try:
-        spoken = _spoken(request, routes)
+        spoken = _spoken(request, formats)
         if request.method == "OPTIONS":
             return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
         events = _events(request, spoken, request_bytes_max)
@@ -87,8 +88,8 @@ def _taken(
     return Taken(results, write_response(response, request.method))
 
 
-def _spoken(request: Request, routes: Routes) -> Spoken:
-    found = routes.find(request.path)
+def _spoken(request: Request, formats: Sequence[Format]) -> Spoken:
+    found = spoken_at(request.path, formats)
     if found is None:
         raise NotFound("no such path; POST /v1/events")
     return found

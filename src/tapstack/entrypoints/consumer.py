@@ -10,6 +10,7 @@ import msgspec
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.s3 import S3Bucket
+from tapstack.consumer.common_terms import CommonTerms
 from tapstack.consumer.consume import Dependencies, Limits
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.entrypoints.clock import SystemClock
@@ -29,6 +30,7 @@ def build_dependencies(settings: ConsumerSettings, aws: AwsSettings) -> Dependen
     return Dependencies(
         table=DynamoTable(dynamodb, settings.table),
         lag=JournalLag(),
+        common=CommonTerms(settings.search_users_min),
         quarantine=S3Bucket(s3, settings.quarantine_bucket),
         late=S3Bucket(s3, settings.late_bucket),
         clock=SystemClock(),

@@ -26,6 +26,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_LANES": "lanes of the journal; about the number of shards, 1 to 1000",
         "TAPSTACK_ROW_TTL_DAYS": "days a row lives after the last event that changed it",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "days an event may be old when it arrives; fewer than the row's",
+        "TAPSTACK_SEARCH_USERS_MIN": "different users after whose searches a term's text is kept, 2 to 12",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "collector": {
@@ -59,6 +60,7 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int
     row_ttl_s: int
     age_max_s: int
+    search_users_min: int
 
 
 class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
         lanes=_number(env, "TAPSTACK_LANES", 1, 1_000),
         row_ttl_s=row_ttl_days * DAY_S,
         age_max_s=age_max_days * DAY_S,
+        search_users_min=_number(env, "TAPSTACK_SEARCH_USERS_MIN", 2, 12),
     )
 
 

@@ -5,8 +5,6 @@ Times are UTC, as RFC 3339 writes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 Traits = dict[str, str | int | float | bool]
@@ -137,51 +135,42 @@ class Trending(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
 
 
+class SearchTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """A term in a list, highest count first."""
+
+    term: str
+    count: int
+
+
+class SearchTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms that most searches of a window were for.
+
+    Parameters
+    ----------
+    searches
+        All searches of the window, those for terms among them that are not listed or not shown.
+    count_error_max
+        By how much a count may be too low or too high; 0 unless a stripe's row is full.
+    as_of
+        Whatever was counted before is in the answer.
+    since
+        What was counted before is not in it; null if nothing is missing.
+    """
+
+    window: str
+    start: str
+    end: str
+    searches: int
+    terms: list[SearchTerm]
+    count_error_max: int
+    as_of: str
+    since: str | None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The function runs, and its table answers."""
 
     status: str
 
 
-class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a projection has come.
-
-    Parameters
-    ----------
-    as_of
-        Whatever was counted before is in its rows.
-    since
-        What was counted before is not in its rows; null if nothing is missing.
-    lag_s
-        How far `as_of` lies behind the status's own, in seconds.
-    entries_behind
-        Journal entries that it has not folded.
-    folded
-        By lane, the last entry that it has folded.
-    """
-
-    as_of: str
-    since: str | None
-    lag_s: int
-    entries_behind: int
-    folded: Mapping[int, int]
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The version that answers, and how far the journal and its projections have come.
-
-    Parameters
-    ----------
-    as_of
-        When this was read.
-    heads
-        By lane, the number of the journal's last entry.
-    """
-
-    version: str
-    as_of: str
-    heads: Mapping[int, int]
-    projections: dict[str, ProjectionStatus]
-
-
-Answer = Status | User | Item | Partners | Trending | Health
+Answer = User | Item | Partners | Trending | SearchTerms | Health

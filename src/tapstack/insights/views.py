@@ -5,7 +5,7 @@ Rows that have expired and are not deleted yet are as good as gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -23,29 +23,33 @@ from tapstack.core.rows import (
     decode_board,
     decode_derived,
     decode_item,
+    decode_terms,
     decode_user,
     item_partition,
     known_user_key,
+    terms_partition,
 )
+from tapstack.core.search_terms import Terms, merge_terms
 from tapstack.core.sessions import SESSION_GAP_S
 from tapstack.core.sessions import Session as SessionState
 from tapstack.insights.answers import (
     Health,
     Item,
     Partners,
-    ProjectionStatus,
     RankedItem,
     RecentItem,
+    SearchTerm,
+    SearchTerms,
     Session,
     Sessions,
-    Status,
     Trending,
     User,
     WindowCounts,
 )
-from tapstack.insights.freshness import Freshness, Progress
+from tapstack.insights.freshness import Freshness, freshness
 from tapstack.ports import Key, Row, RowReader
 
+ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
 
@@ -78,11 +82,9 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
     return None
 
 
-def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> Item | None:
-    """Return an item's counters over its lifetime and in the current windows; see `user_view`.
-
-    `fresh` was read before, as in every view of derived rows.
-    """
+def item_view(reader: RowReader, item_id: str, now_s: int) -> Item | None:
+    """Return an item's counters over its lifetime and in the current windows; see `user_view`."""
+    fresh = freshness(reader, ITEMS, now_s)
     items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
@@ -109,10 +111,9 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
     ]
 
 
-def partners_view(
-    reader: RowReader, item_id: str, now_s: int, fresh: Freshness, *, bought: bool, n: int
-) -> Partners | None:
-    """Return the items most often viewed, or bought, in one session with an item; see `item_view`."""
+def partners_view(reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int) -> Partners | None:
+    """Return the items most often viewed, or bought, in one session with an item; see `user_view`."""
+    fresh = freshness(reader, ITEMS, now_s)
     items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
@@ -143,8 +144,9 @@ def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[lis
     return sorted(total.items(), key=lambda entry: (-entry[1], entry[0])), error
 
 
-def trending_view(reader: RowReader, window: Window, now_s: int, fresh: Freshness, n: int) -> Trending:
+def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Trending:
     """Return the items with the most interactions in the current window; if there are none, the last."""
+    fresh = freshness(reader, LEADERBOARDS, now_s)
     number = window.number(now_s)
     ranked, unseen = _board(reader, window, number, now_s)
     if not ranked:
@@ -156,6 +158,26 @@ def trending_view(reader: RowReader, window: Window, now_s: int, fresh: Freshnes
         end=_time((number + 1) * window.length_s),
         items=_listed(ranked[:n]),
         count_error_max=unseen,
+        **_describe_freshness(fresh),
+    )
+
+
+def search_terms_view(reader: RowReader, window: Window, now_s: int, n: int) -> SearchTerms:
+    """Return the terms searched for most in the current window; if there were no searches, in the last."""
+    fresh = freshness(reader, SEARCH_TERMS, now_s)
+    number = window.number(now_s)
+    rows = _terms(reader, window, number, now_s)
+    if not any(rows):
+        number -= 1
+        rows = _terms(reader, window, number, now_s)
+    ranked, count_error_max = merge_terms(rows)
+    return SearchTerms(
+        window=window.name,
+        start=_time(number * window.length_s),
+        end=_time((number + 1) * window.length_s),
+        searches=sum([term.count for terms in rows for term in terms.values()]),
+        terms=[SearchTerm(term=term, count=count) for term, count in ranked[:n]],
+        count_error_max=count_error_max,
         **_describe_freshness(fresh),
     )
 
@@ -172,29 +194,13 @@ def health_view(reader: RowReader) -> Health:
     return Health(status="ok")
 
 
-def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: str) -> Status:
-    """Return how far each projection has come that ever folded anything."""
-    return Status(
-        version=version,
-        as_of=_time(progress.read_s),
-        heads=progress.heads,
-        projections={
-            name: ProjectionStatus(
-                **_describe_freshness(told := fresh(name)),
-                lag_s=progress.read_s - told.as_of_s,
-                entries_behind=sum(
-                    progress.heads[lane] - first + 1 for lane, first in progress.unfolded(name).items()
-                ),
-                folded=mark.marks,
-            )
-            for name, mark in sorted(progress.watermarks.items())
-        },
-    )
-
-
 def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:
     bodies = _bodies(reader, board_partition(window, number), now_s)
     return merge_boards(decode_board(body) for body in bodies)
+
+
+def _terms(reader: RowReader, window: Window, number: int, now_s: int) -> list[Terms]:
+    return [decode_terms(body) for body in _bodies(reader, terms_partition(window, number), now_s)]
 
 
 def _item_stripes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:

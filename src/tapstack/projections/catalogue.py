@@ -7,5 +7,6 @@ from typing import Any
 from tapstack.projections._projection import Projection
 from tapstack.projections.items import Items
 from tapstack.projections.leaderboards import Leaderboards
+from tapstack.projections.search_terms import SearchTerms
 
-PROJECTIONS: tuple[Projection[Any], ...] = (Items(), Leaderboards())
+PROJECTIONS: tuple[Projection[Any], ...] = (Items(), Leaderboards(), SearchTerms())

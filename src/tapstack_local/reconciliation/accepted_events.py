@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, signed
 from tapstack_local.reconciliation.intervals import Numbers
+from tapstack_local.reconciliation.searches import Searches, term_of
 
 TYPES = (
     "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
@@ -45,6 +46,8 @@ class Effect(NamedTuple):
         What it adds to the user's counters; negative amounts under keys of their own (`counters.signed`).
     items
         What it adds to the counters of items, one entry for each mention.
+    term
+        What it searches for.
     """
 
     user: str
@@ -53,19 +56,22 @@ class Effect(NamedTuple):
     client_ms: int
     delta: Counters
     items: list[tuple[str, Counters]]
+    term: str = ""
 
 
 class Fold:
-    """Sums of effects: counters of users, of items, and of items in windows."""
+    """Sums of effects: counters of users, of items, of items in windows, and searches."""
 
     def __init__(self) -> None:
         self.users: dict[str, Counters] = {}
         self.items: dict[str, Counters] = {}
         self.windows: tuple[dict[str, dict[int, Counters]], ...] = ({}, {}, {})
+        self.searches = Searches()
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
         add(self.users.setdefault(effect.user, {}), effect.delta)
+        self.searches.add(effect.term, effect.user, effect.at_s)
         for item_id, delta in effect.items:
             add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
@@ -158,7 +164,8 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     if "received_at" in event and "clock_skew_ms" not in event:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in
     items = [(item["item_id"], signed(_item_delta(event, item))) for item in event.get("items", ())]
-    return Effect(identity[0], identity, at_s, client_ms, signed(_user_delta(event)), items)
+    delta = signed(_user_delta(event))
+    return Effect(identity[0], identity, at_s, client_ms, delta, items, term_of(event))
 
 
 def _item_delta(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:

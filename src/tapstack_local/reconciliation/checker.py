@@ -40,6 +40,7 @@ from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare
 from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
+from tapstack_local.reconciliation.search_terms import check_searches
 from tapstack_local.reconciliation.tables import ItemRow, Tables
 
 Row = TypeVar("Row")
@@ -108,6 +109,7 @@ def reconcile(
     tables: Tables,
     age_max_s: int = 30 * 86_400,
     invalid_records: Sequence[bytes] = (),
+    search_users_min: int = 5,
 ) -> Reconciliation:
     """Compare everything.
 
@@ -121,6 +123,8 @@ def reconcile(
         How old the consumer lets an event be when it arrives.
     invalid_records
         The other records of the stream, which are not events.
+    search_users_min
+        How many different users there must have been before a search term is stored as it is.
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)
@@ -133,6 +137,12 @@ def reconcile(
         events,
         _check_items(expected, tables),
         *_check_windows(expected, tables),
+        *check_searches(
+            [fold.searches for fold in expected.folds()],
+            tables.terms,
+            tables.journal.arrived_s,
+            search_users_min,
+        ),
         _check_strange(tables),
         check_limits(tables),
         check_journal(tables.journal),

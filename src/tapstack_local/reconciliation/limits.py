@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tapstack_local.reconciliation.counters import CURRENCIES_MAX, NO_CURRENCY, Counters
 from tapstack_local.reconciliation.finding import Finding
+from tapstack_local.reconciliation.search_terms import TERMS_MAX
+from tapstack_local.reconciliation.searches import TERM_BYTES_MAX
 from tapstack_local.reconciliation.tables import ItemRow, Tables, UserRow
 
 CLIENTS_MAX, GAPS_MAX, IDS_MAX = 16, 64, 64
@@ -24,6 +27,8 @@ def check_limits(tables: Tables) -> Finding:
     for item, stripes in tables.items.items():
         for stripe, row in stripes.items():
             _judge(finding, f"I#{item} {stripe}", _of_item(row))
+    for (window, number, stripe), terms in tables.terms.items():
+        _judge(finding, f"Q#{window}#{number} {stripe}", _of_terms(terms))
     return finding
 
 
@@ -55,6 +60,15 @@ def _of_item(row: ItemRow) -> Iterator[_Figure]:
     yield "items viewed with it", len(row.viewed_with), VIEWED_WITH_MAX
     yield "items bought with it", len(row.bought_with), BOUGHT_WITH_MAX
     yield "characters of a partner", _longest([*row.viewed_with, *row.bought_with]), PARTNER_CHARS_MAX
+
+
+def _of_terms(terms: Mapping[int, Sequence[Any]]) -> Iterator[_Figure]:
+    yield "search terms", len(terms), TERMS_MAX
+    yield (
+        "bytes of a search term",
+        max((len(text.encode()) for _, _, text in terms.values()), default=0),
+        TERM_BYTES_MAX,
+    )
 
 
 def _of_counters(where: str, counters: Counters) -> Iterator[_Figure]:

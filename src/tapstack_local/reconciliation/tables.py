@@ -74,6 +74,8 @@ class Journal:
         By projection: what was counted before is not in it; 0 if nothing is missing.
     applied
         By key of a derived row, then by lane: the last entry that is in it.
+    arrived_s
+        When the newest record of any entry arrived.
     """
 
     heads: dict[int, int] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class Journal:
     marks: dict[str, dict[int, int]] = field(default_factory=dict)
     since_s: dict[str, int] = field(default_factory=dict)
     applied: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    arrived_s: int = 0
 
 
 @dataclass(slots=True)
@@ -97,6 +100,8 @@ class Tables:
         Digests on pages of ids, by the partition key of their user.
     boards
         By window name, number and stripe.
+    terms
+        Rows of search terms, likewise: by digest the count, the places and the text.
     journal
         The journal.
     late, quarantined
@@ -109,6 +114,7 @@ class Tables:
     paged: dict[str, set[int]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
+    terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
     quarantined: list[DeadLetter] = field(default_factory=list)
@@ -125,12 +131,13 @@ class Tables:
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
             ]
             self.paged.setdefault(pk, set()).update(digests)
-        elif kind in {"I", "T"}:
+        elif kind in {"I", "T", "Q"}:
             applied, body = fields
             self.journal.applied[pk, sk] = applied
             self._add_derived(kind, name, sk, body)
         elif kind == "J":
             self.journal.numbers.setdefault(int(name), set()).add(int(sk))
+            self.journal.arrived_s = max(self.journal.arrived_s, fields[0])
         elif pk == "L#":
             self.journal.heads[int(sk)] = version
         elif pk == "W#":
@@ -156,9 +163,10 @@ class Tables:
         )
 
     def _add_derived(self, kind: str, name: str, stripe: str, body: Any) -> None:
-        if kind == "T":
+        if kind in {"T", "Q"}:
             window, _, number = name.partition("#")
-            self.boards[window, int(number), stripe] = body
+            into = self.boards if kind == "T" else self.terms
+            into[window, int(number), stripe] = body
             return
         (lifetime, windows, arrived_s), viewed_with, bought_with = body[:3]
         numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]

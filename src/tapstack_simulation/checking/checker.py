@@ -55,7 +55,7 @@ class Checker:
         self.applied: dict[tuple[str, Name], int] = {}
         self.rows: dict[Key, Image] = {}
         self.deleted_rows: dict[Key, None] = {}
-        self.journal = Journal()
+        self.journal = Journal(promises.search_users_min)
         self.past = Past()
         self.commits = 0
         self.large_rows = 0
@@ -206,7 +206,7 @@ class Checker:
 
     def _note(self, change: Change) -> None:
         self.rows[change.key] = change.after
-        if change.key[0][0] in "UAIT" and not is_page(change.key):
+        if change.key[0][0] in "UAITQ" and not is_page(change.key):
             self.past.note(change.key, change.after)
         self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 

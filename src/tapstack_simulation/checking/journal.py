@@ -12,11 +12,20 @@ from typing import Any, NamedTuple
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.derived import Kept, check_board, check_item, moves
 from tapstack_simulation.checking.rows import Change, Image, Key, Violation
+from tapstack_simulation.checking.search_terms import (
+    GRAIN_S,
+    Search,
+    Searchers,
+    check_terms,
+    search_of,
+    windows_of,
+)
 from tapstack_simulation.checking.users import Way
 
 ENTRY_TTL_S = 30 * 86_400
 LANES_A_STRIPE = 4
-ITEMS, LEADERBOARDS = "items", "leaderboards"
+ITEMS, LEADERBOARDS, SEARCH_TERMS = PROJECTIONS = ("items", "leaderboards", "search_terms")
+PROJECTION_OF = {"I": ITEMS, "T": LEADERBOARDS, "Q": SEARCH_TERMS}  # by what its rows' keys begin with
 
 
 class Entry(NamedTuple):
@@ -30,15 +39,23 @@ class Entry(NamedTuple):
         When the newest of their records arrived.
     committed_ms
         When it was written.
+    searches
+        What its events search for.
     """
 
     effects: Sequence[Effect]
     arrived_s: int
     committed_ms: int
+    searches: Sequence[Search] = ()
 
 
 class Journal:
     """The lanes of the journal, and how far each projection was held against them.
+
+    Parameters
+    ----------
+    search_users_min
+        How many different users there must have been before a search term may be stored as it is.
 
     Attributes
     ----------
@@ -50,7 +67,8 @@ class Journal:
         The entries that a row held when TTL deleted it: one that begins anew holds none of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, search_users_min: int) -> None:
+        self.searchers = Searchers(search_users_min)
         self.lanes: dict[int, list[Entry]] = {}
         self.marks: dict[str, dict[int, int]] = {}
         self.ended: dict[Key, Mapping[int, int]] = {}
@@ -69,8 +87,13 @@ class Journal:
             When it takes effect.
         """
         effects = [effect for way in ways for effect in way.effects]
-        if len(entries) != len(heads) or len(entries) != bool(effects):
-            raise Violation(2, f"{len(entries)} entries and {len(heads)} heads for {len(effects)} effects")
+        searches = _searches(ways)
+        if len(entries) != len(heads) or len(entries) != bool(effects or searches):
+            raise Violation(
+                2,
+                f"{len(entries)} entries and {len(heads)} heads for {len(effects)} effects, "
+                f"{len(searches)} searches",
+            )
         for entry, head in zip(entries, heads, strict=True):
             lane, number = int(entry.key[0][2:]), int(entry.key[1])
             known = self.lanes.setdefault(lane, [])
@@ -84,12 +107,16 @@ class Journal:
             found = read_entry(entry.after.state)
             if Counter(found.effects) != Counter(effects):
                 raise Violation(2, f"{entry.key} holds {found.effects}; its events add {effects}")
-            newest_s = max(effect.arrived_s for effect in effects)
+            self.searchers.check(entry.key, [search for _, search, _ in searches], found.searches)
+            arrivals_s = [arrived_s for _, _, arrived_s in searches]
+            newest_s = max([*arrivals_s, *(effect.arrived_s for effect in effects)])
             if found.arrived_s != newest_s or entry.after.ttl_s < newest_s + ENTRY_TTL_S:
                 raise Violation(12, f"{entry.key} expires at {entry.after.ttl_s}")
             if head.after.ttl_s:
                 raise Violation(12, f"{head.key} expires, and its lane would begin anew")
             known.append(found._replace(committed_ms=now_ms))
+        for pk, search, _ in searches:
+            self.searchers.note(pk, search)
 
     def fold(self, change: Change, sources: Mapping[Key, Image], row_ttl_s: int) -> None:
         """Check what a projection made of a derived row: the fold of the entries that it says are new in it.
@@ -115,7 +142,7 @@ class Journal:
             fresh += self.lanes[lane][first:number]
         if missing := held.keys() - change.after.applied.keys():
             raise Violation(3, f"{change.key} no longer knows what it holds of lanes {sorted(missing)}")
-        projection = ITEMS if change.key[0][0] == "I" else LEADERBOARDS
+        projection = PROJECTION_OF[change.key[0][0]]
         touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
         newest_s = max((entry.arrived_s for entry in touching), default=0)
         if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
@@ -125,6 +152,10 @@ class Journal:
             if change.after.ttl_s < newest_s + row_ttl_s:
                 raise Violation(12, f"{change.key} expires too early")
             check_item(change, effects)
+            return
+        if projection == SEARCH_TERMS:
+            found = [(search, entry.arrived_s) for entry in fresh for search in entry.searches]
+            check_terms(change, [search for search, at in found if change.key[0] in windows_of(search, at)])
             return
         entries = [(effect, entry.arrived_s) for entry in fresh for effect in entry.effects]
         ends = {
@@ -178,10 +209,10 @@ class Journal:
             self._checked[projection, lane] = max(start, mark)
 
     def is_folded(self) -> bool:
-        """Return whether both projections have come to the end of every lane."""
+        """Return whether all projections have come to the end of every lane."""
         return all(
             self.marks.get(projection, {}).get(lane, 0) == len(entries)
-            for projection in (ITEMS, LEADERBOARDS)
+            for projection in PROJECTIONS
             for lane, entries in self.lanes.items()
         )
 
@@ -189,7 +220,7 @@ class Journal:
         """Return when the newest record of the oldest unfolded entry arrived: it expires 30 days later."""
         waiting = [
             entries[mark].arrived_s
-            for projection in (ITEMS, LEADERBOARDS)
+            for projection in PROJECTIONS
             for lane, entries in self.lanes.items()
             if (mark := self.marks.get(projection, {}).get(lane, 0)) < len(entries)
         ]
@@ -216,6 +247,8 @@ def touched(projection: str, entry: Entry) -> Iterable[str]:
             for effect in entry.effects
             for name, number in moves(effect, entry.arrived_s)
         }
+    if projection == SEARCH_TERMS:
+        return {pk for search in entry.searches for pk in windows_of(search, entry.arrived_s)}
     return {
         f"I#{item_id}"
         for effect in entry.effects
@@ -225,14 +258,30 @@ def touched(projection: str, entry: Entry) -> Iterable[str]:
 
 def read_entry(state: Any) -> Entry:
     """Read an entry as it is stored."""
-    arrived_s, stored = state
+    arrived_s, stored, *more = state
     effects = []
     for item_ids, code, age_s, before_s, *rest in stored:
         bought = tuple(rest[0].items()) if rest else ()
         partners: Kept = (tuple(rest[1]) if rest[1:] else (), tuple(rest[2]) if rest[2:] else ())
         own_s = arrived_s - before_s
         effects.append(Effect(tuple(item_ids), code, own_s - age_s, own_s, bought, partners))
-    return Entry(effects, arrived_s, 0)
+    kept = more[0] if more else []
+    if kept != sorted(kept):
+        raise Violation(13, "an entry's searches stand in the order in which they were counted")
+    searches = [
+        Search(digest, place, arrived_s // GRAIN_S - before, *term) for digest, place, before, *term in kept
+    ]
+    return Entry(effects, arrived_s, 0, searches)
+
+
+def _searches(ways: Iterable[Way]) -> list[tuple[str, Search, int]]:
+    """Return what a commit's events search for, whose they are, and when their records arrived."""
+    found = [
+        (way.pk, search_of(turn.fact.event, way.pk, turn.at_ms), turn.arrived_s)
+        for way in ways
+        for turn in way.turns
+    ]
+    return [(pk, search, arrived_s) for pk, search, arrived_s in found if search is not None]
 
 
 assert (VIEWED, BOUGHT) == (1, 2), "partners stand in the order of the maps"  # noqa: S101 - of two tables

@@ -167,6 +167,32 @@ def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -
     _hold_ranking(f"trends of {name}", answer, _boards(past, name, number, now_s), BOARD_MAX, n)
 
 
+def hold_search_terms(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
+    """Check the answer about a window's search terms: no count is above or below what its rows had."""
+    name, length_s, _ = WINDOWS[position]
+    fields = {"window", "start", "end", "searches", "terms", "count_error_max", *FRESHNESS}
+    _hold_shape(name, set(answer), fields)
+    number = _seconds(answer["start"]) // length_s
+    present = now_s // length_s
+    may_be_empty = all(None in versions for versions in past.of(f"Q#{name}#{present}", now_s))
+    if number != present and not (number == present - 1 and may_be_empty):
+        raise Violation(11, f"search terms of {name} are those of {number}, not those of {present}")
+    rows = past.of(f"Q#{name}#{number}", now_s)
+    counts = [[{d: term[0] for d, term in (state or {}).items()} for state in versions] for versions in rows]
+    low, high = _bounds(counts)
+    if not sum(low.values()) <= answer["searches"] <= sum(high.values()) or answer["count_error_max"]:
+        raise Violation(11, f"{name} is shown with {answer['searches']} searches of {low} to {high}")
+    digests = {t[2]: d for versions in rows for state in versions for d, t in (state or {}).items() if t[2]}
+    shown = {entry["term"]: entry["count"] for entry in answer["terms"]}
+    ranked = sorted(shown.items(), key=lambda entry: (-entry[1], entry[0]))
+    if list(shown.items()) != ranked or len(answer["terms"]) != len(shown) or len(shown) > n:
+        raise Violation(11, f"search terms are not in order, or more than {n}: {answer['terms']}")
+    for term, count in shown.items():
+        digest = digests.get(term)
+        if digest is None or not low.get(digest, 0) <= count <= high[digest]:
+            raise Violation(11, f"{term} is shown with {count} searches of {low} to {high}")
+
+
 def _boards(past: Past, name: str, number: int, now_s: int) -> list[list[Mapping[str, int]]]:
     return [[state or {} for state in versions] for versions in past.of(f"T#{name}#{number}", now_s)]
 

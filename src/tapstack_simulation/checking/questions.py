@@ -14,6 +14,7 @@ from tapstack_simulation.checking.views import (
     item_answer,
     lowest,
     partners_answer,
+    search_terms_answer,
     trending_answer,
     user_answer,
 )
@@ -55,6 +56,7 @@ def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
         yield from _about_item(partitions, item_id, index, now_s)
     for position in range(len(WINDOWS)):
         yield from _about_trends(partitions, position, now_s)
+        yield from _about_search_terms(partitions, position, now_s)
     yield Question(("v1", "users", NOBODY), {}, now_s, None)
     for rest in ((), ("also-viewed",), ("also-bought",)):
         yield Question(("v1", "items", NOBODY, *rest), {}, now_s, None)
@@ -117,6 +119,21 @@ def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator
     if position == 0:
         expected = trending_answer(partitions, position, busiest * length_s, LISTED_DEFAULT)
         yield Question(("v1", "trending"), {}, busiest * length_s, expected)
+
+
+def _about_search_terms(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:
+    """Ask for the present, for when most was searched for, and for the window after that."""
+    name, length_s, _ = WINDOWS[position]
+    prefix = f"Q#{name}#"
+    sizes = {
+        int(pk.removeprefix(prefix)): sum(len(image.packed) for image in images)
+        for pk, images in partitions.items()
+        if pk.startswith(prefix)
+    }
+    busiest = max(sizes, key=lambda number: (sizes[number], number), default=0)
+    for at_s, n in ((now_s, LISTED_MAX), (busiest * length_s, 1), ((busiest + 1) * length_s, LISTED_MAX)):
+        expected = search_terms_answer(partitions, position, at_s, n)
+        yield Question(("v1", "search-terms"), {"window": name, "n": str(n)}, at_s, expected)
 
 
 def check_trends(rows: Mapping[Key, Image], now_s: int) -> None:

@@ -18,7 +18,7 @@ from tapstack_simulation.checking.intervals import contains, numbers, without
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 
-DERIVED = "IT"  # what the partition keys of derived rows begin with
+DERIVED = "ITQ"  # what the partition keys of derived rows begin with
 
 _unpack = msgspec.msgpack.Decoder().decode
 
@@ -36,6 +36,7 @@ INVARIANTS: Mapping[int, str] = {
     10: "Redriving a record any number of times counts it once.",
     11: "Readers add up all stripes, show no row that has expired, and say how fresh they are.",
     12: "A row lives longer than the records that it judges.",
+    13: "A search term is a hash outside its stream until enough different users have searched for it.",
 }
 
 
@@ -84,7 +85,7 @@ class Change(NamedTuple):
         if is_page(self.key):
             return b"", self.after.state
         kind = self.key[0][0]
-        empty: Any = {} if kind == "T" else EMPTY_ITEM if kind == "I" else EMPTY_USER
+        empty: Any = {} if kind in "TQ" else EMPTY_ITEM if kind == "I" else EMPTY_USER
         return empty, self.after.state
 
 

@@ -20,6 +20,8 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
         How long the stream keeps a record.
     clients, gaps, hot_ids
         How much a user's row remembers, before ids go to pages.
+    search_users_min
+        How many different users there must have been before a search term is stored as it is.
     """
 
     age_max_s: int
@@ -28,6 +30,7 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     clients: int = 16
     gaps: int = 64
     hot_ids: int = 64
+    search_users_min: int = 5
 
 
 class Stored:

@@ -20,6 +20,7 @@ from tapstack_simulation.checking.rows import (
     Key,
     is_page,
 )
+from tapstack_simulation.checking.search_terms import merged
 
 Answer = dict[str, Any]
 Partitions = Mapping[str, list[Image]]
@@ -132,6 +133,25 @@ def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -
         "start": spelled(number * length_s),
         "end": spelled((number + 1) * length_s),
         **_ranking(alive(partitions, f"T#{name}#{number}", now_s), BOARD_MAX, n),
+        **_fresh(now_s),
+    }
+
+
+def search_terms_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
+    """Return the search terms of the window that a moment is in, or of the one before if it is empty."""
+    name, length_s, _ = WINDOWS[position]
+    number = now_s // length_s
+    if not any(alive(partitions, f"Q#{name}#{number}", now_s)):
+        number -= 1
+    counts, searches = merged(alive(partitions, f"Q#{name}#{number}", now_s))
+    ranked = sorted(sorted(counts.items()), key=lambda entry: -entry[1])
+    return {
+        "window": name,
+        "start": spelled(number * length_s),
+        "end": spelled((number + 1) * length_s),
+        "searches": searches,
+        "terms": [{"term": term, "count": count} for term, count in ranked[:n]],
+        "count_error_max": 0,
         **_fresh(now_s),
     }
 

@@ -24,6 +24,7 @@ from .patching import Edit
 from .progress import PROGRESS
 from .projecting import PROJECTING
 from .reading import READERS
+from .searching import SEARCHING
 
 _TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
 _RESUME = "    report.resume_from = records[first].sequence_number if first < len(records) else None\n"
@@ -460,7 +461,7 @@ COLLECTOR = (
 )
 
 MUTANTS = (
-    *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING,
+    *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS,
 )  # fmt: skip

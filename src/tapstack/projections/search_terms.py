@@ -1,0 +1,41 @@
+"""Search terms: how often each was searched for in each window."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from tapstack.core.aggregates import WINDOWS
+from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
+from tapstack.core.rows import decode_terms, encode_state, terms_partition
+from tapstack.core.search_terms import Search, count_searches
+
+NAME = "search_terms"
+
+
+class SearchTerms:
+    """A row for each window; see `tapstack.projections._projection.Projection`."""
+
+    name = NAME
+    after = ""
+    keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
+
+    def changes(self, entry: Entry) -> Mapping[str, Sequence[Search]]:
+        """Return an entry's searches, by the windows that they belong to."""
+        found: defaultdict[str, list[Search]] = defaultdict(list)
+        for search in entry.searches:
+            for window in WINDOWS:
+                number = window.number(search.at_s)
+                if window.keeps(number, entry.arrived_s, entry.arrived_s):
+                    found[terms_partition(window, number)].append(search)
+        return found
+
+    def sources(self, changes: Sequence[Search]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
+        """Return nothing."""
+        return ()
+
+    def fold(self, body: bytes | None, changes: Sequence[Search], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+        """Count."""
+        terms = {} if body is None else decode_terms(body)
+        count_searches(terms, changes)
+        return encode_state(terms)

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from tapstack.collector.intake import record_of
 from tapstack.core.events import (
     EVENT_TYPES,
     ITEMS_REQUIRED,
+    ClientEvent,
     Event,
+    StreamEvent,
     decode_event,
 )
 from tapstack.core.normalisation import are_plain_ids
@@ -38,6 +41,11 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 IDS = NAMES.filter(lambda name: are_plain_ids([name]))
 CLIENT_IDS = st.integers(0, 3).map(lambda i: f"0189{i:04x}-ac96-774b-bcce-b302099a8057")
 AMOUNTS = st.floats(0, 1_000) | st.integers(0, 500)
+
+
+def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
+    """What the collector makes of an event, as it stands on the stream."""
+    return msgspec.json.decode(record_of(event, received_at), type=StreamEvent)
 
 
 def rfc3339(moment: datetime) -> str:

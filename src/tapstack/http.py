@@ -31,10 +31,11 @@ class RequestError(TapstackError):
 
     status: ClassVar[int]
     code: ClassVar[str]
+    headers: Mapping[str, str] = {}
 
     def response(self) -> Response:
         """Return the response for this error."""
-        return error_response(self.status, self.code, str(self))
+        return error_response(self.status, self.code, str(self), self.headers)
 
 
 class BadRequest(RequestError):  # noqa: N818 - named as HTTP names it
@@ -52,7 +53,7 @@ class NotFound(RequestError):  # noqa: N818 - likewise
 
 
 class MethodNotAllowed(RequestError):  # noqa: N818 - likewise
-    """The path answers other methods.
+    """The path answers other methods; ``Allow`` must name them (RFC 9110, section 15.5.6).
 
     Parameters
     ----------
@@ -66,10 +67,7 @@ class MethodNotAllowed(RequestError):  # noqa: N818 - likewise
     def __init__(self, *allowed: str) -> None:
         super().__init__(f"expected {' or '.join(allowed)}")
         self.allowed = allowed
-
-    def response(self) -> Response:
-        """Return the answer; ``Allow`` must be in it (RFC 9110, section 15.5.6)."""
-        return error_response(self.status, self.code, str(self), {"allow": ", ".join(self.allowed)})
+        self.headers = {"allow": ", ".join(allowed)}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,7 +61,6 @@ RULES = (
     ListenerRule(
         priority=1000,
         path_patterns=("/v1/*", "/healthz*"),
-        methods=("GET", "HEAD", "OPTIONS"),
         action="tapstack-insights",
     ),
 )

@@ -10,6 +10,7 @@ import msgspec
 from tapstack.aws.table_reader import TableReader
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
+from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.routes import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.past import (
@@ -46,6 +47,7 @@ class Readers:
         self._users, self._items = users, items
         channel = FaultyChannel(aws, aws.table_api, "dynamodb", "reader")
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
+        self._freshness = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
         self.stop = False
 
@@ -103,7 +105,9 @@ class Readers:
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         try:
-            response = respond(_request(path, query), reader, now_s)
+            # What is known of the journal while everything changes; at the end it is asked anew.
+            known = self._freshness if reader is self._table else None
+            response = respond(_request(path, query), reader, now_s, known)
         except NotFound:
             return None
         except (Violation, Stuck, Unavailable):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.formats import FORMATS, spoken_at
+from tapstack.collector.formats import FORMATS, ROUTES, Routes
 from tapstack.collector.intake import (
     Result,
 )
@@ -69,7 +69,7 @@ class Pipeline:
             request_bytes_max=1_000,
             event_bytes_max=1_000,
             allowed_origins={SHOP},
-            formats=[*FORMATS, Csv()],
+            routes=Routes([*FORMATS, Csv()]),
         ).answer
 
 
@@ -97,7 +97,7 @@ def test_no_two_formats_answer_one_path() -> None:
     paths = [route.path for each in FORMATS for route in each.ROUTES]
     assert len(paths) == len(set(paths))
     for path in paths:
-        found = spoken_at(path[1:].split("/"), FORMATS)
+        found = ROUTES.find(tuple(path[1:].split("/")))
         assert found is not None
         assert found.route.path == path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from event_strategies import (
     NOON,
     NOON_S,
     broken_events,
+    canonical,
     client_event,
     client_event_dicts,
     rfc3339,
@@ -26,8 +28,8 @@ from tapstack.collector.bodies import split
 from tapstack.collector.intake import (
     FUTURE_MAX,
     Result,
-    canonical,
     collect,
+    record_of,
 )
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
@@ -42,7 +44,6 @@ from tapstack.core.events import (
     StreamEvent,
     decode_client_event,
     decode_event,
-    encode_event,
 )
 from tapstack.core.identity import client_time_s
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
@@ -173,7 +174,20 @@ def test_a_time_ahead_is_moved_to_a_day_from_now_and_remembered(occurred_at: dat
     assert found.occurred_at == min(said, latest)
     assert found.clock_skew_ms == min(latest - said, timedelta()) / timedelta(milliseconds=1)
     assert client_time_s(found) == int(said.timestamp() // 1)
-    assert msgspec.json.decode(encode_event(found), type=StreamEvent) == found
+
+
+@given(client_event_dicts(), st.none() | st.just("segment"), st.none() | st.just(NOON))
+def test_a_record_says_what_the_sender_said_and_what_was_added(
+    said: dict[str, Any], protocol: str | None, sent_at: datetime | None
+) -> None:
+    event = decode_client_event(msgspec.json.encode(said))
+    record = record_of(event, NOON, protocol=protocol, sent_at=sent_at)
+    found = msgspec.json.decode(record, type=StreamEvent)
+    for name in set(ClientEvent.__struct_fields__) - {"occurred_at"}:
+        assert getattr(found, name) == getattr(event, name)
+    assert (found.received_at, found.protocol, found.sent_at) == (NOON, protocol, sent_at)
+    names = [name for name, _ in json.loads(record, object_pairs_hook=list)]
+    assert len(names) == len(set(names))
 
 
 # Cases.

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import NOON, client_event, rfc3339
+from event_strategies import NOON, canonical, client_event, rfc3339
 from tapstack.collector.formats.native import reply
-from tapstack.collector.intake import Result, canonical
+from tapstack.collector.intake import Result
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
     PUT_BYTES_MAX,

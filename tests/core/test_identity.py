@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from event_strategies import NOON, NOON_S, client_event, client_event_dicts, rfc3339, stream_event
-from tapstack.collector.intake import canonical
+from event_strategies import NOON, NOON_S, canonical, client_event, client_event_dicts, rfc3339, stream_event
 from tapstack.core.events import ClientEvent, Event, decode_client_event
 from tapstack.core.identity import (
     DAY_S,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from memory_store import Store
-from tapstack.collector.intake import canonical
+from tapstack.collector.intake import record_of
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.capacity import row_bytes
-from tapstack.core.events import Event, decode_client_event, decode_event, encode_event
+from tapstack.core.events import Event, decode_client_event, decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.identity import identify, partition_key
 from tapstack.core.journal import Effect, Entry
@@ -131,7 +131,7 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
         for payload in request.events:
             said = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
             try:
-                event = decode_event(encode_event(canonical(decode_client_event(said), received_at)))
+                event = decode_event(record_of(decode_client_event(said), received_at))
             except InvalidEvent:
                 continue
             key = user_key(event.user_id, partition_key(event))

@@ -247,7 +247,7 @@ def test_each_service_is_called_in_its_own_dialect_and_signed_under_its_own_name
     for bucket in (world.quarantine, world.late):
         assert bucket._endpoint._scope == ("eu-central-1", "s3")
     stream = cloud.function("collector")._dependencies.stream
-    reader = cloud.function("insights")._reader
+    reader = cloud.function("insights")._dynamodb
     projected = cloud.function("projector")._dependencies.table
     said = [
         (*each._api._endpoint._scope, each._api._target, each._api._content_type)

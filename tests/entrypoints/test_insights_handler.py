@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
 from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from tapstack.entrypoints.alb import MalformedInvocation
+from tapstack.http import Response
+from tapstack.insights.freshness import AGE_MAX_S
+from tapstack.ports import AwsApi
 from tapstack_emulator import FaultScript, FaultyApi, Injection, ManualClock
 
 
 def test_what_was_consumed_is_read_over_http(cloud: Cloud) -> None:
     cloud.function("consumer").handler(mapped(event(1)), Context())
-    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), None)
+    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), Context())
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["counts"] == {"item_view": 1}
 
@@ -23,9 +29,9 @@ def test_what_was_consumed_is_read_over_http(cloud: Cloud) -> None:
 def test_an_item_is_read_once_it_is_projected(cloud: Cloud) -> None:
     cloud.function("consumer").handler(mapped(event(1)), Context())
     insights = cloud.function("insights")
-    assert insights.handler(request("GET", "/v1/items/item-1"), None)["statusCode"] == 404
+    assert insights.handler(request("GET", "/v1/items/item-1"), Context())["statusCode"] == 404
     cloud.project()
-    answer = insights.handler(request("GET", "/v1/items/item-1"), None)
+    answer = insights.handler(request("GET", "/v1/items/item-1"), Context())
     assert (answer["statusCode"], json.loads(answer["body"])["counts"]) == (200, {"item_view": 1})
 
 
@@ -45,17 +51,18 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
 def test_what_cannot_be_answered_is_refused_with_a_code(
     cloud: Cloud, asked: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = cloud.function("insights").handler(asked, None)
+    answer = cloud.function("insights").handler(asked, Context())
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (status, code)
 
 
 def test_a_table_that_does_not_answer_is_a_503(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, FaultScript({1: Injection("throttle")}))
-    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), None)
+    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret-user"), Context())
     assert (answer["statusCode"], answer["headers"]["retry-after"]) == (503, "1")
     said, summary = lines(capsys)
     assert (said["level"], said["status"], said["route"]) == ("WARNING", 503, "/v1/users/{id}")
     assert said["error"]
+    assert said["request_id"] == answer["headers"]["x-request-id"] == Context.aws_request_id
     assert summary["answers"] == {"GET /v1/users/{id} 503": 1}
     assert "secret" not in json.dumps([said, summary])
 
@@ -68,9 +75,14 @@ def test_a_row_that_cannot_be_decoded_is_a_500_that_shows_nothing_of_it(
     cloud.dynamodb.call("PutItem", json.dumps({"TableName": "behaviour", "Item": key | state}).encode())
     function = cloud.function("insights")
     for _ in range(2):
-        answer = function.handler(request("GET", "/v1/users/secret-user"), None)
+        answer = function.handler(request("GET", "/v1/users/secret-user"), Context())
         assert answer["statusCode"] == 500
+        assert answer["headers"]["content-type"] == "application/problem+json"
         assert json.loads(answer["body"]) == {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "a row of the table cannot be read; the error is logged for its operator",
             "code": "internal",
             "message": "a row of the table cannot be read; the error is logged for its operator",
         }
@@ -83,6 +95,16 @@ def test_a_row_that_cannot_be_decoded_is_a_500_that_shows_nothing_of_it(
     assert "secret" not in json.dumps([said, summary, again])
 
 
+class CountingApi:
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+        self.calls: Counter[str] = Counter()
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        self.calls[operation] += 1
+        return self._api.call(operation, body)
+
+
 PATHS = [
     "/v1/users/secret-user",
     "/v1/users/nobody",
@@ -90,6 +112,7 @@ PATHS = [
     "/v1/items/item-1/also-viewed",
     "/v1/items/item-1/also-bought",
     "/v1/trending",
+    "/v1/status",
     "/healthz",
     "/v1/nothing",
     "/v1/events",
@@ -108,22 +131,22 @@ def insights(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("path", PATHS[:-1])
 def test_a_trailing_slash_makes_no_difference(insights: Any, path: str) -> None:
-    plain, slashed = (insights.handler(request("GET", each), None) for each in (path, f"{path}/"))
+    plain, slashed = (insights.handler(request("GET", each), Context()) for each in (path, f"{path}/"))
     assert plain == slashed
     query = {"queryStringParameters": {"x": "1"}}
-    assert insights.handler(request("GET", f"{path}/", **query), None)["statusCode"] in {400, 404}
+    assert insights.handler(request("GET", f"{path}/", **query), Context())["statusCode"] in {400, 404}
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_head_is_answered_like_get_without_the_body(insights: Any, path: str) -> None:
-    got, headed = (insights.handler(request(method, path), None) for method in ("GET", "HEAD"))
+    got, headed = (insights.handler(request(method, path), Context()) for method in ("GET", "HEAD"))
     length = str(len(got["body"].encode()))
     assert headed == {**got, "headers": {**got["headers"], "content-length": length}, "body": ""}
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_options_names_the_methods_wherever_there_is_a_path(insights: Any, path: str) -> None:
-    answer = insights.handler(request("OPTIONS", path), None)
+    answer = insights.handler(request("OPTIONS", path), Context())
     known = insights.route_at(tuple(path[1:].split("/"))) is not None
     assert answer["statusCode"] == (204 if known else 404)
     assert answer["headers"].get("allow") == ("GET, HEAD, OPTIONS" if known else None)
@@ -141,23 +164,69 @@ def test_health_is_no_better_than_the_tables(
 ) -> None:
     cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, FaultScript({1: Injection(injected)}))
     function = cloud.function("insights")
-    answer = function.handler(request("GET", "/healthz"), None)
+    answer = function.handler(request("GET", "/healthz"), Context())
     assert (answer["statusCode"], json.loads(answer["body"])["message"]) == (503, message)
     assert lines(capsys)[0]["route"] == "/healthz"
-    assert function.handler(request("GET", "/healthz"), None)["statusCode"] == 200
+    assert function.handler(request("GET", "/healthz"), Context())["statusCode"] == 200
 
 
 def test_an_event_that_no_balancer_sends_fails_and_says_what_was_wrong(cloud: Cloud) -> None:
     function = cloud.function("insights")
     with pytest.raises(MalformedInvocation, match=r"^path: expected a string, got null$"):
-        function.handler({"httpMethod": "GET"}, None)
+        function.handler({"httpMethod": "GET"}, Context())
 
 
 def test_a_path_that_cannot_be_read_is_a_bad_request_with_a_line(
     cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret%ff"), None)
+    answer = cloud.function("insights").handler(request("GET", "/v1/users/secret%ff"), Context())
     assert answer["statusCode"] == 400
     said = line(capsys)
     assert said["answers"] == {"other none 400": 1}
     assert "secret" not in json.dumps(said)
+
+
+def test_what_is_unchanged_is_not_sent_again(insights: Any) -> None:
+    for path in ("/v1/users/secret-user", "/v1/items/item-1", "/v1/trending"):
+        first = insights.handler(request("GET", path), Context())
+        tag = first["headers"]["etag"]
+        insights._clock.advance_ms(60_000)  # of an item `as_of` moves on, and nothing else
+        for method in ("GET", "HEAD"):
+            again = insights.handler(request(method, path, headers={"If-None-Match": tag}), Context())
+            assert (again["statusCode"], again["body"]) == (304, "")
+            assert again["headers"]["etag"] == tag
+            assert again["headers"]["cache-control"] == first["headers"]["cache-control"]
+            assert "content-type" not in again["headers"]
+
+
+def test_the_journal_is_asked_how_far_it_is_once_in_a_while(cloud: Cloud, insights: Any) -> None:
+    counting = CountingApi(cloud.dynamodb)
+    cloud.aws.services["DynamoDB"] = counting
+
+    def queries() -> int:
+        counting.calls.clear()
+        insights.handler(request("GET", "/v1/items/item-1"), Context())
+        return counting.calls["Query"]
+
+    assert [queries(), queries(), queries()] == [3, 1, 1]
+    insights._clock.advance_ms(AGE_MAX_S * 1_000)
+    assert [queries(), queries()] == [3, 1]
+
+
+def test_an_answer_says_what_took_how_long_and_under_which_id_it_is_logged(insights: Any) -> None:
+    for path in PATHS:
+        headers = insights.handler(request("GET", path), Context())["headers"]
+        assert headers["x-request-id"] == Context.aws_request_id
+        assert re.fullmatch(r"store;dur=\d+, total;dur=\d+", headers["server-timing"])
+
+
+def test_an_answer_that_the_balancer_would_not_take_is_refused(
+    insights: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps(["x"] * 200_000).encode()
+    monkeypatch.setattr(insights, "respond", lambda *_: Response(status=200, body=body))
+    answer = insights.handler(request("GET", "/v1/trending"), Context())
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (413, "too_large")
+    packed = insights.handler(request("GET", "/v1/trending", headers={"accept-encoding": "gzip"}), Context())
+    assert (packed["statusCode"], packed["headers"]["content-encoding"]) == (200, "gzip")
+    assert gzip.decompress(base64.b64decode(packed["body"])) == body

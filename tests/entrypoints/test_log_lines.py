@@ -153,7 +153,7 @@ def test_a_first_read_has_a_line_with_its_route_and_without_its_id(
 
     monkeypatch.setattr(insights, "_clock", clock)
     monkeypatch.setattr(insights, "_reader", Slow())
-    assert insights.handler(request(method, path), None)["statusCode"] == status
+    assert insights.handler(request(method, path), Context())["statusCode"] == status
     said = line(capsys)
     assert (said["level"], said["answers"]) == ("INFO", {f"{logged} {route} {status}": 1})
     assert said["duration_ms"] == 7 * len(queries)
@@ -183,7 +183,7 @@ def test_requests_are_summed_for_as_long_as_the_setting_says(
     else:
         monkeypatch.setattr(module, "_clock", clock)
     for _ in range(50):
-        assert module.handler(ASKED[function], None)["statusCode"] == 200
+        assert module.handler(ASKED[function], Context())["statusCode"] == 200
         clock.advance_ms(210)
     said = lines(capsys)
     assert len(said) == count

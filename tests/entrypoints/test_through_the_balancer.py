@@ -28,7 +28,7 @@ Ask = Callable[..., Awaitable[tuple[int, dict[str, str], bytes]]]
 
 def invoking(handler: Handler) -> Callable[..., Awaitable[InvokeResponse]]:
     async def invoke(payload: bytes, *, trace_id: str = "") -> InvokeResponse:
-        answer = await asyncio.to_thread(handler, json.loads(payload), None)
+        answer = await asyncio.to_thread(handler, json.loads(payload), Context())
         return InvokeResponse(kind="success", payload=json.dumps(answer).encode())
 
     return invoke
@@ -91,8 +91,9 @@ def test_the_rules_pass_each_route_on_and_the_function_answers_alike(cloud: Clou
         told = await ask("OPTIONS", f"{path}/")
         assert (told[0], told[1]["allow"]) == (204, ", ".join(METHODS))
         assert (await ask("GET", f"{path}?x=1"))[0] == 400
-        status, _, answer = await ask("POST", path)
-        assert (status, json.loads(answer)["message"]) == (404, "no such path or method")
+        status, headers, answer = await ask("PATCH", path)
+        assert (status, headers["allow"]) == (405, ", ".join(METHODS))
+        assert json.loads(answer)["code"] == "method_not_allowed"
 
     serve(cloud, body)
 

@@ -14,6 +14,7 @@ from insights_world import NOON_S, Rows, item_of, user_of
 from event_strategies import stream_event
 from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.rows import (
     board_partition,
     item_partition,
@@ -23,6 +24,7 @@ from tapstack.core.rows import (
 )
 from tapstack.core.search_terms import Term
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
+from tapstack.insights.problems import problem
 from tapstack.insights.routes import ID_CHARS_MAX, METHODS, ROUTES, respond, route_at
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
@@ -57,6 +59,10 @@ def shop() -> Rows:
             ),
         ),
     )
+    for lane, head in enumerate((1_042, 988)):
+        rows.put_state(*head_key(lane), b"", version=head)
+    for projection in ("items", "leaderboards", "search_terms"):
+        rows.put_state(*watermark_key(projection), encode_watermark(Watermark({0: 1_042, 1: 988})))
     view, purchase = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
     mug = item_of((NOON_S, view), (NOON_S - 120, view), viewed={"lamp": 3, "vase": 1})
     mug.bought_with = {"lamp": 1}
@@ -118,6 +124,14 @@ def test_an_example_of_an_error_is_what_is_answered(target: str, message: str) -
     with pytest.raises(RequestError) as caught:
         respond(asked(target), shop(), NOON_S)
     assert json.loads(caught.value.response().body)["message"] == message
+
+
+def test_the_example_of_a_problem_is_what_is_answered() -> None:
+    (example,) = re.findall(r"^```json\n(\{\n  \"type\"[\s\S]*?)^```$", PAGE, re.MULTILINE)
+    (target,) = re.findall(r"^This is the answer to `GET (\S+)`\.$", PAGE, re.MULTILINE)
+    with pytest.raises(RequestError) as caught:
+        respond(asked(target), shop(), NOON_S)
+    assert json.loads(problem(caught.value).body) == json.loads(example)
 
 
 def test_there_are_examples_of_errors() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import NOON_S, Away, Rows, board, get, user_of
+from insights_world import NOON_S, VIEW, Away, Rows, board, get, item_of, user_of
 
 from event_strategies import client_event, stream_event
 from tapstack.core.events import decode_client_event
@@ -19,6 +19,7 @@ from tapstack.core.rows import anonymous_key, item_partition, known_user_key
 from tapstack.entrypoints.alb import read_request
 from tapstack.errors import InvalidEvent, Unavailable
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request
+from tapstack.insights.problems import FAULTS_TOLD_MAX, Fault, InvalidRequest, problem
 from tapstack.insights.routes import (
     ID_CHARS_MAX,
     LISTED_DEFAULT,
@@ -111,19 +112,30 @@ def test_the_methods_are_told_without_asking_the_table(route: Route) -> None:
 
 
 @EACH_ROUTE
-def test_what_is_read_may_be_kept_for_a_second(route: Route) -> None:
+def test_an_answer_says_how_long_it_may_be_kept_and_has_a_tag_if_it_may(route: Route) -> None:
     rows = Rows()
     rows.put(*known_user_key("ann"), user_of(stream_event()))
     try:
         response = ask(rows, "GET", path_of(route))
     except NotFound:
         assert route.subject == "item"
-    else:
-        assert response.headers == {
-            "content-type": "application/json",
-            "cache-control": "private, max-age=1",
-        }
-        msgspec.json.decode(response.body, type=route.answer)
+        return
+    msgspec.json.decode(response.body, type=route.answer)
+    kept = f"private, max-age={route.max_age_s}" if route.max_age_s else "no-store"
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == kept
+    assert ("etag" in response.headers) == (route.max_age_s > 0)
+
+
+def test_a_tag_changes_with_the_answer_and_not_with_as_of() -> None:
+    def tag(now_s: int, **changes: Any) -> str:
+        rows = Rows()
+        rows.put(item_partition("a"), "0000", item_of((NOON_S, VIEW), **changes))
+        asked = Request(method="GET", path=("v1", "items", "a", "also-viewed"))
+        return respond(asked, rows, now_s).headers["etag"]
+
+    assert tag(NOON_S) == tag(NOON_S + 1)
+    assert tag(NOON_S) != tag(NOON_S, viewed={"b": 1})
 
 
 # Ids.
@@ -182,20 +194,20 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "Arabic digits": ("/v1/trending", [("n", "٣")], N + "'٣'"),
     "without end": ("/v1/trending", [("n", "9" * 5_000)], N + f"'{'9' * 64}'..."),
     "twice": ("/v1/trending", [("n", "1"), ("n", "1")], "n: expected once, got 2 times"),
-    "unknown": ("/v1/trending", [("limit", "5")], "'limit': unknown parameter; this path takes window, n"),
-    "in capitals": ("/v1/trending", [("N", "5")], "'N': unknown parameter; this path takes window, n"),
+    "unknown": ("/v1/trending", [("limit", "5")], "limit: unknown parameter; this path takes window, n"),
+    "in capitals": ("/v1/trending", [("N", "5")], "N: unknown parameter; this path takes window, n"),
     "without a name": ("/v1/trending", [("", "5")], "'': unknown parameter; this path takes window, n"),
     "of another path": (
         "/v1/items/a/also-viewed",
         [("window", "5m")],
-        "'window': unknown parameter; this path takes n",
+        "window: unknown parameter; this path takes n",
     ),
-    "of a path that has none": ("/v1/users/a", [("n", "5")], "'n': unknown parameter; this path takes none"),
-    "of the health": ("/healthz", [("deep", "")], "'deep': unknown parameter; this path takes none"),
+    "of a path that has none": ("/v1/users/a", [("n", "5")], "n: unknown parameter; this path takes none"),
+    "of the health": ("/healthz", [("deep", "")], "deep: unknown parameter; this path takes none"),
     "several": (
         "/v1/trending",
         [("n", "x"), ("window", "y"), ("z", "")],
-        "'z': unknown parameter; this path takes window, n; window: expected one of 5m, 1h, 1d, got 'y'; "
+        "z: unknown parameter; this path takes window, n; window: expected one of 5m, 1h, 1d, got 'y'; "
         + N
         + "'x'",
     ),
@@ -204,9 +216,21 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
 
 @pytest.mark.parametrize(("path", "query", "message"), BAD.values(), ids=BAD)
 def test_a_bad_parameter_is_named(path: str, query: list[tuple[str, str]], message: str) -> None:
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         ask(Away(), "GET", tuple(path[1:].split("/")), *query)
     assert str(caught.value) == message
+    told = json.loads(problem(caught.value).body)
+    assert (told["status"], told["detail"], told["message"]) == (400, message, message)
+    assert "; ".join(str(Fault(**each)) for each in told["errors"]) == message
+
+
+def test_all_that_is_wrong_is_listed_though_the_message_names_only_a_few() -> None:
+    query = [(f"x{number}", "") for number in range(9)]
+    with pytest.raises(InvalidRequest) as caught:
+        ask(Away(), "GET", ("v1", "trending"), *query)
+    told = json.loads(problem(caught.value).body)
+    assert [each["parameter"] for each in told["errors"]] == [name for name, _ in query]
+    assert told["message"].count("unknown parameter") == FAULTS_TOLD_MAX
 
 
 @given(st.sampled_from(ROUTES), st.text(), st.lists(st.tuples(st.text(), st.text(min_size=100)), min_size=1))

@@ -13,11 +13,11 @@ from every_pair import recall, viewed_pairs
 from reconcile_world import AT_S, hundred, view
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.collector.intake import canonical
+from tapstack.collector.intake import record_of
 from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.events import decode_client_event, encode_event
+from tapstack.core.events import decode_client_event
 from tapstack.dead_letters import LATE, read_all
 from tapstack.errors import InvalidEvent
 from tapstack.projections import project
@@ -73,7 +73,7 @@ def run_consumer(payloads):
         record = StreamRecord(
             shard_id=f"shardId-{shard:012}",
             sequence_number=str(accepted.accepted_count),
-            data=encode_event(canonical(event, datetime.fromtimestamp(AT_S, tz=UTC))),
+            data=record_of(event, datetime.fromtimestamp(AT_S, tz=UTC)),
             arrived_at_s=AT_S,
         )
         shards[shard].append(record)

@@ -9,12 +9,13 @@ from typing import Literal
 import msgspec
 
 from tapstack.collector.publish import Dependencies, publish
-from tapstack.core.events import ClientEvent, Said, StreamEvent, encode_event, read_client_event
+from tapstack.core.events import Added, ClientEvent, Said, encode_record, read_client_event
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
 FUTURE_MAX = timedelta(hours=24)
+_MS = timedelta(milliseconds=1)
 RETRY_AFTER_MS = 1_000
 
 Status = Literal["ok", "duplicate", "invalid", "retry"]
@@ -92,55 +93,63 @@ def collect(
         sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
-    results: dict[int, Result] = {}
+    results: list[Result] = []
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
-    notes: dict[int, Sequence[str]] = {}
     for position, data in enumerate(events):
         try:
-            event, notes[position] = _parse(data, event_bytes_max)
+            event, notes = _parse(data, event_bytes_max)
         except InvalidEvent as error:
-            results[position] = Result("invalid", error.field or None, error.reason)
+            results.append(Result("invalid", error.field or None, error.reason))
             continue
         if event_age_max is not None and _is_older(event, received_at, event_age_max):
-            notes[position] = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes[position])
+            notes = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes)
+        results.append(Result("retry", notes=notes))
         earlier = first.setdefault(_identity(event), position)
         if earlier != position:
             twins[position] = earlier
         else:
-            entries[position] = StreamEntry(
-                partition_key=partition_key(event), data=encode_event(_record(data, event, received_at))
-            )
+            record = _record(data, event, received_at)
+            entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
     stored = publish(entries, dependencies)
-    for position in entries:
-        results[position] = Result("ok" if position in stored else "retry", notes=notes[position])
+    for position in stored:
+        results[position] = Result("ok", notes=results[position].notes)
     for position, earlier in twins.items():
-        results[position] = Result("duplicate" if earlier in stored else "retry", notes=notes[position])
-    return [results[position] for position in range(len(events))]
+        if earlier in stored:
+            results[position] = Result("duplicate", notes=results[position].notes)
+    return results
 
 
-def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
-    """Add what the collector knows: when it came, and a time if the client gave none or a wild one."""
-    occurred_at = event.occurred_at
-    skew_ms: int | None = None
-    if occurred_at is not None:
-        # UTC and whole milliseconds: the skew must be exact, or copies of an event differ in its time.
-        occurred_at = occurred_at.astimezone(UTC)
-        occurred_at = occurred_at.replace(microsecond=occurred_at.microsecond // 1000 * 1000)
-        latest = received_at + FUTURE_MAX
-        skew_ms = min(0, (latest - occurred_at) // timedelta(milliseconds=1))
-        occurred_at = min(occurred_at, latest)
-    fields = {name: getattr(event, name) for name in ClientEvent.__struct_fields__}
-    fields["occurred_at"] = occurred_at or received_at
-    return StreamEvent(**fields, received_at=received_at, clock_skew_ms=skew_ms)
+def record_of(
+    event: ClientEvent, received_at: datetime, *, protocol: str | None = None, sent_at: datetime | None = None
+) -> bytes:
+    """Return an event's record: with when it came, and a time if the client gave none or a wild one."""
+    occurred_at, skew_ms = _corrected(event.occurred_at, received_at)
+    if occurred_at is not event.occurred_at:
+        event = msgspec.structs.replace(event, occurred_at=occurred_at)
+    added = Added(received_at=received_at, sent_at=sent_at, clock_skew_ms=skew_ms, protocol=protocol)
+    return encode_record(event, added)
 
 
-def _record(data: Incoming, event: ClientEvent, received_at: datetime) -> StreamEvent:
-    record = canonical(event, received_at)
-    if not isinstance(data, Translated):
-        return record
-    return msgspec.structs.replace(record, protocol=data.protocol, sent_at=data.sent_at)
+def _corrected(said: datetime | None, received_at: datetime) -> tuple[datetime, int | None]:
+    """Return when an event happened, and by how many ms that differs from what the client said."""
+    if said is None:
+        return received_at, None
+    latest = received_at + FUTURE_MAX
+    # UTC and whole milliseconds: the skew must be exact, or copies of an event differ in its time.
+    occurred_at = said if said.tzinfo is UTC else said.astimezone(UTC)
+    if excess := occurred_at.microsecond % 1000:
+        occurred_at -= timedelta(microseconds=excess)
+    if occurred_at <= latest:
+        return occurred_at, 0
+    return latest, (latest - occurred_at) // _MS
+
+
+def _record(data: Incoming, event: ClientEvent, received_at: datetime) -> bytes:
+    if isinstance(data, Translated):
+        return record_of(event, received_at, protocol=data.protocol, sent_at=data.sent_at)
+    return record_of(event, received_at)
 
 
 def _parse(data: Incoming, event_bytes_max: int) -> Said:

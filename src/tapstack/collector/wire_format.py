@@ -33,9 +33,14 @@ class Route(msgspec.Struct, frozen=True):
         """Return every method that is answered."""
         return (*self.methods, *(("HEAD",) if "GET" in self.methods else ()), "OPTIONS")
 
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Return the path's segments."""
+        return tuple(self.path[1:].split("/"))
+
     def matches(self, path: Sequence[str]) -> bool:
         """Return whether this is the route of a path's decoded segments."""
-        segments = self.path[1:].split("/")
+        segments = self.segments
         return len(segments) == len(path) and all(
             segment in {ANY_SEGMENT, found} for segment, found in zip(segments, path, strict=True)
         )

@@ -7,7 +7,7 @@ makes of it and puts on the stream, `Event` what the consumer reads there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
@@ -154,6 +154,15 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     schema: Literal["clickstream/1"] = "clickstream/1"
 
 
+class Added(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+    """What the collector adds to a sender's event; see `StreamEvent`."""
+
+    received_at: datetime
+    sent_at: datetime | None = None
+    clock_skew_ms: int | None = None
+    protocol: str | None = None
+
+
 class CountedContext(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """What is kept of an event's context."""
 
@@ -209,8 +218,13 @@ def read_client_event(data: bytes | msgspec.Raw) -> Said:
         Naming the first field that is wrong, and what was expected there.
     """
     _check_size(data, EVENT_BYTES_MAX)
-    check_nesting(bytes(data))
-    return _checked(lambda notes: _read(data, notes))
+    text = bytes(data)
+    check_nesting(text)
+    notes: list[str] = []
+    try:
+        return _checked(_read(text, notes), notes)
+    except InvalidEvent as error:
+        raise _noted(error, notes) from None
 
 
 def read_client_object(said: Mapping[str, Any]) -> Said:
@@ -226,7 +240,11 @@ def read_client_object(said: Mapping[str, Any]) -> Said:
     InvalidEvent
         Naming the first field that is wrong, and what was expected there.
     """
-    return _checked(lambda notes: _convert(said, notes))
+    notes: list[str] = []
+    try:
+        return _checked(_convert(said, notes), notes)
+    except InvalidEvent as error:
+        raise _noted(error, notes) from None
 
 
 def fault_in(fields: Mapping[str, Any]) -> InvalidEvent | None:
@@ -244,18 +262,17 @@ def check_nesting(data: bytes) -> None:
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
 
 
-def _checked(read: Callable[[list[str]], ClientEvent]) -> Said:
-    notes: list[str] = []
-    try:
-        event = read(notes)
-        _check(event)
-        _check_partition_key(event)
-    except InvalidEvent as error:
-        # A field that is missing may be there, and count as left out.
-        raise InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]])) from None
+def _checked(event: ClientEvent, notes: list[str]) -> Said:
+    _check(event)
+    _check_partition_key(event)
     if event.traits:
         notes += trait_notes(event.traits)
-    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX])
+    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX] if notes else ())
+
+
+def _noted(error: InvalidEvent, notes: Sequence[str]) -> InvalidEvent:
+    """Return the error with the first note: a field that is missing may be there, and count as left out."""
+    return InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]]), error.code)
 
 
 def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
@@ -284,9 +301,17 @@ def decode_event(data: bytes) -> Event:
     return event
 
 
-def encode_event(event: StreamEvent) -> bytes:
-    """Write the event as the stream holds it."""
-    return _encoder.encode(event)
+def encode_record(event: ClientEvent, added: Added) -> bytes:
+    """Write a `StreamEvent` as the stream holds it: what the sender said, and what was added, in one object.
+
+    Parameters
+    ----------
+    event
+        With ``occurred_at``.
+    added
+        What the collector adds.
+    """
+    return b"%b,%b" % (_encoder.encode(event)[:-1], _encoder.encode(added)[1:])
 
 
 def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
@@ -298,10 +323,10 @@ def _ids(event: ClientEvent) -> list[str]:
     ids = [event.event_id, event.user_id, event.anonymous_id, event.session_id, event.recommendation_id]
     for item in event.items:
         ids += item.item_id, item.list_id
-    return [*(each for each in ids if each is not None), *event.impressions]
+    return [each for each in (*ids, *event.impressions) if each is not None]
 
 
-def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
+def _read(data: bytes, notes: list[str]) -> ClientEvent:
     """Read an event as the schema has it; if it is not written so, normalised."""
     strict: msgspec.ValidationError | None = None
     try:
@@ -311,7 +336,7 @@ def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
     except msgspec.ValidationError as error:
         strict = error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, bytes(data)) from None
+        raise _no_json(error, data) from None
     try:
         return msgspec.convert(normalise(_json_decoder.decode(data), notes), ClientEvent)
     except msgspec.ValidationError as error:
@@ -319,7 +344,7 @@ def _read(data: bytes | msgspec.Raw, notes: list[str]) -> ClientEvent:
         message = strict if strict is not None and str(error).endswith("`$[...]`") else error
         raise _explain(str(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, bytes(data)) from None
+        raise _no_json(error, data) from None
 
 
 def _convert(said: Mapping[str, Any], notes: list[str]) -> ClientEvent:

@@ -63,7 +63,8 @@ def _loggable(field: str | None) -> str:
 
 def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
-    counts = Counter(f"events_{result.status}" for result in results)
+    statuses = Counter([result.status for result in results])
+    counts = {f"events_{status}": count for status, count in statuses.items()}
     warnings = _warnings(results, status)
     _requests.record({"status": status}, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=warnings)
 

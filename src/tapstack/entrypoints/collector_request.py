@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tapstack.collector import cors
-from tapstack.collector.formats import FORMATS, Spoken, spoken_at
+from tapstack.collector.formats import ROUTES, Routes, Spoken
 from tapstack.collector.intake import Incoming, Result, collect
 from tapstack.collector.publish import Dependencies
-from tapstack.collector.wire_format import Format
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
@@ -40,7 +39,7 @@ def take(
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
-    formats: Sequence[Format] = FORMATS,
+    routes: Routes = ROUTES,
 ) -> Taken:
     """Take the events of a request.
 
@@ -58,8 +57,8 @@ def take(
         How old an event may be and still be counted.
     allowed_origins
         Of the web pages that may send events.
-    formats
-        The wire formats that are understood.
+    routes
+        The paths of the wire formats that are understood.
     """
     try:
         request = read_request(event)
@@ -67,7 +66,7 @@ def take(
         return Taken((), write_response(error.response(), ""))
     grant = cors.granted(request, allowed_origins)
     try:
-        spoken = _spoken(request, formats)
+        spoken = _spoken(request, routes)
         if request.method == "OPTIONS":
             return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
         events = _events(request, spoken, request_bytes_max)
@@ -88,8 +87,8 @@ def _taken(
     return Taken(results, write_response(response, request.method))
 
 
-def _spoken(request: Request, formats: Sequence[Format]) -> Spoken:
-    found = spoken_at(request.path, formats)
+def _spoken(request: Request, routes: Routes) -> Spoken:
+    found = routes.find(request.path)
     if found is None:
         raise NotFound("no such path; POST /v1/events")
     return found

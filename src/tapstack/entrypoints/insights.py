@@ -4,66 +4,111 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.table_reader import TableReader
-from tapstack.entrypoints.alb import read_request, write_response
+from tapstack.entrypoints.alb import RESPONSE_JSON_BYTES_MAX, passes, read_request, write_response
 from tapstack.entrypoints.clock import SystemClock
+from tapstack.entrypoints.context import Context
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import aws_settings, insights_settings
 from tapstack.errors import Throttled, Unavailable, UndecodableRow
-from tapstack.http import RequestError, error_response
+from tapstack.http import Request, RequestError, Response
+from tapstack.insights.freshness import FreshnessCache
+from tapstack.insights.problems import problem, problem_response
+from tapstack.insights.representation import represent
 from tapstack.insights.routes import respond, route_at
 from tapstack.metrics import METRICS
+from tapstack.ports import AwsApi
 
 # RFC 9110, section 9, and RFC 5789; a sender may write any other word, and it is not logged.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+
+class _TimedApi:
+    """`tapstack.ports.AwsApi` that sums how long calls take."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+        self.spent_ms = 0
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        began_ms = _clock.now_ms()
+        try:
+            return self._api.call(operation, body)
+        finally:
+            self.spent_ms += _clock.now_ms() - began_ms
+
 
 _settings = insights_settings()
 _aws = aws_settings()
 _clock = SystemClock()
 _requests = RequestLog(_settings.log_interval_s, METRICS["insights"])
-_reader = TableReader(
-    JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0"),
-    _settings.table,
-    _clock,
-    jitter,
+_dynamodb = _TimedApi(
+    JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0")
 )
+_reader = TableReader(_dynamodb, _settings.table, _clock, jitter)
+_freshness = FreshnessCache(_reader)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answer a read."""
     began_ms = _clock.now_ms()
-    method, route = "", None
+    _dynamodb.spent_ms = 0
+    request, route = Request(method="", path=()), None
     trouble: dict[str, str] = {}
     level = "WARNING"
     try:
         request = read_request(event)
-        method, route = request.method, route_at(request.path)
-        response = respond(request, _reader, began_ms // 1000)
+        route = route_at(request.path)
+        response = respond(request, _reader, began_ms // 1000, _freshness)
     except RequestError as error:
-        response = error.response()
+        response = problem(error)
     except Unavailable as error:
         reason = "is throttled" if isinstance(error, Throttled) else "does not answer"  # in full in the log
         message = f"the table {reason}; try again"
-        response = error_response(503, "unavailable", message, {"retry-after": "1"})
+        response = problem_response(503, "unavailable", message, {"retry-after": "1"})
         trouble = {"error": str(error)}
     except UndecodableRow as error:
         message = "a row of the table cannot be read; the error is logged for its operator"
-        response = error_response(500, "internal", message)
+        response = problem_response(500, "internal", message)
         level, trouble = "ERROR", {"undecodable": error.kind, "reason": error.reason}
+    written = _write(request, response, context, began_ms)
     now_ms = _clock.now_ms()
     answer: dict[str, str | int] = {
-        "method": method if method in METHODS else "other",
+        "method": request.method if request.method in METHODS else "other",
         "route": route.path if route else "none",
-        "status": response.status,
+        "status": written["statusCode"],
     }
     _requests.record(
         answer,
         now_ms - began_ms,
         now_ms=now_ms,
         counts={"reads_failed": int(response.status >= 500)},
-        warnings=[{**answer, **trouble}] if trouble else [],
+        warnings=[{**answer, **trouble, "request_id": context.aws_request_id}] if trouble else [],
         level=level,
     )
-    return write_response(response, method)
+    return written
+
+
+def _write(request: Request, response: Response, context: Context, began_ms: int) -> dict[str, Any]:
+    """Write a response as its reader takes it, with what a developer asks of it."""
+    written = write_response(represent(request, _told(response, context, began_ms)), request.method)
+    if passes(written):
+        return written
+    message = f"the answer has more than {RESPONSE_JSON_BYTES_MAX} bytes as the load balancer counts them"
+    refused = problem_response(413, "too_large", f"{message}: ask for less, or send Accept-Encoding: gzip")
+    return write_response(represent(request, _told(refused, context, began_ms)), request.method)
+
+
+def _told(response: Response, context: Context, began_ms: int) -> Response:
+    """Add what finds the request in the log, and what took how long."""
+    total_ms = _clock.now_ms() - began_ms
+    headers = {
+        **response.headers,
+        "x-request-id": context.aws_request_id,
+        "server-timing": f"store;dur={_dynamodb.spent_ms}, total;dur={total_ms}",
+    }
+    return msgspec.structs.replace(response, headers=headers)

@@ -88,7 +88,8 @@ class RequestLog:
         sums = self._sums
         sums.requests += 1
         sums.answers[" ".join(map(str, answer.values()))] += 1
-        sums.counts.update(counted)
+        for name, count in counted.items():
+            sums.counts[name] += count
         sums.duration_ms += duration_ms
         sums.duration_max_ms = max(sums.duration_max_ms, duration_ms)
         sums.last_ms = now_ms

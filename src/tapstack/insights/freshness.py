@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tapstack.core.journal import (
@@ -13,6 +14,8 @@ from tapstack.core.journal import (
     entry_key,
 )
 from tapstack.ports import Key, RowReader
+
+AGE_MAX_S = 2  # below the seconds between two folds, so that answers look hardly older than they must
 
 
 class Freshness(NamedTuple):
@@ -30,15 +33,38 @@ class Freshness(NamedTuple):
     since_s: int
 
 
-def freshness(reader: RowReader, projection: str, now_s: int) -> Freshness:
-    """Return how fresh a projection's rows are, if they are read consistently after this.
+class Progress(NamedTuple):
+    """How far the journal and the projections have come.
+
+    Parameters
+    ----------
+    read_s
+        When this was read, Unix seconds.
+    watermarks
+        By projection.
+    heads
+        By lane, the number of its last entry.
+    """
+
+    read_s: int
+    watermarks: Mapping[str, Watermark]
+    heads: Mapping[int, int]
+
+    def unfolded(self, projection: str) -> dict[int, int]:
+        """Return the lanes with entries that a projection has not folded, each with the first of them."""
+        marks = self.watermarks.get(projection, Watermark()).marks
+        return {
+            lane: marks.get(lane, 0) + 1 for lane, head in self.heads.items() if marks.get(lane, 0) < head
+        }
+
+
+def read_progress(reader: RowReader, now_s: int) -> Progress:
+    """Read how far the journal and the projections have come.
 
     Parameters
     ----------
     reader
         The table.
-    projection
-        Its name.
     now_s
         Unix seconds, before anything is read.
 
@@ -48,15 +74,54 @@ def freshness(reader: RowReader, projection: str, now_s: int) -> Freshness:
         If the table does not answer.
     """
     # The watermarks first: what is folded between the two reads makes an answer look older, never younger.
-    marks = {row.key.sk: row for row in reader.query(WATERMARKS_PARTITION, consistent=True)}
+    marks = {
+        row.key.sk: decode_watermark(row.state) for row in reader.query(WATERMARKS_PARTITION, consistent=True)
+    }
     heads = reader.query(HEADS_PARTITION, consistent=True)
-    known = decode_watermark(marks[projection].state) if projection in marks else Watermark()
-    as_of_s = now_s
-    for head in heads:
-        folded = known.marks.get(int(head.key.sk), 0)
-        if folded < head.version:
-            as_of_s = min(as_of_s, _arrived_s(reader, int(head.key.sk), folded + 1, now_s))
-    return Freshness(as_of_s, known.since_s)
+    return Progress(now_s, marks, {int(head.key.sk): head.version for head in heads})
+
+
+class FreshnessCache:
+    """How fresh each projection is, asked of the table once in `age_max_s` and not with every request.
+
+    What was true stays true: rows hold all that was counted before `as_of`, and they only gain. So an answer
+    may look up to `age_max_s` older than it is, never younger.
+
+    Parameters
+    ----------
+    reader
+        The table.
+    age_max_s
+        How long an answer of the table is used; 0: never again.
+    """
+
+    def __init__(self, reader: RowReader, age_max_s: int = AGE_MAX_S) -> None:
+        self._reader = reader
+        self._age_max_s = age_max_s
+        self._progress: Progress | None = None
+        self._known: dict[str, Freshness] = {}
+
+    def progress(self, now_s: int) -> Progress:
+        """Return how far everything has come; see `read_progress`."""
+        known = self._progress
+        if known is None or not 0 <= now_s - known.read_s < self._age_max_s:  # a clock may be put back, too
+            known = self._progress = read_progress(self._reader, now_s)
+            self._known = {}
+        return known
+
+    def of(self, projection: str, now_s: int) -> Freshness:
+        """Return how fresh a projection's rows are, if they are read consistently after this."""
+        progress = self.progress(now_s)
+        if projection not in self._known:
+            self._known[projection] = _freshness(self._reader, progress, projection)
+        return self._known[projection]
+
+
+def _freshness(reader: RowReader, progress: Progress, projection: str) -> Freshness:
+    as_of_s = progress.read_s
+    for lane, number in progress.unfolded(projection).items():
+        as_of_s = min(as_of_s, _arrived_s(reader, lane, number, progress.read_s))
+    return Freshness(as_of_s, progress.watermarks.get(projection, Watermark()).since_s)
 
 
 def _arrived_s(reader: RowReader, lane: int, number: int, now_s: int) -> int:

@@ -8,24 +8,20 @@ from typing import get_args
 
 import msgspec
 
+from tapstack import __version__
 from tapstack.core.aggregates import WINDOWS, Window
 from tapstack.core.events import Id
-from tapstack.http import (
-    BadRequest,
-    MethodNotAllowed,
-    NotFound,
-    Request,
-    Response,
-    echo,
-    json_response,
-    options_response,
-)
-from tapstack.insights.answers import Answer, Health, Item, Partners, SearchTerms, Trending, User
+from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, json_response, options_response
+from tapstack.insights.answers import Answer, Health, Item, Partners, SearchTerms, Status, Trending, User
+from tapstack.insights.freshness import Freshness, FreshnessCache
+from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
+from tapstack.insights.representation import entity_tag
 from tapstack.insights.views import (
     health_view,
     item_view,
     partners_view,
     search_terms_view,
+    status_view,
     trending_view,
     user_view,
 )
@@ -37,17 +33,22 @@ LISTED_MAX = 100
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, read 2026-11-29
 ID_CHARS_MAX: int = get_args(Id)[1].max_length
 METHODS = ("GET", "HEAD", "OPTIONS")  # of each route
-FAULTS_TOLD_MAX = 5  # of one request, in the message
+ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 
 
 class Asked(msgspec.Struct, kw_only=True):
     """What a route answers from: the table, the Unix seconds, the path's id, the query's parameters."""
 
     reader: RowReader
+    freshness: FreshnessCache
     now_s: int
     id: str = ""
     n: int = 0
     window: Window = WINDOWS[0]
+
+    def fresh(self, projection: str) -> Freshness:
+        """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
+        return self.freshness.of(projection, self.now_s)
 
 
 class Integer(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,17 +99,28 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         Makes the answer; None if nothing is known.
     answer
         The answer's type.
+    summary
+        What is answered, in a line.
     parameters
         Of the query, named as in `Asked`; each may be left out.
     subject
         What the id is an id of.
+    max_age_s
+        How long a reader may keep the answer, seconds; 0: not at all.
     """
 
     path: str
     read: Callable[[Asked], Answer | None]
     answer: type[Answer]
+    summary: str
     parameters: tuple[Integer | Choice, ...] = ()
     subject: str = ""
+    max_age_s: int = 1
+
+    @property
+    def cache_control(self) -> str:
+        """Return the header of that name; no proxy may keep what is known of a user."""
+        return f"private, max-age={self.max_age_s}" if self.max_age_s else "no-store"
 
 
 _N = Integer(name="n", low=1, high=LISTED_MAX, default=str(LISTED_DEFAULT))
@@ -116,24 +128,28 @@ _WINDOW = Choice(name="window", values={window.name: window for window in WINDOW
 
 
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
-    return partners_view(asked.reader, asked.id, asked.now_s, bought=bought, n=asked.n)
+    fresh = asked.fresh(ITEMS)
+    return partners_view(asked.reader, asked.id, asked.now_s, fresh, bought=bought, n=asked.n)
 
 
 ROUTES = (
     Route(
         path="/v1/users/{id}",
+        summary="a user, or if there is none the anonymous visitor of that id",
         read=lambda asked: user_view(asked.reader, asked.id, asked.now_s),
         answer=User,
         subject="user",
     ),
     Route(
         path="/v1/items/{id}",
-        read=lambda asked: item_view(asked.reader, asked.id, asked.now_s),
+        summary="an item's counts and value, over its lifetime and in windows",
+        read=lambda asked: item_view(asked.reader, asked.id, asked.now_s, asked.fresh(ITEMS)),
         answer=Item,
         subject="item",
     ),
     Route(
         path="/v1/items/{id}/also-viewed",
+        summary="items viewed right before or after an item",
         read=lambda asked: _partners(asked, bought=False),
         answer=Partners,
         parameters=(_N,),
@@ -141,6 +157,7 @@ ROUTES = (
     ),
     Route(
         path="/v1/items/{id}/also-bought",
+        summary="items bought in one session with an item",
         read=lambda asked: _partners(asked, bought=True),
         answer=Partners,
         parameters=(_N,),
@@ -148,17 +165,38 @@ ROUTES = (
     ),
     Route(
         path="/v1/trending",
-        read=lambda asked: trending_view(asked.reader, asked.window, asked.now_s, asked.n),
+        summary="items with the most interactions in a window",
+        read=lambda asked: trending_view(
+            asked.reader, asked.window, asked.now_s, asked.fresh(LEADERBOARDS), asked.n
+        ),
         answer=Trending,
         parameters=(_WINDOW, _N),
+        max_age_s=5,
     ),
     Route(
         path="/v1/search-terms",
-        read=lambda asked: search_terms_view(asked.reader, asked.window, asked.now_s, asked.n),
+        summary="the terms that most searches of a window were for",
+        read=lambda asked: search_terms_view(
+            asked.reader, asked.window, asked.now_s, asked.fresh(SEARCH_TERMS), asked.n
+        ),
         answer=SearchTerms,
         parameters=(_WINDOW, _N),
+        max_age_s=5,
     ),
-    Route(path="/healthz", read=lambda asked: health_view(asked.reader), answer=Health),
+    Route(
+        path="/v1/status",
+        summary="the version, and how far the journal and its projections have come",
+        read=lambda asked: status_view(asked.freshness.progress(asked.now_s), asked.fresh, __version__),
+        answer=Status,
+        max_age_s=0,
+    ),
+    Route(
+        path="/healthz",
+        summary="whether the function runs and its table answers",
+        read=lambda asked: health_view(asked.reader),
+        answer=Health,
+        max_age_s=0,
+    ),
 )
 _SEGMENTS = tuple((route, tuple(route.path.strip("/").split("/"))) for route in ROUTES)
 
@@ -173,7 +211,9 @@ def route_at(path: Sequence[str]) -> Route | None:
     return None
 
 
-def respond(request: Request, reader: RowReader, now_s: int) -> Response:
+def respond(
+    request: Request, reader: RowReader, now_s: int, freshness: FreshnessCache | None = None
+) -> Response:
     """Answer a request; what HEAD asks for is answered like GET, and its body left out by the caller.
 
     Parameters
@@ -184,6 +224,8 @@ def respond(request: Request, reader: RowReader, now_s: int) -> Response:
         The table.
     now_s
         Unix seconds.
+    freshness
+        What is known of the journal; asked anew if not given.
 
     Raises
     ------
@@ -203,34 +245,53 @@ def respond(request: Request, reader: RowReader, now_s: int) -> Response:
         return options_response(METHODS)
     if request.method not in METHODS:
         raise MethodNotAllowed(*METHODS)
-    answer = route.read(_asked(route, request, reader, now_s))
+    asked = Asked(reader=reader, freshness=freshness or FreshnessCache(reader), now_s=now_s)
+    _read_request(asked, route, request)
+    answer = route.read(asked)
     if answer is None:
         raise NotFound(f"no {route.subject} of this id has been seen")
-    return json_response(200, answer, {"cache-control": "private, max-age=1"})
+    response = json_response(200, answer, {"cache-control": route.cache_control})
+    if not route.max_age_s:
+        return response
+    return msgspec.structs.replace(response, headers={**response.headers, "etag": _tag(answer, response)})
 
 
-def _asked(route: Route, request: Request, reader: RowReader, now_s: int) -> Asked:
-    """Read the path's id and the query, all that is wrong in one message."""
-    asked = Asked(reader=reader, now_s=now_s)
-    faults: list[str] = []
+def _tag(answer: Answer, response: Response) -> str:
+    """Return the tag of an answer, which is the same while only `as_of` moves on."""
+    if not hasattr(answer, "as_of"):
+        return entity_tag(response.body)
+    return entity_tag(msgspec.json.encode(msgspec.structs.replace(answer, as_of="")))
+
+
+def _read_request(asked: Asked, route: Route, request: Request) -> None:
+    """Read the path's id and the query.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming all that is wrong.
+    """
+    faults: list[Fault] = []
     if route.subject:
         asked.id = request.path[route.path.strip("/").split("/").index("{id}")]
         if not 1 <= len(asked.id) <= ID_CHARS_MAX:
-            faults.append(f"id: expected 1 to {ID_CHARS_MAX} characters, got {len(asked.id)}")
+            faults.append(
+                parameter_fault("id", f"expected 1 to {ID_CHARS_MAX} characters, got {len(asked.id)}")
+            )
     known = {parameter.name: parameter for parameter in route.parameters}
     texts = {name: parameter.default for name, parameter in known.items()}
     times = Counter(name for name, _ in request.query)
     for name, text in request.query:
         if name not in known:
-            faults.append(f"{echo(name)}: unknown parameter; this path takes {', '.join(known) or 'none'}")
+            takes = f"unknown parameter; this path takes {', '.join(known) or 'none'}"
+            faults.append(parameter_fault(name, takes))
         elif times[name] > 1:
-            faults.append(f"{name}: expected once, got {times[name]} times")
+            faults.append(parameter_fault(name, f"expected once, got {times[name]} times"))
         texts[name] = text
     for name, parameter in known.items():
         value = parameter.read(texts[name])
         if value is None:
-            faults.append(f"{name}: expected {parameter.expected}, got {echo(texts[name])}")
+            faults.append(parameter_fault(name, f"expected {parameter.expected}, got {echo(texts[name])}"))
         setattr(asked, name, value)
     if faults:
-        raise BadRequest("; ".join(dict.fromkeys(faults[:FAULTS_TOLD_MAX])))
-    return asked
+        raise InvalidRequest(faults)

@@ -5,7 +5,7 @@ Rows that have expired and are not deleted yet are as good as gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -36,20 +36,21 @@ from tapstack.insights.answers import (
     Health,
     Item,
     Partners,
+    ProjectionStatus,
     RankedItem,
     RecentItem,
     SearchTerm,
     SearchTerms,
     Session,
     Sessions,
+    Status,
     Trending,
     User,
     WindowCounts,
 )
-from tapstack.insights.freshness import Freshness, freshness
+from tapstack.insights.freshness import Freshness, Progress
 from tapstack.ports import Key, Row, RowReader
 
-ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
 
@@ -82,9 +83,11 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
     return None
 
 
-def item_view(reader: RowReader, item_id: str, now_s: int) -> Item | None:
-    """Return an item's counters over its lifetime and in the current windows; see `user_view`."""
-    fresh = freshness(reader, ITEMS, now_s)
+def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> Item | None:
+    """Return an item's counters over its lifetime and in the current windows; see `user_view`.
+
+    `fresh` was read before, as in every view of derived rows.
+    """
     items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
@@ -111,9 +114,10 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
     ]
 
 
-def partners_view(reader: RowReader, item_id: str, now_s: int, *, bought: bool, n: int) -> Partners | None:
-    """Return the items most often viewed, or bought, in one session with an item; see `user_view`."""
-    fresh = freshness(reader, ITEMS, now_s)
+def partners_view(
+    reader: RowReader, item_id: str, now_s: int, fresh: Freshness, *, bought: bool, n: int
+) -> Partners | None:
+    """Return the items most often viewed, or bought, in one session with an item; see `item_view`."""
     items = _item_stripes(reader, item_id, now_s)
     if not items:
         return None
@@ -144,9 +148,8 @@ def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[lis
     return sorted(total.items(), key=lambda entry: (-entry[1], entry[0])), error
 
 
-def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Trending:
+def trending_view(reader: RowReader, window: Window, now_s: int, fresh: Freshness, n: int) -> Trending:
     """Return the items with the most interactions in the current window; if there are none, the last."""
-    fresh = freshness(reader, LEADERBOARDS, now_s)
     number = window.number(now_s)
     ranked, unseen = _board(reader, window, number, now_s)
     if not ranked:
@@ -162,9 +165,8 @@ def trending_view(reader: RowReader, window: Window, now_s: int, n: int) -> Tren
     )
 
 
-def search_terms_view(reader: RowReader, window: Window, now_s: int, n: int) -> SearchTerms:
+def search_terms_view(reader: RowReader, window: Window, now_s: int, fresh: Freshness, n: int) -> SearchTerms:
     """Return the terms searched for most in the current window; if there were no searches, in the last."""
-    fresh = freshness(reader, SEARCH_TERMS, now_s)
     number = window.number(now_s)
     rows = _terms(reader, window, number, now_s)
     if not any(rows):
@@ -192,6 +194,26 @@ def health_view(reader: RowReader) -> Health:
     """
     reader.query(HEALTH_PARTITION, consistent=True)
     return Health(status="ok")
+
+
+def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: str) -> Status:
+    """Return how far each projection has come that ever folded anything."""
+    return Status(
+        version=version,
+        as_of=_time(progress.read_s),
+        heads=progress.heads,
+        projections={
+            name: ProjectionStatus(
+                **_describe_freshness(told := fresh(name)),
+                lag_s=progress.read_s - told.as_of_s,
+                entries_behind=sum(
+                    progress.heads[lane] - first + 1 for lane, first in progress.unfolded(name).items()
+                ),
+                folded=mark.marks,
+            )
+            for name, mark in sorted(progress.watermarks.items())
+        },
+    )
 
 
 def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:

@@ -160,8 +160,8 @@ PROJECTING = (
         "always_fresh",
         "an answer says how fresh it is",
         FRESHNESS,
-        "        if folded < head.version:\n",
-        "        if folded < head.version - 1:\n",
+        "if marks.get(lane, 0) < head\n",
+        "if marks.get(lane, 0) < head - 1\n",
     ),
     one(
         "heads_before_watermarks",

@@ -14,7 +14,7 @@ from tapstack.collector.formats import (
     segment,
     snowplow,
 )
-from tapstack.collector.wire_format import Format, Route
+from tapstack.collector.wire_format import ANY_SEGMENT, Format, Route
 
 FORMATS: Sequence[Format] = (
     native,
@@ -34,10 +34,26 @@ class Spoken(NamedTuple):
     route: Route
 
 
-def spoken_at(path: Sequence[str], formats: Sequence[Format]) -> Spoken | None:
-    """Return the format that answers a path's decoded segments, if one does."""
-    for each in formats:
-        for route in each.ROUTES:
-            if route.matches(path):
-                return Spoken(each, route)
-    return None
+class Routes:
+    """Which format answers a path.
+
+    Parameters
+    ----------
+    formats
+        No two of them have a path in common.
+    """
+
+    def __init__(self, formats: Sequence[Format]) -> None:
+        routes = [Spoken(each, route) for each in formats for route in each.ROUTES]
+        self._exact = {each.route.segments: each for each in routes}
+        self._patterns = [each for each in routes if ANY_SEGMENT in each.route.segments]
+
+    def find(self, path: tuple[str, ...]) -> Spoken | None:
+        """Return the format that answers a path's decoded segments, if one does."""
+        found = self._exact.get(path)
+        if found is None:
+            found = next((each for each in self._patterns if each.route.matches(path)), None)
+        return found
+
+
+ROUTES = Routes(FORMATS)

@@ -46,6 +46,7 @@ lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock
 -include tests/infrastructure/infra.mk
 -include tests/simulation/simulation.mk
 -include tests/emulator/clients.mk
+-include tests/entrypoints/openapi.mk
 -include tests/sdk/sdk.mk
 -include tests/mutation/mutation.mk
 -include packaging.mk

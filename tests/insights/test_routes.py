@@ -120,9 +120,10 @@ def test_an_answer_says_how_long_it_may_be_kept_and_has_a_tag_if_it_may(route: R
     except NotFound:
         assert route.subject == "item"
         return
-    msgspec.json.decode(response.body, type=route.answer)
+    if route.answer is not str:
+        msgspec.json.decode(response.body, type=route.answer)
     kept = f"private, max-age={route.max_age_s}" if route.max_age_s else "no-store"
-    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-type"] == route.media_type
     assert response.headers["cache-control"] == kept
     assert ("etag" in response.headers) == (route.max_age_s > 0)
 
@@ -260,7 +261,9 @@ def test_health_is_the_tables() -> None:
     assert get(Rows(), "/healthz") == {"status": "ok"}
 
 
-@EACH_ROUTE
+@pytest.mark.parametrize(
+    "route", [each for each in ROUTES if each.answer not in {dict, str}], ids=lambda route: route.path
+)
 def test_a_table_that_is_away_is_said_to_be(route: Route) -> None:
     with pytest.raises(Unavailable):
         ask(Away(), "GET", path_of(route))

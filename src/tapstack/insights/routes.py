@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
 from tapstack import __version__
 from tapstack.core.aggregates import WINDOWS, Window
 from tapstack.core.events import Id
-from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, json_response, options_response
+from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, options_response
 from tapstack.insights.answers import Answer, Health, Item, Partners, SearchTerms, Status, Trending, User
 from tapstack.insights.freshness import Freshness, FreshnessCache
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
@@ -32,7 +32,9 @@ LISTED_MAX = 100
 # No event has a longer id. So each key of a read fits DynamoDB's 2,048 bytes, at four a character (tested).
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, read 2026-11-29
 ID_CHARS_MAX: int = get_args(Id)[1].max_length
-METHODS = ("GET", "HEAD", "OPTIONS")  # of each route
+METHODS = ("GET", "HEAD", "OPTIONS")  # of each route that has no body
+# Of the page: nothing may be loaded or run; its style is in it.
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 
 
@@ -64,6 +66,12 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
         """Return what it must be, in words."""
         return f"an integer from {self.low} to {self.high}"
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        bounds = {"minimum": self.low, "maximum": self.high}
+        return {"type": "integer", **bounds, "default": int(self.default)}
+
     def read(self, text: str) -> int | None:
         """Return the value; None if `text` is not one."""
         if not text.isascii() or not text.isdigit() or len(text) > 9:
@@ -83,6 +91,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """Return what it must be, in words."""
         return f"one of {', '.join(self.values)}"
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "string", "enum": list(self.values), "default": self.default}
+
     def read(self, text: str) -> object | None:
         """Return the value; None if `text` is not one."""
         return self.values.get(text)
@@ -98,7 +111,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     read
         Makes the answer; None if nothing is known.
     answer
-        The answer's type.
+        The answer's type; of ``str`` the text is sent as it is.
     summary
         What is answered, in a line.
     parameters
@@ -107,15 +120,37 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         What the id is an id of.
     max_age_s
         How long a reader may keep the answer, seconds; 0: not at all.
+    method
+        ``GET``, or ``POST`` if what is asked for is in the body.
+    body
+        The body's type.
+    media_type
+        Of the answer.
+    headers
+        Further ones of the answer.
     """
 
     path: str
-    read: Callable[[Asked], Answer | None]
-    answer: type[Answer]
+    read: Callable[[Asked], Answer | Mapping[str, Any] | str | None]
+    answer: type[Answer | Mapping[str, Any] | str]
     summary: str
     parameters: tuple[Integer | Choice, ...] = ()
     subject: str = ""
     max_age_s: int = 1
+    method: str = "GET"
+    body: type[msgspec.Struct] | None = None
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods that the path takes."""
+        return METHODS if self.method == "GET" else (self.method, "OPTIONS")
+
+    @property
+    def has_tag(self) -> bool:
+        """Return whether answers have a tag: those that a reader may keep."""
+        return self.method == "GET" and self.max_age_s > 0
 
     @property
     def cache_control(self) -> str:
@@ -132,7 +167,19 @@ def _partners(asked: Asked, *, bought: bool) -> Partners | None:
     return partners_view(asked.reader, asked.id, asked.now_s, fresh, bought=bought, n=asked.n)
 
 
-ROUTES = (
+def _openapi() -> Mapping[str, Any]:
+    from tapstack.insights.openapi import document  # seldom asked for: a cold start does without
+
+    return document(ROUTES)
+
+
+def _docs() -> str:
+    from tapstack.insights.docs_page import page  # likewise
+
+    return page(_openapi())
+
+
+ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/users/{id}",
         summary="a user, or if there is none the anonymous visitor of that id",
@@ -191,6 +238,22 @@ ROUTES = (
         max_age_s=0,
     ),
     Route(
+        path="/v1/openapi.json",
+        summary="this API as an OpenAPI 3.1 document",
+        read=lambda _: _openapi(),
+        answer=dict,
+        max_age_s=300,
+    ),
+    Route(
+        path="/v1/docs",
+        summary="the OpenAPI document as a page to read",
+        read=lambda _: _docs(),
+        answer=str,
+        max_age_s=300,
+        media_type="text/html; charset=utf-8",
+        headers={"content-security-policy": CONTENT_SECURITY_POLICY, "x-content-type-options": "nosniff"},
+    ),
+    Route(
         path="/healthz",
         summary="whether the function runs and its table answers",
         read=lambda asked: health_view(asked.reader),
@@ -234,7 +297,7 @@ def respond(
     NotFound
         If there is no such path, or nothing known under it.
     MethodNotAllowed
-        If the path is only read.
+        If the path takes other methods.
     Unavailable
         If the table does not answer.
     """
@@ -242,25 +305,30 @@ def respond(
     if route is None:
         raise NotFound(f"no such path; GET {', '.join(route.path for route in ROUTES)}")
     if request.method == "OPTIONS":
-        return options_response(METHODS)
-    if request.method not in METHODS:
-        raise MethodNotAllowed(*METHODS)
+        return options_response(route.methods)
+    if request.method not in route.methods:
+        raise MethodNotAllowed(*route.methods)
     asked = Asked(reader=reader, freshness=freshness or FreshnessCache(reader), now_s=now_s)
     _read_request(asked, route, request)
     answer = route.read(asked)
     if answer is None:
         raise NotFound(f"no {route.subject} of this id has been seen")
-    response = json_response(200, answer, {"cache-control": route.cache_control})
-    if not route.max_age_s:
-        return response
-    return msgspec.structs.replace(response, headers={**response.headers, "etag": _tag(answer, response)})
+    return _response(route, answer)
 
 
-def _tag(answer: Answer, response: Response) -> str:
+def _response(route: Route, answer: Answer | Mapping[str, Any] | str) -> Response:
+    body = answer.encode() if isinstance(answer, str) else msgspec.json.encode(answer)
+    headers = {"content-type": route.media_type, "cache-control": route.cache_control, **route.headers}
+    if route.has_tag:
+        headers["etag"] = _tag(answer, body)
+    return Response(status=200, headers=headers, body=body)
+
+
+def _tag(answer: Answer | Mapping[str, Any] | str, body: bytes) -> str:
     """Return the tag of an answer, which is the same while only `as_of` moves on."""
-    if not hasattr(answer, "as_of"):
-        return entity_tag(response.body)
-    return entity_tag(msgspec.json.encode(msgspec.structs.replace(answer, as_of="")))
+    if isinstance(answer, msgspec.Struct) and hasattr(answer, "as_of"):
+        return entity_tag(msgspec.json.encode(msgspec.structs.replace(answer, as_of="")))
+    return entity_tag(body)
 
 
 def _read_request(asked: Asked, route: Route, request: Request) -> None:

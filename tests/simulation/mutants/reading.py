@@ -201,7 +201,7 @@ ANSWERS = (
         "nothing known is not found",
         ROUTES,
         '    if answer is None:\n        raise NotFound(f"no {route.subject} of this id has been seen")\n',
-        "    if answer is None:\n        return json_response(200, {})\n",
+        "    if answer is None:\n        return _response(route, {})\n",
     ),
     one(
         "no_trends_before_the_window",

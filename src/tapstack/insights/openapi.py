@@ -1,0 +1,131 @@
+"""The OpenAPI 3.1 document of the API, made of the routes and of the answers' types [1]_.
+
+References
+----------
+.. [1] https://spec.openapis.org/oas/v3.1.1.html, read 2026-11-30
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tapstack import __version__
+from tapstack.insights.problems import MEDIA_TYPE, Problem
+from tapstack.insights.routes import ID_CHARS_MAX, Route
+
+Json = dict[str, Any]
+
+DESCRIPTION = (
+    "What Tapstack knows of users and items, for recommendation engines. Times are UTC. "
+    "Errors are problem details (RFC 9457) with a code and a message."
+)
+PROBLEMS = {
+    400: "a parameter or the body is not what it must be; `errors` lists all that is wrong",
+    413: "the answer is larger than the load balancer takes: ask for less, or accept gzip",
+    500: "a row of the table cannot be read",
+    503: "the table is throttled or does not answer; `Retry-After` says when to try again",
+}
+_REF = "#/components/schemas/"
+
+
+def document(routes: Sequence[Route]) -> Json:
+    """Return the document."""
+    types = [each for route in routes for each in (route.answer, route.body) if _is_struct(each)]
+    _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REF + "{name}")
+    for schema in schemas.values():
+        _describe_fields(schema)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tapstack insights", "version": __version__, "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                str(status): _problem(meaning) for status, meaning in {**PROBLEMS, 404: _UNSEEN}.items()
+            },
+        },
+    }
+
+
+_UNSEEN = "nothing has been seen under this id"
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _operation(route: Route) -> Json:
+    """Describe what a route takes and answers."""
+    statuses = sorted({*PROBLEMS, *([404] if route.subject else [])})
+    answers: Json = {"200": _answer(route)}
+    if route.has_tag:
+        answers["304"] = {"description": "the reader has this answer, as `If-None-Match` says"}
+    answers |= {str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses}
+    operation: Json = {
+        "operationId": operation_id(route),
+        "summary": route.summary,
+        "parameters": list(_parameters(route)),
+        "responses": answers,
+    }
+    if route.body is not None:
+        schema = {"$ref": _REF + route.body.__name__}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def operation_id(route: Route) -> str:
+    """Return a name for an operation, from its method and path: ``getItemsAlsoViewed``."""
+    words = re.findall(r"[A-Za-z]+", route.path.removeprefix("/v1").replace("{id}", ""))
+    return route.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _parameters(route: Route) -> Iterable[Json]:
+    if route.subject:
+        schema = {"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX}
+        yield {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": f"the {route.subject}'s id, percent-encoded, slashes included",
+            "schema": schema,
+        }
+    for parameter in route.parameters:
+        yield {
+            "name": parameter.name,
+            "in": "query",
+            "description": f"{parameter.expected}; {parameter.default} by default",
+            "schema": parameter.schema,
+        }
+
+
+def _answer(route: Route) -> Json:
+    if not _is_struct(route.answer):
+        schema: Json = {"type": "object" if route.answer is dict else "string"}
+        return {"description": route.summary, "content": {route.media_type: {"schema": schema}}}
+    schema = {"$ref": _REF + route.answer.__name__}
+    return {"description": route.summary, "content": {route.media_type: {"schema": schema}}}
+
+
+def _problem(meaning: str) -> Json:
+    return {"description": meaning, "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + "Problem"}}}}
+
+
+def _describe_fields(schema: Json) -> None:
+    """Take a type's docstring apart: its prose describes the type, its parameters describe the fields."""
+    prose, _, listed = str(schema.get("description", "")).partition("Parameters\n")
+    schema["description"] = _joined(prose.splitlines())
+    for name, text in re.findall(r"^ {0,4}(\w+)\n((?: {5,}.*(?:\n|$))+)", listed, re.MULTILINE):
+        if name in schema.get("properties", {}):
+            schema["properties"][name]["description"] = _joined(text.splitlines())
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return " ".join(line.strip() for line in lines if line.strip())

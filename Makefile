@@ -26,7 +26,7 @@ demo: $(READY) ## run the whole pipeline on this machine for about a minute
 	$(BIN)/tapstack local --exit $(ARGS)
 
 test: $(READY) ## run the tests (the stack's own are `make infra-test`)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/infrastructure --ignore=tests/least_privilege --ignore=tests/wheel --ignore=tests/sdk $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/infrastructure --ignore=tests/least_privilege --ignore=tests/wheel --ignore=tests/sdk --ignore=tests/producer/test_embedded_crashes.py $(ARGS)
 
 check: $(READY) ## lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -48,6 +48,7 @@ lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock
 -include tests/emulator/clients.mk
 -include tests/entrypoints/openapi.mk
 -include tests/sdk/sdk.mk
+-include tests/producer/producer.mk
 -include tests/mutation/mutation.mk
 -include packaging.mk
 

@@ -7,6 +7,7 @@
       Unavailable         try again later; nothing is known to have been lost
         Throttled         ... and more slowly
         OutcomeUnknown    ... the request may or may not have taken effect
+      BufferFull          the producer has no room for another event: the application decides
       UndecodableRow      the table contains what no version of ours wrote: stop, and raise the alarm
       Misconfigured       at start-up; names the variable
       UsageError          a mistake at the command line: one line, exit 2
@@ -51,6 +52,10 @@ class Throttled(Unavailable):
 
 class OutcomeUnknown(Unavailable):
     """The connection ended after the request was sent: it may have taken effect."""
+
+
+class BufferFull(TapstackError):  # noqa: N818 - likewise
+    """The producer's buffer or journal is full. The event was not taken; the application decides what now."""
 
 
 class UndecodableRow(TapstackError):  # noqa: N818 - likewise

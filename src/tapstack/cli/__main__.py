@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 EXTRAS = frozenset(
-    {"aiohttp", "awslambdaric", "boto3", "cbor2", "click", "greenlet", "h2", "ministack", "rich"}
+    {"aiohttp", "awslambdaric", "boto3", "cbor2", "click", "greenlet", "h2", "ministack", "rich", "urllib3"}
 )
 
 

@@ -2769,7 +2769,7 @@ data "aws_iam_policy_document" "insights" {
   # No condition on keys: it reads rows of every kind.
   statement {
     sid       = "ReadTable"
-    actions   = ["dynamodb:Query"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:Query"]
     resources = [aws_dynamodb_table.behaviour.arn]
   }
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tapstack.aws.table_reader import TableReader
+from tapstack.core.events import EVENT_TYPES
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
@@ -96,12 +97,28 @@ class Readers:
         reader = _Remembering(self._table)
         for question in questions(by_partition(rows), now_s):
             self._compare(question, reader)
+            self._compare_features(question, reader)
 
     def _compare(self, question: Question, reader: RowReader) -> None:
         path, query, now_s, expected = question
         answer = self._get(reader, now_s, *path[1:], **query)
         if answer != expected:
             raise Violation(11, f"{'/'.join(path)} {query} at {now_s} is {answer}; the rows say {expected}")
+
+    def _compare_features(self, question: Question, reader: RowReader) -> None:
+        """Ask for the counts of a user or an item as features, and compare them with its own answer's."""
+        path, _, now_s, expected = question
+        kind, names = path[1], [f"{name}_count" for name in EVENT_TYPES]
+        if len(path) != 3 or kind not in {"users", "items"}:
+            return
+        body = msgspec.json.encode({kind: [path[2]], f"{kind[:-1]}_features": names})
+        request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
+        (row,) = _decode(respond(request, reader, now_s).body)[kind]["rows"]
+        counts = {name: count for name, count in zip(EVENT_TYPES, row["values"], strict=True) if count}
+        if counts != (expected["counts"] if expected else {}) or (row["status"] == "found") != bool(expected):
+            raise Violation(
+                11, f"features of {'/'.join(path)} at {now_s} are {row}; its answer is {expected}"
+            )
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -74,7 +75,10 @@ def test_a_user_of_any_name_is_read_back(cloud: Cloud) -> None:
     serve(cloud, body)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+READ = [route for route in ROUTES if route.method == "GET"]
+
+
+@pytest.mark.parametrize("route", READ, ids=lambda route: route.path)
 def test_the_rules_pass_each_route_on_and_the_function_answers_alike(cloud: Cloud, route: Any) -> None:
     cloud.function("consumer").handler(mapped(event(1, user_id="item-1")), Context())
     cloud.project()
@@ -131,9 +135,33 @@ def test_what_is_not_there_is_said_by_the_function_below_v1_and_by_the_balancer_
         for path in ("/v1/nothing", "/v1/", "/healthzz", "/v1/users/"):
             status, _, answer = await ask("GET", path)
             assert status == 404
-            assert json.loads(answer)["message"].startswith("no such path; GET /v1/users/{id}")
+            assert json.loads(answer)["message"].startswith("no such path; GET /v1/docs")
         status, _, answer = await ask("GET", "/")
         assert (status, json.loads(answer)["message"]) == (404, "no such path or method")
         assert (await ask("GET", "/v1/users/" + "x" * 3_000))[0] == 400
+
+    serve(cloud, body)
+
+
+def test_features_are_asked_for_by_post(cloud: Cloud) -> None:
+    cloud.function("consumer").handler(mapped(event(1, user_id="ann")), Context())
+    cloud.project()
+    query = {"users": ["ann"], "user_features": ["item_view_count"], "items": ["item-1"],
+             "item_features": ["item_view_count_1h"]}  # fmt: skip
+
+    async def body(ask: Ask) -> None:
+        path = "/v1/features:batchGet"
+        status, headers, answer = await ask("POST", path, json=query)
+        assert (status, headers["cache-control"]) == (200, "no-store")
+        told = json.loads(answer)
+        assert told["users"]["rows"][0]["values"] == [1]
+        assert told["items"]["rows"][0]["values"] == [1]
+        status, headers, _ = await ask("GET", path)
+        assert (status, headers["allow"]) == (405, "POST, OPTIONS")
+        packed = gzip.compress(json.dumps(query).encode())
+        status, _, again = await ask("POST", path, data=packed, headers={"content-encoding": "gzip"})
+        assert (status, json.loads(again)["users"]) == (200, told["users"])
+        status, headers, answer = await ask("POST", path, data=b"{")
+        assert (status, headers["content-type"]) == (400, "application/problem+json")
 
     serve(cloud, body)

@@ -107,7 +107,7 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
     },
     "insights": {
-        "ReadTable": ({"dynamodb:Query"}, {TABLE}, {}),
+        "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:Query"}, {TABLE}, {}),
         "DecryptTable": ({"kms:Decrypt", "kms:DescribeKey"}, {_key("table")}, _via("dynamodb")),
     },
 }

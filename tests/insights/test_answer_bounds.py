@@ -106,7 +106,9 @@ def full(character: str, id_: str) -> Rows:
 
 
 @CHARACTERS
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path
+)
 def test_the_largest_answer_passes_the_load_balancer(route: Route, character: str) -> None:
     id_ = character * 256
     path = tuple(id_ if part == "{id}" else part for part in route.path.strip("/").split("/"))

@@ -90,8 +90,10 @@ def asked(target: str) -> Request:
 def test_every_route_has_an_example_and_a_row_and_nothing_else_has() -> None:
     assert sorted(EXAMPLES) == sorted(set(EXAMPLES))
     routes = [route_at(asked(target).path) for target in EXAMPLES]
-    assert routes == [route for route in ROUTES if route.answer not in {dict, str}]
-    assert re.findall(r"^\| `GET ([^`?]+)", PAGE, re.MULTILINE) == [route.path for route in ROUTES]
+    read = [route for route in ROUTES if route.method == "GET"]
+    assert routes == [route for route in read if route.answer not in {dict, str}]
+    listed = re.findall(r"^\| `([A-Z]+) ([^`?]+)", PAGE, re.MULTILINE)
+    assert listed == [(route.method, route.path) for route in ROUTES]
 
 
 @pytest.mark.parametrize("target", EXAMPLES)
@@ -101,8 +103,22 @@ def test_an_example_is_what_is_answered(target: str) -> None:
     assert list(json.loads(EXAMPLES[target])) == list(answer)
 
 
+SENT = re.findall(
+    r"^### `POST (\S+)`$(?:(?!^#)[\s\S])*?^```json\n([\s\S]*?)^```$[\s\S]*?^```json\n([\s\S]*?)^```$",
+    PAGE,
+    re.MULTILINE,
+)
+
+
+def test_an_example_of_what_is_sent_is_answered_as_shown() -> None:
+    assert [path for path, _, _ in SENT] == [route.path for route in ROUTES if route.method == "POST"]
+    for path, body, answer in SENT:
+        request = Request(method="POST", path=tuple(path[1:].split("/")), raw_body=body.encode())
+        assert json.loads(respond(request, shop(), NOON_S).body) == json.loads(answer)
+
+
 def test_every_parameter_is_listed_with_what_it_must_be() -> None:
-    listed = dict(re.findall(r"^\| `GET ([^`?]+)\??([^`]*)`", PAGE, re.MULTILINE))
+    listed = dict(re.findall(r"^\| `[A-Z]+ ([^`?]+)\??([^`]*)`", PAGE, re.MULTILINE))
     for route in ROUTES:
         assert listed[route.path] == "&".join(f"{parameter.name}=" for parameter in route.parameters)
         for parameter in route.parameters:

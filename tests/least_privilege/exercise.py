@@ -40,6 +40,12 @@ SEED = 7
 LIMIT_S = 240
 POISON = b"no event at all"
 READS = ("/v1/users/u-0", "/v1/items/i-0", "/v1/items/i-0/also-viewed", "/v1/trending?window=1h", "/healthz")
+FEATURES = {
+    "users": ["u-0"],
+    "user_features": ["event_count"],
+    "items": ["i-0"],
+    "item_features": ["event_count"],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +130,7 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
         async with aiohttp.ClientSession(cloud.base_url) as session:
             for path in READS:
                 await _read(session, path)
+            await _read(session, "/v1/features:batchGet", FEATURES)
         async with aiohttp.ClientSession() as session:
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
             tables = await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
@@ -166,11 +173,12 @@ def _put_poison(cloud: EmbeddedCloud) -> None:
         cloud.kinesis.call("PutRecords", json.dumps(body).encode())
 
 
-async def _read(session: aiohttp.ClientSession, path: str) -> None:
+async def _read(session: aiohttp.ClientSession, path: str, body: object = None) -> None:
     """Read until it is answered: faults are on."""
+    method = "GET" if body is None else "POST"
     while True:
         try:
-            async with session.get(path) as answer:
+            async with session.request(method, path, json=body) as answer:
                 if answer.status == 200:
                     return
                 assert answer.status in {502, 503}, f"{path}: {answer.status} {await answer.text()}"

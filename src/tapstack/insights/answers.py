@@ -6,6 +6,7 @@ Times are UTC, as RFC 3339 writes them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -175,6 +176,59 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window covers: everything from `start` on, by the events' own time."""
+
+    start: str
+    end: str
+
+
+class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The features of a user or an item.
+
+    Parameters
+    ----------
+    status
+        Of what is not found, all values are null.
+    updated_at
+        When an item's newest event arrived; of a user the newest event's own time. Null if not found.
+    values
+        In the order of the table's `features`; null where nothing is known.
+    """
+
+    id: str
+    status: Literal["found", "not_found"]
+    updated_at: str | None
+    values: list[str | int | float | bool | list[str] | None]
+
+
+class FeatureTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Features by name, and a row for each user or item as asked for."""
+
+    features: list[str]
+    rows: list[FeatureRow]
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """Features of users and items.
+
+    Parameters
+    ----------
+    as_of
+        Whatever was counted before is in the items' features; users' are counted at once.
+    since
+        What was counted before is not in the items' features; null if nothing is missing.
+    windows
+        What each window among the features covers.
+    """
+
+    as_of: str
+    since: str | None
+    windows: dict[str, Interval]
+    users: FeatureTable
+    items: FeatureTable
+
+
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a projection has come.
 
@@ -216,4 +270,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     projections: dict[str, ProjectionStatus]
 
 
-Answer = Status | User | Item | Partners | Trending | SearchTerms | Health
+Answer = Features | Status | User | Item | Partners | Trending | SearchTerms | Health

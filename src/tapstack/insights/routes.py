@@ -12,8 +12,20 @@ from tapstack import __version__
 from tapstack.core.aggregates import WINDOWS, Window
 from tapstack.core.events import Id
 from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, options_response
-from tapstack.insights.answers import Answer, Health, Item, Partners, SearchTerms, Status, Trending, User
-from tapstack.insights.freshness import Freshness, FreshnessCache
+from tapstack.insights.answers import (
+    Answer,
+    Features,
+    Health,
+    Item,
+    Partners,
+    SearchTerms,
+    Status,
+    Trending,
+    User,
+)
+from tapstack.insights.batch import FeatureQuery, batch_get
+from tapstack.insights.bodies import read_body
+from tapstack.insights.freshness import ITEMS, LEADERBOARDS, SEARCH_TERMS, Freshness, FreshnessCache
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
 from tapstack.insights.representation import entity_tag
 from tapstack.insights.views import (
@@ -35,11 +47,10 @@ ID_CHARS_MAX: int = get_args(Id)[1].max_length
 METHODS = ("GET", "HEAD", "OPTIONS")  # of each route that has no body
 # Of the page: nothing may be loaded or run; its style is in it.
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """What a route answers from: the table, the Unix seconds, the path's id, the query's parameters."""
+    """What a route answers from: the table, the Unix seconds, the path's id, the parameters, the body."""
 
     reader: RowReader
     freshness: FreshnessCache
@@ -47,6 +58,7 @@ class Asked(msgspec.Struct, kw_only=True):
     id: str = ""
     n: int = 0
     window: Window = WINDOWS[0]
+    body: Any = None  # of the type that the route says
 
     def fresh(self, projection: str) -> Freshness:
         """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
@@ -231,6 +243,15 @@ ROUTES: tuple[Route, ...] = (
         max_age_s=5,
     ),
     Route(
+        path="/v1/features:batchGet",
+        summary="many features of many users and items",
+        read=lambda asked: batch_get(asked.reader, asked.body, asked.now_s, asked.freshness),
+        answer=Features,
+        method="POST",
+        body=FeatureQuery,
+        max_age_s=0,
+    ),
+    Route(
         path="/v1/status",
         summary="the version, and how far the journal and its projections have come",
         read=lambda asked: status_view(asked.freshness.progress(asked.now_s), asked.fresh, __version__),
@@ -303,7 +324,7 @@ def respond(
     """
     route = route_at(request.path)
     if route is None:
-        raise NotFound(f"no such path; GET {', '.join(route.path for route in ROUTES)}")
+        raise NotFound("no such path; GET /v1/docs lists those there are")
     if request.method == "OPTIONS":
         return options_response(route.methods)
     if request.method not in route.methods:
@@ -363,3 +384,5 @@ def _read_request(asked: Asked, route: Route, request: Request) -> None:
         setattr(asked, name, value)
     if faults:
         raise InvalidRequest(faults)
+    if route.body is not None:
+        asked.body = read_body(request, route.body)

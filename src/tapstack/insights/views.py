@@ -78,7 +78,7 @@ def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
     """
     for key in (Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))):
         row = reader.get(key)  # a Query of the partition would pay for every page of ids
-        if row is not None and _alive([row], now_s):
+        if row is not None and alive([row], now_s):
             return _describe_user(user_id, decode_user(row.state), now_s, known=key.pk.startswith("U#"))
     return None
 
@@ -109,7 +109,7 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
             if number >= _oldest_served(window, now_s):
                 add_counts(counted.setdefault(number, {}), counters)
     return [
-        WindowCounts(start=_time(number * window.length_s), **_describe_counters(counted[number]))
+        WindowCounts(start=time_text(number * window.length_s), **_describe_counters(counted[number]))
         for number in sorted(counted, reverse=True)
     ]
 
@@ -157,8 +157,8 @@ def trending_view(reader: RowReader, window: Window, now_s: int, fresh: Freshnes
         ranked, unseen = _board(reader, window, number, now_s)
     return Trending(
         window=window.name,
-        start=_time(number * window.length_s),
-        end=_time((number + 1) * window.length_s),
+        start=time_text(number * window.length_s),
+        end=time_text((number + 1) * window.length_s),
         items=_listed(ranked[:n]),
         count_error_max=unseen,
         **_describe_freshness(fresh),
@@ -175,8 +175,8 @@ def search_terms_view(reader: RowReader, window: Window, now_s: int, fresh: Fres
     ranked, count_error_max = merge_terms(rows)
     return SearchTerms(
         window=window.name,
-        start=_time(number * window.length_s),
-        end=_time((number + 1) * window.length_s),
+        start=time_text(number * window.length_s),
+        end=time_text((number + 1) * window.length_s),
         searches=sum([term.count for terms in rows for term in terms.values()]),
         terms=[SearchTerm(term=term, count=count) for term, count in ranked[:n]],
         count_error_max=count_error_max,
@@ -200,7 +200,7 @@ def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: 
     """Return how far each projection has come that ever folded anything."""
     return Status(
         version=version,
-        as_of=_time(progress.read_s),
+        as_of=time_text(progress.read_s),
         heads=progress.heads,
         projections={
             name: ProjectionStatus(
@@ -231,11 +231,12 @@ def _item_stripes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState
 
 def _bodies(reader: RowReader, partition: str, now_s: int) -> list[bytes]:
     """Return what a projection keeps in a partition, a body a stripe."""
-    rows = _alive(reader.query(partition, consistent=True), now_s)
+    rows = alive(reader.query(partition, consistent=True), now_s)
     return [bytes(decode_derived(row.state).body) for row in rows]
 
 
-def _alive(rows: Iterable[Row], now_s: int) -> list[Row]:
+def alive(rows: Iterable[Row], now_s: int) -> list[Row]:
+    """Leave out rows that have expired."""
     return [row for row in rows if not 0 < row.expires_at_s <= now_s]
 
 
@@ -256,8 +257,8 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
         user_id=user_id if known else msgspec.UNSET,
         anonymous_id=msgspec.UNSET if known else user_id,
         **_describe_counters(user.counters),
-        first_seen=_time(profile.first_seen_s),
-        last_seen=_time(profile.last_seen_s),
+        first_seen=time_text(profile.first_seen_s),
+        last_seen=time_text(profile.last_seen_s),
         locale=profile.locale,
         traits=profile.traits,
         anonymous_ids=profile.aliases,
@@ -265,7 +266,7 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
             RecentItem(
                 item_id=entry.item_id,
                 event_type=EVENT_TYPES[entry.type_code],
-                at=_time(entry.at_s, entry.ms),
+                at=time_text(entry.at_s, entry.ms),
             )
             for entry in user.recent
         ],
@@ -280,8 +281,8 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
 def _describe_session(session: SessionState) -> Session:
     return Session(
         session_id=session.label,
-        start=_time(session.start_s),
-        end=_time(session.end_s),
+        start=time_text(session.start_s),
+        end=time_text(session.end_s),
         **_describe_counters(session.counters),
         viewed_items=session.viewed,
         bought_items=session.bought,
@@ -294,7 +295,7 @@ class _Fresh(TypedDict):
 
 
 def _describe_freshness(fresh: Freshness) -> _Fresh:
-    return {"as_of": _time(fresh.as_of_s), "since": _time(fresh.since_s) if fresh.since_s else None}
+    return {"as_of": time_text(fresh.as_of_s), "since": time_text(fresh.since_s) if fresh.since_s else None}
 
 
 class _Counted(TypedDict):
@@ -309,7 +310,8 @@ def _describe_counters(counters: Counters) -> _Counted:
     return {"events": sum(counts.values()), "counts": counts, "value": value}
 
 
-def _time(at_s: int, ms: int | None = None) -> str:
+def time_text(at_s: int, ms: int | None = None) -> str:
+    """Return a time as answers have it, RFC 3339."""
     moment = datetime.fromtimestamp(at_s, tz=UTC)
     if ms is None:
         return moment.isoformat().replace("+00:00", "Z")

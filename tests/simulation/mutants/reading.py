@@ -58,7 +58,7 @@ EXPIRY = (
         "expired_user_read",
         "an expired row tells nothing of its user",
         VIEWS,
-        "        if row is not None and _alive([row], now_s):",
+        "        if row is not None and alive([row], now_s):",
         "        if row is not None:",
     ),
     one(

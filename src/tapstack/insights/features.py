@@ -1,0 +1,311 @@
+"""The features that ``features:batchGet`` knows: how each is called, what it means, how it is computed.
+
+A feature is compiled once a request into a function of a row, so that 10,000 cells are 10,000 look-ups.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, add_counts, sums
+from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
+from tapstack.core.events import EVENT_TYPES, TYPE_CODE
+from tapstack.core.rows import ItemState, UserState
+from tapstack.core.sessions import SESSION_GAP_S, Session
+
+Value = str | int | float | bool | None | list[str]
+R = TypeVar("R")
+Getter = Callable[[R], Value]
+
+# The tiles that windows are made of are those that an item's row keeps: 5 minutes, an hour, a day.
+WINDOW_NAMES = ("1h", "24h", "7d")
+LIFETIME, EVENTS = "", -1  # the scope without a window; the key under which all event types are added up
+Scope = Mapping[int | str, int | float]  # what is counted by event type, and bought by currency
+
+
+class Feature(NamedTuple, Generic[R]):
+    """A feature, or several alike.
+
+    Parameters
+    ----------
+    name
+        As clients write it; what is in braces stands for a word.
+    json_type
+        Of its value, in JSON's words; missing values are null.
+    meaning
+        What it is.
+    pattern
+        Matches the names; its groups are given to `compile`.
+    compile
+        Makes the function that computes it.
+    """
+
+    name: str
+    json_type: str
+    meaning: str
+    pattern: str
+    compile: Callable[[re.Match[str]], Getter[R] | None]
+
+
+class UserRow(NamedTuple):
+    """A user as its features see it."""
+
+    state: UserState
+    counted: Scope
+    session: Session | None
+    session_counted: Scope
+    now_s: int
+
+
+class ItemRow(NamedTuple):
+    """An item, its stripes added up, as its features see it: what is counted by scope."""
+
+    scopes: Mapping[str, Scope]
+    updated_s: int
+
+
+def window_start_s(name: str, at_s: int) -> int:
+    """Return where the oldest tile of a window begins: its length before, and less than a tile more."""
+    window = WINDOWS[WINDOW_NAMES.index(name)]
+    return (window.number(at_s) - window.kept) * window.length_s
+
+
+def user_row(state: UserState, now_s: int) -> UserRow:
+    """Return a user's row for `compiled` features; a session is over 30 minutes after its last event."""
+    newest = state.sessions.newest[-1] if state.sessions.newest else None
+    session = newest if newest is not None and now_s - newest.end_s <= SESSION_GAP_S else None
+    in_session = {} if session is None else _scope(session.counters)
+    return UserRow(state, _scope(state.counters), session, in_session, now_s)
+
+
+def item_row(stripes: Sequence[ItemState], at_s: int, scopes: Iterable[str]) -> ItemRow:
+    """Return an item's row for `compiled` features.
+
+    Parameters
+    ----------
+    stripes
+        The item's rows, at least one.
+    at_s
+        When windows end, Unix seconds; not before any arrival in `stripes`, or they lack their oldest tiles.
+    scopes
+        The windows that are needed, and `LIFETIME`.
+    """
+    added = {name: _scope(_added(stripes, name, at_s)) for name in scopes}
+    return ItemRow(added, max(item.counters.arrived_s for item in stripes))
+
+
+def _added(stripes: Sequence[ItemState], scope: str, at_s: int) -> Counters:
+    if scope == LIFETIME:
+        found = [item.counters.lifetime for item in stripes]
+    else:
+        position = WINDOW_NAMES.index(scope)
+        oldest = WINDOWS[position].oldest_kept(at_s)
+        found = [
+            counters
+            for item in stripes
+            for number, counters in item.counters.windows[position].items()
+            if number >= oldest
+        ]
+    if len(found) == 1:
+        return found[0]
+    total: Counters = {}
+    for counters in found:
+        add_counts(total, counters)
+    return total
+
+
+def _scope(counters: Counters) -> Scope:
+    counted: dict[int | str, int | float] = {
+        key: amount for key, amount in counters.items() if isinstance(key, int)
+    }
+    counted[EVENTS] = sum(counted.values())
+    for currency, amount in sums(counters).items():
+        counted[currency] = amount / MICROS
+    return counted
+
+
+_TYPES = "|".join(EVENT_TYPES)
+_WINDOWED = rf"(?:_(?P<scope>{'|'.join(WINDOW_NAMES)}))?"
+
+
+def _key(name: str) -> int | str:
+    if name == "event":
+        return EVENTS
+    return TYPE_CODE.get(name, name)
+
+
+def _of_user(found: re.Match[str]) -> Getter[UserRow]:
+    key = _key(found["name"])
+    return lambda row: row.counted.get(key, 0)
+
+
+def _of_session(found: re.Match[str]) -> Getter[UserRow]:
+    key = _key(found["name"])
+    return lambda row: row.session_counted.get(key, 0)
+
+
+def _of_item(found: re.Match[str]) -> Getter[ItemRow]:
+    key, scope = _key(found["name"]), found["scope"] or LIFETIME
+    return lambda row: row.scopes[scope].get(key, 0)
+
+
+def _value_of_user(found: re.Match[str]) -> Getter[UserRow] | None:
+    return _of_user(found) if _is_currency(found["name"]) else None
+
+
+def _value_of_item(found: re.Match[str]) -> Getter[ItemRow] | None:
+    return _of_item(found) if _is_currency(found["name"]) else None
+
+
+def _is_currency(name: str) -> bool:
+    return name in CURRENCIES or name == NO_CURRENCY
+
+
+def _trait(found: re.Match[str]) -> Getter[UserRow]:
+    name = found["name"]
+    return lambda row: row.state.profile.traits.get(name)
+
+
+def _always(getter: Getter[R]) -> Callable[[re.Match[str]], Getter[R]]:
+    return lambda _: getter
+
+
+def _age_s(at_s: int, now_s: int) -> int:
+    return max(0, now_s - at_s)  # an event may come from a clock that is ahead
+
+
+def _last_item(row: UserRow) -> Value:
+    return row.state.recent[0].item_id if row.state.recent else None
+
+
+def _last_item_age_s(row: UserRow) -> Value:
+    return _age_s(row.state.recent[0].at_s, row.now_s) if row.state.recent else None
+
+
+def _session_age_s(row: UserRow) -> Value:
+    return None if row.session is None else _age_s(row.session.start_s, row.now_s)
+
+
+USER_FEATURES: tuple[Feature[UserRow], ...] = (
+    Feature(
+        "{event_type}_count",
+        "integer",
+        "events of a type; `event_count` is all of them",
+        rf"(?P<name>event|{_TYPES})_count",
+        _of_user,
+    ),
+    Feature(
+        "session_{event_type}_count",
+        "integer",
+        "the same in the session that goes on; 0 if none does",
+        rf"session_(?P<name>event|{_TYPES})_count",
+        _of_session,
+    ),
+    Feature(
+        "value_{currency}",
+        "number",
+        "what was bought, by ISO 4217 currency",
+        r"value_(?P<name>[A-Z]{3})",
+        _value_of_user,
+    ),
+    Feature(
+        "first_seen_age_s",
+        "integer",
+        "seconds since the first event",
+        "first_seen_age_s",
+        _always(lambda row: _age_s(row.state.profile.first_seen_s, row.now_s)),
+    ),
+    Feature(
+        "last_seen_age_s",
+        "integer",
+        "seconds since the newest event",
+        "last_seen_age_s",
+        _always(lambda row: _age_s(row.state.profile.last_seen_s, row.now_s)),
+    ),
+    Feature(
+        "session_count",
+        "integer",
+        "sessions, the one that goes on included",
+        "session_count",
+        _always(lambda row: row.state.sessions.earlier_count + len(row.state.sessions.newest)),
+    ),
+    Feature(
+        "in_session",
+        "boolean",
+        "whether a session goes on: an event in the last 30 minutes",
+        "in_session",
+        _always(lambda row: row.session is not None),
+    ),
+    Feature(
+        "session_age_s",
+        "integer",
+        "seconds since that session began",
+        "session_age_s",
+        _always(_session_age_s),
+    ),
+    Feature(
+        "session_viewed_items",
+        "list of strings",
+        "items viewed in that session, newest last; at most 8",
+        "session_viewed_items",
+        _always(lambda row: [] if row.session is None else row.session.viewed),
+    ),
+    Feature(
+        "session_bought_items",
+        "list of strings",
+        "items bought in it, likewise",
+        "session_bought_items",
+        _always(lambda row: [] if row.session is None else row.session.bought),
+    ),
+    Feature(
+        "last_items",
+        "list of strings",
+        "items of the last 20 interactions, newest first",
+        "last_items",
+        _always(lambda row: [recent.item_id for recent in row.state.recent]),
+    ),
+    Feature("last_item", "string", "the first of them", "last_item", _always(_last_item)),
+    Feature("last_item_age_s", "integer", "seconds since then", "last_item_age_s", _always(_last_item_age_s)),
+    Feature(
+        "locale",
+        "string",
+        "as the newest event that named one",
+        "locale",
+        _always(lambda row: row.state.profile.locale),
+    ),
+    Feature("trait_{name}", "string, number or boolean", "a trait", r"trait_(?P<name>(?s:.){1,64})", _trait),
+)
+ITEM_FEATURES: tuple[Feature[ItemRow], ...] = (
+    Feature(
+        "{event_type}_count, {event_type}_count_{window}",
+        "integer",
+        "events of a type over the lifetime or in a window; `event_count` is all of them",
+        rf"(?P<name>event|{_TYPES})_count{_WINDOWED}",
+        _of_item,
+    ),
+    Feature(
+        "value_{currency}, value_{currency}_{window}",
+        "number",
+        "what was bought, by ISO 4217 currency",
+        rf"value_(?P<name>[A-Z]{{3}}){_WINDOWED}",
+        _value_of_item,
+    ),
+)
+
+
+def compiled(name: str, features: Sequence[Feature[R]]) -> Getter[R] | None:
+    """Return the function that computes the feature of this name; None if there is none."""
+    for feature in features:
+        found = re.fullmatch(feature.pattern, name)
+        if found is not None:
+            return feature.compile(found)
+    return None
+
+
+def scopes_of(names: Iterable[str]) -> set[str]:
+    """Return the windows that known features of items need, and `LIFETIME` if one needs that."""
+    return {
+        next((window for window in WINDOW_NAMES if name.endswith(f"_{window}")), LIFETIME) for name in names
+    }

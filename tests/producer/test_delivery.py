@@ -130,6 +130,7 @@ def test_a_batch_waits_for_others_only_for_the_interval() -> None:
     assert delivery.due_in_ms(0) is None
     queue.append(event(0), 0)
     assert delivery.added(5_000)
+    queue.append(event(1), 0)
     assert not delivery.added(5_500)
     assert delivery.due_in_ms(5_000) == 1_000
     assert delivery.due_in_ms(5_400) == 600

@@ -246,16 +246,16 @@ def test_a_full_journal_takes_nothing_until_something_is_settled(tmp_path: Path)
 def small_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let a disk hold so many bytes more, as a full one does: a part is written, then none."""
     left = [10**9]
-    write = os.write
+    write = os.pwrite
 
-    def limited(fd: int, data: bytes | memoryview) -> int:
+    def limited(fd: int, data: bytes, at: int) -> int:
         if not left[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = write(fd, data[: left[0]])
+        written = write(fd, data[: left[0]], at)
         left[0] -= written
         return written
 
-    monkeypatch.setattr("tapstack.producer.journal.os.write", limited)
+    monkeypatch.setattr("tapstack.producer.journal.os.pwrite", limited)
     return left
 
 

@@ -562,3 +562,49 @@ def test_threads_share_a_producer() -> None:
 def test_purchases_have_items() -> None:
     with producer(FakeCollector()) as events, pytest.raises(TypeError, match="items"):
         events.send(Purchase(user_id="u"))  # type: ignore[call-arg]
+
+
+class Interrupted:
+    """Raises `KeyboardInterrupt` at one line of the producer's code in this thread, as a signal does."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __enter__(self) -> Interrupted:
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _trace(self, frame: Any, kind: str, argument: Any) -> Any:
+        if "tapstack/producer" not in frame.f_code.co_filename:
+            return None
+        if kind == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self._trace
+
+
+@pytest.mark.parametrize("place", ["memory", "journal"])
+def test_a_call_that_a_signal_ends_costs_no_other_event(tmp_path: Path, place: str) -> None:
+    """At each line of it: its event may be delivered or not, all others are, with numbers of their own."""
+    for at in range(1, 1_000):
+        collector = FakeCollector()
+        journal = None if place == "memory" else tmp_path / str(at)
+        events = producer(collector, journal=journal, journal_fsync="never")
+        ids = [events.send(Search(user_id="u", query="before"))]
+        interrupted = Interrupted(at)
+        with suppress(KeyboardInterrupt), interrupted:
+            events.send(Search(user_id="u", query="during"))
+        ids.append(events.send(Search(user_id="u", query="after")))
+        assert events.close()
+        add_up(events)
+        assert events.stats.delivered == len(collector.stored)
+        stored = [identity(each) for each in collector.stored]
+        assert len(stored) == len(set(stored)), at
+        assert set(ids) <= set(stored), at
+        if interrupted.left > 0:
+            break
+    assert at > 20

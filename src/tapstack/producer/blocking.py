@@ -19,6 +19,7 @@ from tapstack.producer.transports import Transport
 
 TIMEOUT_MS = 10_000
 LAMBDA_MARGIN_MS = 500  # left of an invocation when it stops waiting for the last events
+TAG_MAX = 2**64 - 1
 NOTES_LOGGED_MAX = 100  # different ones
 
 _logger = logging.getLogger("tapstack.producer")
@@ -175,6 +176,8 @@ def checked(event: Event | Mapping[str, Any], engine: Engine, known_notes: set[s
 
 def offer(engine: Engine, policy: Policy, event: Checked, tag: int, block_ms: int) -> EventId | None:
     """Put an event into the queue, or drop it if the policy says so."""
+    if not 0 <= tag <= TAG_MAX:
+        raise ValueError(f"tag: expected a whole number from 0 to {TAG_MAX}, got {tag!r}")
     try:
         return engine.add(event, tag, block_ms)
     except BufferFull:

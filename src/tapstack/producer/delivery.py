@@ -78,14 +78,14 @@ class Delivery:
         self._events_max = limits.batch_events_max  # less while batches are too large
         self._again: list[Entry] = []  # in their order
         self._under_way = False
-        self._waiting_since_ms: int | None = 0 if queue.unread < queue.end else None
+        self._waiting_since_ms: int | None = None  # what was found in the queue has waited long enough
         self._not_before_ms = 0
         self._flush_to = 0
         self._failures = 0
 
     def added(self, now_ms: int) -> bool:
-        """Take note that the queue has an event more; return whether it had none that was not taken."""
-        is_first = self._waiting_since_ms is None
+        """Take note that the queue has an event more; return whether it is the first that was not taken."""
+        is_first = self._queue.end - self._queue.unread == 1
         if is_first:
             self._waiting_since_ms = now_ms
         return is_first
@@ -108,7 +108,7 @@ class Delivery:
 
     def due_in_ms(self, now_ms: int) -> int | None:
         """Return when a batch is due: 0 now; None: not before something changes."""
-        if self._under_way or (self._waiting_since_ms is None and not self._again):
+        if self._under_way or not (self._again or self._queue.unread < self._queue.end):
             return None
         pause_ms = max(0, self._not_before_ms - now_ms)
         if self._again or self._is_full() or self._flush_to > self._queue.settled:
@@ -134,7 +134,7 @@ class Delivery:
                 self._again = batch
                 raise
         self._under_way = True
-        self._waiting_since_ms = now_ms if self._queue.unread < self._queue.end else None
+        self._waiting_since_ms = now_ms
         return batch
 
     def end(self, batch: Sequence[Entry], answer: Answer, now_ms: int) -> Settled:

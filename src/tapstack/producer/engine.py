@@ -75,10 +75,13 @@ class Engine:
         self._delivery = Delivery(self._queue, self._limits, self._jitter)
         self._numbers = Numbers(self.clock.now_ms)
         self._counts: Counter[str] = Counter(recovered=self._queue.count)
+        self._first = self._queue.end
         self._problem = ""
         self._under_way: Sequence[Entry] = ()
         self._worker: Thread | None = None
         self._is_closed = self._is_forked = False
+        if self._queue.count:
+            self._start_worker()
 
     @property
     def is_durable(self) -> bool:
@@ -97,7 +100,11 @@ class Engine:
             damaged_bytes = self._queue.damaged_bytes if isinstance(self._queue, Journal) else 0
             pending = 0 if self._is_closed and not self.is_durable else self._queue.count
             return Stats(
-                **self._counts, pending=pending, damaged_bytes=damaged_bytes, last_problem=self._problem
+                **self._counts,
+                accepted=self._queue.end - self._first,
+                pending=pending,
+                damaged_bytes=damaged_bytes,
+                last_problem=self._problem,
             )
 
     def add(self, checked: Checked, tag: int, block_ms: int) -> EventId:
@@ -138,10 +145,16 @@ class Engine:
         self._check_open()
         self._start_worker()
         data, event_id = encode(checked, self._numbers)
-        self._queue.append(data, tag)
+        # Before the event is in the queue: a signal that ends this call between the two leaves a hole. The
+        # other way round the next event would have the same number, and be taken for a copy.
         if checked.user is not None:
             self._numbers.take(checked.user)
-        self._counts["accepted"] += 1
+        try:
+            self._queue.append(data, tag)
+        except (BufferFull, OSError):
+            if checked.user is not None:
+                self._numbers.give_back(checked.user)
+            raise
         now_ms = self.clock.elapsed_ms()
         is_first = self._delivery.added(now_ms)  # then the worker may wait without end
         if is_first or self._delivery.due_in_ms(now_ms) == 0:
@@ -208,6 +221,7 @@ class Engine:
             self._changed = Condition()
             self._is_forked = self._is_closed = True
             self._counts.clear()
+            self._first = self._queue.end
         else:
             self._begin()
 

@@ -42,12 +42,30 @@ _logger = logging.getLogger("tapstack.producer")
 
 
 class _Segment(msgspec.Struct):
-    """A file of the journal: the positions of its records, and its size."""
+    """A file of the journal.
+
+    Parameters
+    ----------
+    path
+        The file.
+    first
+        The position of its first record.
+    extent
+        The position after its last record, and where that ends in the file: changed in one step, whatever
+        signal interrupts an append. What is written beyond it is overwritten.
+    """
 
     path: Path
     first: int
-    end: int
-    size: int
+    extent: tuple[int, int]
+
+    @property
+    def end(self) -> int:
+        return self.extent[0]
+
+    @property
+    def size(self) -> int:
+        return self.extent[1]
 
 
 class Journal:
@@ -80,7 +98,7 @@ class Journal:
         self._elapsed_ms = elapsed_ms
         self._unsynced_since_ms: int | None = None
         self._segments: deque[_Segment] = deque()
-        self.end = self.unread = self.settled = 0
+        self.unread = self.settled = 0
         self._active = -1  # the file that records are appended to
         self._is_new_to_disk = False
         self.bytes = self.unread_bytes = self.damaged_bytes = 0
@@ -91,6 +109,11 @@ class Journal:
         except BaseException:
             self.abandon()
             raise
+
+    @property
+    def end(self) -> int:
+        """Return the position of the next event to be appended."""
+        return self._segments[-1].end
 
     @property
     def count(self) -> int:
@@ -104,14 +127,12 @@ class Journal:
             raise BufferFull(f"the journal is full: its files have {self.bytes} bytes")
         try:
             if self._segments[-1].size + len(record) > self._segment_bytes_max:
-                self._begin_segment()
+                self._begin_segment(self.end)
             self._write(record)
         except OSError as error:
             if error.errno in _DISK_FULL:
                 raise BufferFull(f"the journal's disk is full: {error.strerror}") from None
             raise
-        self.end += 1
-        self._segments[-1].end = self.end
         self.unread_bytes += len(data)
         self.last_tag = tag
         self._sync_if_due()
@@ -155,7 +176,7 @@ class Journal:
         try:
             self._folder.write_mark(position)
             if position == self.end and self._segments[-1].size > self._segment_bytes_max // 2:
-                self._begin_segment()
+                self._begin_segment(self.end)
             self._read_on()
             self._delete_settled()
         except OSError as error:
@@ -180,14 +201,14 @@ class Journal:
     # Recovery: everything that is whole and not settled waits again.
 
     def _recover(self) -> None:
-        self.end = self.unread = self.settled = self._folder.read_mark()
+        self.settled = self._folder.read_mark()
         for path in self._folder.segments():
             self._recover_segment(path)
-        if self._segments and self._segments[-1].end >= self.settled:
+        if self._segments and self.end >= self.settled:
             self._append_to(self._segments[-1].path)
         else:
             # Also if the mark reached the disk and the events did not: their positions are not used again.
-            self._begin_segment()
+            self._begin_segment(self.settled)
         self.settled = max(self.settled, self._segments[0].first)  # if the mark was not written whole
         self._find_first_unread()
         self._delete_settled()
@@ -205,9 +226,8 @@ class Journal:
         if read.rest != "nothing":  # torn: the call that wrote it never returned
             os.truncate(path, read.end_bytes)
         self.last_tag = read.entries[-1].tag if read.entries else head.last_tag
-        end = head.first + len(read.entries)
-        self.end = max(self.end, end)
-        self._segments.append(_Segment(path, head.first, end, read.end_bytes))
+        extent = head.first + len(read.entries), read.end_bytes
+        self._segments.append(_Segment(path, head.first, extent))
         self.bytes += read.end_bytes
         self.unread_bytes += sum([len(e.data) for e in read.entries if e.position >= self.settled])
 
@@ -224,17 +244,17 @@ class Journal:
 
     # Segments.
 
-    def _begin_segment(self) -> None:
+    def _begin_segment(self, first: int) -> None:
         if self._fsync != "never" and self._active >= 0:
             os.fsync(self._active)
-        path = self._folder.begin_segment(Head(self.end, self.last_tag))
+        path = self._folder.begin_segment(Head(first, self.last_tag))
         self._append_to(path)
-        self._segments.append(_Segment(path, self.end, self.end, HEAD_BYTES))
+        self._segments.append(_Segment(path, first, (first, HEAD_BYTES)))
         self.bytes += HEAD_BYTES
         self._is_new_to_disk = True
 
     def _append_to(self, path: Path) -> None:
-        active = os.open(path, os.O_WRONLY | os.O_APPEND)
+        active = os.open(path, os.O_WRONLY)
         if self._active >= 0:
             os.close(self._active)
         self._active = active
@@ -255,15 +275,15 @@ class Journal:
         """Append a record whole, or not at all."""
         segment = self._segments[-1]
         try:
-            rest = memoryview(record)
-            while rest:
-                rest = rest[os.write(self._active, rest) :]
+            written = 0
+            while written < len(record):
+                written += os.pwrite(self._active, record[written:], segment.size + written)
             if self._fsync == "always":
                 self._sync()
         except OSError:
             os.ftruncate(self._active, segment.size)
             raise
-        segment.size += len(record)
+        segment.extent = segment.end + 1, segment.size + len(record)
         self.bytes += len(record)
         if self._unsynced_since_ms is None:
             self._unsynced_since_ms = self._elapsed_ms()

@@ -89,14 +89,19 @@ class MemoryQueue:
         self._bytes_max = bytes_max
         self._entries: deque[Entry] = deque()
         self._bytes = 0
-        self.end = self.unread = self.settled = 0
+        self.unread = self.settled = 0
         self.unread_bytes = 0
         self.last_tag = 0
 
     @property
+    def end(self) -> int:
+        """Return the position of the next event; one append is one step, whatever signal comes between."""
+        return self.settled + len(self._entries)
+
+    @property
     def count(self) -> int:
         """Return how many events are not settled."""
-        return self.end - self.settled
+        return len(self._entries)
 
     def append(self, data: bytes, tag: int) -> None:
         """Add an event; see `Queue.append`."""
@@ -104,11 +109,10 @@ class MemoryQueue:
             raise BufferFull(f"the buffer is full: {self._events_max} events wait to be delivered")
         if self._bytes + len(data) > self._bytes_max:
             raise BufferFull(f"the buffer is full: {self._bytes} bytes wait to be delivered")
-        self._entries.append(Entry(self.end, tag, data))
         self._bytes += len(data)
         self.unread_bytes += len(data)
-        self.end += 1
         self.last_tag = tag
+        self._entries.append(Entry(self.end, tag, data))
 
     def take(self, events_max: int, bytes_max: int) -> list[Entry]:
         """Return the next events; see `Queue.take`."""

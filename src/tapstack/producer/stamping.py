@@ -105,6 +105,11 @@ class Numbers:
         client_id, n = self._next[user]
         self._next[user] = client_id, n + 1
 
+    def give_back(self, user: User) -> None:
+        """Have the number that was taken last come again."""
+        client_id, n = self._next[user]
+        self._next[user] = client_id, n - 1
+
 
 def check(event: Event | Mapping[str, Any], now_ms: int) -> Checked:
     """Check an event as the collector will, and give it a time.

@@ -42,22 +42,33 @@ class Stream:
         clock: Clock | None = None,
         jitter: Callable[[], float] = jitter,
     ) -> None:
-        if writer is None:
-            place = region or os.environ.get("AWS_REGION", "")
-            if not place:
-                raise Misconfigured("AWS_REGION", "is required, or the argument region")
-            # TLS takes an eighth of the package's import: only whoever sends to Kinesis pays for it.
-            from tapstack.aws.http import Endpoint, JsonApi
-            from tapstack.aws.kinesis import KinesisWriter
+        place = region or os.environ.get("AWS_REGION", "")
+        if writer is None and not place:
+            raise Misconfigured("AWS_REGION", "is required, or the argument region")
 
-            writer = KinesisWriter(JsonApi(Endpoint("kinesis", place, url), "Kinesis_20131202", "1.1"), name)
-        self._dependencies = Dependencies(stream=writer, clock=clock or SystemClock(), jitter=jitter)
+        def connect() -> Dependencies:
+            stream = writer or _kinesis(name, place, url)
+            return Dependencies(stream=stream, clock=clock or SystemClock(), jitter=jitter)
+
+        self._connect = connect
+        self._dependencies = self._connect()
+        self._pid = os.getpid()
 
     def send(self, batch: Sequence[bytes]) -> Answer:
         """Send events; see `Transport.send`."""
+        if self._pid != os.getpid():  # a connection that is shared with the parent mixes up the answers
+            self._dependencies, self._pid = self._connect(), os.getpid()
         results = collect(batch, self._dependencies, event_bytes_max=EVENT_BYTES_MAX)
         waits = any(result.status == "retry" for result in results)
         return Answer(results, problem="Kinesis did not take all records" if waits else "")
 
     def close(self) -> None:
         """Do nothing: the connection is closed with the object."""
+
+
+def _kinesis(name: str, region: str, url: str | None) -> StreamWriter:
+    # TLS takes an eighth of the package's import: only whoever sends to Kinesis pays for it.
+    from tapstack.aws.http import Endpoint, JsonApi
+    from tapstack.aws.kinesis import KinesisWriter
+
+    return KinesisWriter(JsonApi(Endpoint("kinesis", region, url), "Kinesis_20131202", "1.1"), name)

@@ -128,6 +128,10 @@ def test_a_journal_whose_end_is_torn_goes_on_behind_the_last_whole_event(tmp_pat
     assert (journal.last_tag, journal.damaged_bytes) == (1, 0)
     journal.append(b"b", 3)
     assert everything(journal) == [b"a", b"b"]
+    journal.abandon()
+    journal = opened(tmp_path)
+    assert everything(journal) == [b"a", b"b"]
+    assert journal.damaged_bytes == 0
     journal.close()
     assert list(tmp_path.glob("*.damaged")) == []
 

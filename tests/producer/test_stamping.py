@@ -201,6 +201,13 @@ def test_the_numbers_of_each_client_have_no_holes_and_belong_to_one_user(
         assert len(numbers) == len(set(people))
 
 
+def test_a_user_who_is_forgotten_takes_a_client_id_anew() -> None:
+    events = [{"event_type": "search", "user_id": user} for user in ("a", "b", "a", "a")]
+    clients = [said(data)["client_id"] for data in sent(*events, users_max=1)]
+    assert len(set(clients)) == 3
+    assert clients[2] == clients[3]
+
+
 def test_a_number_that_was_not_used_comes_again() -> None:
     numbers = Numbers(lambda: NOW_MS)
     first = numbers.next_of(("u", None))

@@ -35,7 +35,7 @@ check: $(READY) ## lint, types, import rules
 	PYTHONPATH=src $(BIN)/lint-imports
 
 bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes half an hour: by itself)
-	@for name in consumer collector parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in consumer collector producer parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

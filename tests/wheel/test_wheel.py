@@ -78,6 +78,24 @@ def test_without_extras_it_needs_what_lambda_gets_and_nothing_else(bare, tmp_pat
     ]
 
 
+def test_the_producers_extra_is_one_package_and_works(wheel, tmp_path):
+    python = environment(tmp_path / "producer", f"tapstack[producer] @ {wheel.as_uri()}") / "python"
+    assert run(python, "-c", DISTRIBUTIONS, cwd=tmp_path).stdout.split() == [
+        "httptools",
+        "msgspec",
+        "tapstack",
+        "urllib3",
+    ]
+    program = """
+from tapstack import Producer
+with Producer("http://127.0.0.1:1", journal="journal") as producer:
+    producer.track("search", user_id="u")
+    producer.close(0)
+print(producer.stats.pending)
+"""
+    assert run(python, "-c", program, cwd=tmp_path).stdout == "1\n"
+
+
 @pytest.mark.parametrize("function", HANDLERS)
 def test_without_extras_a_handler_is_imported(function, bare, tmp_path):
     program = f"from tapstack.entrypoints.{function} import handler; print(callable(handler))"

@@ -148,7 +148,7 @@ def test_a_run_that_gives_up_says_so_and_the_next_one_goes_on(
     done = send(capsys, str(file), "--to", nobody, "--journal", journal, "--give-up-after", "0")
     assert done.code == 1
     assert done.out == (
-        f"0 events delivered, 5 not delivered (answered 503): they are in {journal}; "
+        f"0 events delivered, 5 not delivered (answered 503) and kept in {journal}, ended at line 5, "
         "run the same command again to go on\n"
     )
     with file.open("a") as more:
@@ -168,7 +168,10 @@ def test_without_a_journal_what_is_not_delivered_is_named(
     file = written(tmp_path / "e.ndjson", search(), search())
     letters = tmp_path / "letters.ndjson"
     done = send(capsys, file, "--to", nobody, "--give-up-after", "0", "--dead-letters", str(letters))
-    assert (done.code, done.out) == (1, "0 events delivered, 2 not delivered (answered 503)\n")
+    assert (done.code, done.out) == (
+        1,
+        "0 events delivered, 2 not delivered (answered 503), ended at line 2\n",
+    )
     assert "line 1: it was not answered for in time\nline 2: it was" in done.err
     assert [json.loads(line)["code"] for line in letters.read_text().splitlines()] == ["abandoned"] * 2
 
@@ -182,6 +185,18 @@ def test_the_journal_of_another_file_is_refused(
     done = send(capsys, written(second, search(query="b")), "--to", url, "--journal", journal)
     assert done.code == 2
     assert done.err.startswith(f"tapstack: the journal {journal} belongs to another file")
+
+
+def test_a_file_that_was_cut_is_not_taken_for_one_that_is_done(
+    tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--to", url, "--journal", str(tmp_path / "journal")]
+    file = tmp_path / "e.ndjson"
+    assert send(capsys, written(file, search(), search(), search()), *arguments).code == 0
+    done = send(capsys, written(file, search()), *arguments)
+    assert done.code == 2
+    assert "ends with line 1, and" in done.err
+    assert "says that line 3 was sent: it is another file, or was cut" in done.err
 
 
 def test_a_run_that_is_killed_loses_and_repeats_nothing(
@@ -216,7 +231,7 @@ def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path: Path, nobody: str) -> No
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "1 not delivered (answered 503): they are in" in out
+    assert "1 not delivered (answered 503) and kept in" in out
     assert err == ""
 
 
@@ -233,6 +248,11 @@ def test_a_recording_is_sent_as_the_same_events_again(
     assert done.code == 1
     done = send(capsys, *arguments, "--to", url)
     assert (done.code, done.out) == (0, "2 events delivered\n")
+    other = tmp_path / "other.csv"
+    other.write_text(RECORDING.replace("ann", "eve"))
+    done = send(capsys, str(other), *arguments[1:], "--to", url)
+    assert done.code == 2
+    assert "belongs to another file" in done.err
     assert {(event.user_id, event.items[0].item_id) for event in stream.events()} == {
         ("ann", "i-1"), ("bob", "i-2"),
     }  # fmt: skip

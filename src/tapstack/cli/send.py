@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 GIVE_UP_S_MAX = 86_400
 INTERRUPTED_EXIT = 130
+TURN_MS = 500  # how long it waits for room before it looks whether anything moves
 LAST_MS = 2_000  # for what is under way at Ctrl-C
 
 
@@ -91,43 +93,82 @@ def command(
     """Send events from FILE, or from standard input if it is -, one JSON object a line."""
     if stream and click.get_current_context().get_parameter_source("url") is not _DEFAULT:
         raise UsageError("--to and --stream exclude each other")
+    logging.getLogger("tapstack.producer").addHandler(logging.NullHandler())  # the progress says it
+    began_s = time.monotonic()
+    with _lines(file, journal, is_recording=recording) as lines:
+        ended = _send(lines, _transport(url, stream), journal, dead_letters, give_up_s, is_quiet=quiet)
+    if ended.lines_read < ended.resumed_after and not ended.is_interrupted:
+        raise UsageError(
+            f"{file} ends with line {ended.lines_read:,}, and {journal} says that line "
+            f"{ended.resumed_after:,} was sent: it is another file, or was cut"
+        )
+    if as_json:
+        click.echo(json.dumps(_summary(ended, time.monotonic() - began_s)))
+    if not quiet:
+        _name_refused(ended, "event" if recording else "line")
+    click.echo(_result(ended, journal), err=as_json)
+    return ended.exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """How the sending ended."""
+
+    stats: Stats
+    refused: RefusedLines
+    resumed_after: int
+    lines_read: int
+    is_whole: bool  # every line was read, and answered for
+    is_interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        if self.is_interrupted:
+            return INTERRUPTED_EXIT
+        left = self.refused.count or self.stats.pending or self.stats.abandoned
+        return 0 if self.is_whole and not left else 1
+
+
+def _send(
+    lines: Iterator[Line],
+    to: Transport,
+    journal: Path | None,
+    dead_letters: Path | None,
+    give_up_s: int,
+    *,
+    is_quiet: bool,
+) -> _Ended:
+    """Send lines until all are answered for, nothing moves any more, or somebody presses Ctrl-C."""
     from tapstack.producer import Producer
     from tapstack.producer.refusals import DeadLetters
     from tapstack.producer.sending import RefusedLines, Sending
     from tapstack.producer.system import SystemClock
 
-    logging.getLogger("tapstack.producer").addHandler(logging.NullHandler())  # the progress says it
-    began_s = time.monotonic()
-    letters = None if dead_letters is None else DeadLetters(dead_letters)
-    refused = RefusedLines(None if letters is None else letters.write)
-    with _lines(file, journal, is_recording=recording) as lines:
-        producer = Producer(
-            _transport(url, stream), journal=journal, dead_letters=dead_letters, on_refused=refused.add,
-            block_timeout_ms=500,
-        )  # fmt: skip
-        resumed_after = producer.last_tag
-        progress = _Progress(producer, resumed_after, is_quiet=quiet)
-        sending = Sending(
-            producer, refused, clock=SystemClock(), give_up_ms=give_up_s * 1_000, tell=progress.tell
-        )
-        is_interrupted = False
-        try:
-            sending.send(lines)
-        except KeyboardInterrupt:
-            is_interrupted = True
-        finally:
-            producer.close(LAST_MS if is_interrupted else 0)
-    progress.end()
-    stats = producer.stats
-    is_whole = not (refused.count or stats.pending or stats.abandoned or is_interrupted)
-    code = INTERRUPTED_EXIT if is_interrupted else int(not is_whole)
-    if as_json:
-        wall_s = time.monotonic() - began_s
-        click.echo(json.dumps(_summary(stats, refused, resumed_after, sending.read, wall_s, code)))
-    if not quiet:
-        _name_refused(stats, refused, "event" if recording else "line")
-    click.echo(_result(stats, refused, journal), err=as_json)
-    return code
+    refused = RefusedLines(None if dead_letters is None else DeadLetters(dead_letters).write)
+    producer = Producer(
+        to, journal=journal, dead_letters=dead_letters, on_refused=refused.add, block_timeout_ms=TURN_MS
+    )
+    resumed_after = producer.last_tag
+    progress = _Progress(producer, resumed_after, is_quiet=is_quiet)
+    sending = Sending(
+        producer, refused, clock=SystemClock(), give_up_ms=give_up_s * 1_000, tell=progress.tell
+    )
+    is_whole = is_interrupted = False
+    try:
+        is_whole = sending.send(lines)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    finally:
+        producer.close(LAST_MS if is_interrupted else 0)
+        progress.end()
+    return _Ended(
+        stats=producer.stats,
+        refused=refused,
+        resumed_after=resumed_after,
+        lines_read=sending.read,
+        is_whole=is_whole,
+        is_interrupted=is_interrupted,
+    )
 
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
@@ -222,10 +263,9 @@ def _recorded(path: Path, journal: Path | None) -> Iterator[Line]:
     if journal is not None:
         if str(path) == "-":
             raise UsageError("--journal: a recording on standard input cannot be read again; name a file")
-        with path.open("rb") as file:
-            source = check_source(
-                journal, Source(fingerprint(file.readline(65_536)), source.seed, source.now_ms)
-            )
+        # The whole file: many recordings begin with the same names of columns.
+        whole = fingerprint(path.read_bytes())
+        source = check_source(journal, Source(whole, source.seed, source.now_ms))
     recording = read_recording(path, now_ms=source.now_ms, seed=source.seed)
     for note in recording.notes:
         click.echo(note, err=True)
@@ -233,17 +273,16 @@ def _recorded(path: Path, journal: Path | None) -> Iterator[Line]:
     return (Line(number, event) for number, event in enumerate(events, 1) if isinstance(event, dict))
 
 
-def _summary(
-    stats: Stats, refused: RefusedLines, resumed_after: int, read: int, wall_s: float, code: int
-) -> dict[str, object]:
+def _summary(ended: _Ended, wall_s: float) -> dict[str, object]:
+    stats = ended.stats
     return {
-        "lines_read": read,
-        "resumed_after": resumed_after,
+        "lines_read": ended.lines_read,
+        "resumed_after": ended.resumed_after,
         "recovered": stats.recovered,
         "accepted": stats.accepted,
         "delivered": stats.delivered,
         "duplicates": stats.duplicates,
-        "refused": refused.count,
+        "refused": ended.refused.count,
         "in_journal": stats.pending,
         "not_delivered": stats.abandoned,
         "requests": stats.requests,
@@ -251,33 +290,38 @@ def _summary(
         "last_problem": stats.last_problem,
         "examples": [
             {"line": each.tag, "code": each.code, "field": each.field, "reason": each.reason}
-            for each in refused.examples
+            for each in ended.refused.examples
         ],
         "wall_s": round(wall_s, 3),
-        "exit_code": code,
+        "exit_code": ended.exit_code,
     }
 
 
-def _name_refused(stats: Stats, refused: RefusedLines, name: str) -> None:
+def _name_refused(ended: _Ended, name: str) -> None:
     """Print which lines were not delivered, and why."""
-    for each in refused.examples:
+    for each in ended.refused.examples:
         reason = f"{each.field}: {each.reason}" if each.field else each.reason
         click.echo(f"{name} {each.tag}: {reason}", err=True)
-    more = refused.count + stats.abandoned - len(refused.examples)
+    more = ended.refused.count + ended.stats.abandoned - len(ended.refused.examples)
     if more > 0:
         click.echo(f"and {more:,} more", err=True)
 
 
-def _result(stats: Stats, refused: RefusedLines, journal: Path | None) -> str:
+def _result(ended: _Ended, journal: Path | None) -> str:
     """Say what became of the lines, and how to go on."""
+    stats = ended.stats
     parts = [f"{stats.delivered:,} events delivered"]
     if stats.duplicates:
         parts.append(f"{stats.duplicates:,} of them known before")
-    if refused.count:
-        parts.append(f"{refused.count:,} refused")
+    if ended.refused.count:
+        parts.append(f"{ended.refused.count:,} refused")
+    why = stats.last_problem or "no answer"
     if stats.abandoned:
-        parts.append(f"{stats.abandoned:,} not delivered ({stats.last_problem or 'no answer'})")
+        parts.append(f"{stats.abandoned:,} not delivered ({why})")
     if stats.pending:
-        why = f"{stats.pending:,} not delivered ({stats.last_problem or 'no answer'})"
-        parts.append(f"{why}: they are in {journal}; run the same command again to go on")
+        parts.append(f"{stats.pending:,} not delivered ({why}) and kept in {journal}")
+    if not ended.is_whole:
+        parts.append(f"ended at line {ended.lines_read:,}")
+    if not ended.is_whole and journal is not None:
+        parts.append("run the same command again to go on")
     return ", ".join(parts)

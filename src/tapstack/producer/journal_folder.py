@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import struct
@@ -101,6 +100,10 @@ class JournalFolder:
         self._fds.close()
 
     def _lock(self) -> None:
+        try:
+            import fcntl  # not on Windows, which has no journal, and everything else
+        except ModuleNotFoundError:
+            raise UsageError("a journal needs a system with flock, such as Linux or macOS") from None
         lock = self._open("lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -54,7 +54,7 @@ class Source(msgspec.Struct, frozen=True):
     Parameters
     ----------
     fingerprint
-        Of the first line.
+        Of the first line; of a recording, of the whole file.
     seed, now_ms
         Of a recording: with the same ones it is read as the same events.
     """
@@ -208,15 +208,15 @@ def check_source(journal: Path, source: Source) -> Source:
         raise UsageError(f"{path} is not what tapstack send writes there") from None
     if known.fingerprint != source.fingerprint:
         raise UsageError(
-            f"the journal {journal} belongs to another file, whose first line is another one; "
+            f"the journal {journal} belongs to another file, which begins differently; "
             "choose another folder, or remove it if that file was sent whole"
         )
     return known
 
 
-def fingerprint(first_line: bytes) -> str:
+def fingerprint(beginning: bytes) -> str:
     """Return what a file is known by."""
-    return hashlib.blake2b(first_line.strip(_SPACE), digest_size=16).hexdigest()
+    return hashlib.blake2b(beginning.strip(_SPACE), digest_size=16).hexdigest()
 
 
 def _event_of(text: bytes) -> Mapping[str, Any] | InvalidEvent:

@@ -47,7 +47,7 @@ def live(url: str, folder: str, life: int) -> None:
     # A killed process loses nothing by either; the disk's own writes may take most of a short life.
     fsync: Fsync = "never" if life % 5 else "interval"
     producer = Producer(
-        url, journal=Path(folder, "journal"), journal_fsync=fsync, batch_events_max=20, **_OPTIONS
+        url, journal=Path(folder, "journal"), journal_fsync=fsync, batch_events_max=100, **_OPTIONS
     )
     for n in range(10**9):
         label = f"{life}-{n}"

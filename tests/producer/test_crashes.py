@@ -20,5 +20,4 @@ def test_a_producer_that_is_killed_at_random_moments_loses_nothing_and_repeats_n
         crashed = crash(url, tmp_path, KILLS, random)
     stored = stream.events()
     assert crashed.deaths == KILLS
-    assert check(crashed, stored) > 10 * KILLS
-    assert len(stored) > len(crashed.taken)  # copies: of lost answers, and of what a killed one had sent
+    assert check(crashed, stored) >= len(crashed.taken) > KILLS

@@ -34,7 +34,7 @@ check: $(READY) ## lint, types, import rules
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 
-bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes half an hour: by itself)
+bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes half an hour, insights installs Feast: by themselves)
 	@for name in consumer collector producer parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes

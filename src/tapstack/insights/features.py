@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from tapstack.core.aggregates import MICROS, WINDOWS, Counters, add_counts, sums
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, sums
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES, TYPE_CODE
 from tapstack.core.rows import ItemState, UserState
@@ -97,6 +97,7 @@ def item_row(stripes: Sequence[ItemState], at_s: int, scopes: Iterable[str]) -> 
 
 
 def _added(stripes: Sequence[ItemState], scope: str, at_s: int) -> Counters:
+    """Add up what a window covers, or the lifetime."""
     if scope == LIFETIME:
         found = [item.counters.lifetime for item in stripes]
     else:
@@ -108,11 +109,10 @@ def _added(stripes: Sequence[ItemState], scope: str, at_s: int) -> Counters:
             for number, counters in item.counters.windows[position].items()
             if number >= oldest
         ]
-    if len(found) == 1:
-        return found[0]
     total: Counters = {}
     for counters in found:
-        add_counts(total, counters)
+        for key, amount in counters.items():
+            total[key] = total.get(key, 0) + amount
     return total
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, current_thread
 from typing import Any, Literal
 
@@ -76,8 +76,10 @@ class FakeCollector:
         self.batches: list[list[bytes]] = []  # as they were sent
         self.stored: list[bytes] = []  # on the stream, copies too
         self.is_closed = False
+        self.watch: Callable[[], None] = lambda: None  # called at every request
 
     def send(self, batch: Sequence[bytes]) -> Answer:
+        self.watch()
         self.batches.append(list(batch))
         outcome = self.outcomes.pop(0) if self.outcomes else "ok"
         if outcome == "refused":

@@ -74,6 +74,7 @@ def test_every_event_is_delivered_once_by_identity_or_refused_and_the_figures_ad
 ) -> None:
     collector, refused = FakeCollector(outcomes), list[Refused]()
     with producer(collector, batch_events_max=batch, on_refused=refused.append) as events:
+        collector.watch = lambda: add_up(events)
         ids = [events.track("search", user_id="u", query="bad" if is_bad else "good") for is_bad in bad]
         add_up(events)
         assert events.flush(10**7)
@@ -266,6 +267,23 @@ def test_an_event_that_is_under_way_when_it_is_closed_is_abandoned_too() -> None
     assert not events.close(1)
     collector.may_answer.set()
     assert (len(refused), events.stats.abandoned) == (1, 1)
+
+
+def test_an_event_that_comes_while_it_is_closed_is_not_passed_over() -> None:
+    class Busy(FakeCollector):
+        """An application that goes on sending."""
+
+        def send(self, batch: Any) -> Answer:
+            if not self.batches:
+                events.send(Search(user_id="u", query="late"))
+            return super().send(batch)
+
+    collector, refused = Busy(["ok", *["refused"] * 1_000]), list[Refused]()
+    events = producer(collector, on_refused=refused.append)
+    events.send(Search(user_id="u"))
+    assert not events.close()
+    assert [said(each.event)["query"] for each in refused] == ["late"]
+    add_up(events)
 
 
 def test_a_closed_producer_takes_nothing() -> None:

@@ -97,6 +97,11 @@ class Delivery:
             rest += more
         return rest
 
+    @property
+    def waiting(self) -> int:
+        """Return how many events are to be sent, those under way apart."""
+        return len(self._again) + self._queue.end - self._queue.unread
+
     def flush(self) -> int:
         """Have everything sent as soon as it may; return the position up to which that is."""
         self._flush_to = self._queue.end

@@ -74,7 +74,7 @@ class Engine:
         self._queue = self._make_queue()
         self._delivery = Delivery(self._queue, self._limits, self._jitter)
         self._numbers = Numbers(self.clock.now_ms)
-        self._counts: Counter[str] = Counter(recovered=self._queue.count)
+        self._counts: Counter[str] = Counter(recovered=self._delivery.waiting)
         self._first = self._queue.end
         self._problem = ""
         self._under_way: Sequence[Entry] = ()
@@ -98,7 +98,8 @@ class Engine:
         """Return the counters."""
         with self._changed:
             damaged_bytes = self._queue.damaged_bytes if isinstance(self._queue, Journal) else 0
-            pending = 0 if self._is_closed and not self.is_durable else self._queue.count
+            # Not the queue's count: that holds what is answered for behind an event that is not.
+            pending = len(self._under_way) + self._delivery.waiting
             return Stats(
                 **self._counts,
                 accepted=self._queue.end - self._first,
@@ -193,16 +194,20 @@ class Engine:
         with self._changed:
             if self._is_closed:
                 return is_whole
+            is_whole = not self._queue.count  # another thread may have added something meanwhile
             self._is_closed = True
             self._changed.notify_all()
-            left = [] if self.is_durable else [*self._under_way, *self._delivery.rest()]
+            left: list[Entry] = []
+            if not self.is_durable:
+                left = [*self._under_way, *self._delivery.rest()]
+                self._under_way = ()
             self._counts["abandoned"] = len(left)
             self._queue.close()
         process_hooks.unhook(self)
         self._abandon(left)
         self._transport.close()
         if not is_whole and self.is_durable:
-            waiting = self._queue.count
+            waiting = self.stats.pending
             _logger.warning(
                 "%d events were not delivered in time; they are in the journal", waiting,
                 extra={"events": waiting},
@@ -274,6 +279,8 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a transport may be anybody's, and events must not end with it
             self._fail(batch, type(error).__name__)
             return
+        if self._is_closed:
+            return  # its events are abandoned by now, or the next process sends them again
         if len(answer.results) != len(batch):
             self._fail(batch, f"{len(answer.results)} results for {len(batch)} events")
             return

@@ -17,7 +17,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     recovered
         Found in the journal: taken by an earlier process, and not known to be delivered.
     delivered
-        Answered ``ok`` or ``duplicate``: the stream holds them.
+        Answered ``ok`` or ``duplicate``: they are stored.
     duplicates
         Of these, recognised as copies.
     refused

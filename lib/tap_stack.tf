@@ -1157,7 +1157,7 @@ locals {
     clients    = { why = "Attach it, and you may call the API: opens connections to the load balancer and nothing else" }
     consumer   = { why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
     projector  = { why = "Projector function: reads the table's stream through the Lambda service, reads and writes DynamoDB" }
-    collector  = { why = "Collector function: writes to the stream" }
+    collector  = { why = "Collector function: writes to the stream, and to S3 what it refuses" }
     insights   = { why = "Insights function: reads DynamoDB" }
     endpoints  = { why = "Interface endpoints" }
     services   = { when = "ip_targets", why = "API services with ip targets" }
@@ -1196,6 +1196,7 @@ locals {
 
     collector-out = [
       { ports = "https", peer = "group:endpoints", why = "Write to Kinesis" },
+      { ports = "https", peer = "prefix-list:s3", why = "Store refused events" },
       { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
     ]
 
@@ -1846,7 +1847,7 @@ locals {
   # expire before a person had time to act on an alarm. why becomes a tag, and S3 takes neither ; nor , in one.
   data_buckets = merge(
     {
-      quarantine = { days = 400, why = "Events that the consumer cannot read" }
+      quarantine = { days = 400, why = "Refused events and records that are no events" }
       late       = { days = 400, why = "Events that came after their state was forgotten" }
       failure    = { days = 400, why = "Batches that the event source mapping gave up - expected to stay empty" }
     },
@@ -2371,6 +2372,7 @@ locals {
     }
     collector = {
       TAPSTACK_STREAM             = aws_kinesis_stream.events.name
+      TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
       TAPSTACK_EVENT_BYTES_MAX    = tostring(var.event_bytes_max)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
       TAPSTACK_REQUEST_BYTES_MAX  = tostring(var.request_bytes_max)
@@ -2761,6 +2763,25 @@ data "aws_iam_policy_document" "collector" {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = ["kinesis.${var.aws_region}.${local.dns_suffix}"]
+    }
+  }
+
+  # quarantine/<day>/collector/<request>.ndjson: none of the consumer's objects, whose second part is a shard.
+  statement {
+    sid       = "StoreRefusedEvents"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.this["quarantine"].arn}/quarantine/*/collector/*"]
+  }
+
+  statement {
+    sid       = "EncryptObjects"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.this["objects"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.aws_region}.${local.dns_suffix}"]
     }
   }
 }

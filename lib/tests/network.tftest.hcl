@@ -107,7 +107,7 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
       "clients-out-http-alb", "clients-out-https-alb",
       "consumer-out-https-dynamodb", "consumer-out-https-s3", "consumer-out-https-internet-0.0.0.0/0",
       "projector-out-https-dynamodb", "projector-out-https-internet-0.0.0.0/0",
-      "collector-out-https-endpoints", "collector-out-https-internet-0.0.0.0/0",
+      "collector-out-https-endpoints", "collector-out-https-s3", "collector-out-https-internet-0.0.0.0/0",
       "insights-out-https-dynamodb", "insights-out-https-internet-0.0.0.0/0",
     ])
     error_message = "Egress rules differ from the table."

@@ -1,8 +1,9 @@
-"""Dead letters: what was accepted and is not counted, stored with the reason; written and read here.
+"""Dead letters: what came in and is not counted, stored with the reason; written and read here.
 
-Each invocation stores those of its batch in at most one object for each prefix, a letter a line. The same
-records may be delivered again in other batches, so a letter may be in several objects: readers take each
-once, by its coordinates. The format is in docs/reference/dead-letters.md.
+The collector stores the events that it refuses of a request in one object. The consumer stores the records
+that it does not count of a batch in at most one object for each prefix. A letter is a line. Records may be
+delivered again in other batches, so a letter may be in several objects: readers take each once, by its
+coordinates. The format is in docs/reference/dead-letters.md.
 """
 
 from __future__ import annotations
@@ -37,25 +38,26 @@ REASONS: Mapping[str, Reason] = {
     "too_old": Reason(LATE, "the event is older than `event_age_max_days`: it may have been counted before"),
     "memory_full": Reason(LATE, "its user sent more events than are remembered: it may have been counted"),
     "too_large": Reason(LATE, "no transaction of DynamoDB can hold the rows that the event changes"),
-    "not_json": Reason(QUARANTINE, "the record is not JSON"),
-    "invalid_event": Reason(QUARANTINE, "the record is JSON and breaks the schema of events"),
-    "too_many_bytes": Reason(QUARANTINE, "the record has more bytes than an event may have"),
+    "not_json": Reason(QUARANTINE, "the record or event is not JSON"),
+    "invalid_event": Reason(QUARANTINE, "the record or event breaks the schema of events"),
+    "too_many_bytes": Reason(QUARANTINE, "the record or event has more bytes than an event may have"),
+    "unreadable": Reason(QUARANTINE, "the request cannot be split into events"),
 }
 
 
 class Coordinates(NamedTuple):
-    """The place of a record on the stream: unique for each dead letter."""
+    """The place of a record on the stream, or of an event in a request: unique for each dead letter."""
 
-    shard_id: str
-    sequence_number: str
+    origin: str  # the shard, or the request
+    number: str  # the sequence number, or the position
 
     def __str__(self) -> str:
         """Return them in one word, for messages."""
-        return f"{self.shard_id}/{self.sequence_number}"
+        return f"{self.origin}/{self.number}"
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that is not counted.
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage", tag="consumer"):
+    """A record that the consumer does not count.
 
     Parameters
     ----------
@@ -63,8 +65,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         A code of `REASONS`.
     detail
         What is wrong with the record, naming the field; empty if the code says everything.
-    stage
-        What gave it up: ``consumer``.
     shard_id, sequence_number
         Its place on the stream.
     event_id
@@ -77,7 +77,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     detail: str = ""
-    stage: str
     shard_id: str
     sequence_number: str
     event_id: str | None = None
@@ -90,8 +89,48 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return Coordinates(self.shard_id, self.sequence_number)
 
 
+class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage", tag="collector"):
+    """An event that the collector refused, or a request that it could not split into events.
+
+    Parameters
+    ----------
+    reason
+        A code of `REASONS`.
+    detail
+        What is wrong, as the sender was told it.
+    request_id
+        Of the request: our own, and no other request has it.
+    index
+        The event's position in the request, from 0; 0 also for a request that is kept whole.
+    format
+        The wire format that it came in.
+    path
+        Where to: the route, in which ``*`` stands for what the sender chose.
+    arrived_at_s
+        When the collector had the request, Unix seconds.
+    data
+        The event as it was sent, in a body that its path takes; a GET's is its query.
+    """
+
+    reason: str
+    detail: str
+    request_id: str
+    index: int
+    format: str
+    path: str
+    arrived_at_s: int
+    data: bytes
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Return its place among all requests, which is unique."""
+        return Coordinates(self.request_id, str(self.index))
+
+
+AnyLetter = DeadLetter | RefusedEvent
+
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(DeadLetter)
+_decoder: msgspec.json.Decoder[AnyLetter] = msgspec.json.Decoder(AnyLetter)
 
 
 def object_key(prefix: str, letters: Sequence[DeadLetter]) -> str:
@@ -106,12 +145,18 @@ def object_key(prefix: str, letters: Sequence[DeadLetter]) -> str:
     return f"{prefix}/{day}/{first.shard_id}/{first.sequence_number}-{last.sequence_number}.ndjson"
 
 
-def encode(letters: Sequence[DeadLetter]) -> bytes:
+def request_key(first: RefusedEvent) -> str:
+    """Return the key of the object for what was refused of one request, given its first letter."""
+    day = datetime.fromtimestamp(first.arrived_at_s, UTC).date()
+    return f"{QUARANTINE}/{day}/collector/{first.request_id}.ndjson"
+
+
+def encode(letters: Sequence[AnyLetter]) -> bytes:
     """Write an object: a line of JSON for each letter."""
     return _encoder.encode_lines(letters)
 
 
-def decode(body: bytes) -> list[DeadLetter]:
+def decode(body: bytes) -> list[AnyLetter]:
     """Read an object.
 
     Raises
@@ -122,7 +167,7 @@ def decode(body: bytes) -> list[DeadLetter]:
     return _decoder.decode_lines(body)
 
 
-def distinct(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+def distinct(letters: Iterable[AnyLetter]) -> Iterator[AnyLetter]:
     """Yield each letter once, by its coordinates."""
     seen: set[Coordinates] = set()
     for letter in letters:
@@ -131,7 +176,7 @@ def distinct(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
             yield letter
 
 
-def read_all(store: ObjectStore, prefix: str) -> Iterator[DeadLetter]:
+def read_all(store: ObjectStore, prefix: str) -> Iterator[AnyLetter]:
     """Yield each dead letter of a bucket once, in the order of the keys.
 
     Parameters
@@ -160,7 +205,7 @@ def _keys(store: ObjectStore, prefix: str) -> Iterator[str]:
         page = store.list(prefix, after=page.keys[-1])
 
 
-def _letters(store: ObjectStore, key: str) -> list[DeadLetter]:
+def _letters(store: ObjectStore, key: str) -> list[AnyLetter]:
     body = store.get(key)
     try:
         return [] if body is None else decode(body)  # None: it expired, or was deleted, meanwhile

@@ -32,7 +32,8 @@ class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, n
     reason
         What was expected, in words for the sender.
     code
-        The kind of mistake, in one word: ``not_json``, ``too_many_bytes``, else ``invalid_event``.
+        The kind of mistake, in one word: ``not_json``, ``too_many_bytes``, ``unreadable`` for a request that
+        cannot be split into events, else ``invalid_event``.
     """
 
     def __init__(self, field: str, reason: str, code: str = "invalid_event") -> None:

@@ -38,11 +38,11 @@ METRICS: Mapping[str, Sequence[Metric]] = {
     "collector": (
         Metric("events_ok", "Count", "events stored in the stream"),
         Metric("events_duplicate", "Count", "events that were in the same request before"),
-        Metric("events_invalid", "Count", "events refused for good"),
+        Metric("events_invalid", "Count", "events refused for good: quarantine bucket"),
         Metric(
             "events_retry",
             "Count",
-            "events that the stream did not take; the sender was told to send them again",
+            "events that neither the stream nor a bucket took; the sender was told to send them again",
         ),
     ),
     "consumer": (

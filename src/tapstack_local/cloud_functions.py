@@ -167,6 +167,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
         COLLECTOR: {
             **common,
             "TAPSTACK_STREAM": STREAM,
+            "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",

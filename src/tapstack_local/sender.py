@@ -54,6 +54,10 @@ class Ledger(Protocol):
         """Record an event that was sent and never answered: it may be counted, or not."""
         ...
 
+    def refuse(self, data: bytes) -> None:
+        """Record what the collector refused for good, as it was sent."""
+        ...
+
 
 def never() -> bool:
     """Return False."""
@@ -281,6 +285,7 @@ class Sender:
             return True
         if result.status != "invalid":
             return False
+        self._ledger.refuse(entry.data)
         if on_purpose:
             self.sent.invalid += 1
         else:

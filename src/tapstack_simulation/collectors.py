@@ -5,9 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.publish import (
-    Dependencies,
-)
+from tapstack.collector.objects import CollectorDependencies
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable
 from tapstack.ports import StreamEntry, StreamWriter
@@ -15,7 +13,7 @@ from tapstack_emulator import Crash
 from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.rows import Violation
-from tapstack_simulation.faulty_channels import FaultyChannel, latency_us
+from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
 from tapstack_simulation.observed_aws import STREAM, ObservedAws
 
@@ -65,12 +63,14 @@ class Collectors:
         self.running: dict[str, Actor] = {}
         self._aws = aws
         self._writer = KinesisWriter(FaultyChannel(aws, aws.stream_api, "kinesis", "collector"), STREAM)
+        self._quarantine = FaultyBucket(aws, aws.quarantine, "quarantine")
         self._requests = 0
 
     def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
         """Send events in a request and return the fate of each, None if no usable answer came."""
         aws = self._aws
         self._requests += 1
+        name = f"c{self._requests}"
         request = encode_event(
             method="POST",
             target="/v1/events",
@@ -86,7 +86,7 @@ class Collectors:
             if aws.epoch == epoch:  # else so much time passed that nothing on its way arrives any more
                 self._serve(actor, request, reply)
 
-        aws.kernel.spawn(f"c{self._requests}", arrive, latency_us(client))
+        aws.kernel.spawn(name, arrive, latency_us(client))
         patience_us = PATIENCE_US
         hangs_up = aws.faults.decide(client, "C2", 0.05)
         if hangs_up:
@@ -94,16 +94,24 @@ class Collectors:
         answer = reply.wait(patience_us)
         if hangs_up and answer is None:
             aws.faults.count("C2")
-        return _fates(answer, len(events)) if isinstance(answer, bytes) else None
+        if not isinstance(answer, bytes):
+            return None
+        fates = _fates(answer, len(events))
+        for event, fate in zip(events, fates, strict=True):
+            if fate == "invalid":
+                aws.checker.refused(name, event)
+        return fates
 
     def _serve(self, actor: Actor, request: bytes, reply: Reply) -> None:
         aws = self._aws
         actor.clock_offset_ms = self.clock_offset_ms
         self.running[actor.name] = actor
-        dependencies = Dependencies(
+        dependencies = CollectorDependencies(
             stream=_Watched(self._writer, aws.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
+            quarantine=self._quarantine,
             clock=ActorClock(aws.kernel, actor),
             jitter=actor.random.random,
+            unique=lambda: f"{actor.random.getrandbits(128):032x}",
         )
         try:
             taken = take(

@@ -150,7 +150,7 @@ class FaultyChannel:
 
 
 class FaultyBucket:
-    """`tapstack.ports.ObjectWriter` of the consumer.
+    """`tapstack.ports.ObjectWriter` of the consumer and of the collector.
 
     Parameters
     ----------
@@ -186,10 +186,17 @@ class FaultyBucket:
             if fault is not None:
                 aws.faults.count(fault.name)
             if len(self._bucket.puts) > before:
-                began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
-                for letter in dead_letters.decode(body):
-                    aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
+                self._note(actor, body)
         aws.kernel.sleep(latency_us(actor))
+
+    def _note(self, actor: Actor, body: bytes) -> None:
+        aws = self._aws
+        began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
+        for letter in dead_letters.decode(body):
+            if isinstance(letter, dead_letters.RefusedEvent):
+                aws.checker.refusal_kept(actor.name, letter.coordinates, letter.data)
+            else:
+                aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
 
 
 def latency_us(actor: Actor) -> int:

@@ -10,13 +10,14 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from collectors import dependencies_of
 from event_strategies import NOON_S
 from tapstack.collector.intake import Result
-from tapstack.collector.publish import Dependencies
 from tapstack.core.events import EVENT_BYTES_MAX, StreamEvent, decode_event
+from tapstack.dead_letters import decode
 from tapstack.entrypoints.collector_request import take
 from tapstack.ports import StreamEntry
-from tapstack_emulator import ManualClock
+from tapstack_emulator import ManualClock, MemoryBucket
 
 KEY = {"authorization": "Basic a2V5Og=="}
 
@@ -37,17 +38,29 @@ class Stream:
 class Answered:
     """What came of a request."""
 
-    def __init__(self, answer: dict[str, Any], results: Sequence[Result], data: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        answer: dict[str, Any],
+        results: Sequence[Result],
+        data: Sequence[bytes],
+        quarantine: Mapping[str, bytes],
+    ) -> None:
         self.status: int = answer["statusCode"]
         self.headers: dict[str, str] = answer["headers"]
         is_base64 = answer["isBase64Encoded"]
         self.body = base64.b64decode(answer["body"]) if is_base64 else answer["body"].encode()
         self.results = results
         self.data = data
+        self.quarantine = quarantine
 
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def kept(self) -> list[Any]:
+        """What is in quarantine."""
+        return [letter for body in self.quarantine.values() for letter in decode(body)]
 
     @property
     def events(self) -> list[StreamEvent]:
@@ -73,11 +86,12 @@ def ask(
     is_open: bool = True,
     is_checked: bool = True,
     now_s: int = NOON_S,
+    bucket: MemoryBucket | None = None,
 ) -> Answered:
     """Send a request through the load balancer's event; a body that is not bytes is written as JSON."""
     parts = urlsplit(target)
     raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
-    stream = Stream(is_open=is_open)
+    stream, bucket = Stream(is_open=is_open), bucket or MemoryBucket()
     taken = take(
         {
             "httpMethod": method,
@@ -89,13 +103,13 @@ def ask(
             "body": base64.b64encode(raw).decode(),
             "isBase64Encoded": True,
         },
-        Dependencies(stream=stream, clock=ManualClock(now_s * 1_000), jitter=lambda: 0.5),
+        dependencies_of(stream, quarantine=bucket, clock=ManualClock(now_s * 1_000)),
         request_bytes_max=1_000_000,
         event_bytes_max=EVENT_BYTES_MAX,
     )
     for each in stream.data if is_checked else ():
         decode_event(each)  # as the consumer does
-    return Answered(taken.answer, taken.results, stream.data)
+    return Answered(taken.answer, taken.results, stream.data, bucket.objects)
 
 
 def query(**fields: str) -> str:

@@ -8,19 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from collectors import dependencies_of
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.formats import FORMATS, ROUTES, Routes
 from tapstack.collector.intake import (
     Result,
 )
-from tapstack.collector.publish import (
-    Dependencies,
-)
 from tapstack.collector.wire_format import Route
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import InvalidEvent
 from tapstack.http import Request, Response
-from tapstack_emulator import ManualClock, MemoryKinesis
+from tapstack_emulator import ManualClock, MemoryBucket, MemoryKinesis
 
 
 class Csv:
@@ -32,6 +30,9 @@ class Csv:
 
     def parse(self, request: Request, body_bytes_max: int) -> Sequence[bytes | InvalidEvent]:
         return [self._event(line) for line in request.body(body_bytes_max).decode().splitlines()]
+
+    def alone(self, request: Request, body_bytes_max: int) -> Sequence[bytes]:
+        return request.body(body_bytes_max).splitlines()
 
     def _event(self, line: str) -> bytes | InvalidEvent:
         if line.count(",") != 2:
@@ -56,8 +57,9 @@ class Pipeline:
         self.clock = ManualClock()
         self.kinesis = MemoryKinesis(self.clock)
         self.kinesis.create_stream("events", 1)
-        self.dependencies = Dependencies(
-            stream=KinesisWriter(self.kinesis, "events"), clock=self.clock, jitter=lambda: 0.5
+        self.quarantine = MemoryBucket()
+        self.dependencies = dependencies_of(
+            KinesisWriter(self.kinesis, "events"), quarantine=self.quarantine, clock=self.clock
         )
 
     def ask(self, method: str, path: str, body: str = "", **headers: str) -> dict[str, Any]:

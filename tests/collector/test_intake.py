@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors import dependencies_of
 from event_strategies import (
     BAD_VALUES,
     NOON,
@@ -36,7 +37,6 @@ from tapstack.collector.publish import (
     PUT_BYTES_MAX,
     PUT_RECORDS_MAX,
     RETRY_BUDGET_MS,
-    Dependencies,
 )
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
@@ -67,9 +67,7 @@ class Pipeline:
         self.kinesis = MemoryKinesis(self.clock)
         self.kinesis.create_stream("events", shard_count)
         api: AwsApi = self.kinesis if faults is None else FaultyApi(self.kinesis, faults)
-        self.dependencies = Dependencies(
-            stream=KinesisWriter(api, "events"), clock=self.clock, jitter=lambda: 0.5
-        )
+        self.dependencies = dependencies_of(KinesisWriter(api, "events"), clock=self.clock)
 
     def collect(self, *events: dict[str, Any] | bytes, bytes_max: int = EVENT_BYTES_MAX) -> list[Result]:
         encoded = [event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events]
@@ -257,9 +255,7 @@ def test_twins_in_one_request_are_stored_once(changes: list[dict[str, Any]], fat
 
 
 def test_a_twin_fares_as_the_first() -> None:
-    dependencies = Dependencies(
-        stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.0
-    )
+    dependencies = dependencies_of(ScriptedStream(*[[False]] * ATTEMPTS_MAX))
     event = msgspec.json.encode(client_event())
     assert statuses(collect([event, event], dependencies, event_bytes_max=EVENT_BYTES_MAX)) == [
         "retry",
@@ -271,9 +267,7 @@ def test_only_the_refused_entries_are_put_again() -> None:
     stream = ScriptedStream([True, False, True, False], [False, True])
     clock = ManualClock()
     events = [msgspec.json.encode(event) for event in numbered(4)]
-    results = collect(
-        events, Dependencies(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
-    )
+    results = collect(events, dependencies_of(stream, clock=clock), event_bytes_max=EVENT_BYTES_MAX)
     assert statuses(results) == ["ok"] * 4
     asked = [[decode_event(entry.data).event_id for entry in entries] for entries in stream.asked]
     assert asked == [["e-0", "e-1", "e-2", "e-3"], ["e-1", "e-3"], ["e-1"]]
@@ -285,9 +279,7 @@ def test_only_the_refused_entries_are_put_again() -> None:
 def test_a_stream_that_stays_away_is_asked_a_few_times_and_then_the_sender_is(kind: type[Exception]) -> None:
     stream, clock = ScriptedStream(*[kind("away")] * 99), ManualClock()
     events = [msgspec.json.encode(event) for event in numbered(2)]
-    results = collect(
-        events, Dependencies(stream=stream, clock=clock, jitter=lambda: 0.5), event_bytes_max=EVENT_BYTES_MAX
-    )
+    results = collect(events, dependencies_of(stream, clock=clock), event_bytes_max=EVENT_BYTES_MAX)
     assert statuses(results) == ["retry", "retry"]
     assert len(stream.asked) == ATTEMPTS_MAX
     assert len(clock.slept_ms) == ATTEMPTS_MAX - 1
@@ -308,7 +300,7 @@ def test_a_stream_that_is_slow_to_refuse_is_left_when_the_retry_budget_is_spent(
             return super().put(entries)
 
     stream = Slow(*[OutcomeUnknown("no answer")] * 99)
-    dependencies = Dependencies(stream=stream, clock=clock, jitter=lambda: 1.0)
+    dependencies = dependencies_of(stream, clock=clock, jitter=lambda: 1.0)
     began_ms = clock.now_ms()
     results = collect([msgspec.json.encode(client_event())], dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert statuses(results) == ["retry"]
@@ -326,7 +318,7 @@ def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> No
         *[[False]] * ATTEMPTS_MAX,
     )  # fmt: skip
     events = [msgspec.json.encode(event) for event in numbered(count)]
-    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = dependencies_of(stream)
     results = collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert [n for n, result in enumerate(results) if result.status == "retry"] == [PUT_RECORDS_MAX - 1]
     assert Counter(statuses(results)) == {"ok": count - 1, "retry": 1}
@@ -337,7 +329,7 @@ def test_what_some_of_several_calls_refuse_is_put_again_and_nothing_else() -> No
 
 @pytest.mark.parametrize("answer", [[], [True], [True] * 3], ids=len)
 def test_a_stream_that_answers_for_more_or_fewer_records_acknowledges_none(answer: list[bool]) -> None:
-    dependencies = Dependencies(stream=ScriptedStream(answer), clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = dependencies_of(ScriptedStream(answer))
     with pytest.raises(ValueError, match="zip"):
         collect(
             [msgspec.json.encode(event) for event in numbered(2)],
@@ -349,13 +341,11 @@ def test_a_stream_that_answers_for_more_or_fewer_records_acknowledges_none(answe
 def test_what_was_not_taken_as_it_was_said_is_noted_whatever_becomes_of_the_event() -> None:
     note = ("currency: not in ISO 4217, counted as XXX",)
     said = msgspec.json.encode(client_event(currency="ABC"))
-    dependencies = Dependencies(stream=ScriptedStream(), clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = dependencies_of(ScriptedStream())
     assert collect([said, said], dependencies, event_bytes_max=EVENT_BYTES_MAX) == [
         Result("ok", notes=note), Result("duplicate", notes=note),
     ]  # fmt: skip
-    away = Dependencies(
-        stream=ScriptedStream(*[[False]] * ATTEMPTS_MAX), clock=ManualClock(), jitter=lambda: 0.5
-    )
+    away = dependencies_of(ScriptedStream(*[[False]] * ATTEMPTS_MAX))
     assert collect([said], away, event_bytes_max=EVENT_BYTES_MAX) == [Result("retry", notes=note)]
 
 
@@ -392,7 +382,7 @@ def test_an_event_that_will_not_be_counted_is_accepted_with_a_note_that_says_so(
 def test_one_call_that_fails_does_not_fail_the_others() -> None:
     stream = ScriptedStream([True] * PUT_RECORDS_MAX, *[Unavailable("down")] * 99)
     events = [msgspec.json.encode(event) for event in numbered(PUT_RECORDS_MAX + 3)]
-    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = dependencies_of(stream)
     results = collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX)
     assert Counter(statuses(results)) == {"ok": PUT_RECORDS_MAX, "retry": 3}
 
@@ -404,7 +394,7 @@ def test_calls_stay_within_the_limits_of_put_records(paddings: list[int], times:
         msgspec.json.encode(client_event(event_id=f"e-{number}", properties={"pad": "x" * padding}))
         for number, padding in enumerate(paddings * times)
     ]
-    dependencies = Dependencies(stream=stream, clock=ManualClock(), jitter=lambda: 0.5)
+    dependencies = dependencies_of(stream)
     assert set(statuses(collect(events, dependencies, event_bytes_max=EVENT_BYTES_MAX))) == {"ok"}
     assert sum(map(len, stream.asked)) == len(events)
     for entries in stream.asked:

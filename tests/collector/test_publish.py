@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors import dependencies_of
 from event_strategies import NOON, canonical, client_event, rfc3339
 from tapstack.collector.formats.native import reply
 from tapstack.collector.intake import Result
@@ -18,7 +19,6 @@ from tapstack.collector.publish import (
     ATTEMPTS_MAX,
     PUT_BYTES_MAX,
     PUT_RECORDS_MAX,
-    Dependencies,
     publish,
 )
 from tapstack.core.backoff import backoff_ms
@@ -44,7 +44,7 @@ class Stream:
 
 def published(entries: Sequence[StreamEntry], stream: Stream) -> tuple[set[int], ManualClock]:
     clock = ManualClock()
-    found = publish(dict(enumerate(entries)), Dependencies(stream=stream, clock=clock, jitter=lambda: 0.5))
+    found = publish(dict(enumerate(entries)), dependencies_of(stream, clock=clock))
     return found, clock
 
 

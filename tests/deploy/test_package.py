@@ -105,6 +105,7 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     more = {
         "consumer": {"dead_letters.py", "retry_budget.py"},
         "projector": {"projections", "retry_budget.py"},
+        "collector": {"http.py", "dead_letters.py"},
     }
     top = (top | more.get(function, {"http.py"})) - ({function} if function == "projector" else set())
     assert ours == {f"tapstack/{name}" for name in top}

@@ -13,13 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors import dependencies_of
 from tapstack.collector.bodies import EVENTS_MAX
-from tapstack.collector.publish import (
-    Dependencies,
-)
 from tapstack.entrypoints.collector_request import Taken, take
 from tapstack.ports import StreamEntry
-from tapstack_emulator import ManualClock
 
 # What a function may answer to the load balancer, as JSON.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html, read 2026-11-23
@@ -34,7 +31,7 @@ class Stream:
         return [True] * len(entries)
 
 
-WORLD = Dependencies(stream=Stream(), clock=ManualClock(), jitter=lambda: 0.5)
+WORLD = dependencies_of(Stream())
 
 
 def taken(body: bytes) -> Taken:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from functions_world import NOW_S, Cloud, Context, event, mapped, request
 
+from collectors import dependencies_of
 from event_strategies import client_event
 from tapstack.collector.intake import (
     Dependencies as CollectorDependencies,
@@ -128,7 +129,7 @@ def test_what_passes_is_reported_at_or_before_the_first_record_that_is_not_done(
 
 def collector_world(error: BaseException) -> CollectorDependencies:
     stream: Any = Broken(error)
-    return CollectorDependencies(stream=stream, clock=ManualClock(NOW_S * 1_000), jitter=lambda: 0.5)
+    return dependencies_of(stream, clock=ManualClock(NOW_S * 1_000))
 
 
 @EACH_FATAL

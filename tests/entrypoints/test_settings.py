@@ -35,6 +35,7 @@ CONSUMER = {
 }
 COLLECTOR = {
     "TAPSTACK_STREAM": "events",
+    "TAPSTACK_QUARANTINE_BUCKET": "quarantine",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
     "TAPSTACK_REQUEST_BYTES_MAX": "512000",
@@ -64,6 +65,7 @@ def test_what_is_set_is_read() -> None:
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
+        quarantine_bucket="quarantine",
         event_bytes_max=32_768,
         event_age_max_days=29,
         request_bytes_max=512_000,

@@ -105,6 +105,8 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
     "collector": {
         "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
         "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
+        "StoreRefusedEvents": ({"s3:PutObject"}, {_objects("quarantine", "/quarantine/*/collector/*")}, {}),
+        "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
     },
     "insights": {
         "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:Query"}, {TABLE}, {}),

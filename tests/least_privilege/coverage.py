@@ -10,7 +10,7 @@ from .iam_requests import NETWORK_ACTIONS, Request, code_context
 from .rendered import Policy, Rendered
 
 STATEMENTS = {
-    "collector": ("WriteStream", "EncryptStream"),
+    "collector": ("WriteStream", "EncryptStream", "StoreRefusedEvents", "EncryptObjects"),
     "consumer": (
         "ReadStream",
         "DecryptStream",

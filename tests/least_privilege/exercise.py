@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,12 +33,13 @@ from tapstack_local.reconciliation.tables import Reader
 from tapstack_local.run import shop
 from tapstack_local.sender import Sender
 from tapstack_local.stack.reading import read_stack
-from tapstack_local.traffic import Request
+from tapstack_local.traffic import Payload, Request
 
 EVENTS = 1_000
 SEED = 7
 LIMIT_S = 240
 POISON = b"no event at all"
+REFUSED = b'{"event_type":"of nobody"}'
 READS = ("/v1/users/u-0", "/v1/items/i-0", "/v1/items/i-0/also-viewed", "/v1/trending?window=1h", "/healthz")
 FEATURES = {
     "users": ["u-0"],
@@ -124,7 +125,8 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
     async with EmbeddedCloud(config, recorder=recorder) as cloud:
         sender = Sender(cloud.base_url, ledger, events_per_min=None, seed=SEED)
         now_ms = time.time_ns() // 1_000_000
-        own = [Request(at_ms=0, events=events) for events in (_known_and_late(), _newest_first())]
+        sets: tuple[Sequence[Payload], ...] = (_known_and_late(), _newest_first(), [REFUSED])
+        own = [Request(at_ms=0, events=list(events)) for events in sets]
         await sender.run([*own, *shop(SEED, EVENTS, None, now_ms)])
         await cloud.drain()
         async with aiohttp.ClientSession(cloud.base_url) as session:

@@ -4,7 +4,7 @@ import itertools
 
 import msgspec
 
-from tapstack.dead_letters import DeadLetter
+from tapstack.dead_letters import DeadLetter, RefusedEvent
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, digest
 from tapstack_local.reconciliation.checker import reconcile
 from tapstack_local.reconciliation.journal import PROJECTIONS
@@ -121,10 +121,18 @@ def hundred(**changes):
 _numbers = itertools.count(1)
 
 
+def refused(data):
+    """The dead letter of an event that the collector refused."""
+    return RefusedEvent(
+        reason="invalid_event", detail="", request_id="r", index=next(_numbers), format="native",
+        path="/v1/events", arrived_at_s=AT_S, data=data,
+    )  # fmt: skip
+
+
 def letter(data, arrived_at_s=AT_S, **changes):
     """The dead letter of a record; the checker does not believe its reason."""
     number = str(changes.pop("number", None) or next(_numbers))
     return DeadLetter(
-        reason="too_old", stage="consumer", shard_id="shardId-000000000000", sequence_number=number,
+        reason="too_old", shard_id="shardId-000000000000", sequence_number=number,
         arrived_at_s=arrived_at_s, data=data, **changes,
     )  # fmt: skip

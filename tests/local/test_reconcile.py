@@ -27,6 +27,7 @@ NOT_HERE = {  # looked for, and there is none
     "invalid records in quarantine",
     "searches for terms",
     "search terms that are stored as they are",
+    "refused events in quarantine",
 }
 
 

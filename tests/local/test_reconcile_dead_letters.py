@@ -14,6 +14,7 @@ from reconcile_world import (
     named,
     outcome,
     purchase,
+    refused,
     view,
 )
 
@@ -84,6 +85,19 @@ def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, m
     accepted = accepted_of(*EVENTS, payload)
     finding = named(reconcile(accepted, tables), "dead letters")
     assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
+
+
+def test_every_event_that_was_refused_is_to_be_in_quarantine_as_often_as_it_was():
+    accepted = accepted_of(*EVENTS)
+    for data in (b"?", b"{}", b"{}", b"7"):
+        accepted.refuse(data)
+    tables = ByHand().tables()
+    tables.add_letters(map(refused, [b"[?]", b"{}", b"{}", b"{}"]), tables.quarantined)
+    result = reconcile(accepted, tables)
+    assert (result.lost, result.overcounted, result.quarantined) == (1, 0, 0)
+    finding = named(result, "refused events")
+    assert (finding.compared, finding.short) == (3, 1)
+    assert finding.examples == ["one of 1 bytes: 0 instead of 1"]
 
 
 def test_dead_letters_without_a_reason_add_to_what_is_nowhere():

@@ -16,13 +16,16 @@ from tapstack_local.traffic.defects import NOT_JSON
 
 class Ledger:
     def __init__(self):
-        self.accepted, self.doubted = [], []
+        self.accepted, self.doubted, self.refused = [], [], []
 
     def accept(self, event):
         self.accepted.append(event["n"])
 
     def doubt(self, event):
         self.doubted.append(event["n"])
+
+    def refuse(self, data):
+        self.refused.append(data)
 
 
 class ManualTime:

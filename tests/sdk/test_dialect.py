@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from installed import PATIENCE_S, SDKS, Sdk, command, run
 
-from tapstack.collector.publish import Dependencies
+from collectors import dependencies_of
 from tapstack.core.events import StreamEvent
 from tapstack.entrypoints.collector_request import take
 from tapstack.ports import StreamEntry
@@ -38,7 +38,7 @@ class Collector:
         self.requests += 1
         answer = take(
             json.loads(payload),
-            Dependencies(stream=self, clock=SystemClock(), jitter=lambda: 0.0),
+            dependencies_of(self, clock=SystemClock()),
             request_bytes_max=1_000_000,
             event_bytes_max=self._event_bytes_max,
             allowed_origins=self.allowed_origins,

@@ -1,8 +1,8 @@
-"""The recipe: parse each event by itself, put the good ones on the stream, answer one by one."""
+"""The recipe: parse each event by itself, put the good ones on the stream, keep the others, answer each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -29,7 +29,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     status
         Its fate.
     field, reason
-        Why it is invalid.
+        Why it is invalid, or will be, if it is to be sent again.
     notes
         What of an event that is not invalid was not taken as it was said, or why it will not be counted.
     """
@@ -62,6 +62,7 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
+Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collector.quarantine`
 
 
 def collect(
@@ -70,6 +71,7 @@ def collect(
     *,
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
+    keep: Keep | None = None,
 ) -> list[Result]:
     """Take events.
 
@@ -84,16 +86,20 @@ def collect(
     event_age_max
         How old one may be and still be counted: an older one is stored all the same, with a note; None if
         that is not known.
+    keep
+        Stores what is refused, given why, by position, and how many events there are; returns whether it is
+        known to be stored. None where the caller has them still.
 
     Returns
     -------
     list[Result]
         Aligned with `events`. ``ok`` means that the stream holds it; ``duplicate`` that the same
-        event stands earlier in this request, and fares as that one; ``retry`` that it has to be
-        sent again, unchanged.
+        event stands earlier in this request, and fares as that one; ``invalid`` that it is refused for
+        good, and kept; ``retry`` that it has to be sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
     results: list[Result] = []
+    refused: dict[int, InvalidEvent] = {}
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
@@ -101,7 +107,8 @@ def collect(
         try:
             event, notes = _parse(data, event_bytes_max)
         except InvalidEvent as error:
-            results.append(Result("invalid", error.field or None, error.reason))
+            refused[position] = error
+            results.append(Result("retry", error.field or None, error.reason))
             continue
         if event_age_max is not None and _is_older(event, received_at, event_age_max):
             notes = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes)
@@ -118,6 +125,9 @@ def collect(
     for position, earlier in twins.items():
         if earlier in stored:
             results[position] = Result("duplicate", notes=results[position].notes)
+    if refused and (keep is None or keep(refused, len(events))):
+        for position in refused:
+            results[position] = msgspec.structs.replace(results[position], status="invalid")
     return results
 
 
@@ -157,7 +167,7 @@ def _parse(data: Incoming, event_bytes_max: int) -> Said:
         raise data
     size = data.bytes_said if isinstance(data, Translated) else len(data)
     if size > event_bytes_max:
-        raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}")
+        raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}", "too_many_bytes")
     return data.said if isinstance(data, Translated) else read_client_event(data)
 
 

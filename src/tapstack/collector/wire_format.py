@@ -74,5 +74,19 @@ class Format(Protocol):
             If its body cannot be read.
         """
 
+    def alone(self, request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
+        """Return each event that `parse` returned, as the sender wrote it, in a body of its own.
+
+        It is called only if some event is refused, to keep what was said. Where events cannot be told apart,
+        it may return any other number of them, and then the request is kept whole.
+
+        Raises
+        ------
+        InvalidEvent
+            If there is no telling which events it holds.
+        BadRequest
+            If its body cannot be read.
+        """
+
     def reply(self, request: Request, results: Sequence[Result]) -> Response:
         """Return the answer to the request, given the fate of each event that `parse` returned."""

@@ -48,7 +48,6 @@ class DeadLetters:
         letter = DeadLetter(
             reason=reason,
             detail=detail,
-            stage="consumer",
             shard_id=record.shard_id,
             sequence_number=record.sequence_number,
             event_id=event_id,

@@ -10,16 +10,15 @@ from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
+from tapstack.aws.s3 import S3Bucket
 from tapstack.collector.intake import (
     Result,
 )
-from tapstack.collector.publish import (
-    Dependencies,
-)
+from tapstack.collector.objects import CollectorDependencies
 from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import take
-from tapstack.entrypoints.jitter import jitter
+from tapstack.entrypoints.jitter import jitter, unique
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
 from tapstack.metrics import METRICS
@@ -29,10 +28,17 @@ _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
 _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
 
 
-def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Dependencies:
+def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> CollectorDependencies:
     """Return what the collector depends on, on AWS."""
     kinesis = JsonApi(Endpoint("kinesis", aws.region, aws.kinesis_url), "Kinesis_20131202", "1.1")
-    return Dependencies(stream=KinesisWriter(kinesis, settings.stream), clock=SystemClock(), jitter=jitter)
+    s3 = Endpoint("s3", aws.region, aws.s3_url)
+    return CollectorDependencies(
+        stream=KinesisWriter(kinesis, settings.stream),
+        quarantine=S3Bucket(s3, settings.quarantine_bucket),
+        clock=SystemClock(),
+        jitter=jitter,
+        unique=unique,
+    )
 
 
 _settings = collector_settings()

@@ -10,11 +10,14 @@ import msgspec
 
 from tapstack.collector import cors
 from tapstack.collector.formats import ROUTES, Routes, Spoken
-from tapstack.collector.intake import Incoming, Result, collect
-from tapstack.collector.publish import Dependencies
+from tapstack.collector.intake import Result, collect
+from tapstack.collector.objects import CollectorDependencies
+from tapstack.collector.quarantine import Quarantine
+from tapstack.collector.translation.replies import unavailable
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent
 from tapstack.http import (
+    BadRequest,
     MethodNotAllowed,
     NotFound,
     Request,
@@ -33,7 +36,7 @@ class Taken(NamedTuple):
 
 def take(
     event: dict[str, Any],
-    dependencies: Dependencies,
+    dependencies: CollectorDependencies,
     *,
     request_bytes_max: int,
     event_bytes_max: int,
@@ -48,7 +51,7 @@ def take(
     event
         The request, as the load balancer spells it.
     dependencies
-        The stream, time.
+        The stream, the bucket, time.
     request_bytes_max
         What a body may have after decompression.
     event_bytes_max
@@ -69,14 +72,35 @@ def take(
         spoken = _spoken(request, routes)
         if request.method == "OPTIONS":
             return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
-        events = _events(request, spoken, request_bytes_max)
+        _check_method(request, spoken)
     except RequestError as error:
         return _taken(request, grant, error.response())
-    except InvalidEvent as error:
-        return _taken(request, grant, error_response(400, "invalid_request", str(error)))
+    quarantine = Quarantine(
+        request=request,
+        format=spoken.format,
+        route=spoken.route,
+        body_bytes_max=request_bytes_max,
+        dependencies=dependencies,
+    )
+    try:
+        events = () if request.method == "HEAD" else spoken.format.parse(request, request_bytes_max)
+    except (BadRequest, InvalidEvent) as error:
+        is_kept = quarantine.keep({0: InvalidEvent("", str(error), "unreadable")}, 1)
+        results = [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]
+        refusal = error_response(400, "invalid_request", str(error))
+        return _taken(request, grant, unavailable(results) or refusal, results)
     # Outside: what goes wrong from here on is no fault of the request.
-    results = collect(events, dependencies, event_bytes_max=event_bytes_max, event_age_max=event_age_max)
+    results = collect(
+        events,
+        dependencies,
+        event_bytes_max=event_bytes_max,
+        event_age_max=event_age_max,
+        keep=quarantine.keep,
+    )
     return _taken(request, grant, spoken.format.reply(request, results), results)
+
+
+_UNREADABLE = "the request cannot be split into events"  # for the log; the answer says more
 
 
 def _taken(
@@ -94,9 +118,7 @@ def _spoken(request: Request, routes: Routes) -> Spoken:
     return found
 
 
-def _events(request: Request, spoken: Spoken, request_bytes_max: int) -> Sequence[Incoming]:
-    if request.method == "HEAD" and "HEAD" in spoken.route.allowed:
-        return ()
-    if request.method not in spoken.route.methods:
-        raise MethodNotAllowed(*spoken.route.allowed)
-    return spoken.format.parse(request, request_bytes_max)
+def _check_method(request: Request, spoken: Spoken) -> None:
+    if request.method in spoken.route.methods or (request.method == "HEAD" in spoken.route.allowed):
+        return
+    raise MethodNotAllowed(*spoken.route.allowed)

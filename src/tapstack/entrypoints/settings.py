@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     },
     "collector": {
         "TAPSTACK_STREAM": "name of the stream",
+        "TAPSTACK_QUARANTINE_BUCKET": "bucket for events that are refused",
         "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "as the consumer has it; an older event is accepted with a note",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
@@ -74,6 +75,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the collector is told."""
 
     stream: str
+    quarantine_bucket: str
     event_bytes_max: int
     event_age_max_days: int
     request_bytes_max: int
@@ -145,6 +147,7 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
     _check_log_level(env)
     return CollectorSettings(
         stream=_text(env, "TAPSTACK_STREAM"),
+        quarantine_bucket=_text(env, "TAPSTACK_QUARANTINE_BUCKET"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
         event_age_max_days=_number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),

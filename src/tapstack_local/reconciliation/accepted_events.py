@@ -7,6 +7,7 @@ nothing: what both got wrong alike, no checker would notice.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -88,6 +89,8 @@ class AcceptedEvents:
         Events that the collector answered ``ok`` or ``duplicate`` for.
     distinct_count
         Distinct ones among them.
+    refused
+        Events that it refused, as they were sent.
     """
 
     def __init__(self) -> None:
@@ -96,6 +99,7 @@ class AcceptedEvents:
         self.fold = Fold()
         self.clients: dict[tuple[str, str], Numbers] = {}
         self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, client_ms
+        self.refused: Counter[bytes] = Counter()
         self._doubted: dict[Identity, Effect] = {}
 
     def accept(self, event: Mapping[str, Any]) -> None:
@@ -116,6 +120,10 @@ class AcceptedEvents:
     def doubt(self, event: Mapping[str, Any]) -> None:
         """Record an event that was sent and never answered."""
         self._doubted[identity_of(event)] = effect_of(event)
+
+    def refuse(self, data: bytes) -> None:
+        """Record what the collector refused for good, as it was sent."""
+        self.refused[data] += 1
 
     def knows(self, identity: Identity) -> bool:
         """Return whether an event was accepted."""

@@ -34,6 +34,7 @@ from tapstack_local.reconciliation.counters import (
 from tapstack_local.reconciliation.dead_letters import (
     check_dead_letters,
     check_invalid_records,
+    check_refused,
     stored_effect,
 )
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
@@ -72,8 +73,8 @@ class Reconciliation:
         Numbers missing in the clients' sequences, as the rows say; those of rejected events among them.
     lost, overcounted
         Accepted, and neither counted nor stored as late for a reason that the checker can see; counted
-        more often than accepted. An accepted event in quarantine that is not counted is lost, and so is a
-        invalid record that is not there.
+        more often than accepted. An accepted event in quarantine that is not counted is lost, and so is an
+        invalid record or a refused event that is not there.
     findings
         All comparisons.
     """
@@ -148,6 +149,7 @@ def reconcile(
         check_journal(tables.journal),
         dead_letters,
         check_invalid_records(tables, invalid_records),
+        check_refused(accepted, tables),
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
     lost, overcounted = _totals(against_events)

@@ -94,6 +94,16 @@ def check_invalid_records(tables: Tables, invalid_records: Sequence[bytes]) -> F
     return finding
 
 
+def check_refused(accepted: AcceptedEvents, tables: Tables) -> Finding:
+    """Check that what was refused is in quarantine; an event alone may have been kept as a request."""
+    finding = Finding("refused events in quarantine")
+    found = Counter(letter.data for letter in tables.refused)
+    for data, count in accepted.refused.items():
+        kept = found[data] + found[b"[" + data + b"]"]  # oftener, where the answer was lost
+        finding.judge(f"one of {len(data):,} bytes", kept, count, max(count, kept))
+    return finding
+
+
 def _may_be_late(effect: Effect, stored: DeadLetter, row: UserRow, age_max_s: int) -> bool:
     """Return whether an event is too old, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)

@@ -15,7 +15,7 @@ from xml.sax.saxutils import unescape
 import aiohttp
 import msgspec
 
-from tapstack.dead_letters import DeadLetter, decode, distinct
+from tapstack.dead_letters import AnyLetter, DeadLetter, RefusedEvent, decode, distinct
 from tapstack.errors import Unavailable
 
 # The emulator recognises the service by the scope of the credential, and does not check signatures.
@@ -105,7 +105,9 @@ class Tables:
     journal
         The journal.
     late, quarantined
-        The dead letters, each once.
+        The consumer's dead letters, each once.
+    refused
+        The collector's.
     strange
         Keys of rows that are none of these.
     """
@@ -118,7 +120,16 @@ class Tables:
     journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
     quarantined: list[DeadLetter] = field(default_factory=list)
+    refused: list[RefusedEvent] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+
+    def add_letters(self, letters: Iterable[AnyLetter], records: list[DeadLetter]) -> None:
+        """Add a bucket's dead letters: the consumer's to a list, the collector's to `refused`."""
+        for letter in letters:
+            if isinstance(letter, RefusedEvent):
+                self.refused.append(letter)
+            else:
+                records.append(letter)
 
     def add(self, pk: str, sk: str, state: bytes, version: int = 1) -> None:
         """Add a row."""
@@ -241,8 +252,8 @@ class Reader:
             start = page.LastEvaluatedKey
             if start is None:
                 break
-        tables.late = await self._dead_letters(late_bucket)
-        tables.quarantined = await self._dead_letters(quarantine_bucket)
+        tables.add_letters(await self._dead_letters(late_bucket), tables.late)
+        tables.add_letters(await self._dead_letters(quarantine_bucket), tables.quarantined)
         return tables
 
     async def _scan(self, table: str, start: dict[str, Any] | None) -> _Page:
@@ -262,7 +273,7 @@ class Reader:
         ) as answer:
             return _page_decoder.decode(await _body(answer))
 
-    async def _dead_letters(self, bucket: str) -> list[DeadLetter]:
+    async def _dead_letters(self, bucket: str) -> list[AnyLetter]:
         bodies = [await self._get(f"/{bucket}/{quote(key)}") for key in await self._keys(bucket)]
         return list(distinct(letter for body in bodies for letter in decode(body)))
 

@@ -69,6 +69,8 @@ class Checker:
         self._confirmed: dict[tuple[str, bytes], None] = {}
         self._planted: dict[str, Amounts] = {}
         self._pages_gone: dict[str, None] = {}
+        self._refused: dict[tuple[str, bytes], None] = {}
+        self._refusals: dict[tuple[str, str], tuple[str, bytes]] = {}
 
     # The stream and the collector.
 
@@ -115,6 +117,17 @@ class Checker:
         """Note that a client was told that its event is safe (invariant 4)."""
         if (pk, name) not in self._facts:
             raise Violation(4, f"{pk} {name} was acknowledged and is not on the stream")
+
+    def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes) -> None:
+        """Note what a request left in quarantine, at the moment it is stored."""
+        if self._refusals.setdefault(coordinates, (request, data)) != (request, data):
+            raise Violation(1, f"quarantine {coordinates} was stored before, for another event")
+        self._refused[request, data] = None
+
+    def refused(self, request: str, data: bytes) -> None:
+        """Note that a client was told that its event is refused for good (invariant 4)."""
+        if (request, data) not in self._refused:
+            raise Violation(4, f"{data!r} was refused and is not in quarantine")
 
     def entries_put(self, request: str, datas: list[bytes], confirmed: list[bool]) -> None:
         """Note a call of PutRecords whose answer arrived: what it confirmed must not be put again."""
@@ -315,6 +328,9 @@ class Checker:
             is_counted = record.fact is not None and (record.fact.pk, record.fact.name) in self.applied
             if (shard_id, number) not in found and not is_counted:
                 raise Violation(1, f"{kind} {shard_id}/{number} was stored and is gone")
+        for request_id, index in self._refusals if kind == "quarantine" else ():
+            if (request_id, index) not in found:
+                raise Violation(1, f"{kind} {request_id}/{index} was stored and is gone")
 
     def _may_be_late(self, record: Stored, fact: Fact) -> bool:
         if record.age_s > self.promises.age_max_s:

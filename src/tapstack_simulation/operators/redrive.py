@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tapstack.dead_letters import LATE, QUARANTINE, read_all
+from tapstack.dead_letters import LATE, QUARANTINE, DeadLetter, read_all
 from tapstack_simulation.kernel import Actor
 from tapstack_simulation.observed_aws import ObservedAws
 from tapstack_simulation.operators.mappings import Mappings
@@ -46,7 +46,8 @@ class Redrive:
         """List what a redrive would put on the stream."""
         aws = self._aws
         stored = [*read_all(aws.quarantine, QUARANTINE), *read_all(aws.late, LATE)]
-        found = [(letter.shard_id, letter.sequence_number) for letter in stored]
+        # What the collector refused is no record, and is refused again.
+        found = [(each.shard_id, each.sequence_number) for each in stored if isinstance(each, DeadLetter)]
         for body in aws.failures.values():
             failure = _decode(body)
             if "payload" in failure:

@@ -438,6 +438,27 @@ COLLECTOR = (
         'Result("duplicate"',
     ),
     one(
+        "refused_event_dropped",
+        "a refused event is kept before it is answered",
+        INTAKE,
+        "    if refused and (keep is None or keep(refused, len(events))):\n",
+        "    if refused:\n",
+    ),
+    one(
+        "refusal_not_confirmed",
+        "a refused event is kept only once the bucket says so",
+        INTAKE,
+        "    if refused and (keep is None or keep(refused, len(events))):\n",
+        "    if refused and [keep and keep(refused, len(events))]:\n",
+    ),
+    one(
+        "refusals_of_an_hour",
+        "the refused events of each request have an object of their own",
+        "tapstack.collector.quarantine",
+        'request_id = f"{at:%H%M%S}{now_ms % 1000:03}-{self.dependencies.unique()}"',
+        'request_id = f"{at:%H}"',
+    ),
+    one(
         "retries_accepted_entries",
         "only refused entries are put again",
         PUBLISH,

@@ -53,12 +53,20 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
     """Translate events; see `tapstack.collector.wire_format.Format`."""
     try:
         body = request.body(body_bytes_max).strip()
-        if f"{_PREFIX}id" in request.headers or f"{_PREFIX}type" in request.headers:
+        if _is_binary(request):
             return [_event(_binary(request.headers, body), len(body))]
         raws = read_several(body) if body[:1] == b"[" else [msgspec.Raw(body)]
         return [_read(raw) for raw in raws]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
+    """Return each event in a body of its own, structured; see `tapstack.collector.wire_format.Format`."""
+    body = request.body(body_bytes_max).strip()
+    if _is_binary(request):
+        return [msgspec.json.encode(_binary(request.headers, body))]
+    return read_several(body) if body[:1] == b"[" else [body]
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
@@ -76,6 +84,10 @@ def _read(raw: msgspec.Raw) -> Translated | InvalidEvent:
         return _event(said, len(raw))
     except InvalidEvent as error:
         return error
+
+
+def _is_binary(request: Request) -> bool:
+    return f"{_PREFIX}id" in request.headers or f"{_PREFIX}type" in request.headers
 
 
 def _binary(headers: Mapping[str, str], body: bytes) -> Object:

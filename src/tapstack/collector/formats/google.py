@@ -12,6 +12,7 @@ import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
+from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
@@ -61,6 +62,12 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         return [_event(dict(said), each, size) for each in checked_count(events)]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
+    """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    said = {name: value for name, value in request.query if name not in _KEYS}
+    return each_alone(request.body(body_bytes_max), "events", said)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike

@@ -21,6 +21,11 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
     return split(request.body(body_bytes_max))
 
 
+def alone(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
+    """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    return parse(request, body_bytes_max)
+
+
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
     """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
     statuses = {result.status for result in results}

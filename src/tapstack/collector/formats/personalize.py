@@ -13,6 +13,7 @@ import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
+from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
 from tapstack.collector.translation.items import as_id
@@ -52,6 +53,11 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         return [_read(request.path[0], dict(said), each, size) for each in checked_count(told)]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
+    """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    return each_alone(request.body(body_bytes_max), _LISTS[request.path[0]])
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike

@@ -15,6 +15,7 @@ import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
+from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import (
@@ -74,17 +75,30 @@ class _Batch(msgspec.Struct):
 def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
     """Translate events; see `tapstack.collector.wire_format.Format`."""
     try:
-        if request.method == "GET":
-            return _events(_from_form(dict(request.query)))
-        body = request.body(body_bytes_max).strip()
-        return _events(_from_form(dict(_form(body))) if body[:5] == b"data=" else body)
+        return _events(_json(request, body_bytes_max))
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw]:
+    """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    body = _json(request, body_bytes_max)
+    if body[:1] == b"[":
+        return read_several(body)
+    return [body] if read_json(body, _Batch).batch is None else each_alone(body, "batch")
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:
     """Answer 200 with the status that SDKs know; posthog-js's image gets one."""
     return gif_reply(results) if request.method in {"GET", "HEAD"} else json_reply(results, {"status": 1})
+
+
+def _json(request: Request, body_bytes_max: int) -> bytes:
+    """Return what a request says in JSON: in its body, or in the field ``data`` of a form or a query."""
+    if request.method == "GET":
+        return _from_form(dict(request.query))
+    body = request.body(body_bytes_max).strip()
+    return _from_form(dict(_form(body))) if body[:5] == b"data=" else body
 
 
 def _form(body: bytes) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
+from tapstack.collector.translation.alone import each_alone, query_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import (
@@ -81,6 +82,14 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         return [_event(read_object(body), len(body), _BY_LETTER.get(call, call), None)]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
+    """Return each call in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    if "pixel" in request.path:
+        return query_alone(request)
+    body = request.body(body_bytes_max)
+    return each_alone(body, "batch") if request.path[-1] in {*BATCHES, "batch"} else [body]
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:

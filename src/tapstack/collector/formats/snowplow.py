@@ -14,6 +14,7 @@ import msgspec
 
 from tapstack.collector.intake import Incoming, Result, Translated
 from tapstack.collector.translation import names, times
+from tapstack.collector.translation.alone import each_alone, query_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.items import read_item
@@ -112,6 +113,13 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         return [_read(raw) for raw in checked_count(payload.data)]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
+
+
+def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
+    """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
+    if request.path == ("i",):
+        return query_alone(request)
+    return each_alone(request.body(body_bytes_max), "data")
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:

@@ -63,7 +63,9 @@ def translate(
         The event; or why it cannot be one: above all if it has no user.
     """
     if bytes_said > EVENT_BYTES_MAX:
-        return InvalidEvent("", f"expected at most {EVENT_BYTES_MAX} bytes, got {bytes_said}")
+        return InvalidEvent(
+            "", f"expected at most {EVENT_BYTES_MAX} bytes, got {bytes_said}", "too_many_bytes"
+        )
     notes: list[str] = []
     take_items(event)
     items = event.get("items")

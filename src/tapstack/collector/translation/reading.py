@@ -83,7 +83,8 @@ def shared_bytes(shared: object, events_count: int) -> int:
 
 def refused(error: BadRequest | InvalidEvent) -> list[InvalidEvent]:
     """Return a request that cannot be read as one event that is refused: it is reported and counted."""
-    return [error if isinstance(error, InvalidEvent) else InvalidEvent("", str(error))]
+    field, reason = (error.field, error.reason) if isinstance(error, InvalidEvent) else ("", str(error))
+    return [InvalidEvent(field, reason, "unreadable")]
 
 
 def from_base64(text: str) -> bytes:

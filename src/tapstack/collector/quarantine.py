@@ -1,0 +1,97 @@
+"""What is refused is kept, with the reason, before the sender is told: one object a request.
+
+The payload is what the sender wrote of an event; of a request that cannot be split into events, or whose
+events would be too large one by one, it is the body. So an object has at most some times the bytes that a
+request may have, whatever a sender does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from tapstack.collector.objects import CollectorDependencies, put_object
+from tapstack.collector.translation.alone import query_alone
+from tapstack.collector.wire_format import Format, Route
+from tapstack.dead_letters import RefusedEvent, encode, request_key
+from tapstack.errors import InvalidEvent
+from tapstack.http import BadRequest, Request
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the refused events of one request go.
+
+    Parameters
+    ----------
+    request, format, route
+        The request, and how it is read.
+    body_bytes_max
+        What its body may have after decompression.
+    dependencies
+        The bucket, time.
+    """
+
+    request: Request
+    format: Format
+    route: Route
+    body_bytes_max: int
+    dependencies: CollectorDependencies
+
+    def keep(self, refused: Mapping[int, InvalidEvent], events_count: int) -> bool:
+        """Store what was refused.
+
+        Parameters
+        ----------
+        refused
+            Why, by the events' positions; at least one.
+        events_count
+            How many events the request has.
+
+        Returns
+        -------
+        bool
+            Whether everything is known to be stored; a request that says nothing leaves nothing to store.
+        """
+        payloads = self._payloads(events_count)
+        if payloads is None:
+            first = min(refused)
+            refused, payloads = {0: refused[first]}, [self._whole()]
+        now_ms = self.dependencies.clock.now_ms()
+        at = datetime.fromtimestamp(now_ms // 1000, UTC)
+        request_id = f"{at:%H%M%S}{now_ms % 1000:03}-{self.dependencies.unique()}"
+        letters = [
+            RefusedEvent(
+                reason=error.code,
+                detail=str(error),
+                request_id=request_id,
+                index=index,
+                format=self.format.NAME,
+                path=self.route.path,
+                arrived_at_s=now_ms // 1000,
+                data=payloads[index],
+            )
+            for index, error in sorted(refused.items())
+            if payloads[index]
+        ]
+        if not letters:
+            return True
+        key, body = request_key(letters[0]), encode(letters)
+        return put_object(self.dependencies.quarantine, key, body, self.dependencies)
+
+    def _payloads(self, events_count: int) -> list[bytes] | None:
+        """Return what the sender wrote of each event; None if that cannot be told apart."""
+        try:
+            found = self.format.alone(self.request, self.body_bytes_max)
+        except (BadRequest, InvalidEvent):
+            return None
+        return [bytes(each) for each in found] if len(found) == events_count else None
+
+    def _whole(self) -> bytes:
+        """Return the body; as it was sent, if it cannot be decompressed."""
+        try:
+            body = self.request.body(self.body_bytes_max)
+        except BadRequest:
+            body = self.request.raw_body
+        return body or b"".join(query_alone(self.request))

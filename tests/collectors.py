@@ -1,0 +1,22 @@
+"""What a collector depends on, with buckets in memory."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from tapstack.collector.objects import CollectorDependencies
+from tapstack.ports import StreamWriter
+from tapstack_emulator import ManualClock, MemoryBucket
+
+_names = count(1)
+
+
+def dependencies_of(stream: StreamWriter, **changes: Any) -> CollectorDependencies:
+    given: dict[str, Any] = {
+        "quarantine": MemoryBucket(),
+        "clock": ManualClock(),
+        "jitter": lambda: 0.5,
+        "unique": lambda: f"{next(_names):032x}",
+    }
+    return CollectorDependencies(stream=stream, **{**given, **changes})

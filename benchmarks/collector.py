@@ -46,6 +46,7 @@ PEERS = {"fastapi": False, "fastapi_tuned": True}
 COLLECTOR_ENVIRONMENT = {
     **ENVIRONMENT,
     "TAPSTACK_STREAM": "clicks",
+    "TAPSTACK_QUARANTINE_BUCKET": "quarantine",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
     "TAPSTACK_LOG_INTERVAL_S": "300",

@@ -27,6 +27,7 @@ HANDLERS = {
     },
     "collector": {
         "TAPSTACK_STREAM": "s",
+        "TAPSTACK_QUARANTINE_BUCKET": "q",
         "TAPSTACK_EVENT_BYTES_MAX": "16384",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         "TAPSTACK_REQUEST_BYTES_MAX": "1048576",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from threading import Condition, current_thread
+from threading import Condition, Event, current_thread
 from typing import Any, Literal
 
 import msgspec
@@ -106,6 +106,19 @@ class FakeCollector:
         return Result("duplicate" if is_known else "ok")
 
 
+class StuckCollector(FakeCollector):
+    """Answers nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may_answer = Event(), Event()
+
+    def send(self, batch: Sequence[bytes]) -> Answer:
+        self.asked.set()
+        self.may_answer.wait(PATIENCE_S)
+        return super().send(batch)
+
+
 def said(event: bytes) -> dict[str, Any]:
     return dict(msgspec.json.decode(event))
 
@@ -122,3 +135,10 @@ def never() -> float:
 
 def producer(to: Any, **options: Any) -> Producer:
     return Producer(to, **{"clock": ManualClock(), "jitter": never, **options})
+
+
+def add_up(of: Producer) -> None:
+    """Check that every event is somewhere, and in one place."""
+    stats = of.stats
+    settled = stats.delivered + stats.refused + stats.abandoned + stats.pending
+    assert stats.accepted + stats.recovered == settled

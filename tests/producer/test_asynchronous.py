@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from producer_world import FakeCollector, ImpatientClock, ManualClock, identity, never
-from test_producer import StuckCollector
+from producer_world import FakeCollector, ImpatientClock, ManualClock, StuckCollector, identity, never
 
 from tapstack.producer import AsyncProducer, BufferFull, EventId, InvalidEvent, Search
 

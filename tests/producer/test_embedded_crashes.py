@@ -65,6 +65,9 @@ def test_a_producer_that_is_killed_200_times_loses_nothing_and_has_nothing_count
     assert set(items.values()) == {1}
     assert users == len(items)
     assert tables.late == []
+    gaps = [gaps for row in tables.users.values() for _, gaps, _ in row.clients.values()]
+    assert gaps
+    assert not any(gaps)  # a number that is missing would mean a lost event
 
 
 def tell(text: str) -> None:

@@ -6,16 +6,13 @@ import errno
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from examples import share
 from tapstack.errors import BufferFull
 from tapstack.producer import JournalInUse
 from tapstack.producer.journal import BYTES_MIN, FSYNC_INTERVAL_MS, Fsync, Journal
@@ -34,73 +31,6 @@ def everything(journal: Journal) -> list[bytes]:
         taken += entries
     assert [entry.position for entry in taken] == sorted({entry.position for entry in taken})
     return [entry.data for entry in taken]
-
-
-class AgainstAList(RuleBasedStateMachine):
-    """A journal is a list of what was appended, from the first that is not settled on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self.journal = opened(Path(self._folder.name))
-        self.appended: list[bytes] = []
-        self.taken = self.settled = self.tag = 0
-
-    sizes = Bundle("sizes")
-
-    @rule(size=st.integers(1, 20_000), tag=st.integers(0, 2**64 - 1))
-    def append(self, size: int, tag: int) -> None:
-        data = (b"%d " % len(self.appended)).ljust(size, b".")
-        try:
-            self.journal.append(data, tag)
-        except BufferFull:
-            assert self.journal.bytes + RECORD_BYTES + len(data) > BYTES_MIN
-        else:
-            self.appended.append(data)
-            self.tag = tag
-
-    @rule(count=st.integers(1, 9), size=st.integers(1, 40_000))
-    def take(self, count: int, size: int) -> None:
-        entries = self.journal.take(count, size)
-        found = [entry.data for entry in entries]
-        assert found == self.appended[self.taken : self.taken + len(found)]
-        assert bool(found) == (self.taken < len(self.appended))
-        assert len(found) <= 1 or sum(map(len, found)) <= size
-        self.taken += len(found)
-
-    @rule(share=st.floats(0, 1))
-    def settle(self, share: float) -> None:
-        self.settled += int((self.taken - self.settled) * share)
-        self.journal.settle(self.settled)
-
-    @rule()
-    def settle_all(self) -> None:
-        self.settled = self.taken
-        self.journal.settle(self.settled)
-
-    @rule(politely=st.booleans())
-    def reopen(self, politely: bool) -> None:
-        (self.journal.close if politely else self.journal.abandon)()
-        self.journal = opened(Path(self._folder.name))
-        self.taken = self.settled
-
-    @invariant()
-    def it_says_what_it_holds(self) -> None:
-        journal = self.journal
-        assert (journal.end, journal.settled) == (len(self.appended), self.settled)
-        assert journal.count == len(self.appended) - self.settled
-        assert journal.unread_bytes == sum(map(len, self.appended[self.taken :]))
-        assert journal.last_tag == self.tag
-        files = list(Path(self._folder.name).glob("*.segment"))
-        assert journal.bytes == sum(path.stat().st_size for path in files) <= BYTES_MIN + 40_000
-
-    def teardown(self) -> None:
-        self.journal.abandon()
-        self._folder.cleanup()
-
-
-TestAgainstAList = AgainstAList.TestCase
-TestAgainstAList.settings = share(0.2)
 
 
 @given(cut=st.integers(0, 3 * (RECORD_BYTES + 10)), junk=st.binary(max_size=40))

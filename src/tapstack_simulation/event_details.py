@@ -12,6 +12,8 @@ QUERIES = (
     SHOES, 'Shoes  "42"', '\uff33\uff28\uff2f\uff25\uff33 "42"', "Straße", "STRASSE", "\u200b", "",
     "Ann Example", "x" * 96 + "1", "x" * 96 + "2",
 )  # fmt: skip
+MANY_CURRENCIES_SHARE, LONG_ID_SHARE = 0.05, 0.01
+CURRENCIES = ("AUD", "BRL", "CAD", "CNY", "DKK", "EUR", "INR", "JPY", "KRW", "MXN", "NOK", "XXX")
 LOCALES = ("de-DE", "pt-BR", "日本語", "x" * 80, 7)
 PLANS = ("free", "paid", "é" * 70)
 NUMBERS = (7, 2.5, True, 2**70, -(2**63))  # two of them no row can hold
@@ -29,6 +31,18 @@ def search(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     if event["event_type"] == "search":
         event["query"] = QUERIES[int(rng.random() ** 3 * len(QUERIES))]
     return event
+
+
+def exaggerate(event: dict[str, Any], rng: random.Random) -> None:
+    """Let a purchase be paid in more currencies than a row names now and then, or an id be long, in place."""
+    if event["event_type"] == "purchase" and rng.random() < MANY_CURRENCIES_SHARE:
+        item_id = event["items"][0]["item_id"]
+        event["items"] = [
+            {"item_id": item_id, "price": rng.randrange(1, 99), "currency": currency}
+            for currency in rng.sample(CURRENCIES, rng.choice((7, 8, 9, 12)))
+        ]
+    if event.get("items") and rng.random() < LONG_ID_SHARE:
+        event["items"][0] |= {"item_id": "\u00e9" * 200}  # more bytes than a user's row lists
 
 
 def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:

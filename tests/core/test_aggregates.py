@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from tapstack.core.aggregates import (
-    AHEAD_MAX_S,
-    KEYS_MAX,
+    CURRENCIES_MAX,
     LARGE,
     MICROS,
     WINDOWS,
@@ -39,8 +38,8 @@ deltas = st.builds(
     st.integers(0, 15),
     st.dictionaries(st.sampled_from(["EUR", "JPY"]), st.integers(-(10**15), 10**15)),
 )
-# (own time, arrival): in the future by up to a day, late by up to ten.
-arrivals = st.tuples(st.integers(-10 * 86_400, 86_400), st.integers(0, 9 * 86_400)).map(
+# (own time, arrival): late by up to ten days.
+arrivals = st.tuples(st.integers(-10 * 86_400, 0), st.integers(0, 9 * 86_400)).map(
     lambda pair: (NOON_S + pair[0] + pair[1], NOON_S + pair[1])
 )
 streams = st.lists(st.tuples(arrivals, deltas), max_size=15)
@@ -75,17 +74,9 @@ def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple
         arrived_s = max(arrived_s, later_s)
         count_in_windows(state, ONE_VIEW, window_numbers(at_s), arrived_s)
     for window, counted in zip(WINDOWS, state.windows, strict=True):
-        assert len(counted) <= window.kept + 2 + AHEAD_MAX_S // window.length_s
-        assert max(counted, default=0) <= (arrived_s + 2 * 86_400) // window.length_s
+        assert len(counted) <= window.kept + 1
+        assert max(counted, default=0) <= arrived_s // window.length_s
     assert state.lifetime == {VIEW: len(times)}
-
-
-@given(st.integers(0, 2**33), st.integers(0, AHEAD_MAX_S))
-def test_an_event_of_the_near_future_counts_in_its_windows(arrived_s: int, ahead_s: int) -> None:
-    state = Windowed()
-    numbers = window_numbers(arrived_s + ahead_s)
-    count_in_windows(state, ONE_VIEW, numbers, arrived_s)
-    assert state.windows == tuple({number: {VIEW: 1}} for number in numbers)
 
 
 @given(streams)
@@ -129,11 +120,6 @@ def test_an_event_of_a_forgotten_window_counts_in_the_lifetime_only() -> None:
     state = after([((NOON_S, NOON_S), ONE_VIEW), ((NOON_S - 30 * 86_400, NOON_S), ONE_VIEW)])
     assert state.lifetime == {VIEW: 2}
     assert [sum(counted[VIEW] for counted in window.values()) for window in state.windows] == [1, 1, 1]
-
-
-def test_a_clients_clock_ahead_forgets_nothing() -> None:
-    state = after([((NOON_S, NOON_S), ONE_VIEW), ((NOON_S + 86_400, NOON_S), ONE_VIEW)])
-    assert [len(window) for window in state.windows] == [2, 2, 2]
 
 
 DELTAS: dict[str, tuple[dict[str, Any], Counters, Counters]] = {
@@ -278,11 +264,11 @@ def test_a_counter_of_every_currency_there_is_stays_small() -> None:
         count([into], Delta(PURCHASE, {currency: 7}))
     assert into[PURCHASE] == 500
     assert sum(amount for key, amount in into.items() if isinstance(key, str)) == 500 * 7
-    assert len(into) <= KEYS_MAX + 1
+    assert len(into) == CURRENCIES_MAX + 2  # with XXX, and the event's type
 
 
 def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xxx() -> None:
-    full = Delta(PURCHASE, {f"A{chr(65 + number)}A": 1 for number in range(KEYS_MAX - 1)})
+    full = Delta(PURCHASE, {f"A{chr(65 + number)}A": 1 for number in range(CURRENCIES_MAX)})
     more = Delta(VIEW, {"ABA": 2, "NEW": 3})
     into = counters_of(full)
     add_counts(into, counters_of(more))
@@ -294,7 +280,7 @@ def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xx
     assert all(list(window.values()) == [into] for window in state.windows)
 
 
-@given(st.lists(deltas, max_size=3 * KEYS_MAX), st.integers(0, KEYS_MAX))
+@given(st.lists(deltas, max_size=3 * CURRENCIES_MAX), st.integers(0, CURRENCIES_MAX))
 def test_what_is_counted_together_stays_in_step(said: list[Delta], other_currencies: int) -> None:
     """A session's or a window's counters hold no currency that the whole's do not."""
     whole: Counters = {f"A{chr(65 + number)}A": 1 for number in range(other_currencies)}

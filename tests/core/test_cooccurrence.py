@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.core.cooccurrence import (
-    PARTNER_CHARS_MAX,
+    PARTNER_BYTES_MAX,
     PARTNERS_MAX,
     count_partner,
     purchase_partners,
@@ -88,7 +88,7 @@ def test_no_item_is_its_own_partner(note: object, items: list[str]) -> None:
 
 @pytest.mark.parametrize("note", [view_partners, purchase_partners], ids=["viewed", "bought"])
 def test_an_item_of_a_long_id_makes_no_pairs_and_leaves_the_others_alone(note: object) -> None:
-    visit, longest = session(), "x" * PARTNER_CHARS_MAX
+    visit, longest = session(), "x" * PARTNER_BYTES_MAX
     ids = ["a", longest + "y", longest, longest + "y"]
     assert [note(visit, item_id) for item_id in ids] == [[], [], ["a"], []]  # type: ignore[operator]
 

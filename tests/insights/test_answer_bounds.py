@@ -9,9 +9,9 @@ import pytest
 from insights_world import Rows
 
 from event_strategies import NOON_S
-from tapstack.core.aggregates import KEYS_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
+from tapstack.core.aggregates import CURRENCIES_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
-from tapstack.core.currencies import CURRENCIES
+from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
@@ -44,9 +44,10 @@ def ids(character: str, count: int, chars: int = 256) -> list[str]:
     return [f"{character * (chars - 3)}{number:03d}" for number in range(count)]
 
 
-def counters() -> Counters:
+def counters(stripe: int = 0) -> Counters:
     every: Counters = dict.fromkeys(range(len(EVENT_TYPES)), 2**53)
-    currencies = sorted(CURRENCIES)[:KEYS_MAX]
+    first = stripe * CURRENCIES_MAX
+    currencies = [*sorted(CURRENCIES - {NO_CURRENCY})[first : first + CURRENCIES_MAX], NO_CURRENCY]
     large = {currency + LARGE_SUFFIX: 2**53 for currency in currencies}
     return every | large | dict.fromkeys(currencies, LARGE - MICROS // 7)
 
@@ -78,10 +79,10 @@ def item(character: str, stripe: int) -> ItemState:
         viewed_with=partners(f"{stripe}{character}", VIEWED_WITH_MAX),
         bought_with=partners(f"{stripe}{character}", BOUGHT_WITH_MAX),
     )
-    state.counters.lifetime.update(counters())
+    state.counters.lifetime.update(counters(stripe))
     for window, numbered in zip(WINDOWS, state.counters.windows, strict=True):
         newest = window.number(NOON_S)
-        numbered.update({number: counters() for number in range(newest - window.kept, newest + 1)})
+        numbered.update({number: counters(stripe) for number in range(newest - window.kept, newest + 1)})
     return state
 
 

@@ -71,6 +71,7 @@ def test_a_user_is_described_whole() -> None:
         "events": 3,
         "counts": {"item_view": 2, "purchase": 1},
         "value": {"EUR": 9.99},
+        "value_incomplete": False,
         "first_seen": "2026-03-09T08:00:00Z",
         "last_seen": "2026-03-10T11:45:00Z",
         "locale": "de-DE",

@@ -40,7 +40,7 @@ def purchase():
 
 
 def accepted_of(*events):
-    accepted = AcceptedEvents()
+    accepted = AcceptedEvents(now_s=lambda: AT_S + 86_400)
     for event in events:
         accepted.accept(event)
     return accepted

@@ -52,7 +52,7 @@ def is_valid(payload):
 
 def run_consumer(payloads):
     """Send everything through the real consumer and projector; return the accepted and the tables."""
-    dynamodb, late, accepted = MemoryDynamoDB(Still()), MemoryBucket(), AcceptedEvents()
+    dynamodb, late, accepted = MemoryDynamoDB(Still()), MemoryBucket(), AcceptedEvents(lambda: AT_S)
     dynamodb.create_table(TABLE, ttl_attribute="ttl")
     dependencies = Dependencies(
         table=DynamoTable(dynamodb, TABLE),

@@ -90,8 +90,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert (limits.SESSIONS_MAX, limits.SESSION_ITEMS_MAX) == (sessions.SESSIONS_MAX, sessions.VIEWED_MAX)
     assert limits.VIEWED_WITH_MAX == cooccurrence.VIEWED_WITH_MAX
     assert limits.BOUGHT_WITH_MAX == cooccurrence.BOUGHT_WITH_MAX
-    assert limits.PARTNER_CHARS_MAX == cooccurrence.PARTNER_CHARS_MAX
-    assert counters.KEYS_MAX == aggregates.KEYS_MAX
+    assert limits.PARTNER_BYTES_MAX == cooccurrence.PARTNER_BYTES_MAX
+    assert counters.CURRENCIES_MAX == aggregates.CURRENCIES_MAX
     assert (terms.TERMS_MAX, searches.TERM_BYTES_MAX) == (search_terms.TERMS_MAX, search_terms.TERM_BYTES_MAX)
     assert searches.QUERY_CHARS_READ == search_terms.QUERY_CHARS_READ
     for said in (
@@ -109,7 +109,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"not in the intervals; at most {bounds.gaps}",
         f"the at most {bounds.hot_ids} ids that arrived last",
         f"at most {bounds.pages:,} pages",
-        f"A map of {aggregates.KEYS_MAX} keys",
+        f"A map names {aggregates.CURRENCIES_MAX} currencies",
         f"A Space-Saving summary of {search_terms.TERMS_MAX} places",
         f"0 to {search_terms.PLACES - 1} |",
     ):

@@ -100,6 +100,7 @@ def test_a_user_is_shown_whole() -> None:
         "events": 4,
         "counts": {"item_view": 3, "purchase": 1},
         "value": {"EUR": 19.99},
+        "value_incomplete": False,
         "first_seen": "2026-01-01T11:00:00Z",
         "last_seen": "2026-01-01T12:00:00Z",
         "locale": "de",
@@ -297,6 +298,7 @@ def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
     return {
         "item_id": "a",
         **shown(views, {"EUR": views / 2}),
+        "value_incomplete": False,
         "windows": {"5m": [], "1h": hours, "1d": days},
         **FRESH,
     }

@@ -35,10 +35,6 @@ class Delta(NamedTuple):
 Numbered = dict[int, Counters]  # counters by window number
 Numbers = tuple[int, int, int]  # a window number for each of `WINDOWS`
 
-# An event further in the future counts in no window, or a row would grow by one with every day that a clock
-# is wrong. The collector admits a day; another is for its clock, and for who writes to the stream without it.
-AHEAD_MAX_S = 2 * 86_400
-
 
 class Window(NamedTuple):
     """A granularity of counting: windows are aligned to multiples of `length_s`."""
@@ -60,7 +56,7 @@ class Window(NamedTuple):
 
         `newest_s` is the latest arrival of a record that the row has seen, or the same moment.
         """
-        return self.oldest_kept(newest_s) <= number <= (arrived_s + AHEAD_MAX_S) // self.length_s
+        return self.oldest_kept(newest_s) <= number <= self.number(arrived_s)
 
 
 WINDOWS = (Window("5m", 300, 12), Window("1h", 3_600, 24), Window("1d", 86_400, 7))
@@ -70,10 +66,9 @@ _SHORTEST_S = WINDOWS[0].length_s
 class Windowed(msgspec.Struct, gc=False, array_like=True):
     """Counters over a lifetime and in the windows of `WINDOWS`.
 
-    A window is forgotten once records arrive more than its kept time later, and none is begun more than
-    `AHEAD_MAX_S` ahead. The moment of arrival is
-    the stream's, not the worker's and not the event's: so what is kept depends neither on the order of
-    processing, nor on a client's clock.
+    A window is forgotten once records arrive more than its kept time later, and none is begun that is later
+    than a record's arrival. The moment of arrival is the stream's, not the worker's and not the event's: so
+    what is kept depends neither on the order of processing, nor on a client's clock.
     """
 
     lifetime: Counters = {}
@@ -81,7 +76,9 @@ class Windowed(msgspec.Struct, gc=False, array_like=True):
     arrived_s: int = 0
 
 
-KEYS_MAX = 32  # the event types and as many currencies; what a further currency bought counts as XXX
+# That a row calls by their names; what a further currency bought counts as XXX. A row has such a map for each
+# window, and whoever sends purchases chooses the currencies.
+CURRENCIES_MAX = 8
 
 
 def count(counted: Sequence[Counters], delta: Delta) -> None:
@@ -108,6 +105,12 @@ def add_counts(into: Counters, other: Counters) -> None:
         _add_money(into, _place(into, currency), amount)
 
 
+def merge_counts(into: Counters, other: Counters) -> None:
+    """Add counters of another stripe for a reader, in place: each currency by the name that it has there."""
+    for key, amount in other.items():
+        into[key] = into.get(key, 0) + amount
+
+
 def sums(counters: Counters) -> dict[str, int]:
     """Return what was bought, in millionths by currency."""
     bought: dict[str, int] = {}
@@ -118,11 +121,20 @@ def sums(counters: Counters) -> dict[str, int]:
     return bought
 
 
+def may_lack_currencies(counters: Counters) -> bool:
+    """Return whether amounts of further currencies may be among those without one, XXX."""
+    return NO_CURRENCY in counters and _named_count(counters) >= CURRENCIES_MAX
+
+
 def _place(into: Counters, currency: str) -> str:
-    if len(into) < KEYS_MAX or currency in into:
+    if currency in into or currency == NO_CURRENCY:
         return currency
-    large_count = sum(isinstance(key, str) and key.endswith(LARGE_SUFFIX) for key in into)
-    return currency if len(into) - large_count < KEYS_MAX else NO_CURRENCY
+    return currency if _named_count(into) < CURRENCIES_MAX else NO_CURRENCY
+
+
+def _named_count(counters: Counters) -> int:
+    names = [key for key in counters if isinstance(key, str) and not key.endswith(LARGE_SUFFIX)]
+    return len(names) - (NO_CURRENCY in counters)
 
 
 def _add_money(into: Counters, currency: str, amount: int) -> None:

@@ -12,7 +12,7 @@ from tapstack.core.sessions import BOUGHT_MAX, VIEWED_MAX, Session
 PARTNERS_MAX = 2  # a view is paired with the two distinct items viewed before it in the session
 VIEWED_WITH_MAX = 32  # places in an item's map; 10 bytes each for usual ids
 BOUGHT_WITH_MAX = 16
-PARTNER_CHARS_MAX = 64  # a longer id makes no pairs: 48 of them would make a row of many write units
+PARTNER_BYTES_MAX = 64  # a longer id makes no pairs: 48 of them would make a row of many write units
 
 
 def view_partners(session: Session, item_id: str) -> list[str]:
@@ -20,7 +20,7 @@ def view_partners(session: Session, item_id: str) -> list[str]:
 
     An item seen again in the same session makes no new pair.
     """
-    if len(item_id) > PARTNER_CHARS_MAX:
+    if _is_too_long(item_id):
         return []
     if item_id in session.viewed:
         session.viewed.remove(item_id)
@@ -33,11 +33,17 @@ def view_partners(session: Session, item_id: str) -> list[str]:
 
 def purchase_partners(session: Session, item_id: str) -> list[str]:
     """Record a purchase in the session, in place, and return the items it is paired with."""
-    if item_id in session.bought or len(item_id) > PARTNER_CHARS_MAX:
+    if item_id in session.bought or _is_too_long(item_id):
         return []
     partners = list(session.bought)
     session.bought = [*session.bought, item_id][-BOUGHT_MAX:]
     return partners
+
+
+def _is_too_long(item_id: str) -> bool:
+    if len(item_id) * 4 <= PARTNER_BYTES_MAX or item_id.isascii():
+        return len(item_id) > PARTNER_BYTES_MAX
+    return len(item_id.encode()) > PARTNER_BYTES_MAX
 
 
 def count_partner(partners: dict[str, int], partner: str, places: int) -> None:

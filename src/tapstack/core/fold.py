@@ -16,6 +16,8 @@ from tapstack.core.rows import ALIASES_MAX, RECENT_MAX, Profile, Recent, UserSta
 from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
+ID_BYTES_MAX = 256  # UTF-8, of an id that a user's row lists; an id may have 256 characters, four bytes each
+
 
 def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list[Effect]:
     """Apply an event to its user's state, in place.
@@ -44,19 +46,21 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
     if not items:
         return []
     code = TYPE_CODE[event.event_type]
+    counted_s = min(at_s, arrived_s)  # no clock may open windows ahead of the arrival
     if event.event_type == "item_list_view":  # shown is not touched, and all items alike
         ids = [item.item_id for item in items]
-        return [Effect(item_ids=ids, code=code, at_s=at_s, arrived_s=arrived_s)]
+        return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s)]
     ms = event.occurred_at.microsecond // 1000
     effects: list[Effect] = []
     for item in items:
-        _keep_recent(user.recent, Recent(at_s, code, item.item_id, ms))
+        if _fits_a_row(item.item_id):
+            _keep_recent(user.recent, Recent(at_s, code, item.item_id, ms))
         viewed, bought = _new_partners(session, event, item)
         effects.append(
             Effect(
                 item_ids=(item.item_id,),
                 code=code,
-                at_s=at_s,
+                at_s=counted_s,
                 arrived_s=arrived_s,
                 bought=item_bought(event, item),
                 viewed_with=viewed,
@@ -65,6 +69,11 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
         )
         user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
+
+
+def _fits_a_row(name: str) -> bool:
+    """Whether a user's row lists an id; all do but those of hundreds of letters beyond ASCII."""
+    return len(name) * 4 <= ID_BYTES_MAX or name.isascii() or len(name.encode()) <= ID_BYTES_MAX
 
 
 def _new_partners(session: Session | None, event: Event, item: CountedItem) -> tuple[list[str], list[str]]:
@@ -105,5 +114,6 @@ def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
         profile.traits = {**profile.traits, **kept_traits(event.traits)}
         profile.traits = dict(list(profile.traits.items())[:TRAITS_MAX])
     alias = event.anonymous_id
-    if alias is not None and event.user_id is not None and alias not in profile.aliases:
+    is_new = alias is not None and event.user_id is not None and alias not in profile.aliases
+    if alias is not None and is_new and _fits_a_row(alias):
         profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]

@@ -36,7 +36,7 @@ class Effect(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     code
         The event's type.
     at_s
-        The event's own time, Unix seconds.
+        The event's own time, Unix seconds; its arrival, if its clock was ahead.
     arrived_s
         When its record arrived at the stream, Unix seconds.
     bought

@@ -37,7 +37,7 @@ class Search(msgspec.Struct, gc=False, frozen=True):
     place
         Of its user among those who search for this term, ``0..PLACES - 1``.
     at_s
-        When, Unix seconds.
+        When, Unix seconds; not later than `arrived_s`.
     arrived_s
         When its record arrived at the stream, Unix seconds.
     term
@@ -91,7 +91,7 @@ def search_of(event: Event, user_key: str, at_s: int, arrived_s: int) -> Search 
         return None
     hashed = blake2b(term.encode(), digest_size=8, person=b"search").digest()
     place = blake2b(user_key.encode(), digest_size=1, key=hashed, person=b"searcher").digest()[0] % PLACES
-    return Search(int.from_bytes(hashed, "big", signed=True), place, at_s, arrived_s, term)
+    return Search(int.from_bytes(hashed, "big", signed=True), place, min(at_s, arrived_s), arrived_s, term)
 
 
 def normalise_term(query: str) -> str:

@@ -43,13 +43,20 @@ class RecentItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user, or an anonymous visitor; it has the one id or the other."""
+    """A user, or an anonymous visitor; it has the one id or the other.
+
+    Parameters
+    ----------
+    value_incomplete
+        Whether amounts of currencies beyond the first eight may be under ``XXX``; in sessions, too.
+    """
 
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     anonymous_id: str | msgspec.UnsetType = msgspec.UNSET
     events: int
     counts: dict[str, int]
     value: dict[str, float]
+    value_incomplete: bool
     first_seen: str
     last_seen: str
     locale: str | None
@@ -73,6 +80,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    value_incomplete
+        Whether amounts of currencies beyond the first eight may be under ``XXX``; in windows, too.
     as_of
         Whatever was counted before is in the answer.
     since
@@ -83,6 +92,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     counts: dict[str, int]
     value: dict[str, float]
+    value_incomplete: bool
     windows: dict[str, list[WindowCounts]]
     as_of: str
     since: str | None

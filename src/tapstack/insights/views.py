@@ -11,7 +11,15 @@ from typing import TypedDict
 
 import msgspec
 
-from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Window, add_counts, sums
+from tapstack.core.aggregates import (
+    MICROS,
+    WINDOWS,
+    Counters,
+    Window,
+    may_lack_currencies,
+    merge_counts,
+    sums,
+)
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import merge_boards
@@ -93,10 +101,14 @@ def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> 
         return None
     lifetime: Counters = {}
     for item in items:
-        add_counts(lifetime, item.counters.lifetime)
+        merge_counts(lifetime, item.counters.lifetime)
     windows = {window.name: _window(items, position, now_s) for position, window in enumerate(WINDOWS)}
     return Item(
-        item_id=item_id, **_describe_counters(lifetime), windows=windows, **_describe_freshness(fresh)
+        item_id=item_id,
+        **_describe_counters(lifetime),
+        value_incomplete=any(may_lack_currencies(item.counters.lifetime) for item in items),
+        windows=windows,
+        **_describe_freshness(fresh),
     )
 
 
@@ -107,7 +119,7 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
     for item in items:
         for number, counters in item.counters.windows[position].items():
             if number >= _oldest_served(window, now_s):
-                add_counts(counted.setdefault(number, {}), counters)
+                merge_counts(counted.setdefault(number, {}), counters)
     return [
         WindowCounts(start=time_text(number * window.length_s), **_describe_counters(counted[number]))
         for number in sorted(counted, reverse=True)
@@ -257,6 +269,7 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
         user_id=user_id if known else msgspec.UNSET,
         anonymous_id=msgspec.UNSET if known else user_id,
         **_describe_counters(user.counters),
+        value_incomplete=may_lack_currencies(user.counters),
         first_seen=time_text(profile.first_seen_s),
         last_seen=time_text(profile.last_seen_s),
         locale=profile.locale,

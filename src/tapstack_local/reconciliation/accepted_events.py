@@ -7,8 +7,9 @@ nothing: what both got wrong alike, no checker would notice.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import floor
@@ -40,7 +41,7 @@ class Effect(NamedTuple):
     identity
         The event's.
     at_s
-        Its own time, Unix seconds.
+        Its own time, Unix seconds; when it was received, if its clock was ahead.
     client_ms
         Its time by the client's own clock, Unix milliseconds; 0 if the client said none.
     delta
@@ -85,15 +86,21 @@ class AcceptedEvents:
 
     Parameters
     ----------
-    accepted_count
+    now_s
+        Returns the time: an event whose clock is ahead counts in the windows of its arrival.
+
+    Attributes
+    ----------
+    accepted_count : int
         Events that the collector answered ``ok`` or ``duplicate`` for.
-    distinct_count
+    distinct_count : int
         Distinct ones among them.
-    refused
+    refused : Counter[bytes]
         Events that it refused, as they were sent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.time) -> None:
+        self._now_s = now_s
         self.accepted_count = 0
         self.distinct_count = 0
         self.fold = Fold()
@@ -110,7 +117,7 @@ class AcceptedEvents:
             return
         self.distinct_count += 1
         user, client, n = identity
-        effect = effect_of(event)
+        effect = self._effect(event)
         if isinstance(n, int):
             self.clients.setdefault((user, client), Numbers()).add(n)
         else:
@@ -119,7 +126,11 @@ class AcceptedEvents:
 
     def doubt(self, event: Mapping[str, Any]) -> None:
         """Record an event that was sent and never answered."""
-        self._doubted[identity_of(event)] = effect_of(event)
+        self._doubted[identity_of(event)] = self._effect(event)
+
+    def _effect(self, event: Mapping[str, Any]) -> Effect:
+        effect = effect_of(event)
+        return effect._replace(at_s=min(effect.at_s, floor(self._now_s())))
 
     def refuse(self, data: bytes) -> None:
         """Record what the collector refused for good, as it was sent."""
@@ -168,6 +179,8 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     identity = identity_of(event)
     moment = datetime.fromisoformat(event["occurred_at"])
     at_s = floor(moment.timestamp())
+    if "received_at" in event:
+        at_s = min(at_s, floor(datetime.fromisoformat(event["received_at"]).timestamp()))
     client_ms = max(round(moment.timestamp() * 1_000) - (event.get("clock_skew_ms") or 0), 1)
     if "received_at" in event and "clock_skew_ms" not in event:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in

@@ -1,4 +1,4 @@
-"""Counters as docs/reference/table.md bounds them: 32 keys.
+"""Counters as docs/reference/table.md bounds them: they name eight currencies.
 
 Which currencies a full map calls by their names depends on the order of events. What is certain in any
 order is compared: `pooled` puts together what a full map may call XXX, and `bounds` has the least and the
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-KEYS_MAX = 32  # of a map: the event types and as many currencies
-CURRENCIES_MAX = KEYS_MAX - 1  # by name: the type of the first event that bought something came before
+CURRENCIES_MAX = 8  # by name, XXX apart
 NO_CURRENCY = "XXX"
 TAKEN = "-"  # before a currency, in folds: the sum of its negative amounts, which is kept apart
 
@@ -41,8 +40,13 @@ def signed(delta: Counters) -> Counters:
 
 def certain_names(maps: Iterable[Counters]) -> Names | None:
     """Return the currencies that each full map has by name; None if no map is full."""
-    full = [counters.keys() for counters in maps if len(counters) >= KEYS_MAX]
+    full = [counters.keys() for counters in maps if named_count(counters) >= CURRENCIES_MAX]
     return set(full[0]).intersection(*full[1:]) if full else None
+
+
+def named_count(counters: Counters) -> int:
+    """Return how many currencies counters have by name."""
+    return len([key for key in counters if isinstance(key, str) and key != NO_CURRENCY])
 
 
 def pooled(counters: Counters, names: Names) -> Counters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tapstack_local.reconciliation.counters import CURRENCIES_MAX, NO_CURRENCY, Counters
+from tapstack_local.reconciliation.counters import CURRENCIES_MAX, Counters, named_count
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.search_terms import TERMS_MAX
 from tapstack_local.reconciliation.searches import TERM_BYTES_MAX
@@ -14,7 +14,7 @@ from tapstack_local.reconciliation.tables import ItemRow, Tables, UserRow
 CLIENTS_MAX, GAPS_MAX, IDS_MAX = 16, 64, 64
 RECENT_MAX, TRAITS_MAX, TEXT_CHARS_MAX, ALIASES_MAX = 20, 16, 64, 4
 SESSIONS_MAX, SESSION_ITEMS_MAX = 3, 8
-VIEWED_WITH_MAX, BOUGHT_WITH_MAX, PARTNER_CHARS_MAX = 32, 16, 64
+VIEWED_WITH_MAX, BOUGHT_WITH_MAX, PARTNER_BYTES_MAX = 32, 16, 64
 
 _Figure = tuple[str, int, int]  # of what, how many or how long, and the most that may be
 
@@ -59,7 +59,8 @@ def _of_item(row: ItemRow) -> Iterator[_Figure]:
             yield from _of_counters(" of a window", counters)
     yield "items viewed with it", len(row.viewed_with), VIEWED_WITH_MAX
     yield "items bought with it", len(row.bought_with), BOUGHT_WITH_MAX
-    yield "characters of a partner", _longest([*row.viewed_with, *row.bought_with]), PARTNER_CHARS_MAX
+    partners = [partner.encode() for partner in (*row.viewed_with, *row.bought_with)]
+    yield "bytes of a partner", max(map(len, partners), default=0), PARTNER_BYTES_MAX
 
 
 def _of_terms(terms: Mapping[int, Sequence[Any]]) -> Iterator[_Figure]:
@@ -72,9 +73,8 @@ def _of_terms(terms: Mapping[int, Sequence[Any]]) -> Iterator[_Figure]:
 
 
 def _of_counters(where: str, counters: Counters) -> Iterator[_Figure]:
-    bought = [key for key in counters if isinstance(key, str) and not key.endswith("e12")]
-    if bought:
-        yield f"currencies{where}", len(bought) - (NO_CURRENCY in counters), CURRENCIES_MAX
+    if count := named_count(counters):
+        yield f"currencies{where}", count, CURRENCIES_MAX
 
 
 def _texts(row: UserRow) -> list[str]:

@@ -13,7 +13,8 @@ from tapstack_simulation.checking.facts import CODES, Amounts, Fact, count, item
 
 GAP_S = 30 * 60
 VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
-RECENT_MAX, ALIASES_MAX, TRAITS_MAX, TEXT_MAX, PARTNER_CHARS_MAX = 20, 4, 16, 64, 64
+RECENT_MAX, ALIASES_MAX, TRAITS_MAX, TEXT_MAX, PARTNER_BYTES_MAX = 20, 4, 16, 64, 64
+ID_BYTES_MAX = 256
 VIEWED, BOUGHT = 1, 2  # where an item's row has its maps
 LABEL, START, END, COUNTS, SEEN, TAKEN = range(6)  # of a session
 
@@ -31,7 +32,7 @@ class Effect(NamedTuple):
     code
         The event's type.
     at_s, arrived_s
-        When it happened, and when its record arrived.
+        When it happened, at the latest when its record arrived; and when that was.
     bought
         What was bought.
     partners
@@ -81,15 +82,17 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
     _describe(profile, event, at_s)
     kind = event["event_type"]
     code = CODES[kind]
+    counted_s = min(at_s, arrived_s)
     if kind == "item_list_view":
-        return [Effect(tuple(fact.item_ids), code, at_s, arrived_s, (), ((), ()))]
+        return [Effect(tuple(fact.item_ids), code, counted_s, arrived_s, (), ((), ()))]
     effects: list[Effect] = []
     for item in event.get("items", []):
         item_id = item["item_id"]
-        recent.append([at_s, code, item_id, ms])
+        if len(item_id.encode()) <= ID_BYTES_MAX:
+            recent.append([at_s, code, item_id, ms])
         partners = _company(visit, kind, item_id)
         bought = tuple((key, n) for key, n in item_amounts(event, item).items() if isinstance(key, str))
-        effects.append(Effect((item_id,), code, at_s, arrived_s, bought, partners))
+        effects.append(Effect((item_id,), code, counted_s, arrived_s, bought, partners))
         state[5] += 2 * sum(map(len, partners))
     recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
     del recent[RECENT_MAX:]
@@ -98,7 +101,7 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
 
 def _company(visit: Any, kind: str, item_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the partners that an item meets for the first time in a visit: by viewing, by buying."""
-    if visit is None or kind not in {"item_view", "purchase"} or len(item_id) > PARTNER_CHARS_MAX:
+    if visit is None or kind not in {"item_view", "purchase"} or len(item_id.encode()) > PARTNER_BYTES_MAX:
         return (), ()
     field = SEEN if kind == "item_view" else TAKEN
     before = visit[field]
@@ -152,7 +155,7 @@ def _describe(profile: Any, event: dict[str, Any], at_s: int) -> None:
         profile[3] = dict(list({**traits, **said}.items())[:TRAITS_MAX])
         profile[4] = at_s
     alias = event.get("anonymous_id") if event.get("user_id") is not None else None
-    if alias is not None and alias not in aliases:
+    if alias is not None and alias not in aliases and len(alias.encode()) <= ID_BYTES_MAX:
         profile[5] = [*aliases, alias][-ALIASES_MAX:]
 
 

@@ -20,7 +20,6 @@ from tapstack_simulation.checking.rows import (
     Violation,
 )
 
-AHEAD_MAX_S = 2 * 86_400
 PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners
 Kept = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -64,9 +63,8 @@ def _check_windows(change: Change, counted: Sequence[Effect]) -> None:
         wanted = {number: {**amounts} for number, amounts in before[0][1][position].items()}
         for effect in counted:
             number = effect.at_s // length_s
-            if number in wanted or number <= (effect.arrived_s + AHEAD_MAX_S) // length_s:
-                amounts = named(effect.amounts(), [after[0][0]])
-                merge(wanted.setdefault(number, {}), amounts)
+            amounts = named(effect.amounts(), [after[0][0]])
+            merge(wanted.setdefault(number, {}), amounts)
         wanted = {n: amounts for n, amounts in wanted.items() if n >= arrived_s // length_s - kept}
         if after[0][1][position] != wanted:
             got = after[0][1][position]
@@ -112,7 +110,7 @@ def moves(effect: Effect, arrived_s: int) -> list[tuple[str, int]]:
     return [
         (name, number)
         for name, number, length_s, kept in found
-        if arrived_s // length_s - kept <= number <= (effect.arrived_s + AHEAD_MAX_S) // length_s
+        if arrived_s // length_s - kept <= number <= effect.arrived_s // length_s
     ]
 
 

@@ -22,7 +22,7 @@ CODES = {
          "custom")
     )
 }  # fmt: skip
-KEYS_MAX = 32  # of counters: a map as full takes in no further currency
+CURRENCIES_MAX = 8  # that counters name, XXX apart: a map as full takes in no further one
 NO_CURRENCY = "XXX"
 INTEREST = frozenset(
     CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
@@ -191,7 +191,7 @@ def count(counted: Sequence[Amounts], added: Amounts) -> None:
 
 def named(amounts: Amounts, counters: Iterable[Amounts]) -> Amounts:
     """Return amounts as counters name them: a currency that a full map has not is XXX, as it stays out."""
-    full = [each for each in counters if len(each) >= KEYS_MAX]
+    full = [each for each in counters if is_full(each)]
     placed: Amounts = {}
     for key, amount in amounts.items():
         is_out = isinstance(key, str) and not all(key in each for each in full)
@@ -200,8 +200,13 @@ def named(amounts: Amounts, counters: Iterable[Amounts]) -> Amounts:
 
 
 def _place(counters: Amounts, key: int | str) -> int | str:
-    is_in = isinstance(key, int) or key in counters or len(counters) < KEYS_MAX
+    is_in = isinstance(key, int) or key in counters or not is_full(counters)
     return key if is_in else NO_CURRENCY
+
+
+def is_full(counters: Amounts) -> bool:
+    """Return whether counters name as many currencies as they may."""
+    return len([key for key in counters if isinstance(key, str) and key != NO_CURRENCY]) >= CURRENCIES_MAX
 
 
 def difference(after: Amounts, before: Amounts) -> Amounts:

@@ -277,7 +277,7 @@ def read_entry(state: Any) -> Entry:
 def _searches(ways: Iterable[Way]) -> list[tuple[str, Search, int]]:
     """Return what a commit's events search for, whose they are, and when their records arrived."""
     found = [
-        (way.pk, search_of(turn.fact.event, way.pk, turn.at_ms), turn.arrived_s)
+        (way.pk, search_of(turn.fact.event, way.pk, turn.at_ms, turn.arrived_s), turn.arrived_s)
         for way in ways
         for turn in way.turns
     ]

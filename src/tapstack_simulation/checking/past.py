@@ -23,9 +23,10 @@ from tapstack_simulation.checking.rows import (
     Key,
     Violation,
 )
-from tapstack_simulation.checking.views import NAMES, Answer, described_user, lowest, spelled
+from tapstack_simulation.checking.views import NAMES, Answer, described_user, is_incomplete, lowest, spelled
 
 FRESHNESS = ("as_of", "since")
+ITEM_FIELDS = {"item_id", "events", "counts", "value", "value_incomplete", "windows", *FRESHNESS}
 VERSIONS_MAX = 8  # of a row that the simulated table keeps for stale reads, the present one included
 Name = TypeVar("Name", bound=Hashable)
 Versions = Sequence[Any]  # states of one row, None where it was not there
@@ -99,7 +100,7 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
     if answer is None:
         _hold_absence(item_id, rows)
         return
-    _hold_shape(item_id, set(answer), {"item_id", "events", "counts", "value", "windows", *FRESHNESS})
+    _hold_shape(item_id, set(answer), ITEM_FIELDS)
     shown = _counters("", 0, answer)
     for name, length_s, _ in WINDOWS:
         starts = [entry["start"] for entry in answer["windows"][name]]
@@ -107,6 +108,9 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
             raise Violation(11, f"{item_id} is shown with windows of {name} in this order: {starts}")
         for entry in answer["windows"][name]:
             shown |= _counters(name, _seconds(entry["start"]) // length_s, entry)
+    may_be = {state is not None and is_incomplete(state[0][0]) for versions in rows for state in versions}
+    if answer["value_incomplete"] not in may_be:
+        raise Violation(11, f"{item_id} is shown with value_incomplete {answer['value_incomplete']}")
     low, high = _bounds([[_parts(state, now_s) for state in versions] for versions in rows])
     for part in {**low, **shown}:
         if not low.get(part, 0) <= shown.get(part, 0) <= high.get(part, 0):

@@ -14,7 +14,6 @@ from tapstack_simulation.checking.rows import WINDOWS, Change, Violation
 
 GRAIN_S = 300
 PLACES, TERMS_MAX, TERM_BYTES_MAX, QUERY_CHARS_READ = 16, 256, 96, 128
-AHEAD_MAX_S = 2 * 86_400
 
 
 class Search(NamedTuple):
@@ -36,13 +35,14 @@ class Search(NamedTuple):
     term: str = ""
 
 
-def search_of(event: Mapping[str, Any], pk: str, at_ms: int) -> Search | None:
+def search_of(event: Mapping[str, Any], pk: str, at_ms: int, arrived_s: int) -> Search | None:
     """Return what an event searches for; None if nothing."""
     if event["event_type"] != "search" or not (term := spelled_term(event.get("query") or "")):
         return None
     hashed = blake2b(term.encode(), digest_size=8, person=b"search").digest()
     mixed = blake2b(pk.encode(), digest_size=1, key=hashed, person=b"searcher").digest()
-    return Search(int.from_bytes(hashed, "big", signed=True), mixed[0] % PLACES, at_ms // 300_000, term)
+    grain = min(at_ms // 1000, arrived_s) // GRAIN_S
+    return Search(int.from_bytes(hashed, "big", signed=True), mixed[0] % PLACES, grain, term)
 
 
 def spelled_term(query: str) -> str:
@@ -90,7 +90,7 @@ def windows_of(search: Search, arrived_s: int) -> list[str]:
     return [
         f"Q#{name}#{number}"
         for name, number, length_s, kept in found
-        if arrived_s // length_s - kept <= number <= (arrived_s + AHEAD_MAX_S) // length_s
+        if arrived_s // length_s - kept <= number <= arrived_s // length_s
     ]
 
 

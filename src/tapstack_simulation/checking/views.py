@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from tapstack_simulation.checking.facts import CODES, Amounts, merge
+from tapstack_simulation.checking.facts import CODES, NO_CURRENCY, Amounts, is_full, merge
 from tapstack_simulation.checking.rows import (
     BOARD_MAX,
     BOUGHT_WITH_MAX,
@@ -58,6 +58,7 @@ def described_user(user_id: str, state: Any, now_s: int, *, is_known: bool) -> A
     return {
         "user_id" if is_known else "anonymous_id": user_id,
         **_amounts(counters),
+        "value_incomplete": is_incomplete(counters),
         "first_seen": spelled(first_s),
         "last_seen": spelled(last_s),
         "locale": locale,
@@ -107,7 +108,9 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
         ]
         for name, length_s, _ in WINDOWS
     }
-    return {"item_id": item_id, **_amounts(lifetime), "windows": shown, **_fresh(now_s)}
+    lacks = any(is_incomplete(stripe[0][0]) for stripe in stripes)
+    head = {"item_id": item_id, **_amounts(lifetime), "value_incomplete": lacks}
+    return {**head, "windows": shown, **_fresh(now_s)}
 
 
 def partners_answer(
@@ -177,6 +180,11 @@ def _ranking(maps: Iterable[Mapping[str, int]], places: int, n: int) -> Answer:
 def lowest(counts: Mapping[str, int], places: int) -> int:
     """Return the largest error of a map: its lowest count if it is full, else 0."""
     return min(counts.values()) if len(counts) >= places else 0
+
+
+def is_incomplete(amounts: Amounts) -> bool:
+    """Return whether amounts of further currencies may be under XXX."""
+    return NO_CURRENCY in amounts and is_full(amounts)
 
 
 def _amounts(amounts: Amounts) -> Answer:

@@ -89,8 +89,8 @@ AMOUNTS = (
         "value_left_out",
         "an item's answer tells what was bought",
         VIEWS,
-        "        item_id=item_id, **_describe_counters(lifetime), windows=windows,",
-        "        item_id=item_id, **{**_describe_counters(lifetime), 'value': {}}, windows=windows,",
+        "        **_describe_counters(lifetime),\n",
+        "        **{**_describe_counters(lifetime), 'value': {}},\n",
     ),
     one(
         "value_always_zero",

@@ -582,6 +582,32 @@ variable "allowed_origins" {
   }
 }
 
+variable "readers" {
+  description = "Who may read the insights API, by id: SHA-256 of one or two live keys, and scopes (users, items, operations). Null: no keys are asked for; {}: nobody may read."
+  type        = map(object({ key_hashes = list(string), scopes = list(string) }))
+  default     = null
+
+  validation {
+    condition = alltrue([
+      for id, reader in coalesce(var.readers, {}) :
+      can(regex("^[a-z0-9][a-z0-9-]{0,62}$", id)) && length(reader.key_hashes) <= 2
+      && alltrue([for hash in reader.key_hashes : can(regex("^[0-9a-f]{64}$", hash))])
+      && alltrue([for scope in reader.scopes : contains(["users", "items", "operations"], scope)])
+    ])
+    error_message = "Each of readers needs an id of small letters, digits and hyphens, at most two key_hashes (SHA-256, hexadecimal), and scopes among users, items, operations."
+  }
+
+  validation {
+    condition     = length(distinct(flatten([for reader in values(coalesce(var.readers, {})) : reader.key_hashes]))) == length(flatten([for reader in values(coalesce(var.readers, {})) : reader.key_hashes]))
+    error_message = "No two key_hashes in readers may be the same."
+  }
+
+  validation {
+    condition     = length(jsonencode(coalesce(var.readers, {}))) <= 3000
+    error_message = "readers must fit the function's variables, which hold 4 KB: about 20 readers with one key each."
+  }
+}
+
 variable "request_bytes_max" {
   description = "Largest request body that the collector takes."
   type        = number
@@ -2382,6 +2408,7 @@ locals {
     }
     insights = {
       TAPSTACK_TABLE          = aws_dynamodb_table.behaviour.name
+      TAPSTACK_READERS        = var.readers == null ? "" : jsonencode(var.readers)
       TAPSTACK_LOG_LEVEL      = var.logging.level
       TAPSTACK_LOG_INTERVAL_S = tostring(var.logging.interval_s)
     }

@@ -205,6 +205,7 @@ run "functions_are_what_the_zips_hold" {
       }
       insights = {
         TAPSTACK_TABLE          = "tapstack-dev-behaviour"
+        TAPSTACK_READERS        = ""
         TAPSTACK_LOG_LEVEL      = "INFO"
         TAPSTACK_LOG_INTERVAL_S = "10"
       }

@@ -374,6 +374,39 @@ run "refuses_an_origin_with_a_path" {
   expect_failures = [var.allowed_origins]
 }
 
+run "refuses_a_reader_with_a_key_in_place_of_its_hash" {
+  command = plan
+
+  variables {
+    readers = { ranker = { key_hashes = ["not-a-hash"], scopes = ["items"] } }
+  }
+
+  expect_failures = [var.readers]
+}
+
+run "refuses_a_reader_with_an_unknown_scope" {
+  command = plan
+
+  variables {
+    readers = { ranker = { key_hashes = [], scopes = ["everything"] } }
+  }
+
+  expect_failures = [var.readers]
+}
+
+run "refuses_two_readers_with_one_key" {
+  command = plan
+
+  variables {
+    readers = {
+      a = { key_hashes = ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"], scopes = ["items"] }
+      b = { key_hashes = ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"], scopes = ["users"] }
+    }
+  }
+
+  expect_failures = [var.readers]
+}
+
 run "refuses_a_remote_desktop_port" {
   command = plan
 

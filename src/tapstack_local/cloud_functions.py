@@ -184,7 +184,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_SEARCH_USERS_MIN": "5",
         },
         PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
-        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE},
+        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_READERS": ""},
     }
 
 

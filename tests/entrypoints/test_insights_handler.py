@@ -7,12 +7,14 @@ import gzip
 import json
 import re
 from collections import Counter
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from functions_world import NOW_S, Cloud, Context, event, line, lines, mapped, request
 
 from tapstack.entrypoints.alb import MalformedInvocation
+from tapstack.errors import Misconfigured
 from tapstack.http import Response
 from tapstack.insights.freshness import AGE_MAX_S
 from tapstack.ports import AwsApi
@@ -230,3 +232,32 @@ def test_an_answer_that_the_balancer_would_not_take_is_refused(
     packed = insights.handler(request("GET", "/v1/trending", headers={"accept-encoding": "gzip"}), Context())
     assert (packed["statusCode"], packed["headers"]["content-encoding"]) == (200, "gzip")
     assert gzip.decompress(base64.b64decode(packed["body"])) == body
+
+
+def test_a_stack_with_readers_answers_those_only(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.function("consumer").handler(mapped(event(1)), Context())
+    hashes = [sha256(key.encode()).hexdigest() for key in ("old-key", "new-key")]
+    readers = {"ranker": {"key_hashes": hashes, "scopes": ["users"]}}
+    monkeypatch.setenv("TAPSTACK_READERS", json.dumps(readers))
+    insights = cloud.function("insights")
+
+    def asked(path: str, **headers: str) -> tuple[int, str]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = insights.handler(request("GET", path, headers=named), Context())
+        return answer["statusCode"], answer["headers"].get("www-authenticate", "")
+
+    assert asked("/v1/users/secret-user") == (401, 'Bearer realm="tapstack"')
+    for key in ("old-key", "new-key"):
+        assert asked("/v1/users/secret-user", authorization=f"Bearer {key}") == (200, "")
+    assert asked("/v1/users/secret-user", x_api_key="other-key")[0] == 401
+    assert asked("/v1/trending", x_api_key="new-key")[0] == 403
+    assert asked("/healthz") == (200, "")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": {}}', '{"A": {"key_hashes": [], "scopes": []}}'])
+def test_readers_that_cannot_be_read_fail_at_import(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TAPSTACK_READERS", text)
+    with pytest.raises(Misconfigured, match=r"^TAPSTACK_READERS: expected readers by id, JSON: "):
+        cloud.function("insights")

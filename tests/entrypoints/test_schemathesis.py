@@ -43,7 +43,8 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(cloud: Cloud)
             child = await asyncio.create_subprocess_exec(
                 str(TOOL), "run", f"{balancer.base_url}/v1/openapi.json", "--checks", "all",
                 # TRACE is answered by the load balancer itself, without Allow; test_routes.py has the others.
-                "--exclude-checks", "unsupported_method",
+                # A body may fit its schema and ask for too many cells, or for an unknown feature.
+                "--exclude-checks", "unsupported_method,positive_data_acceptance",
                 "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", str(SEED),
                 "--continue-on-failure", "--no-color", cwd=ROOT / ".tapstack",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

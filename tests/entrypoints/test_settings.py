@@ -73,7 +73,7 @@ def test_what_is_set_is_read() -> None:
         log_interval_s=10,
     )
     assert projector_settings(PROJECTOR) == ProjectorSettings(table="behaviour", row_ttl_s=400 * DAY_S)
-    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", log_interval_s=10)
+    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", readers="", log_interval_s=10)
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -25,6 +25,7 @@ from tapstack.core.rows import (
 from tapstack.core.search_terms import Term
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
 from tapstack.insights.problems import problem
+from tapstack.insights.readers import Forbidden, Scope, Unauthorized
 from tapstack.insights.routes import ID_CHARS_MAX, METHODS, ROUTES, respond, route_at
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
@@ -103,6 +104,7 @@ def test_an_example_is_what_is_answered(target: str) -> None:
     assert list(json.loads(EXAMPLES[target])) == list(answer)
 
 
+SCOPES = re.findall(r"^\| `(\w+)` \| (`/.*) \|$", PAGE, re.MULTILINE)
 SENT = re.findall(
     r"^### `POST (\S+)`$(?:(?!^#)[\s\S])*?^```json\n([\s\S]*?)^```$[\s\S]*?^```json\n([\s\S]*?)^```$",
     PAGE,
@@ -127,7 +129,15 @@ def test_every_parameter_is_listed_with_what_it_must_be() -> None:
     assert ", ".join(METHODS) in PAGE
 
 
-@pytest.mark.parametrize("error", [BadRequest, NotFound, MethodNotAllowed])
+def test_the_page_lists_which_scope_opens_what() -> None:
+    opened = {scope: set(re.findall(r"`(/[^`]+)`", paths)) for scope, paths in SCOPES}
+    expected = {scope: {each.path for each in ROUTES if scope in each.scopes} for scope in get_args(Scope)}
+    assert opened == expected
+    (free,) = re.findall(r"^(.*) need no key\.$", PAGE, re.MULTILINE)
+    assert set(re.findall(r"`(/[^`]+)`", free)) == {each.path for each in ROUTES if not each.scopes}
+
+
+@pytest.mark.parametrize("error", [BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed])
 def test_every_error_is_listed(error: type[RequestError]) -> None:
     assert f"| {error.status} `{error.code}` |" in PAGE
 

@@ -13,11 +13,12 @@ from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.context import Context
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.request_log import RequestLog
-from tapstack.entrypoints.settings import aws_settings, insights_settings
-from tapstack.errors import Throttled, Unavailable, UndecodableRow
+from tapstack.entrypoints.settings import InsightsSettings, aws_settings, insights_settings
+from tapstack.errors import Misconfigured, Throttled, Unavailable, UndecodableRow
 from tapstack.http import Request, RequestError, Response
 from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.problems import problem, problem_response
+from tapstack.insights.readers import Readers, read_readers
 from tapstack.insights.representation import represent
 from tapstack.insights.routes import respond, route_at
 from tapstack.metrics import METRICS
@@ -42,7 +43,16 @@ class _TimedApi:
             self.spent_ms += _clock.now_ms() - began_ms
 
 
+def build_readers(settings: InsightsSettings) -> Readers | None:
+    """Return who may read; None if no keys are asked for. Raises `Misconfigured`."""
+    try:
+        return read_readers(settings.readers) if settings.readers else None
+    except ValueError as error:
+        raise Misconfigured("TAPSTACK_READERS", f"expected readers by id, JSON: {error}") from None
+
+
 _settings = insights_settings()
+_readers = build_readers(_settings)
 _aws = aws_settings()
 _clock = SystemClock()
 _requests = RequestLog(_settings.log_interval_s, METRICS["insights"])
@@ -63,7 +73,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     try:
         request = read_request(event)
         route = route_at(request.path)
-        response = respond(request, _reader, began_ms // 1000, _freshness)
+        response = respond(request, _reader, began_ms // 1000, _freshness, _readers)
     except RequestError as error:
         response = problem(error)
     except Unavailable as error:

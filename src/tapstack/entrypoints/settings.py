@@ -46,6 +46,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     },
     "insights": {
         "TAPSTACK_TABLE": "name of the behaviour table",
+        "TAPSTACK_READERS": "who may read, JSON: by id key_hashes and scopes; empty: no keys are asked for",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
@@ -87,6 +88,7 @@ class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the insights API is told."""
 
     table: str
+    readers: str
     log_interval_s: int
 
 
@@ -159,7 +161,11 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
 def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
     """Read the insights API's settings; raises `Misconfigured`."""
     _check_log_level(env)
-    return InsightsSettings(table=_text(env, "TAPSTACK_TABLE"), log_interval_s=_log_interval_s(env))
+    return InsightsSettings(
+        table=_text(env, "TAPSTACK_TABLE"),
+        readers=env.get("TAPSTACK_READERS", ""),
+        log_interval_s=_log_interval_s(env),
+    )
 
 
 def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:

@@ -79,7 +79,8 @@ def _operation(method: str, path: str, operation: Json, answers: Json) -> str:
     return (
         f'<section id="{escape(operation["operationId"])}">'
         f"<h3><span class=method>{method.upper()}</span> {escape(path)}</h3>"
-        f"<p>{_prose(_sentence(operation['summary']))}</p>"
+        f"<p>{_prose(_sentence(operation['summary']))} "
+        f"<span class=quiet>{_prose(operation.get('description', ''))}</span></p>"
         f"{f'<p>Body: <span class=type>{body_type}</span></p>' if body else ''}"
         f"{_table(('Parameter', 'Type', 'Meaning'), parameters) if parameters else ''}"
         f"{_table(('Status', 'Answer', 'When'), told)}</section>"

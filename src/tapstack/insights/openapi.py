@@ -29,6 +29,17 @@ PROBLEMS = {
     500: "a row of the table cannot be read",
     503: "the table is throttled or does not answer; `Retry-After` says when to try again",
 }
+KEY_PROBLEMS = {
+    401: "the stack asks readers for keys, and the request has none that is known",
+    403: "the reader's key lacks a scope, which the message names",
+}
+# An empty one first: whether keys are asked for is the stack's choice.
+SECURITY: list[Json] = [{}, {"bearer": []}, {"basic": []}, {"apiKey": []}]
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic", "description": "the key is the user"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 _REF = "#/components/schemas/"
 
 
@@ -49,8 +60,10 @@ def document(routes: Sequence[Route]) -> Json:
         "components": {
             "schemas": schemas,
             "responses": {
-                str(status): _problem(meaning) for status, meaning in {**PROBLEMS, 404: _UNSEEN}.items()
+                str(status): _problem(meaning)
+                for status, meaning in {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN}.items()
             },
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -64,7 +77,7 @@ def _is_struct(kind: object) -> bool:
 
 def _operation(route: Route) -> Json:
     """Describe what a route takes and answers."""
-    statuses = sorted({*PROBLEMS, *([404] if route.subject else [])})
+    statuses = sorted({*PROBLEMS, *([404] if route.subject else []), *(KEY_PROBLEMS if route.scopes else [])})
     answers: Json = {"200": _answer(route)}
     if route.has_tag:
         answers["304"] = {"description": "the reader has this answer, as `If-None-Match` says"}
@@ -72,6 +85,8 @@ def _operation(route: Route) -> Json:
     operation: Json = {
         "operationId": operation_id(route),
         "summary": route.summary,
+        "description": _scopes(route),
+        "security": SECURITY if route.scopes else [],
         "parameters": list(_parameters(route)),
         "responses": answers,
     }
@@ -79,6 +94,14 @@ def _operation(route: Route) -> Json:
         schema = {"$ref": _REF + route.body.__name__}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _scopes(route: Route) -> str:
+    if not route.scopes:
+        return "No key is needed."
+    scopes = " and ".join(f"`{scope}`" for scope in route.scopes)
+    of_body = ", each if its part of the body is not empty" if route.body and len(route.scopes) > 1 else ""
+    return f"Scope of the key, where keys are asked for: {scopes}{of_body}."
 
 
 def operation_id(route: Route) -> str:

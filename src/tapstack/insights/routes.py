@@ -27,6 +27,7 @@ from tapstack.insights.batch import FeatureQuery, batch_get
 from tapstack.insights.bodies import read_body
 from tapstack.insights.freshness import ITEMS, LEADERBOARDS, SEARCH_TERMS, Freshness, FreshnessCache
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
+from tapstack.insights.readers import Readers, Scope, check_scopes
 from tapstack.insights.representation import entity_tag
 from tapstack.insights.views import (
     health_view,
@@ -138,6 +139,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         The body's type.
     media_type
         Of the answer.
+    scopes
+        What a reader must be allowed to read, all of it; none: no key is asked for. If the body has a member
+        of a scope's name, the scope is needed only if the member is not empty.
     headers
         Further ones of the answer.
     """
@@ -152,12 +156,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     body: type[msgspec.Struct] | None = None
     media_type: str = "application/json"
+    scopes: tuple[Scope, ...] = ("users", "items")
     headers: Mapping[str, str] = {}
 
     @property
     def methods(self) -> tuple[str, ...]:
         """Return the methods that the path takes."""
         return METHODS if self.method == "GET" else (self.method, "OPTIONS")
+
+    def needed_scopes(self, body: object) -> frozenset[str]:
+        """Return the scopes that a request needs."""
+        return frozenset(scope for scope in self.scopes if getattr(body, scope, True))
 
     @property
     def has_tag(self) -> bool:
@@ -195,6 +204,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/users/{id}",
         summary="a user, or if there is none the anonymous visitor of that id",
+        scopes=("users",),
         read=lambda asked: user_view(asked.reader, asked.id, asked.now_s),
         answer=User,
         subject="user",
@@ -202,6 +212,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/items/{id}",
         summary="an item's counts and value, over its lifetime and in windows",
+        scopes=("items",),
         read=lambda asked: item_view(asked.reader, asked.id, asked.now_s, asked.fresh(ITEMS)),
         answer=Item,
         subject="item",
@@ -209,6 +220,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/items/{id}/also-viewed",
         summary="items viewed right before or after an item",
+        scopes=("items",),
         read=lambda asked: _partners(asked, bought=False),
         answer=Partners,
         parameters=(_N,),
@@ -217,6 +229,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/items/{id}/also-bought",
         summary="items bought in one session with an item",
+        scopes=("items",),
         read=lambda asked: _partners(asked, bought=True),
         answer=Partners,
         parameters=(_N,),
@@ -225,6 +238,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/trending",
         summary="items with the most interactions in a window",
+        scopes=("items",),
         read=lambda asked: trending_view(
             asked.reader, asked.window, asked.now_s, asked.fresh(LEADERBOARDS), asked.n
         ),
@@ -235,6 +249,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/search-terms",
         summary="the terms that most searches of a window were for",
+        scopes=("items",),
         read=lambda asked: search_terms_view(
             asked.reader, asked.window, asked.now_s, asked.fresh(SEARCH_TERMS), asked.n
         ),
@@ -245,6 +260,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/features:batchGet",
         summary="many features of many users and items",
+        scopes=("users", "items"),
         read=lambda asked: batch_get(asked.reader, asked.body, asked.now_s, asked.freshness),
         answer=Features,
         method="POST",
@@ -254,6 +270,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/status",
         summary="the version, and how far the journal and its projections have come",
+        scopes=("operations",),
         read=lambda asked: status_view(asked.freshness.progress(asked.now_s), asked.fresh, __version__),
         answer=Status,
         max_age_s=0,
@@ -261,6 +278,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/openapi.json",
         summary="this API as an OpenAPI 3.1 document",
+        scopes=(),
         read=lambda _: _openapi(),
         answer=dict,
         max_age_s=300,
@@ -268,6 +286,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/docs",
         summary="the OpenAPI document as a page to read",
+        scopes=(),
         read=lambda _: _docs(),
         answer=str,
         max_age_s=300,
@@ -277,6 +296,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         path="/healthz",
         summary="whether the function runs and its table answers",
+        scopes=(),
         read=lambda asked: health_view(asked.reader),
         answer=Health,
         max_age_s=0,
@@ -296,7 +316,11 @@ def route_at(path: Sequence[str]) -> Route | None:
 
 
 def respond(
-    request: Request, reader: RowReader, now_s: int, freshness: FreshnessCache | None = None
+    request: Request,
+    reader: RowReader,
+    now_s: int,
+    freshness: FreshnessCache | None = None,
+    readers: Readers | None = None,
 ) -> Response:
     """Answer a request; what HEAD asks for is answered like GET, and its body left out by the caller.
 
@@ -310,9 +334,13 @@ def respond(
         Unix seconds.
     freshness
         What is known of the journal; asked anew if not given.
+    readers
+        Who may read; None if no keys are asked for.
 
     Raises
     ------
+    Unauthorized, Forbidden
+        If the request has no key of a reader, or of one that may not read this.
     BadRequest
         Naming the parameters and what was expected.
     NotFound
@@ -329,8 +357,11 @@ def respond(
         return options_response(route.methods)
     if request.method not in route.methods:
         raise MethodNotAllowed(*route.methods)
+    scopes = readers.scopes_of(request) if readers is not None and route.scopes else None
     asked = Asked(reader=reader, freshness=freshness or FreshnessCache(reader), now_s=now_s)
     _read_request(asked, route, request)
+    if scopes is not None:
+        check_scopes(route.needed_scopes(asked.body), scopes)
     answer = route.read(asked)
     if answer is None:
         raise NotFound(f"no {route.subject} of this id has been seen")

@@ -9,6 +9,7 @@
         OutcomeUnknown    ... the request may or may not have taken effect
       BufferFull          the producer has no room for another event: the application decides
       UndecodableRow      the table contains what no version of ours wrote: stop, and raise the alarm
+        NewerLayout       ... or a later release wrote it: deploy that one
       Misconfigured       at start-up; names the variable
       UsageError          a mistake at the command line: one line, exit 2
       RequestError        in `tapstack.http`, and with it each answer of 4xx: the request is wrong as it is
@@ -75,6 +76,23 @@ class UndecodableRow(TapstackError):  # noqa: N818 - likewise
         super().__init__(f"{kind}: {reason}")
         self.kind = kind
         self.reason = reason
+
+
+class NewerLayout(UndecodableRow):
+    """A later release wrote the row. Written again by this one, it would lose what this one does not know.
+
+    Parameters
+    ----------
+    layout
+        The row's.
+    known
+        The latest that this release knows.
+    """
+
+    def __init__(self, layout: int, known: int) -> None:
+        super().__init__("row", f"its layout is {layout}, this release knows layouts up to {known}")
+        self.layout = layout
+        self.known = known
 
 
 class Misconfigured(TapstackError):  # noqa: N818 - likewise

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from tapstack.errors import Unavailable
+from tapstack.errors import NewerLayout, Unavailable
 
 
 class Key(NamedTuple):
@@ -19,6 +19,13 @@ class Key(NamedTuple):
 
     pk: str
     sk: str
+
+
+# Raised by a release that adds to a state of any kind of row. A row of a later layout is read, since what is
+# new stands at the end of its arrays, but never written again: an array that is decoded and encoded loses
+# what the code does not know.
+LAYOUT = 1
+FIRST_LAYOUT = 1  # of rows that say none
 
 
 class Row(msgspec.Struct, gc=False, frozen=True, kw_only=True):
@@ -34,12 +41,27 @@ class Row(msgspec.Struct, gc=False, frozen=True, kw_only=True):
         Its content, as `tapstack.core.rows` encodes it.
     expires_at_s
         Unix time after which DynamoDB may delete it; readers ignore it from then on. 0 means never.
+    layout
+        Of its state; a release that changes what states hold raises `LAYOUT`.
     """
 
     key: Key
     version: int
     state: bytes
     expires_at_s: int = 0
+    layout: int = LAYOUT
+
+
+def check_layout(row: Row | None) -> None:
+    """Refuse a row that a later release wrote, before it is written again, or taken for counted.
+
+    Raises
+    ------
+    NewerLayout
+        Naming both layouts.
+    """
+    if row is not None and row.layout > LAYOUT:
+        raise NewerLayout(row.layout, LAYOUT)
 
 
 class RowWrite(Row, frozen=True, kw_only=True):

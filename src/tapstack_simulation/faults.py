@@ -56,6 +56,7 @@ FAULTS: Mapping[str, str] = {
     "D13": "the table has few read units, to the end: reads are served in part, or not at all",
     "P1": "the projector is invoked twice, or beside another invocation",
     "P2": "the projector is invoked late",
+    "P3": "a later release of the projector runs, is taken back for a while, and comes again",
     "O1": "deployment in the middle of a batch, with another number of lanes",
     "O2": "failed batches and quarantined records are sent again, twice",
     "O3": "the same while the mapping runs",
@@ -155,7 +156,7 @@ RATES: Mapping[str, tuple[float, float]] = {
     "D3": (0.01, 0.12), "D4": (0.01, 0.2), "D5": (1, 1), "D6": (0.01, 0.15), "D7": (0.02, 0.3),
     "D8": (0.05, 0.9), "D9": (1, 1), "D10": (0.02, 0.5), "D12": (0.01, 0.1), "O1": (1, 1), "O2": (1, 1),
     "O3": (1, 1), "O4": (1, 1), "O6": (1, 1), "O7": (0.05, 0.5), "R1": (0.1, 0.5),
-    "D13": (1, 1), "P1": (0.05, 0.5), "P2": (0.05, 0.5),
+    "D13": (1, 1), "P1": (0.05, 0.5), "P2": (0.05, 0.5), "P3": (0.01, 0.1),
 }  # fmt: skip
 RARE: Mapping[str, float] = {
     "D9": 0.02,

@@ -233,6 +233,7 @@ class ObservedAws:
             "pk": {"S": "I#p0"},
             "sk": {"S": "0000"},
             "v": {"N": "1"},
+            "l": {"N": "1"},
             "s": {"B": base64.b64encode(state).decode()},
             "ttl": {"N": str(expires_at_s)},
         }

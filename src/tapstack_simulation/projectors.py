@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.errors import Unavailable
+from tapstack.errors import NewerLayout, Unavailable
+from tapstack.ports import LAYOUT, AwsApi, AwsError
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.project import Dependencies, Limits, Report, project
 from tapstack_emulator import Crash
@@ -16,6 +17,25 @@ TIMEOUT_RATIO = 15  # of the consumer's: nothing waits for it
 INTERVAL_US = 2_000_000
 LATE_US = 90_000_000
 RETRY_US = 1_000_000
+REFUSALS_MAX = 3  # of the release before, until the later one comes again
+
+
+class LaterRelease:
+    """`tapstack.ports.AwsApi` as a release sees it whose rows have the layout after ours."""
+
+    _OURS, _LATER = (f'"l":{{"N":"{layout}"}}'.encode() for layout in (LAYOUT, LAYOUT + 1))
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        """Make a call whose rows it writes and knows."""
+        try:
+            answer = self._api.call(operation, body.replace(self._OURS, self._LATER))
+        except AwsError as error:
+            error.body = error.body.replace(self._LATER, self._OURS)
+            raise
+        return answer.replace(self._LATER, self._OURS)
 
 
 class Projectors:
@@ -35,6 +55,8 @@ class Projectors:
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self.due = 0
+        self._has_later_release = False
+        self._refusals = 0  # of the release before, since then
         self._aws = aws
         self._limits = limits
         self._timeout_us = TIMEOUT_RATIO * timeout_ms * 1000
@@ -97,7 +119,7 @@ class Projectors:
     def _project(self, actor: Actor, deadline_us: int) -> Report:
         kernel = self._aws.kernel
         dependencies = Dependencies(
-            table=DynamoTable(self._channel, TABLE),
+            table=DynamoTable(self._api(actor), TABLE),
             clock=ActorClock(kernel, actor),
             jitter=actor.random.random,
         )
@@ -107,8 +129,22 @@ class Projectors:
             )
         except (Violation, Stuck, Unavailable):
             raise
+        except NewerLayout as error:
+            if not self._has_later_release:
+                raise Violation(9, f"the projector met a row of no release: {error}") from error
+            self._refusals += 1
+            raise Unavailable("the rows of a later release are not written") from error
         except Exception as error:
             raise Violation(9, f"the projector raised {type(error).__name__}: {error}") from error
+
+    def _api(self, actor: Actor) -> AwsApi:
+        """Return the table as the release sees it that runs just now."""
+        faults = self._aws.faults
+        is_later = self._has_later_release and (faults.healed or self._refusals >= REFUSALS_MAX)
+        if not self._has_later_release and faults.decide(actor, "P3"):
+            faults.count("P3")
+            is_later = self._has_later_release = True
+        return LaterRelease(self._channel) if is_later else self._channel
 
     def end_all(self) -> None:
         """Let every running invocation die."""

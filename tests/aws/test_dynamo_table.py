@@ -221,6 +221,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "a version of text": {"v": {"S": "secret"}},
     "no whole version": {"v": {"N": "1.5"}},
     "no whole ttl": {"ttl": {"N": "1.5"}},
+    "no whole layout": {"l": {"N": "1.5"}},
     "a ttl of text": {"ttl": {"S": "secret"}},
 }
 
@@ -237,7 +238,7 @@ def test_an_item_of_other_attributes_is_no_row_and_its_values_are_not_told(
         "commit": Cancelling({"Code": "ConditionalCheckFailed", "Item": item}),
     }[way]
     with pytest.raises(
-        UndecodableRow, match=r"^row: (Object missing required field|expected whole numbers as v and ttl$)"
+        UndecodableRow, match=r"^row: (Object missing required field|expected whole numbers as v, ttl and l$)"
     ) as caught:
         CALLS[way](DynamoTable(api, "t"))
     assert "secret" not in str(caught.value)
@@ -268,4 +269,4 @@ def test_a_row_that_never_expires_has_no_ttl() -> None:
     rows, memory = table()
     rows.commit([write(A)])
     (item,) = memory.items("t")
-    assert set(item) == {"pk", "sk", "v", "s"}
+    assert set(item) == {"pk", "sk", "v", "s", "l"}

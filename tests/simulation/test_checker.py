@@ -90,6 +90,7 @@ def wire(key: tuple[str, str], version: int, ttl_s: int, state: Any) -> dict[str
         "pk": {"S": key[0]},
         "sk": {"S": key[1]},
         "v": {"N": str(version)},
+        "l": {"N": "1"},
         "s": {"B": packed},
     }
     return item | ({"ttl": {"N": str(ttl_s)}} if ttl_s else {})

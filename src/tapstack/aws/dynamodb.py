@@ -13,7 +13,7 @@ import msgspec
 
 from tapstack.aws.calls import call, translate
 from tapstack.errors import Throttled, Unavailable, UndecodableRow
-from tapstack.ports import AwsApi, AwsError, CommitConflict, Key, Row, RowWrite, Written
+from tapstack.ports import FIRST_LAYOUT, LAYOUT, AwsApi, AwsError, CommitConflict, Key, Row, RowWrite, Written
 
 SERVICE = "dynamodb"
 
@@ -37,6 +37,9 @@ class _KeyItem(msgspec.Struct, gc=False):
     sk: _S
 
 
+_LAYOUT = _N(str(LAYOUT))
+
+
 class _RowItem(msgspec.Struct, gc=False, omit_defaults=True):
     """A stored row; written and read in this shape."""
 
@@ -45,16 +48,22 @@ class _RowItem(msgspec.Struct, gc=False, omit_defaults=True):
     v: _N
     s: _B
     ttl: _N | None = None
+    l: _N | None = None  # noqa: E741 - the attribute's name
 
     def row(self, key: Key | None = None) -> Row:
         """Return the row; its key is not created again if the caller has it."""
         try:
             version = int(self.v.N)
             expires_at_s = int(self.ttl.N) if self.ttl is not None else 0
+            layout = FIRST_LAYOUT if self.l is None else int(self.l.N)
         except ValueError:
-            raise UndecodableRow("row", "expected whole numbers as v and ttl") from None
+            raise UndecodableRow("row", "expected whole numbers as v, ttl and l") from None
         return Row(
-            key=key or Key(self.pk.S, self.sk.S), version=version, state=self.s.B, expires_at_s=expires_at_s
+            key=key or Key(self.pk.S, self.sk.S),
+            version=version,
+            state=self.s.B,
+            expires_at_s=expires_at_s,
+            layout=layout,
         )
 
 
@@ -224,6 +233,7 @@ class DynamoTable:
             _N(str(write.version)),
             _B(write.state),
             _N(str(write.expires_at_s)) if write.expires_at_s else None,
+            _LAYOUT,
         )
         if write.seen_version == 0:
             return _Put(self._name, item, "attribute_not_exists(pk)", None, "ALL_OLD")

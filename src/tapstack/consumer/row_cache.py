@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tapstack.core.memory import decode_page
 from tapstack.errors import Throttled, Unavailable
-from tapstack.ports import Key, Row, RowWrite, StateTable
+from tapstack.ports import Key, Row, RowWrite, StateTable, check_layout
 from tapstack.retry_budget import RetryBudget, retried
 
 READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
@@ -69,8 +69,16 @@ class RowCache:
         return found, left
 
     def row(self, key: Key) -> Row | None:
-        """Return a loaded row; None if the table has none."""
-        return self._rows[key]
+        """Return a loaded row to be written again; None if the table has none.
+
+        Raises
+        ------
+        NewerLayout
+            If a later release wrote it.
+        """
+        row = self._rows[key]
+        check_layout(row)
+        return row
 
     def pages(self, user_key: Key, prefix: str) -> Mapping[str, frozenset[int]]:
         """Return a user's pages whose sort keys begin so, read consistently after the user's row.
@@ -91,6 +99,8 @@ class RowCache:
 
     def _read_pages(self, pk: str, prefix: str) -> dict[str, frozenset[int]]:
         rows = retried(self._budget, lambda: self._table.read_prefix(pk, prefix))
+        for row in rows:
+            check_layout(row)
         return {row.key.sk: decode_page(row.state) for row in rows}
 
     def note_written(self, writes: Sequence[RowWrite]) -> None:

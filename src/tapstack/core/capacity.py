@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 WRITE_UNIT_BYTES = 1024
-_ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl") + 8 + 6  # names, and the numbers v and ttl
+_ROW_OVERHEAD_BYTES = len("pk" + "sk" + "v" + "s" + "ttl" + "l") + 8 + 6 + 2  # names; the numbers v, ttl, l
 
 
 def row_bytes(key: tuple[str, str], state: bytes) -> int:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tapstack.core.journal import Entry
 from tapstack.core.rows import Derived, decode_derived, encode_derived, stripe_sort_key
 from tapstack.errors import Throttled
-from tapstack.ports import Key, ProjectionTable, Row, RowWrite, first_version
+from tapstack.ports import Key, ProjectionTable, Row, RowWrite, check_layout, first_version
 from tapstack.projections._projection import Projection
 from tapstack.retry_budget import RetryBudget, retried
 
@@ -141,6 +141,7 @@ class DerivedRows:
         writes = []
         for key, changes in wanted.items():
             row = rows.get(key)
+            check_layout(row)
             derived = EMPTY if row is None else decode_derived(row.state)
             body = self._projection.fold(None if row is None else bytes(derived.body), changes, sources)
             applied = {lane: max(number, derived.applied.get(lane, 0)) for lane, number in upto.items()}
@@ -159,6 +160,8 @@ class DerivedRows:
     def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, bytes]:
         partitions = dict.fromkeys(pk for each in changes for pk in self._projection.sources(each))
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
+        for row in rows.values():
+            check_layout(row)
         return {key.pk: bytes(decode_derived(row.state).body) for key, row in rows.items()}
 
     def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:

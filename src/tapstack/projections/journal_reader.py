@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tapstack.core.journal import Entry, decode_entry, entry_key, journal_partition
-from tapstack.ports import ProjectionTable, Row
+from tapstack.ports import ProjectionTable, Row, check_layout
 from tapstack.retry_budget import RetryBudget, retried
 
 
@@ -51,6 +51,7 @@ class JournalReader:
         for number, row in enumerate(self._rows(lane, first, upto, self._entries_max), first):
             if int(row.key.sk) != number:
                 break
+            check_layout(row)  # what it says beyond this release would be taken for folded
             entries.append(decode_entry(number, row.state))
         return entries
 

@@ -12,7 +12,7 @@ from tapstack.core.journal import (
     watermark_key,
 )
 from tapstack.errors import Throttled
-from tapstack.ports import Key, ProjectionTable, Row, RowWrite
+from tapstack.ports import Key, ProjectionTable, Row, RowWrite, check_layout
 from tapstack.retry_budget import RetryBudget, retried
 
 
@@ -31,6 +31,7 @@ class Watermarks:
     def of(self, projection: str) -> Watermark | None:
         """Return a projection's watermark; None if it has never folded anything."""
         row = self._rows.get(projection)
+        check_layout(row)
         return None if row is None else decode_watermark(row.state)
 
     def move(self, projection: str, marks: Mapping[int, int], since_s: int = 0) -> None:
@@ -54,6 +55,7 @@ class Watermarks:
         attempt = 0
         while True:
             row = self._rows.get(projection)
+            check_layout(row)
             known = Watermark(since_s=since_s) if row is None else decode_watermark(row.state)
             moved = {lane: max(number, known.marks.get(lane, 0)) for lane, number in marks.items()}
             write = RowWrite(

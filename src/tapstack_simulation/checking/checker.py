@@ -215,7 +215,11 @@ class Checker:
 
     def _change(self, item: dict[str, Any]) -> Change:
         key = (item["pk"]["S"], item["sk"]["S"])
-        return Change(key, self.rows.get(key), read_image(item))
+        change = Change(key, self.rows.get(key), read_image(item))
+        layout = 1 if change.before is None else change.before.layout
+        if change.after.layout < layout:
+            raise Violation(3, f"{key} is to have layout {layout} or a later one, not {change.after.layout}")
+        return change
 
     def _note(self, change: Change) -> None:
         self.rows[change.key] = change.after

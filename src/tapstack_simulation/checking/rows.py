@@ -21,6 +21,7 @@ VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
 DERIVED = "ITQ"  # what the partition keys of derived rows begin with
 
 _unpack = msgspec.msgpack.Decoder().decode
+NO_LAYOUT = {"N": "0"}
 
 
 INVARIANTS: Mapping[int, str] = {
@@ -64,6 +65,7 @@ class Image(NamedTuple):
     state: Any
     packed: bytes
     applied: Mapping[int, int] = {}
+    layout: int = 1
 
 
 Key = tuple[str, str]
@@ -93,10 +95,10 @@ def read_image(item: dict[str, Any]) -> Image:
     """Read a row from the wire."""
     packed = base64.b64decode(item["s"]["B"])
     ttl_s = int(item["ttl"]["N"]) if "ttl" in item else 0
-    state, version = _unpack(packed), int(item["v"]["N"])
+    state, version, layout = _unpack(packed), int(item["v"]["N"]), int(item.get("l", NO_LAYOUT)["N"])
     if item["pk"]["S"][0] in DERIVED:
-        return Image(version, ttl_s, state[1], packed, state[0])
-    return Image(version, ttl_s, state, packed)
+        return Image(version, ttl_s, state[1], packed, state[0], layout)
+    return Image(version, ttl_s, state, packed, layout=layout)
 
 
 PAGE_PREFIX = "seen#"

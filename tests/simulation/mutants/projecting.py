@@ -171,6 +171,27 @@ PROJECTING = (
         "    heads = ()\n",
     ),
     one(
+        "later_layout_overwritten",
+        "a row that a later release wrote is not written again by the one before",
+        "tapstack.ports",
+        "if row is not None and row.layout > LAYOUT:",
+        "if row is not None and row.layout > LAYOUT + 1:",
+    ),
+    one(
+        "later_marks_overwritten",
+        "nor is its watermark",
+        "tapstack.projections.watermarks",
+        "            row = self._rows.get(projection)\n            check_layout(row)\n",
+        "            row = self._rows.get(projection)\n",
+    ),
+    one(
+        "layout_not_written",
+        "each row says its layout",
+        TABLE,
+        "            _LAYOUT,\n",
+        "            None,\n",
+    ),
+    one(
         "row_kept_as_long_as_an_entry",
         "a derived row outlives the entries that are in it",
         ITEMS,

@@ -50,6 +50,7 @@ lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock
 -include tests/sdk/sdk.mk
 -include tests/producer/producer.mk
 -include tests/mutation/mutation.mk
+-include benchmarks/recommender/recommender.mk
 -include packaging.mk
 
 clean: ## remove what the other targets made

@@ -17,7 +17,8 @@ def examples(base_url: str, tables: Tables) -> str:
     if tables.items:
         paths.append(f"/v1/items/{path_segment(_item(tables))}/also-viewed")
     if tables.users:
-        paths.append(f"/v1/users/{path_segment(_user(tables))}")
+        user = f"/v1/users/{path_segment(busiest_user(tables))}"
+        paths += [user, f"{user}/recommendations?n=5"]
     return "Try:\n" + "\n".join(f"  {_curl(base_url + path)}" for path in paths)
 
 
@@ -37,7 +38,7 @@ def _item(tables: Tables) -> str:
     return max(sorted(tables.items), key=partners)
 
 
-def _user(tables: Tables) -> str:
+def busiest_user(tables: Tables) -> str:
     """Choose the user with the most events, among those who bought if there are any."""
 
     def activity(user: str) -> tuple[bool, int]:

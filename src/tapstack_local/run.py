@@ -29,6 +29,7 @@ from tapstack_local.recording import Recording, read_recording, source_name
 from tapstack_local.run_options import Options
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
 from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
+from tapstack_local.showcase import recommendation
 from tapstack_local.stack.reading import applied
 from tapstack_local.traffic import EVENTS_PER_MIN, Request, generate
 from tapstack_local.verdict import Summary, as_json, exit_code_of
@@ -133,10 +134,12 @@ class _Run:
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
                 async with cloud.held():  # others may go on
                     tables = await self._read_tables(cloud)
+                shown = await recommendation(cloud.base_url, tables)
             self._reconcile(cloud, tables)
             if recorder is not None and options.calls is not None:
                 options.calls.write_bytes(recorder.to_json())
             self._conclude()
+            screen.say(shown)
             if not options.leave and not self._interrupts:
                 screen.tell(f"The API stays up at {cloud.base_url} until Ctrl-C; what it holds ends with it.")
                 interval_s = cloud.blueprint.projection_interval_s

@@ -22,7 +22,8 @@ from tapstack_simulation.checking.past import (
     hold_trends,
     hold_user,
 )
-from tapstack_simulation.checking.questions import Question, check_trends, questions
+from tapstack_simulation.checking.questions import Question, agrees, check_trends, questions
+from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.views import by_partition
 from tapstack_simulation.faulty_channels import FaultyChannel
@@ -86,6 +87,8 @@ class Readers:
         name = WINDOWS[position][0]
         trends = self._get(self._table, now_s, "trending", n=str(n), window=name)
         hold_trends(past, position, now_s, n, trends or {})
+        recommended = self._get(self._table, now_s, "users", user_id, "recommendations", n=str(n))
+        hold_recommendations(past, now_s, n, recommended or {})
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
         hold_search_terms(past, position, now_s, n, terms or {})
 
@@ -102,7 +105,7 @@ class Readers:
     def _compare(self, question: Question, reader: RowReader) -> None:
         path, query, now_s, expected = question
         answer = self._get(reader, now_s, *path[1:], **query)
-        if answer != expected:
+        if not agrees(answer, expected):
             raise Violation(11, f"{'/'.join(path)} {query} at {now_s} is {answer}; the rows say {expected}")
 
     def _compare_features(self, question: Question, reader: RowReader) -> None:
@@ -140,11 +143,12 @@ def _request(path: tuple[str, ...], query: dict[str, str]) -> Request:
 
 
 class _Remembering:
-    """`tapstack.ports.RowReader` of a table that no longer changes: each partition is queried once."""
+    """`tapstack.ports.RowReader` of a table that no longer changes: each partition and key is read once."""
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
         self._rows: dict[str, Sequence[Row]] = {}
+        self._known: dict[Key, Row | None] = {}
 
     def get(self, key: Key) -> Row | None:
         return self._reader.get(key)
@@ -155,4 +159,7 @@ class _Remembering:
         return self._rows[pk]
 
     def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
-        return self._reader.read_all(keys, consistent=consistent)
+        left = [key for key in keys if key not in self._known]
+        found = self._reader.read_all(left, consistent=consistent) if left else {}
+        self._known |= {key: found.get(key) for key in left}
+        return {key: row for key in keys if (row := self._known[key]) is not None}

@@ -6,9 +6,10 @@ import pytest
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.aws.kinesis import KinesisWriter
+from tapstack.aws.table_reader import TableReader
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import Key, Row, RowWrite, StreamEntry
-from tapstack_emulator import Fault, FaultScript, FaultyApi, Injection
+from tapstack_emulator import Fault, FaultScript, FaultyApi, Injection, ManualClock
 
 A, B, C = Key("a", "1"), Key("b", "1"), Key("c", "1")
 
@@ -81,6 +82,15 @@ def test_keys_the_table_did_not_get_to_are_named(dynamodb, table) -> None:
     rows = DynamoTable(FaultyApi(dynamodb.api, FaultScript({2: Injection("unprocessed", (1,))})), table)
     rows.commit([write(A, 0), write(B, 0)])
     assert rows.read([A, B]) == ({A: row(A, 1)}, [B])
+
+
+def test_rows_are_read_in_batches_and_keys_that_were_left_are_asked_for_again(dynamodb, table) -> None:
+    keys = [Key("many", f"{number:03d}") for number in range(130)]
+    left = FaultScript({n: Injection("unprocessed", (0,)) for n in (3, 4)})
+    rows = TableReader(FaultyApi(dynamodb.api, left), table, ManualClock(), jitter=lambda: 0.5)
+    for some in (keys[:100], keys[100:120]):
+        rows.commit([write(key, 0) for key in some])
+    assert rows.read_all(keys) == {key: row(key, 1) for key in keys[:120]}
 
 
 def test_a_consistent_read_is_never_stale(dynamodb, table) -> None:

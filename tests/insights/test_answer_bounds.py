@@ -10,9 +10,10 @@ from insights_world import Rows
 
 from event_strategies import NOON_S
 from tapstack.core.aggregates import CURRENCIES_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
-from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
+from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, PARTNER_BYTES_MAX, VIEWED_WITH_MAX
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.journal import head_key
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
     ALIASES_MAX,
@@ -32,6 +33,8 @@ from tapstack.core.sessions import BOUGHT_MAX, SESSIONS_MAX, VIEWED_MAX, Session
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
 from tapstack.entrypoints.alb import write_response
 from tapstack.http import Request
+from tapstack.insights.answers import Recommendations
+from tapstack.insights.recommendations import REASONS_MAX
 from tapstack.insights.routes import LISTED_MAX, ROUTES, Route, respond
 
 RESPONSE_BYTES_MAX = 1_000_000  # "1 MB", docs: lambda-functions.html, read 2026-11-23; the smaller reading
@@ -108,7 +111,9 @@ def full(character: str, id_: str) -> Rows:
 
 @CHARACTERS
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path
+    "route",
+    [route for route in ROUTES if route.method == "GET" and route.answer is not Recommendations],
+    ids=lambda route: route.path,
 )
 def test_the_largest_answer_passes_the_load_balancer(route: Route, character: str) -> None:
     id_ = character * 256
@@ -120,4 +125,23 @@ def test_the_largest_answer_passes_the_load_balancer(route: Route, character: st
         answer = json.loads(response.body)
         assert len(answer.get("items") or answer["terms"]) > BOUGHT_WITH_MAX
     for ascii_only in (True, False):  # as the runtime writes it
+        assert len(json.dumps(written, ensure_ascii=ascii_only).encode()) < RESPONSE_BYTES_MAX
+
+
+@CHARACTERS
+def test_the_most_recommendations_pass_it_too(character: str) -> None:
+    rows, names = Rows(), ids(character, 110, 3 + (PARTNER_BYTES_MAX - 3) // len(character.encode()))
+    rows.put_state(*head_key(0), b"", version=1)
+    for name in names:
+        state = ItemState(viewed_with={other: 2**53 - n for n, other in enumerate(names) if other != name})
+        rows.put(item_partition(name), stripe_sort_key(0), state)
+    body = {"items": names[:10], "n": LISTED_MAX}
+    path = ("v1", "sessions:recommend")
+    response = respond(Request(method="POST", path=path, raw_body=json.dumps(body).encode()), rows, NOON_S)
+    answer = json.loads(response.body)
+    assert len(answer["items"]) == LISTED_MAX
+    assert all(len(item["why"]) == REASONS_MAX for item in answer["items"])
+    assert any(reason["via"] for item in answer["items"] for reason in item["why"])
+    written = write_response(response, "POST")
+    for ascii_only in (True, False):
         assert len(json.dumps(written, ensure_ascii=ascii_only).encode()) < RESPONSE_BYTES_MAX

@@ -70,6 +70,9 @@ def shop() -> Rows:
     bought = Delta(purchase, {"EUR": 25 * MICROS})
     count_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
     rows.put(item_partition("mug"), stripe_sort_key(0), mug)
+    rows.put(item_partition("lamp"), stripe_sort_key(0), item_of(viewed={"mug": 4, "shade": 5}))
+    day = WINDOWS[2]
+    rows.put(board_partition(day, day.number(NOON_S)), stripe_sort_key(0), {"mug": 3, "lamp": 2, "clock": 2})
     window = WINDOWS[1]
     rows.put(
         board_partition(window, window.number(NOON_S)), stripe_sort_key(0), {"mug": 3, "lamp": 2, "vase": 1}

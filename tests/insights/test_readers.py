@@ -29,7 +29,12 @@ from tapstack.insights.routes import ROUTES, Route, respond
 KEY = "0b2bd2f5c3d14f6f9c4d0d6c3ab6d9c1a8e7f2b4c6d8e0f1"
 SCOPES: tuple[str, ...] = get_args(Scope)
 EVERY_SET = list(chain.from_iterable(combinations(SCOPES, size) for size in range(len(SCOPES) + 1)))
-BODY = {"users": ["a"], "user_features": [], "items": ["a"], "item_features": []}
+BATCH, SESSION, RANK = "/v1/features:batchGet", "/v1/sessions:recommend", "/v1/items:rank"
+BODIES: dict[str, Any] = {
+    BATCH: {"users": ["a"], "user_features": [], "items": ["a"], "item_features": []},
+    SESSION: {"items": ["a"], "user_id": "a"},
+    RANK: {"items": ["a"], "user_id": "a"},
+}
 
 
 def hashed(key: str) -> str:
@@ -52,7 +57,10 @@ def rows() -> Rows:
 def ask(route: Route, known: Readers | None, table: Any = None, body: Any = None, **headers: str) -> int:
     path = tuple("a" if part == "{id}" else part for part in route.path[1:].split("/"))
     request = Request(
-        method=route.method, path=path, headers=headers, raw_body=json.dumps(body or BODY).encode()
+        method=route.method,
+        path=path,
+        headers=headers,
+        raw_body=json.dumps(body or BODIES.get(route.path)).encode(),
     )
     return respond(request, table or rows(), NOON_S, readers=known).status
 
@@ -82,11 +90,21 @@ def test_without_a_known_key_a_route_is_closed(route: Route, headers: dict[str, 
 
 
 def test_of_a_batch_each_part_needs_its_own_scope() -> None:
-    (route,) = [route for route in ROUTES if route.body is not None and len(route.scopes) == 2]
+    (route,) = [route for route in ROUTES if route.path == BATCH]
     for scope, other in (("users", "items"), ("items", "users")):
         assert ask(route, readers(scope), body={scope: ["a"]}, **{"x-api-key": KEY}) == 200
         with pytest.raises(Forbidden):
             ask(route, readers(scope), Away(), body={other: ["a"]}, **{"x-api-key": KEY})
+
+
+@pytest.mark.parametrize("path", [SESSION, RANK])
+def test_of_recommendations_the_user_needs_a_scope_and_items_always_do(path: str) -> None:
+    (route,) = [route for route in ROUTES if route.path == path]
+    body = {"items": ["a"]}
+    assert ask(route, readers("items"), body=body, **{"x-api-key": KEY}) == 200
+    for scopes, said in ((("items",), {**body, "user_id": "a"}), (("users",), body)):
+        with pytest.raises(Forbidden):
+            ask(route, readers(*scopes), Away(), body=said, **{"x-api-key": KEY})
 
 
 def basic(text: str) -> str:

@@ -40,7 +40,14 @@ SEED = 7
 LIMIT_S = 240
 POISON = b"no event at all"
 REFUSED = b'{"event_type":"of nobody"}'
-READS = ("/v1/users/u-0", "/v1/items/i-0", "/v1/items/i-0/also-viewed", "/v1/trending?window=1h", "/healthz")
+READS = (
+    "/v1/users/u-0",
+    "/v1/items/i-0",
+    "/v1/users/u-0/recommendations",
+    "/v1/items/i-0/also-viewed",
+    "/v1/trending?window=1h",
+    "/healthz",
+)
 FEATURES = {
     "users": ["u-0"],
     "user_features": ["event_count"],

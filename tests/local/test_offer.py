@@ -41,7 +41,12 @@ def test_they_show_an_item_with_partners_and_a_user_who_bought() -> None:
         },
         items={"often": item(a=9), "popular": item(a=2, b=3, c=1), "alone": item()},
     )
-    assert paths(tables) == ["/v1/trending?window=1h&n=5", "/v1/items/popular/also-viewed", "/v1/users/buyer"]
+    assert paths(tables) == [
+        "/v1/trending?window=1h&n=5",
+        "/v1/items/popular/also-viewed",
+        "/v1/users/buyer",
+        "/v1/users/buyer/recommendations?n=5",
+    ]
 
 
 def test_without_any_event_only_what_needs_none_is_offered() -> None:
@@ -65,7 +70,7 @@ def test_without_any_event_only_what_needs_none_is_offered() -> None:
 )
 def test_any_id_is_quoted_for_the_shell_and_in_the_address(name: str) -> None:
     tables = Tables(users={f"U#{name}": user(purchase=1)}, items={name: item(a=1)})
-    _, of_item, of_user = paths(tables)
+    _, of_item, of_user, _ = paths(tables)
     assert of_user.count("/") == 3
     assert unquote(of_user.rpartition("/")[2]) == name
     assert unquote(of_item.split("/")[3]) == name

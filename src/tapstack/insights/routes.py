@@ -18,6 +18,7 @@ from tapstack.insights.answers import (
     Health,
     Item,
     Partners,
+    Recommendations,
     SearchTerms,
     Status,
     Trending,
@@ -28,6 +29,17 @@ from tapstack.insights.bodies import read_body
 from tapstack.insights.freshness import ITEMS, LEADERBOARDS, SEARCH_TERMS, Freshness, FreshnessCache
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
 from tapstack.insights.readers import Readers, Scope, check_scopes
+from tapstack.insights.recommendations import (
+    NOTHING,
+    History,
+    ItemsToRank,
+    SessionItems,
+    Shelves,
+    Wish,
+    history_of,
+    ranking_view,
+    recommendations_view,
+)
 from tapstack.insights.representation import entity_tag
 from tapstack.insights.views import (
     health_view,
@@ -59,11 +71,24 @@ class Asked(msgspec.Struct, kw_only=True):
     id: str = ""
     n: int = 0
     window: Window = WINDOWS[0]
+    diversity: int = 0
+    include_seen: bool = False
+    include_bought: bool = False
     body: Any = None  # of the type that the route says
 
     def fresh(self, projection: str) -> Freshness:
         """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
         return self.freshness.of(projection, self.now_s)
+
+    def shelves(self) -> tuple[Shelves, Freshness]:
+        """Return where items and leaderboards are read, and how fresh the older of the two are."""
+        items, boards = self.fresh(ITEMS), self.fresh(LEADERBOARDS)
+        fresh = Freshness(min(items.as_of_s, boards.as_of_s), max(items.since_s, boards.since_s))
+        return Shelves(self.reader, self.freshness.progress(self.now_s).heads, self.now_s), fresh
+
+    def history(self, user_id: str | None) -> History:
+        """Return what is remembered of a user, if there is one."""
+        return NOTHING if user_id is None else history_of(self.reader, user_id, self.now_s)
 
 
 class Integer(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +165,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     media_type
         Of the answer.
     scopes
-        What a reader must be allowed to read, all of it; none: no key is asked for. If the body has a member
-        of a scope's name, the scope is needed only if the member is not empty.
+        What a reader must be allowed to read, all of it; none: no key is asked for.
+    scope_members
+        Scopes that are needed only if a member of the body is not empty, each with that member.
     headers
         Further ones of the answer.
     """
@@ -157,6 +183,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | None = None
     media_type: str = "application/json"
     scopes: tuple[Scope, ...] = ("users", "items")
+    scope_members: Mapping[Scope, str] = {}
     headers: Mapping[str, str] = {}
 
     @property
@@ -166,7 +193,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def needed_scopes(self, body: object) -> frozenset[str]:
         """Return the scopes that a request needs."""
-        return frozenset(scope for scope in self.scopes if getattr(body, scope, True))
+        members = self.scope_members
+        return frozenset(
+            scope for scope in self.scopes if scope not in members or getattr(body, members[scope])
+        )
 
     @property
     def has_tag(self) -> bool:
@@ -186,6 +216,44 @@ _WINDOW = Choice(name="window", values={window.name: window for window in WINDOW
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
     fresh = asked.fresh(ITEMS)
     return partners_view(asked.reader, asked.id, asked.now_s, fresh, bought=bought, n=asked.n)
+
+
+_DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
+_NO_YES = {"false": False, "true": True}
+_INCLUDE_SEEN = Choice(name="include_seen", values=_NO_YES, default="false")
+_INCLUDE_BOUGHT = Choice(name="include_bought", values=_NO_YES, default="false")
+
+
+def _similar(asked: Asked) -> Recommendations:
+    return recommendations_view(*asked.shelves(), History([asked.id]), Wish(n=asked.n))
+
+
+def _for_user(asked: Asked) -> Recommendations:
+    wish = Wish(
+        n=asked.n,
+        diversity=asked.diversity / 100,
+        include_seen=asked.include_seen,
+        include_bought=asked.include_bought,
+    )
+    return recommendations_view(*asked.shelves(), asked.history(asked.id), wish)
+
+
+def _for_session(asked: Asked) -> Recommendations:
+    body: SessionItems = asked.body
+    wish = Wish(
+        n=body.n,
+        diversity=body.diversity / 100,
+        include_seen=body.include_seen,
+        include_bought=body.include_bought,
+        exclude=body.exclude,
+    )
+    return recommendations_view(*asked.shelves(), asked.history(body.user_id).after(body.items), wish)
+
+
+def _ranked(asked: Asked) -> Recommendations:
+    body: ItemsToRank = asked.body
+    history = asked.history(body.user_id).after(body.session)
+    return ranking_view(*asked.shelves(), history, body.items)
 
 
 def _openapi() -> Mapping[str, Any]:
@@ -236,6 +304,46 @@ ROUTES: tuple[Route, ...] = (
         subject="item",
     ),
     Route(
+        path="/v1/items/{id}/similar",
+        summary="items that go with an item, at one remove too, each with its reasons",
+        scopes=("items",),
+        read=_similar,
+        answer=Recommendations,
+        parameters=(_N,),
+        subject="item",
+    ),
+    Route(
+        path="/v1/users/{id}/recommendations",
+        summary="items for a user or an anonymous visitor, each with its reasons",
+        scopes=("users", "items"),
+        read=_for_user,
+        answer=Recommendations,
+        parameters=(_N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT),
+        subject="user",
+    ),
+    Route(
+        path="/v1/sessions:recommend",
+        summary="items to follow those of a session, each with its reasons",
+        scopes=("users", "items"),
+        scope_members={"users": "user_id"},
+        read=_for_session,
+        answer=Recommendations,
+        method="POST",
+        body=SessionItems,
+        max_age_s=0,
+    ),
+    Route(
+        path="/v1/items:rank",
+        summary="given items in the order that suits a session or a user, each with its reasons",
+        scopes=("users", "items"),
+        scope_members={"users": "user_id"},
+        read=_ranked,
+        answer=Recommendations,
+        method="POST",
+        body=ItemsToRank,
+        max_age_s=0,
+    ),
+    Route(
         path="/v1/trending",
         summary="items with the most interactions in a window",
         scopes=("items",),
@@ -261,6 +369,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/features:batchGet",
         summary="many features of many users and items",
         scopes=("users", "items"),
+        scope_members={"users": "users", "items": "items"},
         read=lambda asked: batch_get(asked.reader, asked.body, asked.now_s, asked.freshness),
         answer=Features,
         method="POST",

@@ -100,7 +100,7 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
     if answer is None:
         _hold_absence(item_id, rows)
         return
-    _hold_shape(item_id, set(answer), ITEM_FIELDS)
+    hold_shape(item_id, set(answer), ITEM_FIELDS)
     shown = _counters("", 0, answer)
     for name, length_s, _ in WINDOWS:
         starts = [entry["start"] for entry in answer["windows"][name]]
@@ -147,7 +147,7 @@ def hold_partners(
     if answer is None:
         _hold_absence(item_id, rows)
         return
-    _hold_shape(item_id, set(answer), {"item_id", "items", "count_error_max", *FRESHNESS})
+    hold_shape(item_id, set(answer), {"item_id", "items", "count_error_max", *FRESHNESS})
     position, places = (2, BOUGHT_WITH_MAX) if bought else (1, VIEWED_WITH_MAX)
     maps = [[{} if state is None else state[position] for state in versions] for versions in rows]
     _hold_ranking(f"partners of {item_id}", answer, maps, places, n)
@@ -156,7 +156,7 @@ def hold_partners(
 def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
     """Check the answer about a window: the present one, or the one before if that may have been empty."""
     name, length_s, _ = WINDOWS[position]
-    _hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max", *FRESHNESS})
+    hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max", *FRESHNESS})
     present = now_s // length_s
     number = _seconds(answer["start"]) // length_s
     times = [answer["window"], answer["start"], answer["end"]]
@@ -175,7 +175,7 @@ def hold_search_terms(past: Past, position: int, now_s: int, n: int, answer: Ans
     """Check the answer about a window's search terms: no count is above or below what its rows had."""
     name, length_s, _ = WINDOWS[position]
     fields = {"window", "start", "end", "searches", "terms", "count_error_max", *FRESHNESS}
-    _hold_shape(name, set(answer), fields)
+    hold_shape(name, set(answer), fields)
     number = _seconds(answer["start"]) // length_s
     present = now_s // length_s
     may_be_empty = all(None in versions for versions in past.of(f"Q#{name}#{present}", now_s))
@@ -227,7 +227,8 @@ def _hold_absence(item_id: str, rows: Iterable[Versions]) -> None:
         raise Violation(11, f"{item_id} is not known, yet it had rows all the time")
 
 
-def _hold_shape(what: str, fields: set[str], wanted: set[str]) -> None:
+def hold_shape(what: str, fields: set[str], wanted: set[str]) -> None:
+    """Check which fields an answer has."""
     if fields != wanted:
         raise Violation(11, f"{what} is shown with {sorted(fields)} instead of {sorted(wanted)}")
 

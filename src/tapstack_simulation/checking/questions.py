@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tapstack_simulation.checking.facts import INTEREST
+from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import BOARD_MAX, WINDOWS, Image, Key, Violation
 from tapstack_simulation.checking.views import (
     OPEN_S,
@@ -19,6 +21,7 @@ from tapstack_simulation.checking.views import (
     user_answer,
 )
 
+RECOMMENDED_EACH = 7  # items and users: an answer reads twenty items
 ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_trends` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100
 NOBODY = "nobody has this id"
@@ -46,6 +49,17 @@ class Question(NamedTuple):
     expected: Answer | None
 
 
+def agrees(shown: object, expected: object) -> bool:
+    """Compare answers; scores are sums, whose last digits depend on the order of their terms."""
+    if isinstance(shown, float) and isinstance(expected, float):
+        return math.isclose(shown, expected, abs_tol=1e-6)
+    if isinstance(shown, dict) and isinstance(expected, dict):
+        return shown.keys() == expected.keys() and all(agrees(shown[key], expected[key]) for key in shown)
+    if isinstance(shown, list) and isinstance(expected, list):
+        return len(shown) == len(expected) and all(map(agrees, shown, expected))
+    return shown == expected
+
+
 def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
     """Ask about every user, the items and the trends, at moments at which an answer changes."""
     for user_id in sorted({pk[2:] for pk in partitions if pk[0] in "UA"}):
@@ -54,6 +68,7 @@ def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
             yield Question(("v1", "users", user_id), {}, at_s, expected)
     for index, item_id in enumerate(_chosen_items(partitions)):
         yield from _about_item(partitions, item_id, index, now_s)
+    yield from _about_recommendations(partitions, now_s)
     for position in range(len(WINDOWS)):
         yield from _about_trends(partitions, position, now_s)
         yield from _about_search_terms(partitions, position, now_s)
@@ -100,6 +115,20 @@ def _about_item(partitions: Partitions, item_id: str, index: int, now_s: int) ->
         for at_s, n in ((now_s, LISTED_MAX), (expiry_s, 1 + index % 5)):
             expected = partners_answer(partitions, item_id, at_s, bought=bought, n=n)
             yield Question((*path, last), {"n": str(n)}, at_s, expected)
+
+
+def _about_recommendations(partitions: Partitions, now_s: int) -> Iterator[Question]:
+    """Ask what goes with some items, and what is recommended to some users, and to nobody."""
+    for index, item_id in enumerate(_chosen_items(partitions)[::RECOMMENDED_EACH]):
+        path = ("v1", "items", item_id, "similar")
+        n = LISTED_MAX if index % 2 else 1 + index
+        yield Question(path, {"n": str(n)}, now_s, similar_answer(partitions, item_id, now_s, n))
+    users = sorted({pk[2:] for pk in partitions if pk[0] in "UA"})
+    for index, user_id in enumerate([NOBODY, *users[::RECOMMENDED_EACH]]):
+        path = ("v1", "users", user_id, "recommendations")
+        query = {"n": str(LISTED_MAX), "include_seen": "true" if index % 2 else "false"}
+        expected = user_recommendations(partitions, user_id, now_s, LISTED_MAX, seen=bool(index % 2))
+        yield Question(path, query, now_s, expected)
 
 
 def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:

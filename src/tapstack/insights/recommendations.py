@@ -1,0 +1,317 @@
+"""What the recommender answers: rows read in three batches at most, and each score with its reasons.
+
+The first batch is the user's row, the second the items of the history, the third the bridges and the days'
+leaderboards. Each costs a read unit for each row of up to 4 KB (the user's row half of one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from tapstack.core.aggregates import WINDOWS
+from tapstack.core.events import TYPE_CODE, Id
+from tapstack.core.journal import stripe_of
+from tapstack.core.ranking import INTERESTED
+from tapstack.core.rows import (
+    UserState,
+    anonymous_key,
+    board_partition,
+    decode_board,
+    decode_derived,
+    decode_item,
+    decode_user,
+    item_partition,
+    known_user_key,
+    stripe_sort_key,
+)
+from tapstack.insights.answers import Reason, Recommendation, Recommendations
+from tapstack.insights.freshness import Freshness
+from tapstack.insights.recommender import DIGITS, Partners, Recommender, Vote, Weights
+from tapstack.insights.views import _describe_freshness
+from tapstack.ports import Key, RowReader
+
+DAY = WINDOWS[2]
+POPULAR_DAYS = 7  # today and those before it
+SESSION_ITEMS_MAX = 100  # more are of no use: the newest ten vote, and all of them are left out of the answer
+CANDIDATES_MAX = 500
+REASONS_MAX = 3  # of an item, the strongest
+WEIGHTS = Weights()
+
+
+_ITEM_IDS = Annotated[list[Id], msgspec.Meta(max_length=SESSION_ITEMS_MAX)]
+
+
+class History(NamedTuple):
+    """What somebody looked at, put into carts, bought.
+
+    Parameters
+    ----------
+    items
+        Different items, newest first.
+    bought
+        Those of them, and earlier ones, that were bought.
+    """
+
+    items: Sequence[str]
+    bought: frozenset[str] = frozenset()
+
+    def after(self, session: Sequence[str]) -> History:
+        """Return it with a session in front.
+
+        Parameters
+        ----------
+        session
+            Items in their order, the newest last.
+        """
+        return History(list(dict.fromkeys([*reversed(session), *self.items])), self.bought)
+
+
+NOTHING = History(())
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What kind of recommendations are asked for.
+
+    Parameters
+    ----------
+    n
+        How many at most.
+    diversity
+        What an item loses for each one before it with the same source, ``0 <= diversity < 1``.
+    include_seen, include_bought
+        Whether items of the history, and those bought, may be recommended. The newest never is.
+    exclude
+        Items that may not be.
+    """
+
+    n: int
+    diversity: float = 0.0
+    include_seen: bool = False
+    include_bought: bool = False
+    exclude: Sequence[str] = ()
+
+
+class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session to recommend items for.
+
+    Parameters
+    ----------
+    items
+        What was looked at, in its order: the newest last. Empty for popular items.
+    user_id
+        Whose session it is, or the ``anonymous_id``: what else is known of the user counts after the session,
+        and what the user bought is not recommended.
+    n
+        How many items at most.
+    diversity
+        How many percent of its score an item loses for each one before it that is recommended for the same
+        item of the session.
+    include_seen
+        Whether items of the session and of the user's history may be recommended; the newest never is.
+    include_bought
+        Whether items that the user bought may be recommended.
+    exclude
+        Items that may not be recommended.
+    """
+
+    items: _ITEM_IDS
+    user_id: Id | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    diversity: Annotated[int, msgspec.Meta(ge=0, le=90)] = 0
+    include_seen: bool = False
+    include_bought: bool = False
+    exclude: Annotated[list[Id], msgspec.Meta(max_length=CANDIDATES_MAX)] = []
+
+
+class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Items to put in order for a session, a user, or both.
+
+    Parameters
+    ----------
+    items
+        The items. One that is named twice is answered once.
+    session
+        What was looked at, in its order: the newest last.
+    user_id
+        A user, or the ``anonymous_id`` of a visitor.
+    """
+
+    items: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=CANDIDATES_MAX)]
+    session: _ITEM_IDS = []
+    user_id: Id | None = None
+
+
+class Shelves:
+    """Items and leaderboards, all stripes of each.
+
+    Parameters
+    ----------
+    reader
+        The table.
+    lanes
+        Every lane of the journal ever used: they tell which stripes there are.
+    now_s
+        Unix seconds.
+    """
+
+    def __init__(self, reader: RowReader, lanes: Iterable[int], now_s: int) -> None:
+        self._reader = reader
+        self._stripes = [stripe_sort_key(stripe) for stripe in sorted({stripe_of(lane) for lane in lanes})]
+        self._now_s = now_s
+
+    def partners(self, item_ids: Sequence[str]) -> dict[str, Partners]:
+        """Read the partners of items, viewed or bought; an item that is not known is left out."""
+        return _partners(item_ids, self._bodies(map(item_partition, item_ids)))
+
+    def partners_and_popularity(self, item_ids: Sequence[str]) -> tuple[dict[str, Partners], Partners]:
+        """Read the partners of items, and how many interactions the most popular items had."""
+        today = DAY.number(self._now_s)
+        boards = [board_partition(DAY, today - back) for back in range(POPULAR_DAYS)]
+        bodies = self._bodies([*map(item_partition, item_ids), *boards])
+        popular = _total(decode_board(body) for board in boards for body in bodies.get(board, ()))
+        return _partners(item_ids, bodies), popular
+
+    def _bodies(self, partitions: Iterable[str]) -> dict[str, list[bytes]]:
+        keys = [Key(partition, stripe) for partition in partitions for stripe in self._stripes]
+        rows = self._reader.read_all(keys, consistent=True) if keys else {}
+        found: dict[str, list[bytes]] = {}
+        for key in keys:
+            row = rows.get(key)
+            if row is not None and not 0 < row.expires_at_s <= self._now_s:
+                found.setdefault(key.pk, []).append(bytes(decode_derived(row.state).body))
+        return found
+
+
+def _partners(item_ids: Sequence[str], bodies: Mapping[str, Sequence[bytes]]) -> dict[str, Partners]:
+    """Add up the partners of each item that has rows, those viewed and those bought with it."""
+    found: dict[str, Partners] = {}
+    for item_id in item_ids:
+        if stripes := bodies.get(item_partition(item_id)):
+            items = [decode_item(body) for body in stripes]
+            found[item_id] = _total(
+                counts for item in items for counts in (item.viewed_with, item.bought_with)
+            )
+    return found
+
+
+def _total(maps: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in maps:
+        for name, count in counts.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def history_of(reader: RowReader, user_id: str, now_s: int) -> History:
+    """Return what is remembered of a user, or else of the anonymous visitor of that id.
+
+    Raises
+    ------
+    Unavailable
+        If the table does not answer.
+    """
+    keys = [Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))]
+    rows = reader.read_all(keys)
+    for row in [rows[key] for key in keys if key in rows]:
+        if not 0 < row.expires_at_s <= now_s:
+            return _history(decode_user(row.state))
+    return NOTHING
+
+
+def _history(user: UserState) -> History:
+    touched = [entry for entry in user.recent if entry.type_code in INTERESTED]
+    bought = [entry.item_id for entry in touched if entry.type_code == TYPE_CODE["purchase"]]
+    bought += [item_id for session in user.sessions.newest for item_id in session.bought]
+    return History(list(dict.fromkeys(entry.item_id for entry in touched)), frozenset(bought))
+
+
+def recommendations_view(shelves: Shelves, fresh: Freshness, history: History, wish: Wish) -> Recommendations:
+    """Return what `recommend` recommends."""
+    known, found = recommend(shelves, history, wish)
+    return Recommendations(based_on=known, items=found, **_describe_freshness(fresh))
+
+
+def ranking_view(
+    shelves: Shelves, fresh: Freshness, history: History, candidates: Sequence[str]
+) -> Recommendations:
+    """Return the order of `rank`."""
+    known, found = rank(shelves, history, list(dict.fromkeys(candidates)))
+    return Recommendations(based_on=known, items=found, **_describe_freshness(fresh))
+
+
+def recommend(
+    shelves: Shelves, history: History, wish: Wish, weights: Weights = WEIGHTS
+) -> tuple[list[str], list[Recommendation]]:
+    """Recommend items by a history; without one, the popular ones.
+
+    Parameters
+    ----------
+    shelves
+        Where items are read.
+    history
+        Of a user, of a session, or of both.
+    wish
+        What is asked for.
+    weights
+        What votes are worth.
+
+    Returns
+    -------
+    tuple
+        Those of the history's newest items that are known, on which all is based. And what is recommended.
+
+    Raises
+    ------
+    Unavailable
+        If the table does not answer.
+    """
+    recommender, known, popular = _voted(shelves, history.items, weights)
+    if wish.include_seen:
+        recommender.count_seen()
+    without = {*wish.exclude, *(history.items[:1] if wish.include_seen else history.items)}
+    if not wish.include_bought:
+        without |= history.bought
+    chosen = recommender.diversified(recommender.ranked(popular, without), wish.diversity, wish.n)
+    return known, [_described(item_id, recommender, popular) for item_id in chosen]
+
+
+def rank(
+    shelves: Shelves, history: History, candidates: Sequence[str], weights: Weights = WEIGHTS
+) -> tuple[list[str], list[Recommendation]]:
+    """Put different candidates in order; see `recommend`. Those of equal score stay in theirs."""
+    recommender, known, popular = _voted(shelves, history.items, weights)
+    recommender.count_seen()
+    ranked = recommender.rank(candidates, popular)
+    return known, [_described(item_id, recommender, popular) for item_id in ranked]
+
+
+def _voted(
+    shelves: Shelves, history: Sequence[str], weights: Weights
+) -> tuple[Recommender, list[str], Partners]:
+    recommender = Recommender(history, weights)
+    partners = shelves.partners(recommender.history)
+    recommender.count_partners(partners)
+    bridges = recommender.bridges()
+    theirs, popular = shelves.partners_and_popularity(bridges)
+    recommender.count_partners_of(bridges, theirs)
+    return recommender, list(partners), popular
+
+
+def _described(item_id: str, recommender: Recommender, popular: Partners) -> Recommendation:
+    why = [_reason(vote) for vote in recommender.votes(item_id)[:REASONS_MAX]]
+    if not why and item_id in popular:
+        why = [Reason(reason="popular", item_id=None, via=None, count=popular[item_id], score=0.0)]
+    return Recommendation(item_id=item_id, score=recommender.score(item_id), why=why)
+
+
+def _reason(vote: Vote) -> Reason:
+    return Reason(
+        reason="pairs" if vote.pairs else "seen",
+        item_id=vote.source,
+        via=vote.via,
+        count=vote.pairs,
+        score=round(vote.score, DIGITS),
+    )

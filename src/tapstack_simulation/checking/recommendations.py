@@ -1,0 +1,156 @@
+"""What the recommender must answer, worked out from rows as they are stored; shares no code with the product.
+
+The rule is that of docs/reference/recommender.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+from tapstack_simulation.checking.facts import CODES, INTEREST
+from tapstack_simulation.checking.past import FRESHNESS, Past, hold_shape
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.checking.views import Answer, Partitions, alive, spelled
+
+DECAY, HOP, SEEN = 0.8, 0.2, 1.0
+VOTERS_MAX = 10  # of each hop
+WHY_MAX = 3
+DAYS = 7
+DAY_S = 86_400
+PURCHASE = CODES["purchase"]
+
+Part = tuple[float, str, str | None, int]  # of a score: how much, from whom, by way of whom, how many pairs
+
+
+def similar_answer(partitions: Partitions, item_id: str, now_s: int, n: int) -> Answer:
+    """Return the items that go with one, and behind them popular ones."""
+    return _answer(partitions, [item_id], now_s, n, out={item_id}, seen=False)
+
+
+def user_recommendations(partitions: Partitions, user_id: str, now_s: int, n: int, *, seen: bool) -> Answer:
+    """Return what is recommended to a user, or else to the visitor of that id; never what was bought."""
+    states = [state for kind in "UA" for state in alive(partitions, f"{kind}#{user_id}", now_s)]
+    if not states:
+        return _answer(partitions, [], now_s, n, out=set(), seen=seen)
+    recent, sessions = states[0][3], states[0][4][0]
+    touched = [(code, item) for at_s, code, item, ms, *_ in _newest_first(recent) if code in INTEREST]
+    history = list(dict.fromkeys(item for _, item in touched))
+    bought = {item for code, item in touched if code == PURCHASE} | {
+        item for session in sessions for item in session[5]
+    }
+    return _answer(
+        partitions, history, now_s, n, out=bought | set(history[:1] if seen else history), seen=seen
+    )
+
+
+def _newest_first(recent: Sequence[Any]) -> list[Any]:
+    return sorted(recent, key=lambda entry: (-entry[0], -entry[3]))
+
+
+def _answer(
+    partitions: Partitions, history: Sequence[str], now_s: int, n: int, *, out: set[str], seen: bool
+) -> Answer:
+    newest = history[:VOTERS_MAX]
+    partners = {item: _partners(partitions, item, now_s) for item in newest}
+    parts: dict[str, list[Part]] = {}
+    for rank, source in enumerate(newest):
+        _vote(parts, DECAY**rank, source, None, partners[source] or {})
+    first = {item: _score(found) for item, found in parts.items() if item not in newest}
+    bridges = sorted(first, key=lambda item: (-first[item], item))[:VOTERS_MAX]
+    sources = {bridge: min(parts[bridge], key=lambda part: -part[0])[1] for bridge in bridges}
+    for bridge in bridges:
+        _vote(parts, HOP * first[bridge], sources[bridge], bridge, _partners(partitions, bridge, now_s) or {})
+    for rank, item in enumerate(newest[1:] if seen else ()):
+        parts.setdefault(item, []).append((SEEN * DECAY**rank, item, None, 0))
+    popular = _popular(partitions, now_s)
+    found = sorted((parts.keys() | popular.keys()) - out)
+    found.sort(key=lambda item: (-_score(parts.get(item, ())), -popular.get(item, 0)))
+    return {
+        "based_on": [item for item in newest if partners[item] is not None],
+        "items": [
+            {
+                "item_id": item,
+                "score": _score(parts.get(item, ())),
+                "why": _reasons(parts.get(item, ()), popular.get(item, 0)),
+            }
+            for item in found[:n]
+        ],
+        "as_of": spelled(now_s),
+        "since": None,
+    }
+
+
+def _vote(
+    parts: dict[str, list[Part]], weight: float, source: str, via: str | None, partners: Mapping[str, int]
+) -> None:
+    for item, pairs in partners.items():
+        share = weight * pairs / sqrt(sum(partners.values()))
+        parts.setdefault(item, []).append((share, source, via, pairs))
+
+
+def _score(parts: Sequence[Part]) -> float:
+    return round(sum(part[0] for part in parts), 9)
+
+
+def _reasons(parts: Sequence[Part], popularity: int) -> list[Answer]:
+    if not parts:
+        reason = {"reason": "popular", "item_id": None, "via": None, "count": popularity, "score": 0.0}
+        return [reason] if popularity else []
+    return [
+        {
+            "reason": "pairs" if pairs else "seen",
+            "item_id": source,
+            "via": via,
+            "count": pairs,
+            "score": round(share, 9),
+        }
+        for share, source, via, pairs in sorted(parts, key=lambda part: -part[0])[:WHY_MAX]
+    ]
+
+
+def _partners(partitions: Partitions, item: str, now_s: int) -> dict[str, int] | None:
+    """Add up an item's pairs, of views and of purchases; None if nothing is known of it."""
+    states = alive(partitions, f"I#{item}", now_s)
+    total: dict[str, int] = {}
+    for counts in (state[position] for state in states for position in (1, 2)):
+        for partner, count in counts.items():
+            total[partner] = total.get(partner, 0) + count
+    return total if states else None
+
+
+def _popular(partitions: Partitions, now_s: int) -> dict[str, int]:
+    """Add up the leaderboards of the last days."""
+    total: dict[str, int] = {}
+    for number in range(now_s // DAY_S - DAYS + 1, now_s // DAY_S + 1):
+        for board in alive(partitions, f"T#1d#{number}", now_s):
+            for item, count in board.items():
+                total[item] = total.get(item, 0) + count
+    return total
+
+
+def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer) -> None:
+    """Check recommendations while everything changes: no reason that the rows never gave."""
+    hold_shape("recommendations", set(answer), {"based_on", "items", *FRESHNESS})
+    ids = [item["item_id"] for item in answer["items"]]
+    scores = [item["score"] for item in answer["items"]]
+    if len(ids) > n or len(set(ids)) < len(ids) or scores != sorted(scores, reverse=True):
+        raise Violation(11, f"recommendations are not in order, or more than {n}: {answer['items']}")
+    for item in answer["items"]:
+        for reason in item["why"]:
+            if reason["reason"] == "pairs":
+                _hold_pairs(past, now_s, reason["via"] or reason["item_id"], item["item_id"], reason["count"])
+
+
+def _hold_pairs(past: Past, now_s: int, item: str, partner: str, shown: int) -> None:
+    least = most = 0
+    for versions in past.of(f"I#{item}", now_s):
+        counts = [
+            0 if state is None else state[1].get(partner, 0) + state[2].get(partner, 0) for state in versions
+        ]
+        least, most = least + min(counts), most + max(counts)
+    if not least <= shown <= most:
+        raise Violation(
+            11, f"{partner} is recommended for {shown} pairs with {item}, which had {least} to {most}"
+        )

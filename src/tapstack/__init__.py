@@ -2,17 +2,23 @@
 
 __version__ = "0.1.0"  # as in pyproject.toml; a Lambda package has no metadata to ask (tested)
 
-__all__ = ["AsyncProducer", "Producer"]
+_MODULES = {
+    "AsyncInsights": "tapstack.client",
+    "AsyncProducer": "tapstack.producer",
+    "Insights": "tapstack.client",
+    "Producer": "tapstack.producer",
+}
+__all__ = ["AsyncInsights", "AsyncProducer", "Insights", "Producer"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the producer when it is asked for: nothing else may cost an import of this package.
+    """Import producer or client when asked for: nothing else may cost an import of this package.
 
-    The types are in the stub beside this file. An import statement here would also put the producer into
-    the zips of the Lambda functions (`tapstack.deploy.imports`).
+    The types are in the stub beside this file. An import statement here would also put both into the zips of
+    the Lambda functions (`tapstack.deploy.imports`).
     """
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("tapstack.producer"), name)
+    return getattr(import_module(_MODULES[name]), name)

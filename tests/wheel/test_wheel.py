@@ -97,6 +97,25 @@ print(producer.stats.pending)
     assert run(python, "-c", program, cwd=tmp_path).stdout == "1\n"
 
 
+def test_the_clients_extra_is_one_package_and_works(wheel, tmp_path):
+    python = environment(tmp_path / "client", f"tapstack[client] @ {wheel.as_uri()}") / "python"
+    assert run(python, "-c", DISTRIBUTIONS, cwd=tmp_path).stdout.split() == [
+        "httptools",
+        "msgspec",
+        "tapstack",
+        "urllib3",
+    ]
+    program = """
+from tapstack import Insights
+from tapstack.client import Unavailable
+try:
+    Insights("http://127.0.0.1:1", retries=0).status()
+except Unavailable:
+    print("unavailable")
+"""
+    assert run(python, "-c", program, cwd=tmp_path).stdout == "unavailable\n"
+
+
 @pytest.mark.parametrize("function", HANDLERS)
 def test_without_extras_a_handler_is_imported(function, bare, tmp_path):
     program = f"from tapstack.entrypoints.{function} import handler; print(callable(handler))"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from tapstack.core.aggregates import MICROS, WINDOWS, Counters, sums
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, merge_counts, sums
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES, TYPE_CODE
 from tapstack.core.rows import ItemState, UserState
@@ -111,8 +111,7 @@ def _added(stripes: Sequence[ItemState], scope: str, at_s: int) -> Counters:
         ]
     total: Counters = {}
     for counters in found:
-        for key, amount in counters.items():
-            total[key] = total.get(key, 0) + amount
+        merge_counts(total, counters)
     return total
 
 

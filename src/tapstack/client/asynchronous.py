@@ -1,0 +1,151 @@
+"""The client for coroutines: each call waits in a thread of the event loop's pool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tapstack.client import calls
+from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
+from tapstack.client.calls import Call
+from tapstack.client.sending import Sender
+from tapstack.insights.answers import (
+    Features,
+    Item,
+    Partners,
+    Recommendations,
+    SearchTerms,
+    Status,
+    Trending,
+    User,
+)
+
+A = TypeVar("A")
+
+
+class AsyncInsights:
+    """`Insights` for coroutines; see there for everything that is not said here.
+
+    Parameters
+    ----------
+    url, key, timeout_s, retries
+        As of `Insights`.
+    """
+
+    def __init__(
+        self, url: str, *, key: str | None = None, timeout_s: float = TIMEOUT_S, retries: int = RETRIES
+    ) -> None:
+        self._sender = Sender(url, key, timeout_s, retries)
+
+    async def _send(self, call: Call[A]) -> A | None:
+        return await asyncio.to_thread(self._sender.send, call)
+
+    async def user(self, user_id: str) -> User | None:
+        """Return a user, or the anonymous visitor of that id; None if neither has been seen."""
+        return await self._send(calls.user(user_id))
+
+    async def item(self, item_id: str) -> Item | None:
+        """Return an item's counts; None if it has not been seen."""
+        return await self._send(calls.item(item_id))
+
+    async def also_viewed(self, item_id: str, n: int | None = None) -> Partners | None:
+        """Return up to `n` items (1 to 100, else 20) viewed next to an item; None if it has not been seen."""
+        return await self._send(calls.partners(item_id, "also-viewed", n))
+
+    async def also_bought(self, item_id: str, n: int | None = None) -> Partners | None:
+        """Return up to `n` items bought in one session with an item; None if it has not been seen."""
+        return await self._send(calls.partners(item_id, "also-bought", n))
+
+    async def similar(self, item_id: str, n: int | None = None) -> Recommendations:
+        """Return up to `n` items (1 to 100, else 20) that go with an item, at one remove too."""
+        answer = await self._send(calls.similar(item_id, n))
+        return found(answer)
+
+    async def recommendations(
+        self,
+        user_id: str,
+        n: int | None = None,
+        *,
+        diversity: int | None = None,
+        include_seen: bool = False,
+        include_bought: bool = False,
+    ) -> Recommendations:
+        """Return up to `n` items for a user or a visitor, popular ones if nothing is known of either.
+
+        Parameters
+        ----------
+        user_id
+            A ``user_id`` or an ``anonymous_id``.
+        n
+            ``1..100``; 20 if not given.
+        diversity
+            ``0..90``, percent: how much of a score an item loses that goes with those above it.
+        include_seen, include_bought
+            Whether items of the user's history may be among them.
+        """
+        call = calls.recommendations(
+            user_id, n, diversity, include_seen=include_seen, include_bought=include_bought
+        )
+        answer = await self._send(call)
+        return found(answer)
+
+    async def for_session(
+        self,
+        items: Sequence[str],
+        n: int | None = None,
+        *,
+        user_id: str | None = None,
+        diversity: int | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Recommendations:
+        """Return up to `n` items to follow those of a session, the newest last; see `recommendations`."""
+        answer = await self._send(calls.for_session(items, user_id, n, diversity, exclude))
+        return found(answer)
+
+    async def rank(
+        self, items: Sequence[str], *, session: Sequence[str] = (), user_id: str | None = None
+    ) -> Recommendations:
+        """Return items in the order that suits a session, the newest last, or a user."""
+        answer = await self._send(calls.rank(items, session, user_id))
+        return found(answer)
+
+    async def trending(self, window: str | None = None, n: int | None = None) -> Trending:
+        """Return up to `n` items with the most interactions in a window (5m, 1h or 1d)."""
+        answer = await self._send(calls.trending(window, n))
+        return found(answer)
+
+    async def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:
+        """Return up to `n` terms that most searches of a window were for."""
+        answer = await self._send(calls.search_terms(window, n))
+        return found(answer)
+
+    async def status(self) -> Status:
+        """Return the version, and how far the projections have come."""
+        answer = await self._send(calls.status())
+        return found(answer)
+
+    async def features(
+        self,
+        *,
+        users: Sequence[str] = (),
+        user_features: Sequence[str] = (),
+        items: Sequence[str] = (),
+        item_features: Sequence[str] = (),
+    ) -> Features:
+        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are."""
+        answer = await self._send(calls.features(users, user_features, items, item_features))
+        return found(answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._sender.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,163 @@
+"""The client for code that blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tapstack.client import calls
+from tapstack.client.sending import Sender
+from tapstack.insights.answers import (
+    Features,
+    Item,
+    Partners,
+    Recommendations,
+    SearchTerms,
+    Status,
+    Trending,
+    User,
+)
+
+A = TypeVar("A")
+TIMEOUT_S = 2.0  # as long as the API itself goes on asking the table
+RETRIES = 2
+
+
+class Insights:
+    """Reads from the insights API; threads may share it.
+
+    Every method raises `Refused` if the request is wrong or its key lacks a scope, and `Unavailable` if no
+    attempt was answered.
+
+    Parameters
+    ----------
+    url
+        Where the load balancer is, such as ``http://events.internal``.
+    key
+        A reader's key; None if the stack asks for none.
+    timeout_s
+        For each wait on the network, seconds.
+    retries
+        Further attempts after a failure of the network, 502, 503 or 504; ``>= 0``.
+
+    Raises
+    ------
+    ValueError
+        If `url` is not an address.
+    ModuleNotFoundError
+        If urllib3 is not installed; ``pip install 'tapstack[client]'``.
+    """
+
+    def __init__(
+        self, url: str, *, key: str | None = None, timeout_s: float = TIMEOUT_S, retries: int = RETRIES
+    ) -> None:
+        self._sender = Sender(url, key, timeout_s, retries)
+        self._send = self._sender.send
+
+    def user(self, user_id: str) -> User | None:
+        """Return a user, or the anonymous visitor of that id; None if neither has been seen."""
+        return self._send(calls.user(user_id))
+
+    def item(self, item_id: str) -> Item | None:
+        """Return an item's counts; None if it has not been seen."""
+        return self._send(calls.item(item_id))
+
+    def also_viewed(self, item_id: str, n: int | None = None) -> Partners | None:
+        """Return up to `n` items (1 to 100, else 20) viewed next to an item; None if it has not been seen."""
+        return self._send(calls.partners(item_id, "also-viewed", n))
+
+    def also_bought(self, item_id: str, n: int | None = None) -> Partners | None:
+        """Return up to `n` items bought in one session with an item; None if it has not been seen."""
+        return self._send(calls.partners(item_id, "also-bought", n))
+
+    def similar(self, item_id: str, n: int | None = None) -> Recommendations:
+        """Return up to `n` items (1 to 100, else 20) that go with an item, at one remove too."""
+        return found(self._send(calls.similar(item_id, n)))
+
+    def recommendations(
+        self,
+        user_id: str,
+        n: int | None = None,
+        *,
+        diversity: int | None = None,
+        include_seen: bool = False,
+        include_bought: bool = False,
+    ) -> Recommendations:
+        """Return up to `n` items for a user or a visitor, popular ones if nothing is known of either.
+
+        Parameters
+        ----------
+        user_id
+            A ``user_id`` or an ``anonymous_id``.
+        n
+            ``1..100``; 20 if not given.
+        diversity
+            ``0..90``, percent: how much of a score an item loses that goes with those above it.
+        include_seen, include_bought
+            Whether items of the user's history may be among them.
+        """
+        call = calls.recommendations(
+            user_id, n, diversity, include_seen=include_seen, include_bought=include_bought
+        )
+        return found(self._send(call))
+
+    def for_session(
+        self,
+        items: Sequence[str],
+        n: int | None = None,
+        *,
+        user_id: str | None = None,
+        diversity: int | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Recommendations:
+        """Return up to `n` items to follow those of a session, the newest last; see `recommendations`."""
+        return found(self._send(calls.for_session(items, user_id, n, diversity, exclude)))
+
+    def rank(
+        self, items: Sequence[str], *, session: Sequence[str] = (), user_id: str | None = None
+    ) -> Recommendations:
+        """Return items in the order that suits a session, the newest last, or a user."""
+        return found(self._send(calls.rank(items, session, user_id)))
+
+    def trending(self, window: str | None = None, n: int | None = None) -> Trending:
+        """Return up to `n` items with the most interactions in a window (5m, 1h or 1d)."""
+        return found(self._send(calls.trending(window, n)))
+
+    def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:
+        """Return up to `n` terms that most searches of a window were for."""
+        return found(self._send(calls.search_terms(window, n)))
+
+    def status(self) -> Status:
+        """Return the version, and how far the projections have come."""
+        return found(self._send(calls.status()))
+
+    def features(
+        self,
+        *,
+        users: Sequence[str] = (),
+        user_features: Sequence[str] = (),
+        items: Sequence[str] = (),
+        item_features: Sequence[str] = (),
+    ) -> Features:
+        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are."""
+        return found(self._send(calls.features(users, user_features, items, item_features)))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sender.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def found(answer: A | None) -> A:
+    """Return an answer that there always is."""
+    if answer is None:
+        raise AssertionError("only calls about one user or item have no answer")
+    return answer

@@ -1,0 +1,132 @@
+"""What each method of a client asks for: method, path, parameters, body, and the answer's type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from tapstack.insights.answers import (
+    Features,
+    Item,
+    Partners,
+    Recommendations,
+    SearchTerms,
+    Status,
+    Trending,
+    User,
+)
+
+A = TypeVar("A")
+
+
+class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """A request to be made.
+
+    Parameters
+    ----------
+    path
+        Percent-encoded.
+    answer
+        The answer's type.
+    query
+        Parameters; those that are None are left out.
+    body
+        Sent by POST if there is one.
+    """
+
+    path: str
+    answer: type[A]
+    query: Mapping[str, str | int | None] = {}
+    body: Mapping[str, Any] | None = None
+
+
+def user(user_id: str) -> Call[User]:
+    """Ask for a user, or the anonymous visitor of that id."""
+    return Call(path=f"/v1/users/{segment(user_id)}", answer=User)
+
+
+def item(item_id: str) -> Call[Item]:
+    """Ask for an item."""
+    return Call(path=f"/v1/items/{segment(item_id)}", answer=Item)
+
+
+def partners(item_id: str, kind: str, n: int | None) -> Call[Partners]:
+    """Ask for the items that go with an item; `kind` is ``also-viewed`` or ``also-bought``."""
+    return Call(path=f"/v1/items/{segment(item_id)}/{kind}", answer=Partners, query={"n": n})
+
+
+def similar(item_id: str, n: int | None) -> Call[Recommendations]:
+    """Ask for items that go with an item, at one remove too."""
+    return Call(path=f"/v1/items/{segment(item_id)}/similar", answer=Recommendations, query={"n": n})
+
+
+def recommendations(
+    user_id: str, n: int | None, diversity: int | None, *, include_seen: bool, include_bought: bool
+) -> Call[Recommendations]:
+    """Ask for items for a user."""
+    query = {
+        "n": n,
+        "diversity": diversity,
+        "include_seen": "true" if include_seen else None,
+        "include_bought": "true" if include_bought else None,
+    }
+    return Call(path=f"/v1/users/{segment(user_id)}/recommendations", answer=Recommendations, query=query)
+
+
+def for_session(
+    items: Sequence[str], user_id: str | None, n: int | None, diversity: int | None, exclude: Sequence[str]
+) -> Call[Recommendations]:
+    """Ask for items to follow those of a session."""
+    given = {"user_id": user_id, "n": n, "diversity": diversity, "exclude": list(exclude) or None}
+    body = {"items": list(items), **{name: value for name, value in given.items() if value is not None}}
+    return Call(path="/v1/sessions:recommend", answer=Recommendations, body=body)
+
+
+def rank(items: Sequence[str], session: Sequence[str], user_id: str | None) -> Call[Recommendations]:
+    """Ask for items in the order that suits a session or a user."""
+    body = {"items": list(items), "session": list(session), **({"user_id": user_id} if user_id else {})}
+    return Call(path="/v1/items:rank", answer=Recommendations, body=body)
+
+
+def trending(window: str | None, n: int | None) -> Call[Trending]:
+    """Ask for the items with the most interactions."""
+    return Call(path="/v1/trending", answer=Trending, query={"window": window, "n": n})
+
+
+def search_terms(window: str | None, n: int | None) -> Call[SearchTerms]:
+    """Ask for the terms that most searches were for."""
+    return Call(path="/v1/search-terms", answer=SearchTerms, query={"window": window, "n": n})
+
+
+def features(
+    users: Sequence[str], user_features: Sequence[str], items: Sequence[str], item_features: Sequence[str]
+) -> Call[Features]:
+    """Ask for features of users and items."""
+    body = {
+        "users": list(users),
+        "user_features": list(user_features),
+        "items": list(items),
+        "item_features": list(item_features),
+    }
+    return Call(path="/v1/features:batchGet", answer=Features, body=body)
+
+
+def status() -> Call[Status]:
+    """Ask for the version, and how far projections have come."""
+    return Call(path="/v1/status", answer=Status)
+
+
+def segment(id_: str) -> str:
+    """Return an id as a segment of a path; dots too, or a client would resolve ``..``.
+
+    Raises
+    ------
+    ValueError
+        If it is empty: the path would be another one.
+    """
+    if not id_:
+        raise ValueError("id: expected at least 1 character")
+    return quote(id_, safe="") if id_.strip(".") else id_.replace(".", "%2E")

@@ -1,0 +1,150 @@
+"""Calls over HTTP: connections, attempts, and what an answer says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from tapstack.client.calls import Call
+from tapstack.errors import TapstackError, Unavailable
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+A = TypeVar("A")
+CONNECTIONS_MAX = 10
+BACKOFF_FACTOR_S = 0.1  # waits of 0, 0.2, 0.4 seconds, unless Retry-After says otherwise
+# The function or the load balancer failed, and no call changes anything: it may be sent again.
+RETRIED = frozenset({502, 503, 504})
+
+
+class Refused(TapstackError):  # noqa: N818 - named like the other errors of the package
+    """The API refused a request; sent again it would be refused again.
+
+    Parameters
+    ----------
+    status
+        ``400..499``, or 500.
+    code
+        The kind of mistake, in one word, such as ``invalid_request``.
+    message
+        What was expected and what came.
+    errors
+        One for each thing that is wrong.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, errors: Sequence[Mapping[str, str]] = ()
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.errors = errors
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+    errors: list[dict[str, str]] = []
+
+
+class Sender:
+    """Sends calls; threads may share it.
+
+    Parameters
+    ----------
+    url
+        Where the load balancer is, such as ``http://events.internal``; a path stays in front.
+    key
+        A reader's key; None if the stack asks for none.
+    timeout_s
+        For each wait on the network, seconds.
+    retries
+        Further attempts, ``>= 0``.
+    """
+
+    def __init__(self, url: str, key: str | None, timeout_s: float, retries: int) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
+        self._url = url.rstrip("/")
+        self._headers = {"Accept-Encoding": "gzip", **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._pool = _pool(timeout_s, retries)
+
+    def send(self, call: Call[A]) -> A | None:
+        """Send a call and return its answer; None if nothing is known under the id.
+
+        Raises
+        ------
+        Refused
+            If the request is wrong, its key lacks a scope, or a row cannot be read.
+        Unavailable
+            If no attempt was answered.
+        """
+        from urllib3.exceptions import HTTPError
+
+        given = {name: value for name, value in call.query.items() if value is not None}
+        target = f"{self._url}{call.path}" + (f"?{urlencode(given)}" if given else "")
+        try:
+            if call.body is None:
+                answer = self._pool.request("GET", target, headers=self._headers, redirect=False)
+            else:
+                body = msgspec.json.encode(call.body)
+                headers = {**self._headers, "Content-Type": "application/json"}
+                answer = self._pool.request("POST", target, body=body, headers=headers, redirect=False)
+        except (HTTPError, OSError) as error:
+            raise Unavailable(f"{self._url}: no answer ({type(error).__name__})") from None
+        return _read(call, answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+
+def _read(call: Call[A], answer: BaseHTTPResponse) -> A | None:
+    if answer.status == 200:
+        try:
+            return msgspec.json.decode(answer.data, type=call.answer)
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"{call.path}: no answer of the insights API: {error}") from None
+    problem = _problem(answer.data)
+    if answer.status == 404 and problem.code == "not_found" and _has_id(call):
+        return None
+    if answer.status in RETRIED:
+        raise Unavailable(f"{call.path.partition('?')[0]}: {answer.status} {problem.message}")
+    raise Refused(answer.status, problem.code, problem.message, problem.errors)
+
+
+def _has_id(call: Call[Any]) -> bool:
+    """Return whether a call is about one user or item, which may be unknown."""
+    return call.path.startswith(("/v1/users/", "/v1/items/"))
+
+
+def _problem(body: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Problem(message="no answer of the insights API")  # a proxy's, or the load balancer's page
+
+
+def _pool(timeout_s: float, retries: int) -> PoolManager:
+    try:
+        import urllib3
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "urllib3 is not installed: pip install 'tapstack[client]'", name="urllib3"
+        ) from None
+    policy = urllib3.Retry(
+        total=retries,
+        redirect=0,
+        status_forcelist=RETRIED,
+        allowed_methods=None,  # each of them, POST included: nothing is changed
+        backoff_factor=BACKOFF_FACTOR_S,
+        raise_on_status=False,
+    )
+    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    return urllib3.PoolManager(num_pools=1, maxsize=CONNECTIONS_MAX, timeout=timeout, retries=policy)

@@ -24,6 +24,7 @@ from .patching import Edit
 from .progress import PROGRESS
 from .projecting import PROJECTING
 from .reading import READERS
+from .recommending import RECOMMENDING
 from .searching import SEARCHING
 
 _TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
@@ -484,5 +485,5 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS,
+    *READERS, *RECOMMENDING,
 )  # fmt: skip

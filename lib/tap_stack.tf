@@ -560,6 +560,31 @@ variable "event_age_max_days" {
   }
 }
 
+variable "history_interactions" {
+  description = "A user's newest interactions with items are kept, so many of them; 20 are in the user's row at any time."
+  type        = number
+  default     = 500
+
+  validation {
+    condition = (
+      floor(var.history_interactions) == var.history_interactions &&
+      var.history_interactions >= 20 && var.history_interactions <= 2000
+    )
+    error_message = "history_interactions must be a whole number, 20-2,000; 20 keeps what the user's row holds and no pages."
+  }
+}
+
+variable "history_days" {
+  description = "Days that an interaction is kept in its user's history, by the time at which it happened."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = floor(var.history_days) == var.history_days && var.history_days >= 1 && var.history_days < var.row_ttl_days
+    error_message = "history_days must be a whole number, at least 1 and less than row_ttl_days: the user's row lists the pages."
+  }
+}
+
 variable "event_bytes_max" {
   description = "Largest event that the collector takes."
   type        = number
@@ -2382,14 +2407,16 @@ locals {
   # The functions read these names and no others; a test compares them with the Python settings.
   function_environment = {
     consumer = {
-      TAPSTACK_TABLE              = aws_dynamodb_table.behaviour.name
-      TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
-      TAPSTACK_LATE_BUCKET        = aws_s3_bucket.this["late"].bucket
-      TAPSTACK_LANES              = tostring(local.lane_count)
-      TAPSTACK_ROW_TTL_DAYS       = tostring(var.row_ttl_days)
-      TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
-      TAPSTACK_SEARCH_USERS_MIN   = tostring(var.search_users_min)
-      TAPSTACK_LOG_LEVEL          = var.logging.level
+      TAPSTACK_TABLE                = aws_dynamodb_table.behaviour.name
+      TAPSTACK_QUARANTINE_BUCKET    = aws_s3_bucket.this["quarantine"].bucket
+      TAPSTACK_LATE_BUCKET          = aws_s3_bucket.this["late"].bucket
+      TAPSTACK_LANES                = tostring(local.lane_count)
+      TAPSTACK_ROW_TTL_DAYS         = tostring(var.row_ttl_days)
+      TAPSTACK_EVENT_AGE_MAX_DAYS   = tostring(var.event_age_max_days)
+      TAPSTACK_HISTORY_INTERACTIONS = tostring(var.history_interactions)
+      TAPSTACK_HISTORY_DAYS         = tostring(var.history_days)
+      TAPSTACK_SEARCH_USERS_MIN     = tostring(var.search_users_min)
+      TAPSTACK_LOG_LEVEL            = var.logging.level
     }
     projector = {
       TAPSTACK_TABLE        = aws_dynamodb_table.behaviour.name
@@ -2407,10 +2434,12 @@ locals {
       TAPSTACK_LOG_INTERVAL_S     = tostring(var.logging.interval_s)
     }
     insights = {
-      TAPSTACK_TABLE          = aws_dynamodb_table.behaviour.name
-      TAPSTACK_READERS        = var.readers == null ? "" : jsonencode(var.readers)
-      TAPSTACK_LOG_LEVEL      = var.logging.level
-      TAPSTACK_LOG_INTERVAL_S = tostring(var.logging.interval_s)
+      TAPSTACK_TABLE                = aws_dynamodb_table.behaviour.name
+      TAPSTACK_HISTORY_INTERACTIONS = tostring(var.history_interactions)
+      TAPSTACK_HISTORY_DAYS         = tostring(var.history_days)
+      TAPSTACK_READERS              = var.readers == null ? "" : jsonencode(var.readers)
+      TAPSTACK_LOG_LEVEL            = var.logging.level
+      TAPSTACK_LOG_INTERVAL_S       = tostring(var.logging.interval_s)
     }
   }
 

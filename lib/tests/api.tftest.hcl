@@ -180,14 +180,16 @@ run "functions_are_what_the_zips_hold" {
   assert {
     condition = local.function_environment == {
       consumer = {
-        TAPSTACK_TABLE              = "tapstack-dev-behaviour"
-        TAPSTACK_QUARANTINE_BUCKET  = "tapstack-dev-quarantine-111122223333-us-east-1"
-        TAPSTACK_LATE_BUCKET        = "tapstack-dev-late-111122223333-us-east-1"
-        TAPSTACK_LANES              = "2"
-        TAPSTACK_ROW_TTL_DAYS       = "400"
-        TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
-        TAPSTACK_SEARCH_USERS_MIN   = "5"
-        TAPSTACK_LOG_LEVEL          = "INFO"
+        TAPSTACK_TABLE                = "tapstack-dev-behaviour"
+        TAPSTACK_QUARANTINE_BUCKET    = "tapstack-dev-quarantine-111122223333-us-east-1"
+        TAPSTACK_LATE_BUCKET          = "tapstack-dev-late-111122223333-us-east-1"
+        TAPSTACK_LANES                = "2"
+        TAPSTACK_ROW_TTL_DAYS         = "400"
+        TAPSTACK_EVENT_AGE_MAX_DAYS   = "30"
+        TAPSTACK_HISTORY_INTERACTIONS = "500"
+        TAPSTACK_HISTORY_DAYS         = "90"
+        TAPSTACK_SEARCH_USERS_MIN     = "5"
+        TAPSTACK_LOG_LEVEL            = "INFO"
       }
       projector = {
         TAPSTACK_TABLE        = "tapstack-dev-behaviour"
@@ -204,10 +206,12 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_LOG_INTERVAL_S     = "10"
       }
       insights = {
-        TAPSTACK_TABLE          = "tapstack-dev-behaviour"
-        TAPSTACK_READERS        = ""
-        TAPSTACK_LOG_LEVEL      = "INFO"
-        TAPSTACK_LOG_INTERVAL_S = "10"
+        TAPSTACK_TABLE                = "tapstack-dev-behaviour"
+        TAPSTACK_HISTORY_INTERACTIONS = "500"
+        TAPSTACK_HISTORY_DAYS         = "90"
+        TAPSTACK_READERS              = ""
+        TAPSTACK_LOG_LEVEL            = "INFO"
+        TAPSTACK_LOG_INTERVAL_S       = "10"
       }
     }
     error_message = "The environment of a function differs."

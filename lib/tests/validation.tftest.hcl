@@ -240,6 +240,26 @@ run "refuses_to_keep_what_one_person_searched_for" {
   expect_failures = [var.search_users_min]
 }
 
+run "refuses_a_history_that_outlives_the_row_which_lists_its_pages" {
+  command = plan
+
+  variables {
+    row_ttl_days = 90
+  }
+
+  expect_failures = [var.history_days]
+}
+
+run "refuses_a_history_shorter_than_what_the_row_holds" {
+  command = plan
+
+  variables {
+    history_interactions = 19
+  }
+
+  expect_failures = [var.history_interactions]
+}
+
 run "refuses_requests_smaller_than_an_event" {
   command = plan
 

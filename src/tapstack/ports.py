@@ -72,10 +72,14 @@ class RowWrite(Row, frozen=True, kw_only=True):
     seen_version
         The version this content was decided from, one less than its own; 0 if there was no row. A row that
         begins anew must begin above every version it ever had: a writer that still sees the deleted row must
-        not take the new one for it.
+        not take the new one for it. `ANY_VERSION` replaces whatever is there: for rows that change only
+        together with another one, whose version guards them both.
     """
 
     seen_version: int
+
+
+ANY_VERSION = -1
 
 
 # A row begins at the time its first event arrived, in units finer than rows are written (a partition takes
@@ -153,7 +157,7 @@ class StateTable(Protocol):
         ...
 
     def commit(self, writes: Sequence[RowWrite]) -> CommitConflict | None:
-        """Write up to 100 distinct rows, all or none, each only if its version is as seen.
+        """Write up to 100 distinct rows, all or none, each only if its version is as seen; see `RowWrite`.
 
         Returns
         -------
@@ -242,6 +246,10 @@ class RowReader(Protocol):
         UndecodableRow
             If the row has other attributes than ours.
         """
+        ...
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        """Read rows of a partition, each as the last write left it; see `StateTable.read_prefix`."""
         ...
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:

@@ -21,6 +21,7 @@ COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "taps
 PROJECTOR = "tapstack-projector"
 
 ROW_TTL_DAYS = "400"
+HISTORY = {"TAPSTACK_HISTORY_INTERACTIONS": "500", "TAPSTACK_HISTORY_DAYS": "90"}
 COLLECTOR_WORKERS = 2
 INSIGHTS_WORKERS = 1
 PROJECTOR_WORKERS = 2  # an invocation that comes twice runs beside the next one, as it may in Lambda
@@ -182,9 +183,10 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS,
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_SEARCH_USERS_MIN": "5",
+            **HISTORY,
         },
         PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
-        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_READERS": ""},
+        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_READERS": "", **HISTORY},
     }
 
 

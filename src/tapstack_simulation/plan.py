@@ -69,6 +69,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         How much a user's row remembers by itself.
     entries_max
         Entries of a lane that the projector folds at a time.
+    history_interactions, history_days, history_page
+        How much of a user's interactions is kept, and how many wait for a page.
     """
 
     shards: int
@@ -89,6 +91,20 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int = 64
     hot_ids: int = 64
     entries_max: int = 64
+    history_interactions: int = 500
+    history_days: int = 20
+    history_page: int = 16
+
+
+def with_history(shape: Shape, rng: random.Random) -> Shape:
+    """Draw how much of a history is kept: mostly so little that a run has more than that."""
+    is_shuffled = shape.habit == "backfill"  # so that pages overlap until one has to go before its time
+    return msgspec.structs.replace(
+        shape,
+        history_interactions=22 if is_shuffled else rng.choice((20, 22, 30, 60, 500)),
+        history_days=rng.choice((2, 20, 20)),
+        history_page=rng.choice((1, 2, 5, 16)),
+    )
 
 
 def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:

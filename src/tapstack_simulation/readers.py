@@ -9,6 +9,7 @@ import msgspec
 
 from tapstack.aws.table_reader import TableReader
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.history import HistoryBounds
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
@@ -30,6 +31,8 @@ from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
+USERS_MAX = 10  # whose histories are read in the end; a crowd has a thousand
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -42,10 +45,13 @@ class Readers:
         The services.
     users, items
         How many there are to ask about.
+    history
+        How much of a user's interactions is shown.
     """
 
-    def __init__(self, aws: ObservedAws, users: int, items: int) -> None:
+    def __init__(self, aws: ObservedAws, users: int, items: int, history: HistoryBounds) -> None:
         self._aws = aws
+        self._history = history
         self._users, self._items = users, items
         channel = FaultyChannel(aws, aws.table_api, "dynamodb", "reader")
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
@@ -91,6 +97,30 @@ class Readers:
         hold_recommendations(past, now_s, n, recommended or {})
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
         hold_search_terms(past, position, now_s, n, terms or {})
+        if rng.random() < 0.5:
+            kind = rng.choice(("any", "any", "item_view", "purchase"))
+            self._walk(self._table, now_s, f"user{rng.randrange(self._users)}", kind, rng.choice((1, 7, 100)))
+
+    def _walk(self, reader: RowReader, now_s: int, user_id: str, kind: str, n: int) -> None:
+        """Read a history part by part, whatever is counted meanwhile, and check the whole."""
+        histories = self._aws.checker.histories
+        before = {pk: (histories.of(pk), histories.life(pk)) for pk in (f"U#{user_id}", f"A#{user_id}")}
+        shown: list[Any] = []
+        owners, since = set(), ""
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"n": str(n), "type": kind, **({"cursor": cursor} if cursor else {})}
+            part = self._get(reader, now_s, "users", user_id, "history", **query)
+            if part is None:
+                return
+            owners.add("U#" if "user_id" in part else "A#")
+            shown += part["items"]
+            since = max(since, part["since"] or "")
+            cursor = part["next_cursor"]
+        pk = owners.pop() + user_id
+        counted, life = before[pk]
+        if not owners and histories.life(pk) == life:
+            histories.hold_walk(pk, shown, counted, (kind, since), now_s)
 
     def check_all(self) -> None:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""
@@ -101,6 +131,9 @@ class Readers:
         for question in questions(by_partition(rows), now_s):
             self._compare(question, reader)
             self._compare_features(question, reader)
+        for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
+            for n in (3, 100):
+                self._walk(self._table, now_s, user_id, "any", n)
 
     def _compare(self, question: Question, reader: RowReader) -> None:
         path, query, now_s, expected = question
@@ -127,7 +160,7 @@ class Readers:
         try:
             # What is known of the journal while everything changes; at the end it is asked anew.
             known = self._freshness if reader is self._table else None
-            response = respond(_request(path, query), reader, now_s, known)
+            response = respond(_request(path, query), reader, now_s, known, history=self._history)
         except NotFound:
             return None
         except (Violation, Stuck, Unavailable):
@@ -152,6 +185,9 @@ class _Remembering:
 
     def get(self, key: Key) -> Row | None:
         return self._reader.get(key)
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        return self._reader.read_prefix(pk, sk_prefix)
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         if pk not in self._rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tapstack.consumer.consume import Limits
+from tapstack.core.history import HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S
 from tapstack.core.memory import Bounds
 from tapstack.dead_letters import LATE, QUARANTINE, read_all
@@ -28,7 +29,16 @@ from tapstack_simulation.operators.clocks import is_expired
 from tapstack_simulation.operators.mappings import Mappings
 from tapstack_simulation.operators.redrive import REDRIVE_MAX_S
 from tapstack_simulation.operators.schedule import Operators
-from tapstack_simulation.plan import AGE_MAX_S, CROWD_SHARE, DAY_S, ROW_TTL_S, Plan, Shape, draw_shape
+from tapstack_simulation.plan import (
+    AGE_MAX_S,
+    CROWD_SHARE,
+    DAY_S,
+    ROW_TTL_S,
+    Plan,
+    Shape,
+    draw_shape,
+    with_history,
+)
 from tapstack_simulation.projectors import Projectors
 from tapstack_simulation.readers import Readers
 
@@ -98,7 +108,9 @@ class _Simulation:
         rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
         self.plan = plan
         crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
-        self.shape: Shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
+        history = random.Random(f"{plan.seed}/history")  # noqa: S311 - likewise
+        shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
+        self.shape: Shape = with_history(shape, history)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
         self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
@@ -110,11 +122,18 @@ class _Simulation:
             gaps=self.shape.gaps,
             hot_ids=self.shape.hot_ids,
             search_users_min=SEARCH_USERS_MIN,
+            history_interactions=self.shape.history_interactions,
+            history_days=self.shape.history_days,
+            history_page=self.shape.history_page,
         )
         self.checker = Checker(promises)
         self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)
         limits = Limits(
-            lanes=self.shape.lanes, row_ttl_s=ROW_TTL_S, age_max_s=AGE_MAX_S, bounds=_bounds(self.shape)
+            lanes=self.shape.lanes,
+            row_ttl_s=ROW_TTL_S,
+            age_max_s=AGE_MAX_S,
+            bounds=_bounds(self.shape),
+            history=_history(self.shape),
         )
         self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
         projections = ProjectionLimits(
@@ -127,7 +146,7 @@ class _Simulation:
         self.operators = Operators(
             self.aws, self.functions, self.projectors, self.collectors, self.mappings, self.shape
         )
-        self.readers = Readers(self.aws, self.shape.users, self.shape.items)
+        self.readers = Readers(self.aws, self.shape.users, self.shape.items, _history(self.shape))
         self._populate(rng)
 
     def _populate(self, rng: random.Random) -> None:
@@ -286,6 +305,12 @@ class _Simulation:
             decisions=self.faults.decisions,
             devices=[int(device.name[1:]) for device in self.clients.devices],
         )
+
+
+def _history(shape: Shape) -> HistoryBounds:
+    return HistoryBounds(
+        interactions=shape.history_interactions, days=shape.history_days, page=shape.history_page
+    )
 
 
 def _bounds(shape: Shape) -> Bounds:

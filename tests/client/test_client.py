@@ -80,6 +80,7 @@ def problem(status: int, code: str) -> tuple[int, bytes]:
 
 CALLS = [
     calls.user("a/b"),
+    calls.history("ann", "purchase", 5, "c"),
     calls.item(".."),
     calls.partners("x", "also-viewed", 3),
     calls.partners("x", "also-bought", None),

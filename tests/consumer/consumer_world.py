@@ -19,6 +19,7 @@ from tapstack.consumer.consume import Dependencies, Limits, Report, consume
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
+from tapstack.core.history import HISTORY_PREFIX
 from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_derived, decode_item, decode_user
@@ -138,12 +139,12 @@ class Pipeline:
         assert report.entries_left == 0
 
     def rows(self) -> dict[tuple[str, str], Any]:
-        """The state of every user's row and derived row, the journal being folded; pages of ids apart."""
+        """The state of every user's row and derived row, the journal being folded; pages apart."""
         self.project()
         return {
             (item["pk"]["S"], item["sk"]["S"]): _decoded(item["pk"]["S"], item["s"]["B"])
             for item in self.dynamodb.items(TABLE)
-            if item["pk"]["S"][0] in "UAIT" and not item["sk"]["S"].startswith(PAGE_PREFIX)
+            if item["pk"]["S"][0] in "UAIT" and not item["sk"]["S"].startswith((PAGE_PREFIX, HISTORY_PREFIX))
         }
 
 

@@ -51,6 +51,8 @@ def test_a_person_of_many_events_is_gone_with_the_partition() -> None:
     pipeline.run([said(number, "item_view", "person-one") for number in range(300)])
     pipeline.project()
     mine = [(pk, sk) for pk, sk, _ in everything(pipeline) if pk == "U#person-one"]
-    assert any(sk.startswith("seen#") for _, sk in mine)  # pages of ids are the person's as well
+    for pages in ("seen#", "hist#"):  # of ids and of interactions: they are the person's as well
+        assert any(sk.startswith(pages) for _, sk in mine)
+    assert {sk.partition("#")[0] for _, sk in mine} == {"-", "seen", "hist"}, "deleted by listing all of them"
     rest = [row for row in everything(pipeline) if row[0] != "U#person-one"]
     assert not any(secret.encode() in state for _, _, state in rest for secret in SECRETS)

@@ -13,10 +13,10 @@ from event_strategies import NOON_S, OBJECTS, stream_event, stream_events
 from tapstack.core.cooccurrence import PARTNERS_MAX
 from tapstack.core.events import ITEMS_MAX, TYPE_CODE, Event
 from tapstack.core.fold import fold_event
+from tapstack.core.history import RECENT_MAX
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import (
     ALIASES_MAX,
-    RECENT_MAX,
     ItemState,
     UserState,
     decode_item,

@@ -14,6 +14,7 @@ from tapstack.core.capacity import row_bytes, write_units
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.fold import fold_event
+from tapstack.core.history import History, HistoryBounds, Recent, Slot, put_aside
 from tapstack.core.identity import DAY_S, Native, Opaque
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
 from tapstack.core.memory import Bounds, PageNote, remember
@@ -106,7 +107,18 @@ def user() -> int:
         fold_event(state, long, NOON_S + number, NOON_S + number)
     newest = stream_event(items=[{"item_id": f"{n:0256}"} for n in range(30)], user_id="ann")
     fold_event(state, newest, NOON_S + 99, NOON_S + 99)
+    state.history = history()
     return row_bytes((f"U#{LONGEST_ID}", "-"), encode_state(state))
+
+
+def history() -> History:
+    """As much as a transaction leaves in the row: one interaction less than a page, and every slot taken."""
+    kept = HistoryBounds()
+    made = History(written=2**31, missing_until_s=NOON_S)
+    for number in range(kept.page - 1):
+        put_aside(made, Recent(NOON_S, 1, f"{number:0256}", 999))
+    made.slots = [Slot(2**31, NOON_S, 2**31, 2**15)] * kept.slots
+    return made
 
 
 ATTACKS: dict[str, Callable[[], int]] = {"an item": item, "search terms of a window": terms, "a user": user}

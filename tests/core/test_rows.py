@@ -18,12 +18,12 @@ from tapstack.core.aggregates import WINDOWS
 from tapstack.core.capacity import row_bytes
 from tapstack.core.events import Event, decode_client_event, decode_event
 from tapstack.core.fold import fold_event
+from tapstack.core.history import Recent
 from tapstack.core.identity import identify, partition_key
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.memory import NEW
 from tapstack.core.rows import (
     ItemState,
-    Recent,
     UserState,
     anonymous_key,
     board_partition,

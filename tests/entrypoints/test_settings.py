@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tapstack.core.history import HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S, JOURNAL_TTL_S, LAG_MAX_S
 from tapstack.entrypoints.settings import (
     DAY_S,
@@ -32,6 +33,8 @@ CONSUMER = {
     "TAPSTACK_ROW_TTL_DAYS": "30",
     "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
     "TAPSTACK_SEARCH_USERS_MIN": "5",
+    "TAPSTACK_HISTORY_INTERACTIONS": "100",
+    "TAPSTACK_HISTORY_DAYS": "29",
 }
 COLLECTOR = {
     "TAPSTACK_STREAM": "events",
@@ -41,7 +44,11 @@ COLLECTOR = {
     "TAPSTACK_REQUEST_BYTES_MAX": "512000",
 }
 PROJECTOR = {"TAPSTACK_TABLE": "behaviour", "TAPSTACK_ROW_TTL_DAYS": "400"}
-INSIGHTS = {"TAPSTACK_TABLE": "behaviour"}
+INSIGHTS = {
+    "TAPSTACK_TABLE": "behaviour",
+    "TAPSTACK_HISTORY_INTERACTIONS": "100",
+    "TAPSTACK_HISTORY_DAYS": "29",
+}
 AWS = {"AWS_REGION": "eu-central-1"}
 READERS: dict[str, tuple[Read, dict[str, str]]] = {
     "consumer": (consumer_settings, CONSUMER),
@@ -62,6 +69,7 @@ def test_what_is_set_is_read() -> None:
         row_ttl_s=30 * DAY_S,
         age_max_s=29 * DAY_S,
         search_users_min=5,
+        history=HistoryBounds(interactions=100, days=29),
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
@@ -73,7 +81,12 @@ def test_what_is_set_is_read() -> None:
         log_interval_s=10,
     )
     assert projector_settings(PROJECTOR) == ProjectorSettings(table="behaviour", row_ttl_s=400 * DAY_S)
-    assert insights_settings(INSIGHTS) == InsightsSettings(table="behaviour", readers="", log_interval_s=10)
+    assert insights_settings(INSIGHTS) == InsightsSettings(
+        table="behaviour",
+        readers="",
+        history=HistoryBounds(interactions=100, days=29),
+        log_interval_s=10,
+    )
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
     )
@@ -122,6 +135,13 @@ ODD: list[tuple[str, str, str]] = [
     *[("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "30", "31", "x")],
     *[("consumer", "TAPSTACK_SEARCH_USERS_MIN", value) for value in ("0", "1", "13", "all")],
     *[("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", value) for value in ("0", "3651", "x")],
+    *[
+        (function, "TAPSTACK_HISTORY_INTERACTIONS", value)
+        for function in ("consumer", "insights")
+        for value in ("19", "2001", "all")
+    ],
+    *[("consumer", "TAPSTACK_HISTORY_DAYS", value) for value in ("0", "30", "31")],
+    *[("insights", "TAPSTACK_HISTORY_DAYS", value) for value in ("0", "3651", "90d")],
     *[("collector", "TAPSTACK_EVENT_BYTES_MAX", value) for value in ("1023", "32769", "32k")],
     *[("collector", "TAPSTACK_REQUEST_BYTES_MAX", value) for value in ("1023", "5242881", "")],
     *[(function, "TAPSTACK_LOG_LEVEL", value) for function in VARIABLES for value in ("info", "TRACE", "")],
@@ -161,6 +181,9 @@ EDGES: list[tuple[str, str, str]] = [
     ("consumer", "TAPSTACK_EVENT_AGE_MAX_DAYS", "1"),
     ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "2"),
     ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "12"),
+    ("consumer", "TAPSTACK_HISTORY_INTERACTIONS", "20"),
+    ("consumer", "TAPSTACK_HISTORY_INTERACTIONS", "2000"),
+    ("consumer", "TAPSTACK_HISTORY_DAYS", "1"),
     ("collector", "TAPSTACK_EVENT_BYTES_MAX", "1024"),
     ("collector", "TAPSTACK_REQUEST_BYTES_MAX", "5242880"),
     ("collector", "TAPSTACK_LOG_INTERVAL_S", "0"),

@@ -43,8 +43,14 @@ class Rows:
         key = Key(pk, sk)
         self._rows[key] = Row(key=key, version=version, state=state, expires_at_s=expires_at_s)
 
+    def delete(self, pk: str, sk: str) -> None:
+        del self._rows[Key(pk, sk)]
+
     def get(self, key: Key) -> Row | None:
         return self._rows.get(key)
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        return [row for row in self.query(pk) if row.key.sk.startswith(sk_prefix)]
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
@@ -55,6 +61,9 @@ class Rows:
 
 class Away:
     def get(self, key: Key) -> Row | None:
+        raise Unavailable("dynamodb: away")
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         raise Unavailable("dynamodb: away")
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:

@@ -13,14 +13,13 @@ from tapstack.core.aggregates import CURRENCIES_MAX, LARGE, LARGE_SUFFIX, MICROS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, PARTNER_BYTES_MAX, VIEWED_WITH_MAX
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.history import RECENT_MAX, Recent
 from tapstack.core.journal import head_key
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
     ALIASES_MAX,
-    RECENT_MAX,
     ItemState,
     Profile,
-    Recent,
     UserState,
     board_partition,
     item_partition,

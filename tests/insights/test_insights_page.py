@@ -127,7 +127,8 @@ def test_every_parameter_is_listed_with_what_it_must_be() -> None:
     for route in ROUTES:
         assert listed[route.path] == "&".join(f"{parameter.name}=" for parameter in route.parameters)
         for parameter in route.parameters:
-            assert f"`{parameter.name}`: {parameter.expected}; `{parameter.default}` by default" in PAGE
+            default = f"`{parameter.default}`" if parameter.default else "none"
+            assert f"`{parameter.name}`: {parameter.expected}; {default} by default" in PAGE
     assert f"1 to {ID_CHARS_MAX} characters" in PAGE
     assert ", ".join(METHODS) in PAGE
 

@@ -59,7 +59,7 @@ class ByHand:
             [{RAW: [2, [], AT_S // 86_400]}, {digest("e-1"): AT_S}, {}, -1, -1, AT_S // 86_400],
             [AT_S, AT_S, None, {}, 0, []],
             {VIEW: 3, PURCHASE: 1, "EUR": 6_000_000},
-            [],
+            [[AT_S, PURCHASE, "a", 0], [AT_S, PURCHASE, "b", 0], *([AT_S, VIEW, item, 0] for item in "aab")],
             [[], 0, -1],
             4,
         ]

@@ -118,6 +118,10 @@ def test_what_no_rule_matches_is_answered_as_deployed() -> None:
         ("consumer", "TAPSTACK_SEARCH_USERS_MIN", "search_users_min"),
         ("collector", "TAPSTACK_EVENT_AGE_MAX_DAYS", "event_age_max_days"),
         ("projector", "TAPSTACK_ROW_TTL_DAYS", "row_ttl_days"),
+        ("consumer", "TAPSTACK_HISTORY_INTERACTIONS", "history_interactions"),
+        ("consumer", "TAPSTACK_HISTORY_DAYS", "history_days"),
+        ("insights", "TAPSTACK_HISTORY_INTERACTIONS", "history_interactions"),
+        ("insights", "TAPSTACK_HISTORY_DAYS", "history_days"),
     ],
 )
 def test_the_functions_limits_are_the_deployed_ones(function: str, name: str, default: str) -> None:

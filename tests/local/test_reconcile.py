@@ -209,3 +209,38 @@ def test_a_row_that_holds_another_stripes_lane_is_found():
     tables = ByHand().tables()
     tables.journal.applied["I#a", "0001"] = {0: 1}
     assert named(reconcile(accepted_of(*EVENTS), tables), "journal").over == 1
+
+
+def test_an_interaction_that_is_missing_in_a_history_is_found():
+    rows = ByHand()
+    rows.user[3].pop()
+    assert found(rows) == {"users' histories"}
+    assert outcome(rows) == (1, 0)
+
+
+def test_an_interaction_that_is_twice_in_a_history_is_found():
+    rows = ByHand()
+    rows.user[3].append(rows.user[3][0])
+    assert found(rows) == {"users' histories"}
+    assert outcome(rows) == (0, 1)
+
+
+def test_a_history_is_the_row_what_waits_and_the_pages_that_are_listed():
+    rows = ByHand()
+    first, second, third, *recent = rows.user[3]
+    rows.user[3] = recent
+    rows.user.append([msgspec.msgpack.encode(first), 1, 3, [[3, AT_S, 0, 2], [2, AT_S, 0, 1]], -1])
+    tables = rows.tables()
+    tables.add("U#u", "hist#0000", msgspec.msgpack.encode([second, third]), 3)
+    tables.add("U#u", "hist#0001", msgspec.msgpack.encode([first]), 1)  # of an earlier row: not listed
+    result = reconcile(accepted_of(*EVENTS), tables)
+    assert not named(result, "histories").examples
+    tables.history_pages["U#u"]["hist#0000"] = (2, [second, third])
+    assert named(reconcile(accepted_of(*EVENTS), tables), "histories").short == 2
+
+
+def test_what_may_be_missing_by_the_row_is_not_looked_for():
+    rows = ByHand()
+    rows.user[3].pop()
+    rows.user.append([b"", 0, 0, [], AT_S])
+    assert outcome(rows) == (0, 0)

@@ -38,7 +38,8 @@ def counted(events, stripes=1):
     tables, users, items = Tables(), {}, {}
     for event in events:
         amount = aggregates.millionths(event["value"])
-        user = users.setdefault(event["user_id"], {"digests": {}, "counters": {}})
+        user = users.setdefault(event["user_id"], {"digests": {}, "counters": {}, "touched": []})
+        user["touched"].append([AT_S, PURCHASE, event["items"][0]["item_id"], 0])
         user["digests"][event["event_id"]] = AT_S * 1_000
         take(user["counters"], event["currency"], amount)
         stripe = f"{int(event['user_id'][1:] or 0) % stripes:04}"
@@ -48,7 +49,11 @@ def counted(events, stripes=1):
         newest = dict(list(ids.items())[-64:])
         paged = [known.to_bytes(8, "big", signed=True) for known in ids if known not in newest]
         tables.add(f"U#{name}", "seen#d20833#0000", msgspec.msgpack.encode(b"".join(paged)))
-        state = [[{}, newest, {}, -1, -1, -1], [], user["counters"], [], [], 0]
+        recent, older = user["touched"][:20], user["touched"][20:]
+        history = [b"", 0, 1, [[1, AT_S, 0, len(older)]], -1] if older else None
+        if older:
+            tables.add(f"U#{name}", "hist#0000", msgspec.msgpack.encode(older))
+        state = [[{}, newest, {}, -1, -1, -1], [], user["counters"], recent, [], 0, history]
         tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
     for (item, stripe), counters in items.items():
         windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
@@ -143,7 +148,7 @@ def test_sums_beyond_64_bits_are_compared_exactly(values):
 
 
 def many(count):
-    return [[AT_S, VIEW, f"i-{n}"] for n in range(count)]
+    return [[AT_S, VIEW, f"i-{n}", 0] for n in range(count)]
 
 
 def session(viewed=0, currencies=0):

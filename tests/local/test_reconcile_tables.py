@@ -15,6 +15,7 @@ from tapstack.core import (
     aggregates,
     cooccurrence,
     events,
+    history,
     memory,
     ranking,
     rows,
@@ -27,14 +28,15 @@ from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack_local.reconciliation import accepted_events, checker, counters, journal, limits, searches
+from tapstack_local.reconciliation import history as histories
 from tapstack_local.reconciliation import search_terms as terms
 from tapstack_local.reconciliation.tables import Journal, Reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
-    memory.ClientSeen, memory.PageNote, sessions.Sessions, sessions.Session, StoredEntry, StoredEffect,
-    StoredSearch, Watermark,
+    memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
+    sessions.Session, StoredEntry, StoredEffect, StoredSearch, Watermark,
 )  # fmt: skip
 
 
@@ -85,7 +87,10 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     bounds = memory.Bounds(keep_days=1)
     assert (bounds.clients, bounds.gaps) == (limits.CLIENTS_MAX, limits.GAPS_MAX)
     assert bounds.hot_ids == limits.IDS_MAX
-    assert (limits.RECENT_MAX, limits.TRAITS_MAX) == (rows.RECENT_MAX, traits.TRAITS_MAX)
+    assert (limits.RECENT_MAX, limits.TRAITS_MAX) == (history.RECENT_MAX, traits.TRAITS_MAX)
+    kept = history.HistoryBounds()
+    assert (kept.interactions, kept.slots) == (histories.INTERACTIONS_KEPT, histories.SLOTS_MAX)
+    assert kept.page - 1 == histories.WAITING_MAX
     assert (limits.TEXT_CHARS_MAX, limits.ALIASES_MAX) == (traits.TRAIT_CHARS_MAX, rows.ALIASES_MAX)
     assert (limits.SESSIONS_MAX, limits.SESSION_ITEMS_MAX) == (sessions.SESSIONS_MAX, sessions.VIEWED_MAX)
     assert limits.VIEWED_WITH_MAX == cooccurrence.VIEWED_WITH_MAX
@@ -99,7 +104,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
         f"of {cooccurrence.BOUGHT_WITH_MAX} places",
         f"the {ranking.BOARD_PLACES} items of the",
-        f"the last {rows.RECENT_MAX} interactions",
+        f"the last {history.RECENT_MAX} interactions",
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
         f"by `client_id`, at most {bounds.clients}",
@@ -110,6 +115,10 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"the at most {bounds.hot_ids} ids that arrived last",
         f"at most {bounds.pages:,} pages",
         f"A map names {aggregates.CURRENCIES_MAX} currencies",
+        f"many slots as interactions that arrive in order need: {kept.slots}.",
+        f"Once {kept.page} wait",
+        f"{kept.interactions} interactions are surely later than all of it",
+        f"older than {kept.days} days",
         f"A Space-Saving summary of {search_terms.TERMS_MAX} places",
         f"0 to {search_terms.PLACES - 1} |",
     ):

@@ -22,6 +22,8 @@ HANDLERS = {
         "TAPSTACK_LATE_BUCKET": "l",
         "TAPSTACK_LANES": "4",
         "TAPSTACK_ROW_TTL_DAYS": "400",
+        "TAPSTACK_HISTORY_INTERACTIONS": "500",
+        "TAPSTACK_HISTORY_DAYS": "90",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         "TAPSTACK_SEARCH_USERS_MIN": "5",
     },
@@ -32,7 +34,11 @@ HANDLERS = {
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         "TAPSTACK_REQUEST_BYTES_MAX": "1048576",
     },
-    "insights": {"TAPSTACK_TABLE": "t"},
+    "insights": {
+        "TAPSTACK_TABLE": "t",
+        "TAPSTACK_HISTORY_INTERACTIONS": "500",
+        "TAPSTACK_HISTORY_DAYS": "90",
+    },
 }
 IN_LAMBDA = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
 

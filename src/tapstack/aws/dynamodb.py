@@ -13,7 +13,18 @@ import msgspec
 
 from tapstack.aws.calls import call, translate
 from tapstack.errors import Throttled, Unavailable, UndecodableRow
-from tapstack.ports import FIRST_LAYOUT, LAYOUT, AwsApi, AwsError, CommitConflict, Key, Row, RowWrite, Written
+from tapstack.ports import (
+    ANY_VERSION,
+    FIRST_LAYOUT,
+    LAYOUT,
+    AwsApi,
+    AwsError,
+    CommitConflict,
+    Key,
+    Row,
+    RowWrite,
+    Written,
+)
 
 SERVICE = "dynamodb"
 
@@ -87,7 +98,7 @@ class _Seen(msgspec.Struct, gc=False, rename={"v": ":v"}):
 class _Put(msgspec.Struct, gc=False, omit_defaults=True):
     TableName: str
     Item: _RowItem
-    ConditionExpression: str
+    ConditionExpression: str | None = None
     ExpressionAttributeValues: _Seen | None = None
     ReturnValuesOnConditionCheckFailure: str | None = None
 
@@ -235,6 +246,8 @@ class DynamoTable:
             _N(str(write.expires_at_s)) if write.expires_at_s else None,
             _LAYOUT,
         )
+        if write.seen_version == ANY_VERSION:
+            return _Put(self._name, item)
         if write.seen_version == 0:
             return _Put(self._name, item, "attribute_not_exists(pk)", None, "ALL_OLD")
         return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")

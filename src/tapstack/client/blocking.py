@@ -17,6 +17,7 @@ from tapstack.insights.answers import (
     Status,
     Trending,
     User,
+    UserHistory,
 )
 
 A = TypeVar("A")
@@ -58,6 +59,24 @@ class Insights:
     def user(self, user_id: str) -> User | None:
         """Return a user, or the anonymous visitor of that id; None if neither has been seen."""
         return self._send(calls.user(user_id))
+
+    def history(
+        self, user_id: str, *, event_type: str | None = None, n: int | None = None, cursor: str | None = None
+    ) -> UserHistory | None:
+        """Return a part of a user's interactions, newest first; None if the user has not been seen.
+
+        Parameters
+        ----------
+        user_id
+            A ``user_id`` or an ``anonymous_id``.
+        event_type
+            Of the interactions, such as ``purchase``; any if not given.
+        n
+            ``1..100``; 20 if not given.
+        cursor
+            ``next_cursor`` of the answer before, to go on there.
+        """
+        return self._send(calls.history(user_id, event_type, n, cursor))
 
     def item(self, item_id: str) -> Item | None:
         """Return an item's counts; None if it has not been seen."""

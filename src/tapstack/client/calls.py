@@ -17,6 +17,7 @@ from tapstack.insights.answers import (
     Status,
     Trending,
     User,
+    UserHistory,
 )
 
 A = TypeVar("A")
@@ -46,6 +47,12 @@ class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 def user(user_id: str) -> Call[User]:
     """Ask for a user, or the anonymous visitor of that id."""
     return Call(path=f"/v1/users/{segment(user_id)}", answer=User)
+
+
+def history(user_id: str, kind: str | None, n: int | None, cursor: str | None) -> Call[UserHistory]:
+    """Ask for a part of a user's interactions, of one event type or of any."""
+    query = {"type": kind, "n": n, "cursor": cursor}
+    return Call(path=f"/v1/users/{segment(user_id)}/history", answer=UserHistory, query=query)
 
 
 def item(item_id: str) -> Call[Item]:

@@ -15,6 +15,7 @@ from tapstack.consumer.records import Delivery, StreamRecord, parse
 from tapstack.consumer.row_cache import RowCache
 from tapstack.consumer.transaction import BYTES_MAX, Transaction
 from tapstack.core.capacity import row_bytes, transaction_units
+from tapstack.core.history import HistoryBounds
 from tapstack.core.identity import DAY_S
 from tapstack.core.journal import ENTRY_BYTES_MAX, head_key
 from tapstack.core.memory import DUP, NEW, TOO_LARGE, Bounds, Verdict
@@ -44,12 +45,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         shorter than `row_ttl_s`, since an expired row no longer knows what it counted.
     bounds
         How much of a user's events is remembered; None for as much as rows live long enough for.
+    history
+        How much of a user's interactions is kept; fewer days than a row lives after its last event.
     """
 
     lanes: int
     row_ttl_s: int
     age_max_s: int
     bounds: Bounds | None = None
+    history: HistoryBounds = HistoryBounds()
 
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +218,9 @@ class _Invocation:
         """Commit the next transaction, decided anew after each conflict, and return the verdicts."""
         attempt, end = 0, len(deliveries)
         while True:
-            transaction = Transaction(self._row_cache, self._limits.row_ttl_s, self._bounds)
+            transaction = Transaction(
+                self._row_cache, self._limits.row_ttl_s, self._bounds, self._limits.history
+            )
             for delivery in deliveries[:end]:
                 if not transaction.add(delivery):
                     break

@@ -8,6 +8,7 @@ from collections.abc import Container
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
 from tapstack.core.fold import fold_event
+from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
 from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
 from tapstack.core.memory import (
@@ -25,7 +26,7 @@ from tapstack.core.memory import (
 )
 from tapstack.core.rows import UserState, decode_user, encode_state
 from tapstack.core.search_terms import Search, search_of
-from tapstack.ports import Key, Row, RowWrite, first_version
+from tapstack.ports import ANY_VERSION, Key, Row, RowWrite, first_version
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
 ROWS_MAX = 98  # of 100: the journal entry and its lane's head are the others
@@ -44,16 +45,20 @@ class Transaction:
         How long a row lives after the last event that changed it.
     bounds
         How much of a user's events is remembered.
+    history
+        How much of a user's interactions is kept.
     """
 
-    def __init__(self, row_cache: RowCache, row_ttl_s: int, bounds: Bounds) -> None:
+    def __init__(self, row_cache: RowCache, row_ttl_s: int, bounds: Bounds, history: HistoryBounds) -> None:
         self._row_cache = row_cache
         self._row_ttl_s = row_ttl_s
         self._bounds = bounds
+        self._history = history
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
         self._pages: dict[Key, Page] = {}
         self._pages_of: defaultdict[Key, dict[str, frozenset[int]]] = defaultdict(dict)  # by the user's row
+        self._spilling: dict[Key, None] = {}  # rows of users whose history has a page to write
         self._effects: list[Effect] = []
         self.searches: list[Search] = []
         self._arrived_at_s = 0
@@ -76,7 +81,7 @@ class Transaction:
         if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
             verdict = TOO_OLD
         if verdict is NEW:
-            if not self._fits(key, user):
+            if not self._fits(key, user, len(delivery.event.items)):
                 return False
             self._changed[key] = None
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
@@ -84,6 +89,8 @@ class Transaction:
             self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
             if delivery.event.query is not None:
                 self._search(delivery)
+            if is_due(user.history, 0, self._history):
+                self._spilling[key] = None
         self.verdicts.append((delivery, verdict))
         return True
 
@@ -109,9 +116,10 @@ class Transaction:
             self._pages[Key(key.pk, page.sort_key)] = page
             self._pages_of[key][page.sort_key] = page.digests
 
-    def _fits(self, key: Key, user: UserState) -> bool:
-        rows_count = len(self._changed) + (key not in self._changed) + len(self._pages)
-        return rows_count + may_write_page(user.seen, self._bounds) <= ROWS_MAX
+    def _fits(self, key: Key, user: UserState, items_count: int) -> bool:
+        rows_count = len(self._changed) + (key not in self._changed) + len(self._pages) + len(self._spilling)
+        may_spill = key not in self._spilling and is_due(user.history, items_count, self._history)
+        return rows_count + may_write_page(user.seen, self._bounds) + may_spill <= ROWS_MAX
 
     def writes(self, lane: int, common: Container[int] = ()) -> list[RowWrite]:
         """Return what to write: users, pages, and what the events add to everything else, in a lane.
@@ -124,16 +132,25 @@ class Transaction:
             Digests of the search terms that may be stored as they are; of others only the hash is.
         """
         users, pages, expires_at_s = self._users, self._pages, self._arrived_at_s + self._row_ttl_s
+        history = {key: self._spill(key) for key in self._spilling}  # before their rows are encoded
         writes = [
             self._write(key, self._row_cache.row(key), encode_state(users[key]), expires_at_s)
             for key in self._changed
         ]
+        if history:
+            writes += [_beside(write, page) for write in writes if (page := history.get(write.key))]
         writes += [
             self._write(key, None, encode_page(page.digests), expires_at_s) for key, page in pages.items()
         ]
         if self._effects or self.searches:
             writes += self._journal(lane, common)
         return writes
+
+    def _spill(self, key: Key) -> HistoryPage | None:
+        user = self._users[key]
+        if user.history is None:
+            raise AssertionError("a page is due of what waits in a history")
+        return spill(user.history, len(user.recent), self._arrived_at_s, self._history)
 
     def _journal(self, lane: int, common: Container[int]) -> list[RowWrite]:
         """Return the entry and the head that counts it."""
@@ -160,3 +177,14 @@ class Transaction:
             expires_at_s=max(row.expires_at_s, expires_at_s),
             seen_version=row.version,
         )
+
+
+def _beside(user: RowWrite, page: HistoryPage) -> RowWrite:
+    """Return a page of history as it is written beside its user's row, whose version guards both."""
+    return RowWrite(
+        key=Key(user.key.pk, page.sort_key),
+        version=page.number,
+        state=page.state,
+        expires_at_s=min(page.expires_at_s, user.expires_at_s),
+        seen_version=ANY_VERSION,
+    )

@@ -6,13 +6,12 @@ Both commit in one transaction or not at all.
 
 from __future__ import annotations
 
-from bisect import insort
-
 from tapstack.core.aggregates import count, item_bought, user_delta
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
+from tapstack.core.history import Recent, keep_newest, put_aside
 from tapstack.core.journal import Effect
-from tapstack.core.rows import ALIASES_MAX, RECENT_MAX, Profile, Recent, UserState
+from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
@@ -54,7 +53,9 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
     effects: list[Effect] = []
     for item in items:
         if _fits_a_row(item.item_id):
-            _keep_recent(user.recent, Recent(at_s, code, item.item_id, ms))
+            left = keep_newest(user.recent, Recent(at_s, code, item.item_id, ms))
+            if left is not None:
+                user.history = put_aside(user.history, left)
         viewed, bought = _new_partners(session, event, item)
         effects.append(
             Effect(
@@ -83,23 +84,6 @@ def _new_partners(session: Session | None, event: Event, item: CountedItem) -> t
     if session is not None and event.event_type == "purchase":
         return [], purchase_partners(session, item.item_id)
     return [], []
-
-
-def _keep_recent(recent: list[Recent], entry: Recent) -> None:
-    """Keep the newest entries, newest first, whatever order they come in."""
-    if not recent or _moment(entry) > _moment(recent[0]):
-        recent.insert(0, entry)  # the usual case
-    else:
-        insort(recent, entry, key=_newest_first)
-    del recent[RECENT_MAX:]
-
-
-def _moment(entry: Recent) -> int:
-    return entry.at_s * 1000 + entry.ms
-
-
-def _newest_first(entry: Recent) -> tuple[int, int, str]:
-    return -_moment(entry), -entry.type_code, entry.item_id
 
 
 def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:

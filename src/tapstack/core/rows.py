@@ -6,6 +6,7 @@ partition key  sort    state
 ``U#<user>``   ``-``   `UserState` of a known user
 ``A#<id>``     ``-``   `UserState` of an anonymous visitor
 the same       seen#   `tapstack.core.memory.Page`: ids that its user's row no longer holds
+the same       hist#   interactions that its user's row no longer holds: `tapstack.core.history`
 ``J#<lane>``   number  `tapstack.core.journal.Entry`: what counted events add to derived rows
 ``L#``         lane    the lane's head: its version is the number of the lane's last entry
 ``W#``         name    `tapstack.core.journal.Watermark`: how far a projection has come
@@ -27,6 +28,7 @@ from typing import TypeVar
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
+from tapstack.core.history import History, Recent
 from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
 from tapstack.core.search_terms import Term, Terms
@@ -36,19 +38,9 @@ from tapstack.errors import UndecodableRow
 
 T = TypeVar("T")
 
-RECENT_MAX = 20
 ALIASES_MAX = 4
 
 USER_SORT_KEY = "-"
-
-
-class Recent(msgspec.Struct, gc=False, array_like=True, frozen=True):
-    """One interaction with an item."""
-
-    at_s: int
-    type_code: int
-    item_id: str
-    ms: int = 0  # after `at_s`; rows written before have none
 
 
 class Profile(msgspec.Struct, gc=False, array_like=True):
@@ -71,6 +63,7 @@ class UserState(msgspec.Struct, gc=False, array_like=True):
     recent: list[Recent] = []  # newest first
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted
+    history: History | None = None  # of interactions that left the newest; None until there are any
 
 
 class ItemState(msgspec.Struct, gc=False, array_like=True):

@@ -45,7 +45,12 @@ gc.set_threshold(100_000)
 gc.freeze()
 
 _settings = consumer_settings()
-_limits = Limits(lanes=_settings.lanes, row_ttl_s=_settings.row_ttl_s, age_max_s=_settings.age_max_s)
+_limits = Limits(
+    lanes=_settings.lanes,
+    row_ttl_s=_settings.row_ttl_s,
+    age_max_s=_settings.age_max_s,
+    history=_settings.history,
+)
 _dependencies = build_dependencies(_settings, aws_settings())
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tapstack.core.history import INTERACTIONS_MAX, RECENT_MAX, HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S
 from tapstack.errors import Misconfigured
 
@@ -27,6 +28,8 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_ROW_TTL_DAYS": "days a row lives after the last event that changed it",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "days an event may be old when it arrives; fewer than the row's",
         "TAPSTACK_SEARCH_USERS_MIN": "different users after whose searches a term's text is kept, 2 to 12",
+        "TAPSTACK_HISTORY_INTERACTIONS": "of a user's newest interactions so many are kept, 20 to 2000",
+        "TAPSTACK_HISTORY_DAYS": "days an interaction is kept in the history; fewer than the row's",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "collector": {
@@ -47,6 +50,8 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     "insights": {
         "TAPSTACK_TABLE": "name of the behaviour table",
         "TAPSTACK_READERS": "who may read, JSON: by id key_hashes and scopes; empty: no keys are asked for",
+        "TAPSTACK_HISTORY_INTERACTIONS": "as the consumer has it; no more are shown",
+        "TAPSTACK_HISTORY_DAYS": "as the consumer has it; none older is shown",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
@@ -63,6 +68,7 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
     row_ttl_s: int
     age_max_s: int
     search_users_min: int
+    history: HistoryBounds
 
 
 class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +95,7 @@ class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     table: str
     readers: str
+    history: HistoryBounds
     log_interval_s: int
 
 
@@ -121,6 +128,9 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
         raise Misconfigured(
             "TAPSTACK_EVENT_AGE_MAX_DAYS", f"must be below TAPSTACK_ROW_TTL_DAYS ({row_ttl_days})"
         )
+    history = _history(env)
+    if history.days >= row_ttl_days:  # the row lists the pages
+        raise Misconfigured("TAPSTACK_HISTORY_DAYS", f"must be below TAPSTACK_ROW_TTL_DAYS ({row_ttl_days})")
     return ConsumerSettings(
         table=_text(env, "TAPSTACK_TABLE"),
         quarantine_bucket=_text(env, "TAPSTACK_QUARANTINE_BUCKET"),
@@ -129,6 +139,7 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
         row_ttl_s=row_ttl_days * DAY_S,
         age_max_s=age_max_days * DAY_S,
         search_users_min=_number(env, "TAPSTACK_SEARCH_USERS_MIN", 2, 12),
+        history=history,
     )
 
 
@@ -164,6 +175,7 @@ def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
     return InsightsSettings(
         table=_text(env, "TAPSTACK_TABLE"),
         readers=env.get("TAPSTACK_READERS", ""),
+        history=_history(env),
         log_interval_s=_log_interval_s(env),
     )
 
@@ -176,6 +188,13 @@ def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
         dynamodb_url=_url(env, "AWS_ENDPOINT_URL_DYNAMODB") or everywhere,
         kinesis_url=_url(env, "AWS_ENDPOINT_URL_KINESIS") or everywhere,
         s3_url=_url(env, "AWS_ENDPOINT_URL_S3") or everywhere,
+    )
+
+
+def _history(env: Mapping[str, str]) -> HistoryBounds:
+    return HistoryBounds(
+        interactions=_number(env, "TAPSTACK_HISTORY_INTERACTIONS", RECENT_MAX, INTERACTIONS_MAX),
+        days=_number(env, "TAPSTACK_HISTORY_DAYS", 1, 3_650),
     )
 
 

@@ -66,6 +66,24 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
 
 
+class UserHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the interactions of a user or visitor, newest first.
+
+    Parameters
+    ----------
+    next_cursor
+        Asks for the part that follows; null if this is the last.
+    since
+        Interactions before it may be missing; null if none within the bounds is.
+    """
+
+    user_id: str | msgspec.UnsetType = msgspec.UNSET
+    anonymous_id: str | msgspec.UnsetType = msgspec.UNSET
+    items: list[RecentItem]
+    next_cursor: str | None
+    since: str | None
+
+
 class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What was counted in a window."""
 
@@ -332,4 +350,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     projections: dict[str, ProjectionStatus]
 
 
-Answer = Features | Status | User | Item | Partners | Trending | Recommendations | SearchTerms | Health
+Answer = (
+    Features
+    | Status
+    | User
+    | UserHistory
+    | Item
+    | Partners
+    | Trending
+    | Recommendations
+    | SearchTerms
+    | Health
+)

@@ -11,6 +11,7 @@ import msgspec
 from tapstack import __version__
 from tapstack.core.aggregates import WINDOWS, Window
 from tapstack.core.events import Id
+from tapstack.core.history import HistoryBounds
 from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, options_response
 from tapstack.insights.answers import (
     Answer,
@@ -23,10 +24,12 @@ from tapstack.insights.answers import (
     Status,
     Trending,
     User,
+    UserHistory,
 )
 from tapstack.insights.batch import FeatureQuery, batch_get
 from tapstack.insights.bodies import read_body
 from tapstack.insights.freshness import ITEMS, LEADERBOARDS, SEARCH_TERMS, Freshness, FreshnessCache
+from tapstack.insights.history import ANY_TYPE, TYPES, history_view
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
 from tapstack.insights.readers import Readers, Scope, check_scopes
 from tapstack.insights.recommendations import (
@@ -54,6 +57,7 @@ from tapstack.ports import RowReader
 
 LISTED_DEFAULT = 20
 LISTED_MAX = 100
+DEFAULT_HISTORY = HistoryBounds()
 # No event has a longer id. So each key of a read fits DynamoDB's 2,048 bytes, at four a character (tested).
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, read 2026-11-29
 ID_CHARS_MAX: int = get_args(Id)[1].max_length
@@ -63,13 +67,16 @@ CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-u
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """What a route answers from: the table, the Unix seconds, the path's id, the parameters, the body."""
+    """What a route answers from: table, time, bounds, the path's id, the parameters, the body."""
 
     reader: RowReader
     freshness: FreshnessCache
     now_s: int
+    bounds: HistoryBounds
     id: str = ""
     n: int = 0
+    type: int = ANY_TYPE
+    cursor: str = ""
     window: Window = WINDOWS[0]
     diversity: int = 0
     include_seen: bool = False
@@ -139,6 +146,28 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return self.values.get(text)
 
 
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter whose meaning is only known to who reads it further; `default` is the empty text."""
+
+    name: str
+    chars_max: int
+    default: str = ""
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return f"at most {self.chars_max} characters"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "string", "maxLength": self.chars_max, "default": self.default}
+
+    def read(self, text: str) -> str | None:
+        """Return the text; None if it is too long."""
+        return text if len(text) <= self.chars_max else None
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A path that is read.
 
@@ -176,7 +205,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Asked], Answer | Mapping[str, Any] | str | None]
     answer: type[Answer | Mapping[str, Any] | str]
     summary: str
-    parameters: tuple[Integer | Choice, ...] = ()
+    parameters: tuple[Integer | Choice | Text, ...] = ()
     subject: str = ""
     max_age_s: int = 1
     method: str = "GET"
@@ -211,6 +240,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 _N = Integer(name="n", low=1, high=LISTED_MAX, default=str(LISTED_DEFAULT))
 _WINDOW = Choice(name="window", values={window.name: window for window in WINDOWS}, default=WINDOWS[0].name)
+# A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
+_CURSOR = Text(name="cursor", chars_max=1_500)
+_TYPE = Choice(name="type", values=TYPES, default="any")
+
+
+def _history(asked: Asked) -> UserHistory | None:
+    return history_view(
+        asked.reader,
+        asked.id,
+        asked.now_s,
+        asked.bounds,
+        type_code=asked.type,
+        n=asked.n,
+        cursor=asked.cursor,
+    )
 
 
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
@@ -275,6 +319,15 @@ ROUTES: tuple[Route, ...] = (
         scopes=("users",),
         read=lambda asked: user_view(asked.reader, asked.id, asked.now_s),
         answer=User,
+        subject="user",
+    ),
+    Route(
+        path="/v1/users/{id}/history",
+        summary="a user's interactions with items, newest first, a part at a time",
+        read=_history,
+        answer=UserHistory,
+        scopes=("users",),
+        parameters=(_TYPE, _N, _CURSOR),
         subject="user",
     ),
     Route(
@@ -430,6 +483,7 @@ def respond(
     now_s: int,
     freshness: FreshnessCache | None = None,
     readers: Readers | None = None,
+    history: HistoryBounds = DEFAULT_HISTORY,
 ) -> Response:
     """Answer a request; what HEAD asks for is answered like GET, and its body left out by the caller.
 
@@ -445,6 +499,8 @@ def respond(
         What is known of the journal; asked anew if not given.
     readers
         Who may read; None if no keys are asked for.
+    history
+        How much of a user's interactions is shown.
 
     Raises
     ------
@@ -467,7 +523,8 @@ def respond(
     if request.method not in route.methods:
         raise MethodNotAllowed(*route.methods)
     scopes = readers.scopes_of(request) if readers is not None and route.scopes else None
-    asked = Asked(reader=reader, freshness=freshness or FreshnessCache(reader), now_s=now_s)
+    freshness = freshness or FreshnessCache(reader)
+    asked = Asked(reader=reader, freshness=freshness, now_s=now_s, bounds=history)
     _read_request(asked, route, request)
     if scopes is not None:
         check_scopes(route.needed_scopes(asked.body), scopes)

@@ -22,6 +22,7 @@ from tapstack.core.aggregates import (
 )
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.history import Recent
 from tapstack.core.ranking import merge_boards
 from tapstack.core.rows import (
     ItemState,
@@ -275,19 +276,21 @@ def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) ->
         locale=profile.locale,
         traits=profile.traits,
         anonymous_ids=profile.aliases,
-        recent_items=[
-            RecentItem(
-                item_id=entry.item_id,
-                event_type=EVENT_TYPES[entry.type_code],
-                at=time_text(entry.at_s, entry.ms),
-            )
-            for entry in user.recent
-        ],
+        recent_items=[recent_item(entry) for entry in user.recent],
         sessions=Sessions(
             count=user.sessions.earlier_count + len(user.sessions.newest),
             open=_describe_session(newest) if newest is not None and is_open else None,
             recent=[_describe_session(session) for session in reversed(user.sessions.newest)],
         ),
+    )
+
+
+def recent_item(entry: Recent) -> RecentItem:
+    """Describe an interaction."""
+    return RecentItem(
+        item_id=entry.item_id,
+        event_type=EVENT_TYPES[entry.type_code],
+        at=time_text(entry.at_s, entry.ms),
     )
 
 

@@ -16,6 +16,7 @@ from math import floor
 from typing import Any, NamedTuple
 
 from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, signed
+from tapstack_local.reconciliation.interactions import Interactions, add_interactions, hashed
 from tapstack_local.reconciliation.intervals import Numbers
 from tapstack_local.reconciliation.searches import Searches, term_of
 
@@ -26,6 +27,7 @@ TYPES = (
 )  # fmt: skip
 CODES = {name: code for code, name in enumerate(TYPES)}
 AMOUNT_MAX = 1e12
+ID_BYTES_MAX = 256  # of an item in a list of a user
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
 
 Identity = tuple[str, str, int | str]  # the user's row, then a client and its number, or "" and an id
@@ -50,6 +52,8 @@ class Effect(NamedTuple):
         What it adds to the counters of items, one entry for each mention.
     term
         What it searches for.
+    interactions
+        What it adds to the user's history, as hashes.
     """
 
     user: str
@@ -59,21 +63,25 @@ class Effect(NamedTuple):
     delta: Counters
     items: list[tuple[str, Counters]]
     term: str = ""
+    interactions: tuple[int, ...] = ()
 
 
 class Fold:
-    """Sums of effects: counters of users, of items, of items in windows, and searches."""
+    """Sums of effects: counters of users, of items, of items in windows; searches and histories."""
 
     def __init__(self) -> None:
         self.users: dict[str, Counters] = {}
         self.items: dict[str, Counters] = {}
         self.windows: tuple[dict[str, dict[int, Counters]], ...] = ({}, {}, {})
         self.searches = Searches()
+        self.histories: Interactions = {}
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
         add(self.users.setdefault(effect.user, {}), effect.delta)
         self.searches.add(effect.term, effect.user, effect.at_s)
+        if effect.interactions:
+            add_interactions(self.histories, effect.user, effect.interactions)
         for item_id, delta in effect.items:
             add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
@@ -186,7 +194,17 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in
     items = [(item["item_id"], signed(_item_delta(event, item))) for item in event.get("items", ())]
     delta = signed(_user_delta(event))
-    return Effect(identity[0], identity, at_s, client_ms, delta, items, term_of(event))
+    at_ms = at_s * 1_000 + moment.microsecond // 1_000
+    return Effect(
+        identity[0], identity, at_s, client_ms, delta, items, term_of(event), _interactions(event, at_ms)
+    )
+
+
+def _interactions(event: Mapping[str, Any], at_ms: int) -> tuple[int, ...]:
+    kind = event["event_type"]
+    items = () if kind == "item_list_view" else event.get("items", ())
+    names = [item["item_id"] for item in items if len(item["item_id"].encode()) <= ID_BYTES_MAX]
+    return tuple(hashed(at_ms, CODES[kind], name) for name in names)
 
 
 def _item_delta(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:

@@ -38,6 +38,7 @@ from tapstack_local.reconciliation.dead_letters import (
     stored_effect,
 )
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
+from tapstack_local.reconciliation.history import check_histories, entries
 from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
@@ -144,6 +145,7 @@ def reconcile(
             tables.journal.arrived_s,
             search_users_min,
         ),
+        _check_histories(expected, tables),
         _check_strange(tables),
         check_limits(tables),
         check_journal(tables.journal),
@@ -224,6 +226,17 @@ def _check_users(expected: _Expected, tables: Tables) -> Finding:
         _full(tables.users, lambda row: [row.counters]),
     )
     return finding
+
+
+def _check_histories(expected: _Expected, tables: Tables) -> Finding:
+    rows = {
+        user: (
+            entries(row.recent, row.history, tables.history_pages.get(user, {})),
+            row.history is not None and row.history[4] >= 0,
+        )
+        for user, row in tables.users.items()
+    }
+    return check_histories(rows, [fold.histories for fold in expected.folds()])
 
 
 def _check_items(expected: _Expected, tables: Tables) -> Finding:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tapstack_local.reconciliation.counters import CURRENCIES_MAX, Counters, named_count
 from tapstack_local.reconciliation.finding import Finding
+from tapstack_local.reconciliation.history import SLOTS_MAX, WAITING_MAX
 from tapstack_local.reconciliation.search_terms import TERMS_MAX
 from tapstack_local.reconciliation.searches import TERM_BYTES_MAX
 from tapstack_local.reconciliation.tables import ItemRow, Tables, UserRow
@@ -43,6 +44,9 @@ def _of_user(row: UserRow) -> Iterator[_Figure]:
     yield "ids", len(row.ids), IDS_MAX
     yield from _of_counters("", row.counters)
     yield "recent interactions", len(row.recent), RECENT_MAX
+    if row.history is not None:
+        yield "interactions that wait", row.history[1], WAITING_MAX
+        yield "pages of history", len(row.history[3]), SLOTS_MAX
     yield "traits", len(row.traits), TRAITS_MAX
     yield "characters of a trait", _longest(_texts(row)), TEXT_CHARS_MAX
     yield "aliases", len(row.aliases), ALIASES_MAX

@@ -39,6 +39,7 @@ class UserRow:
     traits: dict[str, Any] = field(default_factory=dict)
     aliases: list[str] = field(default_factory=list)
     recent: list[Any] = field(default_factory=list)
+    history: list[Any] | None = None
     sessions: list[Any] = field(default_factory=list)
     paged: set[int] = field(default_factory=set)
 
@@ -98,6 +99,8 @@ class Tables:
         By item, then by stripe.
     paged
         Digests on pages of ids, by the partition key of their user.
+    history_pages
+        Version and interactions of pages of history, by the partition key of their user and sort key.
     boards
         By window name, number and stripe.
     terms
@@ -114,6 +117,7 @@ class Tables:
 
     users: dict[str, UserRow] = field(default_factory=dict)
     paged: dict[str, set[int]] = field(default_factory=dict)
+    history_pages: dict[str, dict[str, tuple[int, list[Any]]]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
     terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
@@ -137,6 +141,8 @@ class Tables:
         kind, _, name = pk.partition("#")
         if kind in {"U", "A"} and sk == "-":
             self._add_user(pk, fields)
+        elif kind in {"U", "A"} and sk.startswith("hist#"):
+            self.history_pages.setdefault(pk, {})[sk] = (version, fields)
         elif kind in {"U", "A"} and sk.startswith("seen#"):
             digests = [
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
@@ -157,7 +163,7 @@ class Tables:
             self.strange.append(f"{pk} {sk}")
 
     def _add_user(self, pk: str, fields: Any) -> None:
-        seen, profile, counters, recent, sessions, pairs = fields[:6]
+        seen, profile, counters, recent, sessions, pairs, *rest = fields
         clients, ids, _, floor_s, floor_day = seen[:5]
         self.users[pk] = UserRow(
             clients,
@@ -169,6 +175,7 @@ class Tables:
             traits=profile[3] if profile else {},
             aliases=profile[5] if profile else [],
             recent=recent,
+            history=rest[0] if rest else None,
             sessions=[session[:6] for session in sessions[0]] if sessions else [],
             paged=self.paged.setdefault(pk, set()),
         )

@@ -15,9 +15,20 @@ import msgspec
 from tapstack_simulation.checking.contents import misquoted
 from tapstack_simulation.checking.ending import check_fold, check_memory
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, read_event
+from tapstack_simulation.checking.history import Histories
 from tapstack_simulation.checking.journal import Journal
 from tapstack_simulation.checking.past import Past
-from tapstack_simulation.checking.rows import DERIVED, Change, Image, Key, Violation, is_page, read_image
+from tapstack_simulation.checking.rows import (
+    DERIVED,
+    Change,
+    Image,
+    Key,
+    Violation,
+    is_beside,
+    is_history,
+    is_page,
+    read_image,
+)
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
 
@@ -47,6 +58,8 @@ class Checker:
         What the commits say of derived rows.
     past : Past
         The versions that its rows had.
+    histories : Histories
+        Every interaction that was counted.
     """
 
     def __init__(self, promises: Promises) -> None:
@@ -57,6 +70,7 @@ class Checker:
         self.deleted_rows: dict[Key, None] = {}
         self.journal = Journal(promises.search_users_min)
         self.past = Past()
+        self.histories = Histories(promises)
         self.commits = 0
         self.large_rows = 0
         self.user_row_bytes: list[int] = []
@@ -151,7 +165,9 @@ class Checker:
         image = self.rows.pop((pk, sk), None)
         if is_page((pk, sk)):
             self._pages_gone[pk] = None
-        else:
+        elif not is_history((pk, sk)):
+            if pk[0] in "UA":
+                self.histories.forget(pk)
             if image is not None and pk[0] in DERIVED:
                 ended = self.journal.ended.get((pk, sk), {})
                 self.journal.ended[pk, sk] = {**ended, **image.applied}
@@ -178,11 +194,12 @@ class Checker:
             kind = "U" if change.key[0][0] == "A" else change.key[0][0]
             if kind in WRITTEN_BY_PROJECTIONS:
                 raise Violation(3, f"{change.key} is written in a transaction of users")
-            if not is_page(change.key) and kind in kinds:
+            if not is_beside(change.key) and kind in kinds:
                 kinds[kind].append(change)
-            self._check_succession(change)
+            if not is_history(change.key):
+                self._check_succession(change)
         users = kinds["U"]
-        pages = self._pages(changes, users)
+        pages, interactions = self._pages(changes, users)
         ways = [
             check_user(change, pages[pk], self._unapplied.get(pk, {}), turns, self.promises)
             for change in users
@@ -192,6 +209,8 @@ class Checker:
         for change, way in zip(users, ways, strict=True):
             self._check_age(way.counted)
             self._check_life(change, way)
+            pk = change.key[0]
+            self.histories.commit(change, interactions[pk], way.turns, self.rows, now_ms // 1000)
             self._raise_floors(change)
             self.user_row_bytes.append(len(change.after.packed))
             for fact in way.counted:
@@ -223,20 +242,24 @@ class Checker:
 
     def _note(self, change: Change) -> None:
         self.rows[change.key] = change.after
-        if change.key[0][0] in "UAITQ" and not is_page(change.key):
+        if change.key[0][0] in "UAITQ" and not is_beside(change.key):
             self.past.note(change.key, change.after)
         self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 
-    def _pages(self, changes: list[Change], users: list[Change]) -> dict[str, list[Change]]:
-        """Return the pages of ids in a commit, by user: each is written once, beside its user's row."""
-        pages: dict[str, list[Change]] = {change.key[0]: [] for change in users}
+    def _pages(
+        self, changes: list[Change], users: list[Change]
+    ) -> tuple[dict[str, list[Change]], dict[str, list[Change]]]:
+        """Return the pages in a commit, of ids and of interactions, by user: all beside their user's row."""
+        ids: dict[str, list[Change]] = {change.key[0]: [] for change in users}
+        interactions: dict[str, list[Change]] = {pk: [] for pk in ids}
         for change in changes:
-            if not is_page(change.key):
+            if not is_beside(change.key):
                 continue
-            if change.before is not None or change.key[0] not in pages:
+            is_again = change.before is not None and is_page(change.key)
+            if is_again or change.key[0] not in ids:
                 raise Violation(8, f"{change.key} was written before, or without its user's row")
-            pages[change.key[0]].append(change)
-        return pages
+            (ids if is_page(change.key) else interactions)[change.key[0]].append(change)
+        return ids, interactions
 
     def _check_succession(self, change: Change) -> None:
         before, after = change.before, change.after

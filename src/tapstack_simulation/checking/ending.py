@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
-from tapstack_simulation.checking.rows import EMPTY_USER, Image, Key, Violation, is_page, knows, new_names
+from tapstack_simulation.checking.rows import (
+    EMPTY_USER,
+    Image,
+    Key,
+    Violation,
+    is_beside,
+    is_page,
+    knows,
+    new_names,
+)
 
 Applied = Mapping[tuple[str, Name], int]
 
@@ -46,7 +55,7 @@ def check_fold(
                 merge(wanted.setdefault(f"I#{item_id}", {}), amounts)
     stripes: dict[str, list[Amounts]] = {}
     for (pk, sk), image in rows.items():
-        if pk[0] in "UAI" and not is_page((pk, sk)):
+        if pk[0] in "UAI" and not is_beside((pk, sk)):
             stripes.setdefault(pk, []).append(image.state[0][0] if pk[0] == "I" else image.state[2])
     for pk in {**wanted, **stripes}:
         maps = stripes.get(pk, [])
@@ -87,7 +96,7 @@ def check_memory(
         if is_page(key):
             pages.setdefault(key[0], []).append(image.state)
     for (pk, sk), image in rows.items():
-        if pk[0] in "UA" and pk not in gone and not is_page((pk, sk)):
+        if pk[0] in "UA" and pk not in gone and not is_beside((pk, sk)):
             is_whole = image.state[0][3:5] == [-1, -1] and pk not in pages_gone
             _check_row(pk, image.state, pages.get(pk, []), counted.get(pk, []), is_whole=is_whole)
 

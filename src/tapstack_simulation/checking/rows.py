@@ -69,7 +69,7 @@ class Image(NamedTuple):
 
 
 Key = tuple[str, str]
-EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0]
+EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0, None]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 
 
@@ -86,6 +86,8 @@ class Change(NamedTuple):
             return self.before.state, self.after.state
         if is_page(self.key):
             return b"", self.after.state
+        if is_history(self.key):
+            return [], self.after.state
         kind = self.key[0][0]
         empty: Any = {} if kind in "TQ" else EMPTY_ITEM if kind == "I" else EMPTY_USER
         return empty, self.after.state
@@ -101,12 +103,22 @@ def read_image(item: dict[str, Any]) -> Image:
     return Image(version, ttl_s, state, packed, layout=layout)
 
 
-PAGE_PREFIX = "seen#"
+PAGE_PREFIX, HISTORY_PREFIX = "seen#", "hist#"
 
 
 def is_page(key: Key) -> bool:
     """Return whether a row is a page of ids."""
     return key[1].startswith(PAGE_PREFIX)
+
+
+def is_history(key: Key) -> bool:
+    """Return whether a row is a page of interactions."""
+    return key[1].startswith(HISTORY_PREFIX)
+
+
+def is_beside(key: Key) -> bool:
+    """Return whether a row is a page of either kind, beside its user's row."""
+    return is_page(key) or is_history(key)
 
 
 def page_digests(state: bytes) -> set[int]:

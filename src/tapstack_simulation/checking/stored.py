@@ -22,6 +22,10 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
         How much a user's row remembers, before ids go to pages.
     search_users_min
         How many different users there must have been before a search term is stored as it is.
+    history_interactions, history_days
+        Which of a user's interactions are kept: so many of the newest, none older than that.
+    history_page
+        How many wait for a page.
     """
 
     age_max_s: int
@@ -31,6 +35,9 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int = 64
     hot_ids: int = 64
     search_users_min: int = 5
+    history_interactions: int = 500
+    history_days: int = 90
+    history_page: int = 16
 
 
 class Stored:

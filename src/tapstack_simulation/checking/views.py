@@ -18,7 +18,7 @@ from tapstack_simulation.checking.rows import (
     WINDOWS,
     Image,
     Key,
-    is_page,
+    is_beside,
 )
 from tapstack_simulation.checking.search_terms import merged
 
@@ -32,7 +32,7 @@ def by_partition(rows: Mapping[Key, Image]) -> dict[str, list[Image]]:
     """Put the rows of each partition together."""
     found: dict[str, list[Image]] = {}
     for key, image in rows.items():
-        if not is_page(key):
+        if not is_beside(key):
             found.setdefault(key[0], []).append(image)
     return found
 
@@ -65,7 +65,7 @@ def described_user(user_id: str, state: Any, now_s: int, *, is_known: bool) -> A
         "traits": traits,
         "anonymous_ids": aliases,
         "recent_items": [
-            {"item_id": item_id, "event_type": NAMES[code], "at": _spelled_ms(at_s, ms)}
+            {"item_id": item_id, "event_type": NAMES[code], "at": spelled_ms(at_s, ms)}
             for at_s, code, item_id, ms, *_ in sorted(recent, key=lambda entry: (-entry[0], -entry[3]))
         ],
         "sessions": {
@@ -199,5 +199,6 @@ def spelled(at_s: int) -> str:
     return f"{datetime.fromtimestamp(at_s, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _spelled_ms(at_s: int, ms: int) -> str:
+def spelled_ms(at_s: int, ms: int) -> str:
+    """Write a moment as the API does, with milliseconds."""
     return f"{spelled(at_s)[:-1]}.{ms:03d}Z"

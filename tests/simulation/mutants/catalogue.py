@@ -6,6 +6,7 @@ from __future__ import annotations
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
+from .history import HISTORIES
 from .mutant import (
     CONSUME,
     DEAD_LETTERS,
@@ -76,8 +77,8 @@ PAGES = (
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
         TRANSACTION,
-        "+ (key not in self._changed) + len(self._pages)\n        return rows_count + may_write_page(user.seen, self._bounds) <= ROWS_MAX",
-        "+ (key not in self._changed)\n        return rows_count <= ROWS_MAX",
+        "rows_count + may_write_page(user.seen, self._bounds) + may_spill <= ROWS_MAX",
+        "rows_count - len(self._pages) - len(self._spilling) <= ROWS_MAX",
     ),
     one(
         "index_forgets_a_page",
@@ -485,5 +486,5 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING,
+    *READERS, *RECOMMENDING, *HISTORIES,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .patching import Edit
 
+HISTORY = "tapstack.core.history"
 MEMORY = "tapstack.core.memory"
 TRANSACTION = "tapstack.consumer.transaction"
 CONSUME = "tapstack.consumer.consume"
@@ -17,6 +18,7 @@ INTAKE = "tapstack.collector.intake"
 PUBLISH = "tapstack.collector.publish"
 TABLE = "tapstack.aws.dynamodb"
 STREAM = "tapstack.aws.kinesis"
+HISTORY_VIEW = "tapstack.insights.history"
 VIEWS = "tapstack.insights.views"
 
 

@@ -162,8 +162,8 @@ ORDER = (
         "recent_oldest_first",
         "recent items come newest first",
         VIEWS,
-        "            for entry in user.recent\n",
-        "            for entry in reversed(user.recent)\n",
+        "for entry in user.recent]",
+        "for entry in reversed(user.recent)]",
     ),
     one(
         "sessions_oldest_first",

@@ -1,0 +1,141 @@
+"""A user's history through the consumer and the API: nothing lost, nothing twice, pages beside their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from consumer_world import LIMITS, SHARD, TABLE, Pipeline, drain, view
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_strategies import NOON_S
+from tapstack.aws.table_reader import TableReader
+from tapstack.consumer.consume import Limits
+from tapstack.consumer.records import StreamRecord
+from tapstack.consumer.transaction import ROWS_MAX
+from tapstack.core.history import HistoryBounds
+from tapstack.core.memory import Bounds
+from tapstack.http import Request
+from tapstack.insights.routes import respond
+from tapstack_emulator import Crash, RandomFaults
+from tapstack_emulator.faults.policy import Fault
+
+SMALL = HistoryBounds(interactions=30, days=29, page=3)
+FAULTS: dict[Fault, float] = {
+    "stale_read": 0.1,
+    "lost_request": 0.05,
+    "lost_response": 0.1,
+    "transaction_conflict": 0.1,
+    "crash_before": 0.03,
+    "crash_after": 0.05,
+}
+HOT = Bounds(keep_days=20, hot_ids=1_000)
+
+
+def limits(history: HistoryBounds = SMALL) -> Limits:
+    return msgspec.structs.replace(LIMITS, history=history, bounds=HOT)
+
+
+def views(count: int, who: str = "ann", items: int = 1) -> list[StreamRecord]:
+    return [
+        view(
+            number,
+            event_id=f"{who}-{number}",
+            user_id=who,
+            occurred_at=f"2026-03-10T11:{number // 60:02}:{number % 60:02}Z",
+            items=[{"item_id": f"i{number}-{item}"} for item in range(items)],
+        )
+        for number in range(count)
+    ]
+
+
+def walk(pipeline: Pipeline, history: HistoryBounds, who: str = "ann", n: int = 7) -> list[str]:
+    """Read a whole history, part by part, and return its items."""
+    reader = TableReader(pipeline.dynamodb, TABLE, pipeline.clock, lambda: 0.5)
+    found: list[str] = []
+    cursor = ""
+    while True:
+        query = (("n", str(n)), *([("cursor", cursor)] if cursor else []))
+        request = Request(method="GET", path=("v1", "users", who, "history"), query=query)
+        answer: dict[str, Any] = msgspec.json.decode(respond(request, reader, NOON_S, history=history).body)
+        assert answer["since"] is None
+        found += [item["item_id"] for item in answer["items"]]
+        if answer["next_cursor"] is None:
+            return found
+        cursor = answer["next_cursor"]
+
+
+def pages(pipeline: Pipeline) -> list[tuple[str, str]]:
+    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in pipeline.dynamodb.items(TABLE)]
+    return [key for key in keys if key[1].startswith("hist#")]
+
+
+@given(st.permutations(range(70)), st.integers(1, 30))
+def test_the_newest_are_kept_whatever_order_and_batches_they_come_in(order: list[int], size: int) -> None:
+    everything = views(70)
+    history = HistoryBounds(interactions=60, days=29, page=7)
+    pipeline = Pipeline(limits=limits(history))
+    for start in range(0, 70, size):
+        pipeline.run([everything[number] for number in order[start : start + size]])
+    assert walk(pipeline, history) == [f"i{number}-0" for number in range(69, 9, -1)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_faults_crashes_and_redeliveries_lose_and_double_no_interaction(seed: int) -> None:
+    everything = views(90)
+    pipeline = Pipeline(faults=RandomFaults(seed, FAULTS), limits=limits(), seed=seed)
+    for start in range(0, 90, 15):
+        drain(pipeline, everything[start : start + 15])
+    drain(pipeline, everything)  # all of it once more
+    assert walk(pipeline, SMALL) == [f"i{number}-0" for number in range(89, 59, -1)]
+
+
+def test_a_zombie_writes_no_page_over_one_of_a_later_row() -> None:
+    everything = views(60)
+    pipeline = Pipeline(limits=limits())
+    pipeline.run(everything[:22])
+
+    def overtake() -> None:
+        other = Pipeline(limits=limits(), on_table_of=pipeline)
+        other.run(everything[22:60])
+
+    pipeline.watched.before_transaction[2] = overtake
+    pipeline.run(everything[22:40])
+    assert walk(pipeline, SMALL) == [f"i{number}-0" for number in range(59, 29, -1)]
+
+
+def test_pages_are_counted_among_the_rows_of_a_transaction() -> None:
+    users = [f"user-{number:02}" for number in range(70)]
+    history = HistoryBounds(interactions=100, page=1)
+    pipeline = Pipeline(limits=limits(history))
+    pipeline.run([record for who in users for record in views(20, who)])
+    count = len(pipeline.watched.transactions)
+    more: Sequence[StreamRecord] = [views(21, who)[20] for who in users]
+    pipeline.run(more)
+    sizes = [len(keys) for keys in pipeline.watched.transactions[count:]]
+    assert sizes == [ROWS_MAX + 2, 2 * len(users) - ROWS_MAX + 2]
+    assert len(pages(pipeline)) == len(users)
+
+
+def test_a_user_has_one_page_in_a_transaction_however_many_interactions_it_has() -> None:
+    pipeline = Pipeline(limits=limits(HistoryBounds(days=29)))
+    pipeline.run(views(3, items=100))
+    assert pages(pipeline) == [("U#ann", "hist#0000")]
+    assert len(walk(pipeline, HistoryBounds(days=29))) == 300
+
+
+def test_a_page_and_its_row_are_written_together_or_not_at_all() -> None:
+    pipeline = Pipeline(limits=limits())
+    pipeline.run(views(22))
+
+    def crash() -> None:
+        raise Crash(SHARD)
+
+    pipeline.watched.before_transaction[2] = crash
+    with pytest.raises(Crash):
+        pipeline.run(views(30))
+    assert pages(pipeline) == []
+    assert walk(pipeline, SMALL) == [f"i{number}-0" for number in range(21, -1, -1)]

@@ -181,8 +181,11 @@ class Interrupted:
         return self._trace
 
 
+@pytest.mark.parametrize("flushes_before_the_next", [False, True])
 @pytest.mark.parametrize("place", ["memory", "journal"])
-def test_a_call_that_a_signal_ends_costs_no_other_event(tmp_path: Path, place: str) -> None:
+def test_a_call_that_a_signal_ends_costs_no_other_event(
+    tmp_path: Path, place: str, flushes_before_the_next: bool
+) -> None:
     """At each line of it: its event may be delivered or not, all others are, with numbers of their own."""
     for at in range(1, 1_000):
         collector = FakeCollector()
@@ -192,6 +195,8 @@ def test_a_call_that_a_signal_ends_costs_no_other_event(tmp_path: Path, place: s
         interrupted = Interrupted(at)
         with suppress(KeyboardInterrupt), interrupted:
             events.send(Search(user_id="u", query="during"))
+        if flushes_before_the_next:
+            assert events.flush()
         ids.append(events.send(Search(user_id="u", query="after")))
         assert events.close()
         add_up(events)

@@ -151,7 +151,8 @@ class Journal:
             return []
         with self._reading.path.open("rb", buffering=0) as file:
             file.seek(self._at)
-            found = file.read(bytes_max + RECORD_BYTES + EVENT_BYTES_MAX)
+            left = self._reading.size - self._at  # what is beyond was not appended to the end
+            found = file.read(min(left, bytes_max + RECORD_BYTES + EVENT_BYTES_MAX))
         entries = read_records(found, 0, self.unread).entries[:events_max]
         if not entries:
             raise OSError(errno.EIO, "damaged while it was in use", str(self._reading.path))

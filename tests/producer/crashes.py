@@ -19,6 +19,7 @@ from tapstack.producer import Item, ItemView, Producer
 from tapstack.producer.journal import Fsync
 
 USERS = 7
+ITEMS = 20
 LIFE_MAX_S = 0.4  # most of a life is the producer's, but some end before it has read the journal
 _OPTIONS: dict[str, Any] = {"flush_interval_ms": 5, "journal_bytes_max": 1024 * 1024}
 
@@ -59,7 +60,14 @@ def live(url: str, folder: str, life: int) -> None:
 
 
 def event(label: str) -> ItemView:
-    return ItemView(user_id=f"user-{sum(label.encode()) % USERS}", items=[Item(item_id=label)])
+    which = sum(label.encode())
+    items = [Item(item_id=f"item-{which % ITEMS}")]
+    return ItemView(user_id=f"user-{which % USERS}", items=items, properties={"label": label})
+
+
+def label_of(stored: StreamEvent) -> str:
+    assert stored.properties is not None
+    return str(stored.properties["label"])
 
 
 def crash(
@@ -111,7 +119,7 @@ def check(crashed: Crashed, stored: Sequence[StreamEvent]) -> int:
     """Check that nothing taken is lost, and all copies of an event have one identity; return how many."""
     identities: dict[str, set[tuple[str | None, int | None]]] = {}
     for each in stored:
-        identities.setdefault(each.items[0].item_id, set()).add((each.client_id, each.n))
+        identities.setdefault(label_of(each), set()).add((each.client_id, each.n))
     assert crashed.taken - identities.keys() == set(), "lost"
     assert identities.keys() - crashed.tried == set(), "invented"
     assert {label for label, found in identities.items() if len(found) > 1} == set(), "counted twice"

@@ -69,6 +69,8 @@ class CampaignResult(msgspec.Struct, kw_only=True):
         Devices and decisions that the template names and no run had.
     records, commits, invocations
         Records on the stream, transactions that took effect, invocations of the consumer.
+    full_transactions
+        Transactions of exactly as many rows as one may have: a count that is off by one shows in these alone.
     user_rows_beyond_2kb
         Share of written user rows larger than 2 KB.
     """
@@ -84,6 +86,7 @@ class CampaignResult(msgspec.Struct, kw_only=True):
     unmatched: list[str] = []
     records: int = 0
     commits: int = 0
+    full_transactions: int = 0
     invocations: int = 0
     user_rows_beyond_2kb: float = 0.0
 
@@ -214,6 +217,7 @@ def _add(result: CampaignResult, outcome: Outcome, sizes: list[int]) -> None:
     result.events += outcome.events
     result.records += outcome.records
     result.commits += outcome.commits
+    result.full_transactions += outcome.full_transactions
     result.invocations += outcome.invocations
     for name, count in outcome.faults.items():
         result.faults[name] = result.faults.get(name, 0) + count

@@ -58,6 +58,8 @@ class Outcome(msgspec.Struct, kw_only=True):
         Every fault that was decided, by name and place: the schedule.
     devices
         The devices there were, by number.
+    full_transactions
+        Transactions of exactly as many rows as one may have.
     user_rows, user_rows_large
         User rows written, and those of them beyond 2 KB.
     """
@@ -70,6 +72,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     invocations: int = 0
     commits: int = 0
     steps: int = 0
+    full_transactions: int = 0
     user_rows: int = 0
     user_rows_large: int = 0
     faults: dict[str, int] = {}
@@ -299,6 +302,7 @@ class _Simulation:
             invocations=self.functions.invocations,
             commits=self.checker.commits,
             steps=self.kernel.steps,
+            full_transactions=self.checker.full_transactions,
             user_rows=len(sizes),
             user_rows_large=sum(size > 2_048 for size in sizes),
             faults=dict(sorted(self.faults.counts.items())),

@@ -30,12 +30,20 @@ def small(seed: int) -> Plan:
     return replace(SMALL, seed=seed)
 
 
+def test_crowds_fill_transactions() -> None:
+    # A count of rows that is off by one shows in these alone, and would stop a shard.
+    outcome = simulate(Plan(seed=3))
+    assert outcome.violation is None
+    assert outcome.full_transactions >= 1
+
+
 def test_a_campaign_adds_up_its_runs() -> None:
     result = run_simulations(4, first_seed=3, template=SMALL)
     outcomes = [simulate(small(seed)) for seed in range(3, 7)]
     assert result.seeds == 4
     assert result.violations == 0
     assert result.events == sum(outcome.events for outcome in outcomes)
+    assert result.full_transactions == sum(outcome.full_transactions for outcome in outcomes)
     assert sum(result.faults.values()) == sum(sum(outcome.faults.values()) for outcome in outcomes)
     assert set(result.unreached) == FAULTS.keys() - UNSUPPORTED.keys() - result.faults.keys()
 

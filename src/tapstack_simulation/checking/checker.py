@@ -34,6 +34,7 @@ from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
 
 _decode = msgspec.json.Decoder().decode
 
+ROWS_MAX = 100  # of a transaction: users, pages, an entry of the journal and its lane's head
 LARGE_ROW_BYTES = 360 * 1024
 WRITTEN_BY_PROJECTIONS = (*DERIVED, "W")
 
@@ -72,6 +73,7 @@ class Checker:
         self.past = Past()
         self.histories = Histories(promises)
         self.commits = 0
+        self.full_transactions = 0
         self.large_rows = 0
         self.user_row_bytes: list[int] = []
         self._poison: dict[bytes, None] = {}
@@ -187,6 +189,7 @@ class Checker:
             The moment.
         """
         self.commits += 1
+        self.full_transactions += len(actions) == ROWS_MAX
         turns = self._at_hand(batch)
         changes = [self._change(action["Put"]["Item"]) for action in actions]
         kinds: dict[str, list[Change]] = {kind: [] for kind in "UJL"}

@@ -524,7 +524,7 @@ variable "parallelization_factor" {
 }
 
 variable "search_users_min" {
-  description = "Different users who must have searched for a term, within two days, before its text is stored and shown; of others there is a hash."
+  description = "Different users who must have searched for a term within two days before its text is stored; until then there is a hash."
   type        = number
   default     = 5
 
@@ -631,6 +631,12 @@ variable "readers" {
     condition     = length(jsonencode(coalesce(var.readers, {}))) <= 3000
     error_message = "readers must fit the function's variables, which hold 4 KB: about 20 readers with one key each."
   }
+}
+
+variable "require_write_keys" {
+  description = "Take events of known sources only, by their write keys; tapstack sources manages them in the secret that is made then."
+  type        = bool
+  default     = false
 }
 
 variable "request_bytes_max" {
@@ -954,7 +960,7 @@ data "aws_availability_zones" "available" {
 
 # Not every zone has every service. https://github.com/terraform-aws-modules/terraform-aws-vpc/issues/462
 data "aws_vpc_endpoint_service" "interface" {
-  for_each = toset(keys(local.interface_endpoints))
+  for_each = toset(keys(local.interface_endpoints_made))
 
   service      = each.key
   service_type = "Interface"
@@ -1114,6 +1120,7 @@ locals {
     ip_targets      = length(local.ip_services) > 0
     operations_host = var.enable_operations_host
     internet_egress = var.enable_function_internet_egress
+    write_keys      = var.require_write_keys
   }
 
   # Whom a rule is about, by addresses.
@@ -1336,6 +1343,14 @@ locals {
       )
       resources = [aws_kinesis_stream.events.arn]
     }
+    secretsmanager = {
+      when      = "write_keys"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = aws_secretsmanager_secret.sources[*].arn
+    }
+  }
+  interface_endpoints_made = {
+    for name, endpoint in local.interface_endpoints : name => endpoint if local.conditions[try(endpoint.when, "always")]
   }
 
   # Objects of AWS's own buckets that the S3 endpoint lets through as well: packages of Amazon Linux, which dnf gets
@@ -1360,7 +1375,7 @@ locals {
     stream     = { via = ["kinesis"], grants = false, why = "Events in the stream" }
     table      = { via = ["dynamodb"], grants = true, why = "Behaviour in the table" }
     objects    = { via = ["s3"], grants = false, why = "Raw archive, quarantined, late and failed events" }
-    operations = { via = ["lambda", "sns"], grants = true, why = "Logs, alarms and settings of functions" }
+    operations = { via = ["lambda", "secretsmanager", "sns"], grants = true, why = "Logs, alarms, settings of functions, sources" }
   }
 
   log_arn_prefix = "${local.arn_prefix}:logs:${var.aws_region}:${local.account_id}:log-group"
@@ -1790,7 +1805,7 @@ resource "aws_vpc_security_group_egress_rule" "this" {
 
 data "aws_iam_policy_document" "endpoint" {
   #checkov:skip=CKV_AWS_283: an endpoint policy that names principals admits the root user only; the condition names the account
-  for_each = merge(local.gateway_endpoints, local.interface_endpoints)
+  for_each = merge(local.gateway_endpoints, local.interface_endpoints_made)
 
   statement {
     sid       = "OurResourcesForOurAccount"
@@ -1839,7 +1854,7 @@ resource "aws_vpc_endpoint" "gateway" {
 }
 
 resource "aws_vpc_endpoint" "interface" {
-  for_each = local.interface_endpoints
+  for_each = local.interface_endpoints_made
 
   vpc_id              = aws_vpc.main.id
   vpc_endpoint_type   = "Interface"
@@ -2430,6 +2445,7 @@ locals {
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
       TAPSTACK_REQUEST_BYTES_MAX  = tostring(var.request_bytes_max)
       TAPSTACK_ALLOWED_ORIGINS    = join(",", var.allowed_origins)
+      TAPSTACK_SOURCES            = join("", aws_secretsmanager_secret.sources[*].arn)
       TAPSTACK_LOG_LEVEL          = var.logging.level
       TAPSTACK_LOG_INTERVAL_S     = tostring(var.logging.interval_s)
     }
@@ -2449,6 +2465,20 @@ locals {
     { flow-logs = "/aws/vpc/${local.name}-flow-logs" },
     var.enable_raw_archive ? { firehose = "/aws/kinesisfirehose/${local.name}-archive" } : {},
   )
+}
+
+# -- Sources: who may send events. tapstack sources writes them, so that neither a plan nor the state shows them ----
+
+resource "aws_secretsmanager_secret" "sources" {
+  #checkov:skip=CKV2_AWS_57: it holds hashes of write keys that senders know; tapstack sources rotates them one by one
+  count = var.require_write_keys ? 1 : 0
+
+  name                    = "${local.name}-sources"
+  description             = "Sources that may send events, with hashes of their write keys; see tapstack sources"
+  kms_key_id              = aws_kms_key.this["operations"].arn
+  recovery_window_in_days = 7
+
+  tags = { Name = "${local.name}-sources" }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -2838,6 +2868,32 @@ data "aws_iam_policy_document" "collector" {
       test     = "StringEquals"
       variable = "kms:ViaService"
       values   = ["s3.${var.aws_region}.${local.dns_suffix}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = aws_secretsmanager_secret.sources[*].arn
+
+    content {
+      sid       = "ReadSources"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = aws_secretsmanager_secret.sources[*].arn
+
+    content {
+      sid       = "DecryptSources"
+      actions   = ["kms:Decrypt"]
+      resources = [aws_kms_key.this["operations"].arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${var.aws_region}.${local.dns_suffix}"]
+      }
     }
   }
 }
@@ -3796,6 +3852,11 @@ output "vpc_endpoint_ids" {
 output "kinesis_endpoint_dns_names" {
   description = "Names of the Kinesis endpoint, the regional one first; inside the VPC the service's ordinary name leads there too."
   value       = aws_vpc_endpoint.interface["kinesis-streams"].dns_entry[*].dns_name
+}
+
+output "sources_secret" {
+  description = "Secret with the sources, for tapstack sources --secret; empty if write keys are not required."
+  value       = join("", aws_secretsmanager_secret.sources[*].name)
 }
 
 output "flow_log_id" {

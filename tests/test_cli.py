@@ -161,6 +161,7 @@ def run_as_a_program(program):
         pytest.param("rich", ["local"], id="local, rich"),
         pytest.param("greenlet", ["simulate"], id="simulate"),
         pytest.param("boto3", ["bootstrap"], id="bootstrap"),
+        pytest.param("boto3", ["sources", "list", "--secret", "s"], id="sources"),
     ],
 )
 def test_a_package_that_is_not_installed_is_one_line(package, arguments):

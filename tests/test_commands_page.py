@@ -13,12 +13,17 @@ PAGE = (ROOT / "docs/reference/commands.md").read_text()
 MAKEFILES = [ROOT / "Makefile", *ROOT.glob("*.mk"), *(ROOT / "tests").rglob("*.mk")]
 
 
+def options_of(command):
+    """Return the options of a command, or of all commands of a group."""
+    if isinstance(command, click.Group):
+        return [option for each in command.commands.values() for option in options_of(each)]
+    parameters = [each for each in command.params if isinstance(each, click.Option)]
+    return [option for each in parameters for option in (*each.opts, *each.secondary_opts)]
+
+
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
 def test_every_option_of_a_command_stands_on_the_page(name):
-    command = cli.get_command(click.Context(cli), name)
-    options = [
-        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
-    ]
+    options = options_of(cli.get_command(click.Context(cli), name))
     assert options
     assert [option for option in options if not re.search(rf"`{option}[` ]", PAGE)] == []
     assert f"tapstack {name}" in PAGE

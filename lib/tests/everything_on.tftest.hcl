@@ -30,6 +30,11 @@ override_data {
 }
 
 override_data {
+  target = data.aws_vpc_endpoint_service.interface["secretsmanager"]
+  values = { availability_zones = ["us-east-1a", "us-east-1b", "us-east-1c"] }
+}
+
+override_data {
   target = data.aws_availability_zones.available
   values = { names = ["us-east-1a", "us-east-1b", "us-east-1c"] }
 }
@@ -48,6 +53,7 @@ run "everything_on" {
     enable_operations_host         = true
     enable_vpc_block_public_access = true
     enable_tracing                 = true
+    require_write_keys             = true
     permissions_boundary_arn       = "arn:aws:iam::111122223333:policy/boundary"
     api_hostname                   = "tapstack.example.internal"
     allowed_client_cidrs           = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]
@@ -62,6 +68,14 @@ run "everything_on" {
   assert {
     condition     = length(aws_instance.operations) == 1 && length(aws_lb_target_group.ip) == 1 && length(aws_nat_gateway.zonal) == 3 && length(aws_lb_listener.https) == 1
     error_message = "Every toggle must be on here."
+  }
+
+  assert {
+    condition = (
+      output.sources_secret == "tapstack-dev-sources"
+      && keys(aws_vpc_endpoint.interface) == ["kinesis-streams", "secretsmanager"]
+    )
+    error_message = "With write keys there is a secret for the sources, and an endpoint through which the collector reads it."
   }
 
   assert {

@@ -39,6 +39,8 @@ class CloudConfig:
         Whether shards split and merge meanwhile; None leaves it to `faults`.
     origins
         Origins of the web pages that may use the API.
+    sources
+        The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
     blueprint
         What to run instead of the embedded cloud's own functions and settings; shards, lanes, batches and
         log level are then the blueprint's.
@@ -56,6 +58,7 @@ class CloudConfig:
     limited: bool = False
     reshard: bool | None = None
     origins: tuple[str, ...] = ()
+    sources: str = ""
     blueprint: Blueprint | None = None
 
     def described(self) -> Blueprint:
@@ -66,4 +69,5 @@ class CloudConfig:
             batch_size=self.batch_size,
             batching_window_s=self.batching_window_s,
             log_level=self.log_level,
+            sources=self.sources,
         )

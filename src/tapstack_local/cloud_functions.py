@@ -97,7 +97,13 @@ class Endpoints:
 
 
 def embedded(
-    *, shards: int, lanes: int, batch_size: int = 1_000, batching_window_s: int = 0, log_level: str = "INFO"
+    *,
+    shards: int,
+    lanes: int,
+    batch_size: int = 1_000,
+    batching_window_s: int = 0,
+    log_level: str = "INFO",
+    sources: str = "",
 ) -> Blueprint:
     """Describe the embedded cloud.
 
@@ -113,13 +119,15 @@ def embedded(
         Seconds to gather a batch.
     log_level
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+    sources
+        The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
 
     Returns
     -------
     Blueprint
         What `EmbeddedCloud` runs.
     """
-    hosted = functions(environments(lanes=lanes, log_level=log_level), shards=shards)
+    hosted = functions(environments(lanes=lanes, log_level=log_level, sources=sources), shards=shards)
     consumer = next(function for function in hosted if function.name == CONSUMER)
     return Blueprint(
         functions=tuple(hosted),
@@ -148,7 +156,7 @@ def embedded(
     )
 
 
-def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
+def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, dict[str, str]]:
     """List each function's environment variables, with the deployed stack's default limits.
 
     Parameters
@@ -157,6 +165,8 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
         Of the journal.
     log_level
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
+    sources
+        The collector's ``TAPSTACK_SOURCES``.
 
     Returns
     -------
@@ -173,6 +183,7 @@ def environments(*, lanes: int, log_level: str) -> dict[str, dict[str, str]]:
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
             "TAPSTACK_ALLOWED_ORIGINS": "",
+            "TAPSTACK_SOURCES": sources,
         },
         CONSUMER: {
             **common,

@@ -6,6 +6,7 @@ the checker accepts that a record of the collector may be counted, unless the ru
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Counted(NamedTuple):
 
 _decoder = msgspec.json.Decoder(_Put)
 _PROTOCOL = b'"protocol":'
+_SOURCE = b'"source":'
 
 
 class ExternalTraffic:
@@ -51,6 +53,7 @@ class ExternalTraffic:
         self._ledger = ledger
         self._own_agent = own_agent
         self._seen: dict[Identity, Effect] = {}
+        self._sources: dict[Identity, tuple[str, Effect]] = {}
 
     def request(self, method: str, headers: Mapping[str, str]) -> None:
         """Observe a request that the load balancer forwards."""
@@ -64,12 +67,29 @@ class ExternalTraffic:
         came by GET as a pixel's does.
         """
         for entry in _decoder.decode(body).Records:
+            if _SOURCE in entry.Data:
+                self._note_source(msgspec.json.decode(entry.Data))
             if not self.request_count and _PROTOCOL not in entry.Data:
                 continue
             event: dict[str, Any] = msgspec.json.decode(entry.Data)
             effect = effect_of(event)
             self._seen[effect.identity] = effect
             self._ledger.doubt(event)
+
+    def _note_source(self, event: dict[str, Any]) -> None:
+        if isinstance(source := event.get("source"), str):
+            effect = effect_of(event)
+            self._sources[effect.identity] = source, effect
+
+    def by_source(self, tables: Tables) -> dict[str, int]:
+        """Return how many distinct events of each source are counted; none if keys are not checked."""
+        rows = tables.users
+        counted = (
+            source
+            for source, effect in self._sources.values()
+            if effect.user in rows and is_known(effect, rows[effect.user])
+        )
+        return dict(sorted(Counter(counted).items()))
 
     def counted(self, tables: Tables) -> Counted:
         """Return what came of the events that the sender got no answer for, when all is consumed."""

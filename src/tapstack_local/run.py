@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import aiohttp
 
+from tapstack.core.sources import read_sources
 from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
@@ -87,6 +88,7 @@ class _Run:
         """Prepare the run outside the event loop, where Ctrl-C ends the program at once; then run it."""
         require_free(self._options.port)
         _require_writable(self._options.calls)
+        _require_known(self._options)
         try:
             recording = self._read_recording()
             with applied(self._options.stack, self._options.packages) as blueprint:
@@ -120,6 +122,7 @@ class _Run:
             seed=self._seed,
             reshard=options.reshard,
             origins=options.origins,
+            sources="" if options.sources is None else f"file:{options.sources.resolve()}",
             blueprint=blueprint,
         )
         described = config.described()
@@ -184,6 +187,7 @@ class _Run:
             sample_every_events=max(SAMPLE_EVERY_EVENTS, self._summary.planned // SAMPLES_MAX),
             is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * cloud.blueprint.shards,
             request_bytes_max=min(map(int, limits), default=REQUEST_BYTES_MAX),
+            write_key=self._options.write_key,
         )
         await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending")
         self._summary.unfolded = await self._watch(
@@ -239,6 +243,7 @@ class _Run:
         summary.applied = result.applied - others.applied
         summary.late = result.late - others.late
         summary.external_applied, summary.external_late = others.applied, others.late
+        summary.sources = self._external.by_source(tables)
         for name in ("duplicates", "quarantined", "gaps", "lost", "overcounted"):
             setattr(summary, name, getattr(result, name))
 
@@ -314,6 +319,23 @@ def shop(seed: int, events: int, events_per_min: float | None, now_ms: int) -> I
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _require_known(options: Options) -> None:
+    """Refuse sources that nobody could send by, and a key that is none of theirs, before anything starts."""
+    if options.sources is None:
+        return
+    if options.stack is not None:
+        raise UsageError("--sources: the stack says itself where its sources are")
+    try:
+        source = read_sources(options.sources.read_bytes()).of_key(options.write_key)
+    except Unavailable as error:
+        raise UsageError(f"{options.sources}: {error}") from None
+    if source is None:
+        advice = f"tapstack sources add shop --file {options.sources}"
+        raise UsageError(f"--write-key: expected a live key of {options.sources}; this makes one: {advice}")
+    if not source.takes("native"):
+        raise UsageError(f"--write-key: the source {source.id} may not send in the native format")
 
 
 def _require_writable(calls: Path | None) -> None:

@@ -36,6 +36,10 @@ class Options:
         Of the API; 0 chooses a free one.
     origins
         Origins of web pages that may use the API.
+    sources
+        File with the sources that may send; None takes events of everybody.
+    write_key
+        The key of the run's own events, with `sources`.
     leave
         Whether to end when everything is reconciled, instead of serving the API.
     json
@@ -61,6 +65,8 @@ class Options:
     reshard: bool | None = None
     port: int = 8080
     origins: tuple[str, ...] = ()
+    sources: Path | None = None
+    write_key: str = ""
     leave: bool = False
     json: bool = False
     quiet: bool = False

@@ -206,6 +206,8 @@ def figures(summary: Summary) -> Table:
         if figure or name not in _IF_ANY:
             style = "bold red" if name in _BAD and figure else ""
             table.add_row(name.replace("_", " "), f"{figure:,}", meaning, style=style)
+    for source, count in summary.sources.items():
+        table.add_row(f"of {source}"[:24], f"{count:,}", "distinct events of this source counted")
     table.add_section()
     table.add_row("events/s", f"{summary.events_per_s or 0:,.0f}", "from first request until drained")
     times = {name: f"{time:,.0f}" for name, time in summary.visible_ms.items() if time is not None}

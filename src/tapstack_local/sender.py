@@ -131,6 +131,8 @@ class Sender:
         measured is the pipeline and not a queue that grows without bound.
     request_bytes_max
         How large a request's body may be.
+    write_key
+        Of each request; empty for none.
     clock, sleep
         Time, for tests.
     """
@@ -145,6 +147,7 @@ class Sender:
         sample_every_events: int = SAMPLE_EVERY_EVENTS,
         is_full: Callable[[], bool] = never,
         request_bytes_max: int = REQUEST_BYTES_MAX,
+        write_key: str = "",
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -156,6 +159,9 @@ class Sender:
         self._sample_every_events = sample_every_events
         self._is_full = is_full
         self._request_bytes_max = request_bytes_max
+        self._headers = {"Content-Type": "application/json", "User-Agent": AGENT}
+        if write_key:
+            self._headers["X-Write-Key"] = write_key
         self._clock = clock
         self._sleep = sleep
         self._stopped = False
@@ -250,11 +256,10 @@ class Sender:
 
     async def _post(self, session: aiohttp.ClientSession, batch: Batch) -> tuple[Batch, str, float]:
         """Send events once; return what has to be sent again, why, and after how many seconds at least."""
-        headers = {"Content-Type": "application/json", "User-Agent": AGENT}
         self.sent.requests += 1
         try:
             async with session.post(
-                f"{self._base_url}/v1/events", data=body_of(batch), headers=headers
+                f"{self._base_url}/v1/events", data=body_of(batch), headers=self._headers
             ) as answer:
                 text = await answer.read()
                 status = answer.status

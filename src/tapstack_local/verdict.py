@@ -48,6 +48,8 @@ class Summary(msgspec.Struct, kw_only=True):
         See `tapstack_local.reconciliation.checker`.
     external_requests, external_applied, external_late
         What others sent meanwhile: requests, and events of theirs that are counted and late.
+    sources
+        Distinct events that are counted, by source; empty if write keys are not checked.
     events_per_s
         From the first request until all was consumed.
     visible_ms
@@ -89,6 +91,7 @@ class Summary(msgspec.Struct, kw_only=True):
     external_requests: int = 0
     external_applied: int | None = None
     external_late: int | None = None
+    sources: dict[str, int] = msgspec.field(default_factory=dict)
     events_per_s: float | None = None
     visible_ms: dict[str, float | None] = msgspec.field(default_factory=dict)
     never_visible: int = 0

@@ -78,6 +78,7 @@ def test_what_is_set_is_read() -> None:
         event_age_max_days=29,
         request_bytes_max=512_000,
         allowed_origins=frozenset(),
+        sources="",
         log_interval_s=10,
     )
     assert projector_settings(PROJECTOR) == ProjectorSettings(table="behaviour", row_ttl_s=400 * DAY_S)
@@ -88,7 +89,7 @@ def test_what_is_set_is_read() -> None:
         log_interval_s=10,
     )
     assert aws_settings(AWS) == AwsSettings(
-        region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None
+        region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None, secrets_url=None
     )
 
 

@@ -107,6 +107,9 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
         "StoreRefusedEvents": ({"s3:PutObject"}, {_objects("quarantine", "/quarantine/*/collector/*")}, {}),
         "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
+        # With write keys only; the value is the secret's ARN.
+        "ReadSources": ({"secretsmanager:GetSecretValue"}, {"${statement.value}"}, {}),
+        "DecryptSources": ({"kms:Decrypt"}, {_key("operations")}, _via("secretsmanager")),
     },
     "insights": {
         "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:Query"}, {TABLE}, {}),

@@ -78,3 +78,13 @@ def test_what_came_of_events_of_others_is_told_apart() -> None:
     stored = letter(json.dumps(old).encode())
     assert external.counted(Tables(users={"U#me": row}, late=[stored, stored])) == (1, 1)
     assert external.counted(Tables()) == (0, 0)
+
+
+def test_what_is_counted_is_counted_by_source() -> None:
+    external = ExternalTraffic(AcceptedEvents(), "own")
+    web, app = ({**EVENT, "event_id": name, "source": name} for name in ("web", "app"))
+    external.put(put_body(web, app, web, {**app, "event_id": "on its way"}, {**EVENT, "event_id": "none"}))
+    ids = {digest(name): 1 for name in ("web", "app", "none")}
+    row = UserRow({}, ids, floor_s=0, floor_day=0, counters={1: 3}, pairs_count=0)
+    assert external.by_source(Tables(users={"U#me": row})) == {"app": 1, "web": 1}
+    assert external.by_source(Tables()) == {}

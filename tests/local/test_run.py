@@ -13,12 +13,14 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tapstack.cli._main import call
+from tapstack.core.sources import Key, Source, Sources, hash_of, write_sources
 from tapstack_local import run as run_module
 from tapstack_local.cloud import EmbeddedCloud
 from tapstack_local.cloud_functions import embedded
@@ -288,3 +290,37 @@ def test_it_needs_no_home_and_no_terminal(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Every event was counted exactly once")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_sends_with_its_key_and_what_is_counted_is_counted_by_source(tmp_path):
+    path, key, now = tmp_path / "sources.json", "a-write-key", datetime.now(UTC)
+    shop_source = Source(id="shop", keys=(Key(hash=hash_of(key), created_at=now),))
+    path.write_bytes(write_sources(Sources(sources=(shop_source,))))
+    process = start(
+        "--events", "200", "--rate", "max", "--exit", "--json", "--sources", str(path), "--write-key", key
+    )
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["sources"] == {"shop": summary["applied"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--write-key", "k"], "--write-key needs --sources", id="no sources"),
+        pytest.param(["--sources", "FILE"], "expected a live key of", id="no key"),
+        pytest.param(
+            ["--sources", "FILE", "--write-key", "other"], "expected a live key of", id="another key"
+        ),
+        pytest.param(["--sources", "NONE"], "does not exist", id="no file"),
+    ],
+)
+def test_sources_that_the_run_cannot_send_by_are_refused_before_anything_starts(
+    tmp_path, capsys, arguments, message
+):
+    path = tmp_path / "sources.json"
+    path.write_bytes(write_sources(Sources()))
+    named = [{"FILE": str(path), "NONE": str(tmp_path / "none")}.get(each, each) for each in arguments]
+    assert call(["local", "--port", "0", *named]) == 2
+    assert message in capsys.readouterr().err

@@ -11,6 +11,7 @@ import click
 from tapstack.errors import UsageError
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
+_COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 EVENTS_MAX = 1_000_000_000
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
 _USUAL_PORTS = {"http": "80", "https": "443"}
@@ -161,6 +162,14 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     "--allow-origin", "origins", type=Origin(), multiple=True,
     help="Let web pages of this origin use the API; repeatable.  [default: none]",
 )  # fmt: skip
+@click.option(
+    "--sources", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    help="Take events of these sources only, by their write keys; see 'tapstack sources'.",
+)  # fmt: skip
+@click.option(
+    "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
+    help="With --sources: the key of the run's own events.",
+)  # fmt: skip
 @click.option("--exit", "leave", is_flag=True, help="Exit after the check; without it the API stays up.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to standard error."
@@ -197,6 +206,8 @@ def command(
     reshard: bool | None,
     port: int,
     origins: tuple[str, ...],
+    sources: Path | None,
+    write_key: str,
     leave: bool,
     as_json: bool,
     quiet: bool,
@@ -214,6 +225,8 @@ def command(
             raise UsageError(f"{option} needs --input")
     if stack is None and click.get_current_context().get_parameter_source("packages") is not _DEFAULT:
         raise UsageError("--packages needs --stack")
+    if sources is None and click.get_current_context().get_parameter_source("write_key") is _COMMANDLINE:
+        raise UsageError("--write-key needs --sources")
     # aiohttp and rich: only when it runs, not for --help
     from tapstack_local.recording import Layout
     from tapstack_local.run import Options, run
@@ -233,6 +246,8 @@ def command(
             reshard=reshard,
             port=port,
             origins=origins,
+            sources=sources,
+            write_key=write_key if sources is not None else "",
             leave=leave,
             json=as_json,
             quiet=quiet,

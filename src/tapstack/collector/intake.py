@@ -11,6 +11,7 @@ import msgspec
 from tapstack.collector.publish import Dependencies, publish
 from tapstack.core.events import Added, ClientEvent, Said, encode_record, read_client_event
 from tapstack.core.identity import partition_key
+from tapstack.core.sources import Source
 from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
@@ -72,6 +73,7 @@ def collect(
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
     keep: Keep | None = None,
+    source: Source | None = None,
 ) -> list[Result]:
     """Take events.
 
@@ -89,6 +91,8 @@ def collect(
     keep
         Stores what is refused, given why, by position, and how many events there are; returns whether it is
         known to be stored. None where the caller has them still.
+    source
+        Who sent them; None if write keys are not checked.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def collect(
     for position, data in enumerate(events):
         try:
             event, notes = _parse(data, event_bytes_max)
+            _check_source(event, source, received_at)
         except InvalidEvent as error:
             refused[position] = error
             results.append(Result("retry", error.field or None, error.reason))
@@ -117,7 +122,7 @@ def collect(
         if earlier != position:
             twins[position] = earlier
         else:
-            record = _record(data, event, received_at)
+            record = _record(data, event, received_at, source)
             entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
     stored = publish(entries, dependencies)
     for position in stored:
@@ -132,13 +137,20 @@ def collect(
 
 
 def record_of(
-    event: ClientEvent, received_at: datetime, *, protocol: str | None = None, sent_at: datetime | None = None
+    event: ClientEvent,
+    received_at: datetime,
+    *,
+    protocol: str | None = None,
+    sent_at: datetime | None = None,
+    source: str | None = None,
 ) -> bytes:
     """Return an event's record: with when it came, and a time if the client gave none or a wild one."""
     occurred_at, skew_ms = _corrected(event.occurred_at, received_at)
     if occurred_at is not event.occurred_at:
         event = msgspec.structs.replace(event, occurred_at=occurred_at)
-    added = Added(received_at=received_at, sent_at=sent_at, clock_skew_ms=skew_ms, protocol=protocol)
+    added = Added(
+        received_at=received_at, sent_at=sent_at, clock_skew_ms=skew_ms, protocol=protocol, source=source
+    )
     return encode_record(event, added)
 
 
@@ -156,10 +168,16 @@ def _corrected(said: datetime | None, received_at: datetime) -> tuple[datetime, 
     return latest, (latest - occurred_at) // _MS
 
 
-def _record(data: Incoming, event: ClientEvent, received_at: datetime) -> bytes:
+def _record(data: Incoming, event: ClientEvent, received_at: datetime, source: Source | None) -> bytes:
+    name = None if source is None else source.id
     if isinstance(data, Translated):
-        return record_of(event, received_at, protocol=data.protocol, sent_at=data.sent_at)
-    return record_of(event, received_at)
+        return record_of(event, received_at, protocol=data.protocol, sent_at=data.sent_at, source=name)
+    return record_of(event, received_at, source=name)
+
+
+def _check_source(event: ClientEvent, source: Source | None, received_at: datetime) -> None:
+    if source is not None:
+        source.check(event, received_at)
 
 
 def _parse(data: Incoming, event_bytes_max: int) -> Said:

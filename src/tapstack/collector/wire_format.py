@@ -23,10 +23,13 @@ class Route(msgspec.Struct, frozen=True):
         Its segments after slashes; ``*`` stands for any one segment. A trailing slash is passed over.
     methods
         The methods that it takes events by, or answers. HEAD is answered where GET is, and takes nothing.
+    takes_events
+        Whether requests hold events, which needs a write key where keys are required.
     """
 
     path: str
     methods: tuple[str, ...] = ("POST",)
+    takes_events: bool = True
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -86,6 +89,15 @@ class Format(Protocol):
             If there is no telling which events it holds.
         BadRequest
             If its body cannot be read.
+        """
+
+    def write_key(self, request: Request, body_bytes_max: int) -> str | None:
+        """Return the write key that the body says, if this format's bodies say one.
+
+        Raises
+        ------
+        InvalidEvent, BadRequest
+            If the body cannot be read.
         """
 
     def reply(self, request: Request, results: Sequence[Result]) -> Response:

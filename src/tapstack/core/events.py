@@ -144,6 +144,10 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     clock_skew_ms
         How far `occurred_at` was moved from what the client said; None if the client said no time,
         and `occurred_at` is `received_at`.
+    protocol
+        The wire format, if it is not the native one.
+    source
+        Who sent it, by its write key; None if keys are not checked.
     """
 
     occurred_at: Moment
@@ -151,6 +155,7 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     sent_at: Moment | None = None
     clock_skew_ms: Skew | None = None
     protocol: Short | None = None
+    source: Short | None = None
     schema: Literal["clickstream/1"] = "clickstream/1"
 
 
@@ -161,6 +166,7 @@ class Added(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=T
     sent_at: datetime | None = None
     clock_skew_ms: int | None = None
     protocol: str | None = None
+    source: str | None = None
 
 
 class CountedContext(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):

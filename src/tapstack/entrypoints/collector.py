@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.aws.s3 import S3Bucket
-from tapstack.collector.intake import (
-    Result,
-)
+from tapstack.aws.secrets import Secret
+from tapstack.collector.admission import Admission
+from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
-from tapstack.entrypoints.collector_request import take
+from tapstack.entrypoints.collector_request import Taken, take
 from tapstack.entrypoints.jitter import jitter, unique
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
+from tapstack.errors import Unavailable
 from tapstack.metrics import METRICS
+from tapstack.ports import Clock
 
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
+REFUSED = (401, 403, 429)  # the whole request, for its key, its source or its rate
+FILE = "file:"
 _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
 
 
@@ -41,8 +45,30 @@ def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Collect
     )
 
 
+def build_admission(settings: CollectorSettings, aws: AwsSettings, clock: Clock) -> Admission | None:
+    """Return who decides on write keys; None if they are not checked."""
+    place = settings.sources
+    if not place:
+        return None
+    if place.startswith(FILE):
+        return Admission(KnownSources(lambda: _read_file(place.removeprefix(FILE)), clock), clock)
+    secrets = JsonApi(Endpoint("secretsmanager", aws.region, aws.secrets_url), "secretsmanager", "1.1")
+    return Admission(KnownSources(Secret(secrets, place).read, clock), clock)
+
+
+def _read_file(path: str) -> bytes:
+    from pathlib import Path  # no function in Lambda needs it
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Unavailable(f"sources: {path}: {error.strerror}") from None
+
+
 _settings = collector_settings()
-_dependencies = build_dependencies(_settings, aws_settings())
+_aws = aws_settings()
+_dependencies = build_dependencies(_settings, _aws)
+_admission = build_admission(_settings, _aws, _dependencies.clock)
 _requests = RequestLog(_settings.log_interval_s, METRICS["collector"])
 
 
@@ -56,8 +82,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         event_bytes_max=_settings.event_bytes_max,
         event_age_max=timedelta(days=_settings.event_age_max_days),
         allowed_origins=_settings.allowed_origins,
+        admission=_admission,
     )
-    _log(taken.results, taken.answer["statusCode"], began_ms)
+    _log(taken, began_ms)
     return taken.answer
 
 
@@ -67,18 +94,22 @@ def _loggable(field: str | None) -> str:
     return field if _KNOWN_FIELD.fullmatch(field) else "unknown field"
 
 
-def _log(results: Sequence[Result], status: int, began_ms: int) -> None:
+def _log(taken: Taken, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
-    statuses = Counter([result.status for result in results])
+    statuses = Counter([result.status for result in taken.results])
     counts = {f"events_{status}": count for status, count in statuses.items()}
-    warnings = _warnings(results, status)
-    _requests.record({"status": status}, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=warnings)
+    answer = {"status": taken.answer["statusCode"]}
+    if taken.source is not None:
+        answer["source"] = taken.source
+    _requests.record(answer, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=_warnings(taken))
 
 
-def _warnings(results: Sequence[Result], status: int) -> Iterator[dict[str, object]]:
+def _warnings(taken: Taken) -> Iterator[dict[str, object]]:
     """Yield what is logged at once; the reasons name fields and what was expected, never values."""
-    if status >= 500:
-        yield {"status": status, "events": len(results)}
-    for result in results:
+    status: int = taken.answer["statusCode"]
+    if status >= 500 or status in REFUSED:
+        trouble = {} if taken.error is None else {"error": taken.error}
+        yield {"status": status, "events": len(taken.results), **trouble}
+    for result in taken.results:
         if result.status == "invalid":
             yield {"rejected": _loggable(result.field), "reason": result.reason}

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tapstack.collector import cors
+from tapstack.collector.admission import Admission
 from tapstack.collector.formats import ROUTES, Routes, Spoken
-from tapstack.collector.intake import Result, collect
+from tapstack.collector.intake import RETRY_AFTER_MS, Result, collect
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
+from tapstack.core.sources import Source
 from tapstack.entrypoints.alb import read_request, write_response
-from tapstack.errors import InvalidEvent
+from tapstack.errors import InvalidEvent, Unavailable
 from tapstack.http import (
     BadRequest,
     MethodNotAllowed,
@@ -28,10 +30,12 @@ from tapstack.http import (
 
 
 class Taken(NamedTuple):
-    """Each event's fate, and the answer that names it."""
+    """Each event's fate, the answer that names it, who sent them, and why it is not known who may."""
 
     results: Sequence[Result]
     answer: dict[str, Any]
+    source: str | None = None
+    error: str | None = None
 
 
 def take(
@@ -42,6 +46,7 @@ def take(
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
+    admission: Admission | None = None,
     routes: Routes = ROUTES,
 ) -> Taken:
     """Take the events of a request.
@@ -60,6 +65,8 @@ def take(
         How old an event may be and still be counted.
     allowed_origins
         Of the web pages that may send events.
+    admission
+        Decides by write keys who may send; None lets everybody.
     routes
         The paths of the wire formats that are understood.
     """
@@ -67,14 +74,18 @@ def take(
         request = read_request(event)
     except RequestError as error:
         return Taken((), write_response(error.response(), ""))
-    grant = cors.granted(request, allowed_origins)
+    grant: Mapping[str, str] = {}
     try:
+        grant = cors.granted(request, _origins(request, allowed_origins, admission))
         spoken = _spoken(request, routes)
         if request.method == "OPTIONS":
             return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
         _check_method(request, spoken)
+        source = _source(request, spoken, admission, request_bytes_max)
     except RequestError as error:
         return _taken(request, grant, error.response())
+    except Unavailable as error:
+        return _taken(request, grant, _sources_unavailable())._replace(error=str(error))
     quarantine = Quarantine(
         request=request,
         format=spoken.format,
@@ -89,6 +100,8 @@ def take(
         results = [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]
         refusal = error_response(400, "invalid_request", str(error))
         return _taken(request, grant, unavailable(results) or refusal, results)
+    if admission is not None and source is not None:
+        admission.count(source, len(events))
     # Outside: what goes wrong from here on is no fault of the request.
     results = collect(
         events,
@@ -96,8 +109,31 @@ def take(
         event_bytes_max=event_bytes_max,
         event_age_max=event_age_max,
         keep=quarantine.keep,
+        source=source,
     )
-    return _taken(request, grant, spoken.format.reply(request, results), results)
+    taken = _taken(request, grant, spoken.format.reply(request, results), results)
+    return taken._replace(source=None if source is None else source.id)
+
+
+def _origins(request: Request, allowed: Collection[str], admission: Admission | None) -> Collection[str]:
+    """Return the origins of the web pages that may send: a preflight does not say its source."""
+    if admission is None or "origin" not in request.headers:
+        return allowed
+    return {*allowed, *admission.known.current().origins}
+
+
+def _source(
+    request: Request, spoken: Spoken, admission: Admission | None, body_bytes_max: int
+) -> Source | None:
+    """Return who sends events, before anything of them is read or kept; None if nobody is asked."""
+    if admission is None or request.method == "HEAD" or not spoken.route.takes_events:
+        return None
+    return admission.admit(request, spoken.format, body_bytes_max)
+
+
+def _sources_unavailable() -> Response:
+    after = {"retry-after": str(RETRY_AFTER_MS // 1000)}
+    return error_response(503, "unavailable", "the sources cannot be read; send the request again", after)
 
 
 _UNREADABLE = "the request cannot be split into events"  # for the log; the answer says more

@@ -39,6 +39,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "as the consumer has it; an older event is accepted with a note",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
         "TAPSTACK_ALLOWED_ORIGINS": "origins of web pages that may send events, with commas between",
+        "TAPSTACK_SOURCES": "secret with the sources (ARN or name), or file:/PATH; empty: no key is checked",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
@@ -87,6 +88,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     event_age_max_days: int
     request_bytes_max: int
     allowed_origins: frozenset[str]
+    sources: str
     log_interval_s: int
 
 
@@ -111,6 +113,7 @@ class AwsSettings(msgspec.Struct, frozen=True, kw_only=True):
     dynamodb_url: str | None
     kinesis_url: str | None
     s3_url: str | None
+    secrets_url: str | None
 
 
 def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
@@ -165,6 +168,7 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
         event_age_max_days=_number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
         allowed_origins=_origins(env, "TAPSTACK_ALLOWED_ORIGINS"),
+        sources=env.get("TAPSTACK_SOURCES", ""),
         log_interval_s=_log_interval_s(env),
     )
 
@@ -188,6 +192,7 @@ def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
         dynamodb_url=_url(env, "AWS_ENDPOINT_URL_DYNAMODB") or everywhere,
         kinesis_url=_url(env, "AWS_ENDPOINT_URL_KINESIS") or everywhere,
         s3_url=_url(env, "AWS_ENDPOINT_URL_S3") or everywhere,
+        secrets_url=_url(env, "AWS_ENDPOINT_URL_SECRETS_MANAGER") or everywhere,
     )
 
 

@@ -69,6 +69,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw
     return read_several(body) if body[:1] == b"[" else [body]
 
 
+def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike
+    """Return None: its senders use a header."""
+    return None
+
+
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
     """Answer 200 in JSON."""
     return json_reply(results, {"success": True})

@@ -70,6 +70,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
     return each_alone(request.body(body_bytes_max), "events", said)
 
 
+def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike
+    """Return None: it stands in the query."""
+    return None
+
+
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
     """Answer 200 in JSON, where Google answers 204 whatever came."""
     return json_reply(results, {"success": True})

@@ -26,6 +26,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
     return parse(request, body_bytes_max)
 
 
+def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike
+    """Return None: its senders use a header."""
+    return None
+
+
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
     """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
     statuses = {result.status for result in results}

@@ -17,7 +17,7 @@ from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
 from tapstack.collector.translation.items import as_id
-from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
+from tapstack.collector.translation.reading import checked_count, member, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Route
 from tapstack.errors import InvalidEvent
@@ -58,6 +58,11 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
 def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
     """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
     return each_alone(request.body(body_bytes_max), _LISTS[request.path[0]])
+
+
+def write_key(request: Request, body_bytes_max: int) -> str | None:
+    """Return the ``trackingId``: what signs a request is a credential of AWS, and no key."""
+    return member(request.body(body_bytes_max), "trackingId")
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike

@@ -21,6 +21,7 @@ from tapstack.collector.translation.fields import Fields, Object, keep, keep_res
 from tapstack.collector.translation.reading import (
     checked_count,
     from_base64,
+    member,
     read_json,
     read_object,
     read_several,
@@ -86,6 +87,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw
     if body[:1] == b"[":
         return read_several(body)
     return [body] if read_json(body, _Batch).batch is None else each_alone(body, "batch")
+
+
+def write_key(request: Request, body_bytes_max: int) -> str | None:
+    """Return the ``api_key`` of a batch, or the ``token`` that posthog-js puts into an event."""
+    return member(_json(request, body_bytes_max), *_KEYS)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:

@@ -19,6 +19,7 @@ from tapstack.collector.translation.fields import Fields, Object, keep, keep_res
 from tapstack.collector.translation.reading import (
     checked_count,
     from_base64,
+    member,
     read_json,
     read_object,
     refused,
@@ -37,9 +38,9 @@ ROUTES = (
     *(Route(f"/v1/{name}") for name in (*BATCHES, *CALLS, *(call[0] for call in CALLS))),
     *(Route(f"/beacon/v1/{name}") for name in ("batch", *CALLS)),
     *(Route(f"/{place}/{call}", _GET) for place in ("pixel/v1", "v1/pixel") for call in CALLS),
-    Route(f"/v1/projects/*/{_SETTINGS}", _GET),
-    Route(f"/{_SOURCE_CONFIG}", _GET),
-    Route(f"/v1/{_METRICS}"),
+    Route(f"/v1/projects/*/{_SETTINGS}", _GET, takes_events=False),
+    Route(f"/{_SOURCE_CONFIG}", _GET, takes_events=False),
+    Route(f"/v1/{_METRICS}", takes_events=False),
 )
 FIELDS: Mapping[str, str] = {
     "messageId": "event_id",
@@ -90,6 +91,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
         return query_alone(request)
     body = request.body(body_bytes_max)
     return each_alone(body, "batch") if request.path[-1] in {*BATCHES, "batch"} else [body]
+
+
+def write_key(request: Request, body_bytes_max: int) -> str | None:
+    """Return the ``writeKey`` of a batch or a call."""
+    return member(request.body(body_bytes_max), "writeKey")
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:

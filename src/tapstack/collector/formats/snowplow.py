@@ -122,6 +122,11 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
     return each_alone(request.body(body_bytes_max), "data")
 
 
+def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike
+    """Return None: its trackers send none."""
+    return None
+
+
 def reply(request: Request, results: Sequence[Result]) -> Response:
     """Answer 200 also to events that are refused, as Snowplow's collector does: trackers repeat a 400."""
     return gif_reply(results) if request.path == ("i",) else accepted(results, {"success": True})

@@ -81,6 +81,24 @@ def shared_bytes(shared: object, events_count: int) -> int:
     return size
 
 
+def member(data: bytes, *names: str) -> str | None:
+    """Return the first string among some members of an object, or of an array's first object.
+
+    If it has none, its ``properties`` are asked. Raises `InvalidEvent` if the text is neither.
+    """
+    text = data.lstrip()
+    several = read_several(text) if text[:1] == b"[" else [msgspec.Raw(text)]
+    place = read_json(several[0], dict[str, msgspec.Raw]) if several else {}
+    for _ in range(2):
+        for name in names:
+            if name in place and bytes(place[name])[:1] == b'"':
+                return read_json(place[name], str)
+        if "properties" not in place or bytes(place["properties"])[:1] != b"{":
+            break
+        place = read_json(place["properties"], dict[str, msgspec.Raw])
+    return None
+
+
 def refused(error: BadRequest | InvalidEvent) -> list[InvalidEvent]:
     """Return a request that cannot be read as one event that is refused: it is reported and counted."""
     field, reason = (error.field, error.reason) if isinstance(error, InvalidEvent) else ("", str(error))

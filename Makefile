@@ -1,6 +1,6 @@
 # The front door. Every target does its own set-up; nothing but Python 3.11+ is needed.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench fuzz lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,9 @@ check: $(READY) ## lint, types, import rules
 
 bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes half an hour, insights installs Feast: by themselves)
 	@for name in consumer collector producer parsing calls imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+
+fuzz: $(READY) ## send 100,000 spoiled requests of every wire format to the collector (ARGS="--seed 2")
+	PYTHONPATH=tests $(BIN)/python -m tests.collector.fuzz $(ARGS)
 
 lock: $(READY) ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \

@@ -1,0 +1,1 @@
+"""`tapstack load`: requests that are due by the clock, whatever the answers, and how long each took."""

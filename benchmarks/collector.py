@@ -7,6 +7,7 @@ invocations and posts answers, left out of ours always. Streams answer in the pr
 
 Each subject has a process of its own. They take turns, since a machine that others use too changes its speed
 within a run; figures are the medians of the turns, ratios the medians of the turns' ratios.
+`native_with_keys` is the native format with the write keys of 20 sources, which the others do not check.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import multiprocessing
 import os
 import socket
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +35,7 @@ from benchmarks._report import finish, options, progress
 from benchmarks._wire_bodies import SENDERS
 from benchmarks.consumer import ENVIRONMENT
 from tapstack.core.events import StreamEvent
+from tapstack.core.sources import Key, Source, Sources, hash_of, write_sources
 from tapstack.ports import StreamEntry
 from tapstack_local.traffic import generate
 
@@ -52,7 +55,20 @@ COLLECTOR_ENVIRONMENT = {
     "TAPSTACK_LOG_INTERVAL_S": "300",
 }
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-HEADERS = {"content-type": "application/json", "host": "events.internal", "user-agent": "benchmark"}
+WITH_KEYS = "native_with_keys"
+KEY = "tapstack_000000000000000000000000000000000000000000000019"
+SOURCES = Sources(
+    sources=tuple(
+        Source(id=f"source-{n}", keys=(Key(hash=hash_of(KEY[:-2] + f"{n:02}"), created_at=LONG_AGO),))
+        for n in range(20)
+    )
+)
+HEADERS = {
+    "content-type": "application/json",
+    "host": "events.internal",
+    "user-agent": "benchmark",
+    "x-write-key": KEY,
+}
 
 Ask = Callable[[str, Sequence[bytes]], float]  # path and bodies; returns the CPU seconds that they took
 
@@ -92,9 +108,9 @@ def invocation(path: str, body: bytes) -> str:
     return json.dumps(event)
 
 
-def ours(stream: Stream) -> Ask:
+def ours(stream: Stream, sources: str = "") -> Ask:
     """Return the function's handler, between the texts of invocations and answers."""
-    os.environ.update(COLLECTOR_ENVIRONMENT)
+    os.environ.update(COLLECTOR_ENVIRONMENT, TAPSTACK_SOURCES=sources)
     from tapstack.entrypoints import collector
 
     collector._dependencies = msgspec.structs.replace(collector._dependencies, stream=stream)
@@ -147,10 +163,18 @@ def application(stream: Stream, *, is_tuned: bool) -> Ask:
 
 def _answer(subject: str, pipe: Connection) -> None:
     """Answer in a process of its own; the first message says that it is ready."""
-    ask = ours(Stream()) if subject == "ours" else application(Stream(), is_tuned=PEERS[subject])
-    pipe.send(None)
-    while True:
-        pipe.send(ask(*pipe.recv()))
+    with tempfile.NamedTemporaryFile() as file:
+        if subject in PEERS:
+            ask = application(Stream(), is_tuned=PEERS[subject])
+        elif subject == WITH_KEYS:
+            file.write(write_sources(SOURCES))
+            file.flush()
+            ask = ours(Stream(), f"file:{file.name}")
+        else:
+            ask = ours(Stream())
+        pipe.send(None)
+        while True:
+            pipe.send(ask(*pipe.recv()))
 
 
 def _serve(subject: str, pipe: Connection) -> None:
@@ -245,7 +269,7 @@ def measure(events: Sequence[dict[str, Any]]) -> Mapping[str, list[float]]:
     """Return the rates of each subject, format and size, turn by turn."""
     rates: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:
-        asks = {"ours": stack.enter_context(answering("ours"))}
+        asks = {each: stack.enter_context(answering(each)) for each in ("ours", WITH_KEYS)}
         for peer in PEERS:
             asks[peer] = stack.enter_context(served(peer))
             asks[f"{peer}_application"] = stack.enter_context(answering(peer))

@@ -18,8 +18,8 @@ from tapstack.deploy.package import FUNCTIONS
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_package_offers_both_producers() -> None:
-    assert {"AsyncProducer", "Producer"} <= set(tapstack.__all__)
+def test_the_package_offers_producers_and_clients() -> None:
+    assert tapstack.__all__ == ["AsyncInsights", "AsyncProducer", "Insights", "Producer"]
     assert tapstack.Producer is producer.Producer
     assert tapstack.AsyncProducer is producer.AsyncProducer
     with pytest.raises(AttributeError, match=r"^module 'tapstack' has no attribute 'Consumer'$"):

@@ -116,6 +116,16 @@ def test_standard_input_is_read_too(
     assert len(stream.entries) == 1
 
 
+def test_a_write_key_is_taken_from_the_environment(
+    tmp_path: Path, stream: FaultyStream, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str]] = []
+    monkeypatch.setenv("TAPSTACK_WRITE_KEY", "k-1")
+    with served(faulty_collector(stream, Random(1), cut_share=0.0), seen) as address:
+        assert send(capsys, written(tmp_path / "e.ndjson", search()), "--to", address).code == 0
+    assert [each["x-write-key"] for each in seen] == ["k-1"]
+
+
 def test_nothing_to_send_is_nothing_wrong(
     tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,10 @@ command; 130 Ctrl-C.""",
     help="Where the load balancer is.",
 )  # fmt: skip
 @click.option(
+    "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
+    help="Write key of the requests.",
+)  # fmt: skip
+@click.option(
     "--stream", metavar="NAME",
     help="Send straight to this Kinesis stream, with the environment's credentials, in AWS_REGION.",
 )  # fmt: skip
@@ -82,6 +86,7 @@ def command(
     *,
     file: Path,
     url: str,
+    write_key: str,
     stream: str | None,
     journal: Path | None,
     dead_letters: Path | None,
@@ -96,7 +101,9 @@ def command(
     logging.getLogger("tapstack.producer").addHandler(logging.NullHandler())  # the progress says it
     began_s = time.monotonic()
     with _lines(file, journal, is_recording=recording) as lines:
-        ended = _send(lines, _transport(url, stream), journal, dead_letters, give_up_s, is_quiet=quiet)
+        ended = _send(
+            lines, _transport(url, write_key, stream), journal, dead_letters, give_up_s, is_quiet=quiet
+        )
     if ended.lines_read < ended.resumed_after and not ended.is_interrupted:
         raise UsageError(
             f"{file} ends with line {ended.lines_read:,}, and {journal} says that line "
@@ -202,11 +209,12 @@ class _Progress:
             click.echo(err=True)
 
 
-def _transport(url: str, stream: str | None) -> Transport:
+def _transport(url: str, write_key: str, stream: str | None) -> Transport:
     from tapstack.producer import Collector, Stream
 
     try:
-        return Stream(stream) if stream else Collector(url)
+        headers = {"X-Write-Key": write_key} if write_key else None
+        return Stream(stream) if stream else Collector(url, headers)
     except ValueError as error:
         raise UsageError(f"--to: {str(error).removeprefix('url: ')}") from None
     except Misconfigured as error:

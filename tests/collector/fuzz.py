@@ -338,9 +338,11 @@ def send(number: int, seed: int, requests: Sequence[Request]) -> tuple[Taken, st
 
 
 def _says_nothing(request: Request) -> bool:
-    """Return whether there was nothing to keep."""
+    """Return whether there was nothing to keep: no body, and no pixel's query."""
+    if request.method == "GET" and request.query:
+        return False
     try:
-        return not request.query and not read_request(request.event()).body(REQUEST_BYTES_MAX).strip()
+        return not read_request(request.event()).body(REQUEST_BYTES_MAX).strip()
     except RequestError:
         return False
 

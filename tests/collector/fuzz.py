@@ -342,7 +342,7 @@ def _says_nothing(request: Request) -> bool:
     if request.method == "GET" and request.query:
         return False
     try:
-        return not read_request(request.event()).body(REQUEST_BYTES_MAX).strip()
+        return not request.body or not read_request(request.event()).body(REQUEST_BYTES_MAX).strip()
     except RequestError:
         return False
 

@@ -653,6 +653,23 @@ variable "request_bytes_max" {
   }
 }
 
+variable "trending_weights" {
+  description = "What an event adds to an item's score in trends, by its type, applied as they are read; types left out add nothing."
+  type        = map(number)
+  default     = { item_view = 1, item_click = 1, share = 2, wishlist_add = 3, cart_add = 4, purchase = 10 }
+
+  validation {
+    condition = (
+      alltrue([for type in keys(var.trending_weights) : contains(
+        ["item_view", "item_click", "share", "wishlist_add", "cart_add", "purchase"], type
+      )]) &&
+      alltrue([for weight in values(var.trending_weights) : contains(range(1001), weight)]) &&
+      anytrue([for weight in values(var.trending_weights) : weight > 0])
+    )
+    error_message = "trending_weights are 0-1000, whole, one above 0, of item_view, item_click, share, wishlist_add, cart_add, purchase."
+  }
+}
+
 variable "logging" {
   description = "Least level that the functions log, and seconds for which the API's functions sum requests into one line (0: none)."
   type = object({
@@ -2454,6 +2471,7 @@ locals {
       TAPSTACK_HISTORY_INTERACTIONS = tostring(var.history_interactions)
       TAPSTACK_HISTORY_DAYS         = tostring(var.history_days)
       TAPSTACK_READERS              = var.readers == null ? "" : jsonencode(var.readers)
+      TAPSTACK_TRENDING_WEIGHTS     = join(",", [for type, weight in var.trending_weights : "${type}=${weight}"])
       TAPSTACK_LOG_LEVEL            = var.logging.level
       TAPSTACK_LOG_INTERVAL_S       = tostring(var.logging.interval_s)
     }

@@ -211,6 +211,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_HISTORY_INTERACTIONS = "500"
         TAPSTACK_HISTORY_DAYS         = "90"
         TAPSTACK_READERS              = ""
+        TAPSTACK_TRENDING_WEIGHTS     = "cart_add=4,item_click=1,item_view=1,purchase=10,share=2,wishlist_add=3"
         TAPSTACK_LOG_LEVEL            = "INFO"
         TAPSTACK_LOG_INTERVAL_S       = "10"
       }

@@ -300,6 +300,36 @@ run "refuses_reads_that_shrink" {
   expect_failures = [var.table_read_capacity]
 }
 
+run "a_weight_of_what_does_not_trend" {
+  command = plan
+
+  variables {
+    trending_weights = { item_view = 1, page_view = 1 }
+  }
+
+  expect_failures = [var.trending_weights]
+}
+
+run "a_weight_that_is_not_whole" {
+  command = plan
+
+  variables {
+    trending_weights = { item_view = 0.5 }
+  }
+
+  expect_failures = [var.trending_weights]
+}
+
+run "weights_that_are_all_zero" {
+  command = plan
+
+  variables {
+    trending_weights = { item_view = 0 }
+  }
+
+  expect_failures = [var.trending_weights]
+}
+
 run "a_log_level_that_nobody_knows" {
   command = plan
 

@@ -15,17 +15,18 @@ from tapstack.http import NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.routes import respond
 from tapstack.ports import Key, Row, RowReader
+from tapstack_simulation.checking.boards import TRENDS
 from tapstack_simulation.checking.past import (
     hold_freshness,
     hold_item,
     hold_partners,
     hold_search_terms,
-    hold_trends,
     hold_user,
 )
-from tapstack_simulation.checking.questions import Question, agrees, check_trends, questions
+from tapstack_simulation.checking.questions import Question, agrees, questions
 from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
+from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold_trends
 from tapstack_simulation.checking.views import by_partition
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, Stuck, TrueClock
@@ -86,13 +87,15 @@ class Readers:
         if item is not None and not checker.has_expired(f"I#{item_id}", now_s):
             hold_freshness(item_id, now_s, item, lambda at_s: checker.journal.counted_before(item_id, at_s))
         hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
-        bought, n, position = rng.random() < 0.5, rng.choice((1, 5, 100)), rng.randrange(3)
+        bought, n = rng.random() < 0.5, rng.choice((1, 5, 100))
         last = "also-bought" if bought else "also-viewed"
         partners = self._get(self._table, now_s, "items", item_id, last, n=str(n))
         hold_partners(past, item_id, now_s, n, partners, bought=bought)
+        asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, now_s)
+        trends = self._get(self._table, now_s, "trending", **asked.query)
+        hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
+        position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
-        trends = self._get(self._table, now_s, "trending", n=str(n), window=name)
-        hold_trends(past, position, now_s, n, trends or {})
         recommended = self._get(self._table, now_s, "users", user_id, "recommendations", n=str(n))
         hold_recommendations(past, now_s, n, recommended or {})
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
@@ -126,7 +129,7 @@ class Readers:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""
         now_s = self._aws.kernel.now_ms // 1000
         rows = self._aws.checker.rows
-        check_trends(rows, now_s)
+        check_boards(rows)
         reader = _Remembering(self._table)
         for question in questions(by_partition(rows), now_s):
             self._compare(question, reader)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tapstack.core.events import TYPE_CODE
 from tapstack.core.history import HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S, JOURNAL_TTL_S, LAG_MAX_S
+from tapstack.core.ranking import DEFAULT_WEIGHTS
 from tapstack.entrypoints.settings import (
     DAY_S,
     VARIABLES,
@@ -86,11 +88,36 @@ def test_what_is_set_is_read() -> None:
         table="behaviour",
         readers="",
         history=HistoryBounds(interactions=100, days=29),
+        trending_weights=DEFAULT_WEIGHTS,
         log_interval_s=10,
     )
     assert aws_settings(AWS) == AwsSettings(
         region="eu-central-1", dynamodb_url=None, kinesis_url=None, s3_url=None, secrets_url=None
     )
+
+
+def test_weights_are_given_by_type() -> None:
+    read = insights_settings({**INSIGHTS, "TAPSTACK_TRENDING_WEIGHTS": "purchase=1000, item_view=1,share=0"})
+    assert read.trending_weights == {TYPE_CODE["purchase"]: 1_000, TYPE_CODE["item_view"]: 1}
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ("purchase=10,", "got ''"),
+        ("purchase=1001", "integers from 0 to 1000; got 'purchase=1001'"),
+        ("purchase=-1", "got 'purchase=-1'"),
+        ("purchase=1.5", "got 'purchase=1.5'"),
+        ("purchase=٣", "got 'purchase=٣'"),
+        ("purchase", "got 'purchase'"),
+        ("page_view=1", "expected each of item_view, .* at most once.*; got 'page_view=1'"),
+        ("purchase=1,purchase=2", "got 'purchase=2'"),
+        ("purchase=0,item_view=0", "expected a weight above 0"),
+    ],
+)
+def test_a_weight_that_is_none_is_refused(weights: str, reason: str) -> None:
+    with pytest.raises(Misconfigured, match=f"TAPSTACK_TRENDING_WEIGHTS.*{reason}"):
+        insights_settings({**INSIGHTS, "TAPSTACK_TRENDING_WEIGHTS": weights})
 
 
 def test_origins_stand_between_commas() -> None:

@@ -11,6 +11,7 @@ from event_strategies import NOON_S
 from tapstack.core.aggregates import WINDOWS, Delta, count_in_windows, window_numbers
 from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.fold import fold_event
+from tapstack.core.ranking import Board, Series
 from tapstack.core.rows import (
     ItemState,
     State,
@@ -94,7 +95,17 @@ def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) 
     return item
 
 
-def board(rows: Rows, number_back: int, stripe: int, scores: dict[str, int], expires_at_s: int = 0) -> None:
-    window = WINDOWS[0]
-    number = window.number(NOON_S) - number_back
-    rows.put(board_partition(window, number), stripe_sort_key(stripe), scores, expires_at_s)
+def board(
+    rows: Rows,
+    stripe: int,
+    views: Mapping[str, int],
+    expires_at_s: int = 0,
+    *,
+    position: int = 0,
+    evicted: Series | None = None,
+) -> None:
+    """Put a board whose items were viewed in the present sub-window."""
+    window = WINDOWS[position]
+    items = {item_id: {VIEW: {0: count}} for item_id, count in views.items()}
+    state = Board(window.number(NOON_S), items, evicted or {})
+    rows.put(board_partition(window), stripe_sort_key(stripe), state, expires_at_s)

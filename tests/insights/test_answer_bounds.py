@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 import pytest
 from insights_world import Rows
@@ -15,7 +14,7 @@ from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import RECENT_MAX, Recent
 from tapstack.core.journal import head_key
-from tapstack.core.ranking import BOARD_PLACES
+from tapstack.core.ranking import BOARD_PLACES, INTERESTED, Board
 from tapstack.core.rows import (
     ALIASES_MAX,
     ItemState,
@@ -95,13 +94,14 @@ def partners(name: str, places: int) -> dict[str, int]:
 def full(character: str, id_: str) -> Rows:
     rows = Rows()
     rows.put(*known_user_key(id_), user(character))
-    names: Iterable[str]
     for stripe in range(STRIPES):
         rows.put(item_partition(id_), stripe_sort_key(stripe), item(character, stripe))
-        names = (f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES))
+        names = [f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES)]
+        counts = {code: {0: 2**53} for code in INTERESTED}
+        for window in WINDOWS:
+            state = Board(window.number(NOON_S), dict.fromkeys(names, counts))
+            rows.put(board_partition(window), stripe_sort_key(stripe), state)
         window = WINDOWS[0]
-        board = board_partition(window, window.number(NOON_S))
-        rows.put(board, stripe_sort_key(stripe), dict.fromkeys(names, 2**53))
         longest = character * (TERM_BYTES_MAX // len(character.encode()) - 4)
         terms = {n: Term(2**53, 2**PLACES - 1, f"{stripe}{n:03d}{longest}") for n in range(TERMS_MAX)}
         rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(stripe), terms)

@@ -15,6 +15,7 @@ from event_strategies import stream_event
 from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
+from tapstack.core.ranking import Board
 from tapstack.core.rows import (
     board_partition,
     item_partition,
@@ -72,11 +73,12 @@ def shop() -> Rows:
     rows.put(item_partition("mug"), stripe_sort_key(0), mug)
     rows.put(item_partition("lamp"), stripe_sort_key(0), item_of(viewed={"mug": 4, "shade": 5}))
     day = WINDOWS[2]
-    rows.put(board_partition(day, day.number(NOON_S)), stripe_sort_key(0), {"mug": 3, "lamp": 2, "clock": 2})
+    interest = {"mug": {view: {0: 3}}, "lamp": {view: {0: 2}}, "clock": {view: {0: 2}}}
+    rows.put(board_partition(day), stripe_sort_key(0), Board(day.number(NOON_S), interest))  # type: ignore[arg-type]
+    window, items = WINDOWS[0], {"mug": {view: {0: 2}, purchase: {1: 1}}, "lamp": {purchase: {1: 1}}}
+    state = Board(window.number(NOON_S), {**items, "vase": {view: {12: 1}}})  # type: ignore[arg-type]
+    rows.put(board_partition(window), stripe_sort_key(0), state)
     window = WINDOWS[1]
-    rows.put(
-        board_partition(window, window.number(NOON_S)), stripe_sort_key(0), {"mug": 3, "lamp": 2, "vase": 1}
-    )
     terms = {1: Term(12, 0, "mug"), 2: Term(7, 0, "red lamp"), 3: Term(2, 0, "vase"), 4: Term(3, 0)}
     rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(0), terms)
     return rows

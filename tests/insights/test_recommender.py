@@ -8,9 +8,10 @@ from math import isclose, sqrt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import Away, Rows, user_of
+from insights_world import VIEW, Away, Rows, user_of
 
 from event_strategies import NOON_S, stream_event
+from tapstack.core.ranking import TRENDS, Board, Series
 from tapstack.core.rows import (
     ItemState,
     anonymous_key,
@@ -21,7 +22,6 @@ from tapstack.core.rows import (
 )
 from tapstack.errors import Unavailable
 from tapstack.insights.recommendations import (
-    DAY,
     REASONS_MAX,
     WEIGHTS,
     History,
@@ -38,6 +38,7 @@ ITEM_IDS = st.sampled_from(NAMES)
 PAIRS = st.dictionaries(ITEM_IDS, st.integers(1, 50), max_size=6)
 STRIPE = st.tuples(PAIRS, PAIRS, st.booleans())  # viewed with, bought with, expired
 SHOPS = st.dictionaries(ITEM_IDS, st.lists(STRIPE, min_size=1, max_size=2), max_size=16)
+DAY = TRENDS[-1].window
 HISTORIES = st.lists(ITEM_IDS, unique=True, max_size=14)
 LANES = (0, 5)  # of two stripes
 
@@ -57,9 +58,10 @@ def shelves(shop: Shop, popular: Mapping[str, int]) -> Shelves:
 
 
 def put_popular(rows: Rows, popular: Mapping[str, int]) -> None:
-    """Put what was interacted with today and six days ago; what was before does not count."""
-    for back, counted in ((0, popular), (7, {"old": 99})):
-        rows.put(board_partition(DAY, DAY.number(NOON_S) - back), stripe_sort_key(0), dict(counted))
+    """Put what was interacted with today; what was more than seven days before does not count."""
+    items: dict[str, Series] = {item_id: {VIEW: {0: count}} for item_id, count in popular.items()}
+    board = Board(DAY.number(NOON_S), {**items, "old": {VIEW: {8: 99}}})
+    rows.put(board_partition(DAY), stripe_sort_key(0), board)
 
 
 def partners_of(shop: Shop, item_id: str) -> dict[str, int]:

@@ -185,8 +185,8 @@ def test_every_user_that_an_event_may_have_can_be_read(user_id: str) -> None:
 
 N = "n: expected an integer from 1 to 100, got "
 BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
-    "window": ("/v1/trending", [("window", "2h")], "window: expected one of 5m, 1h, 1d, got '2h'"),
-    "no window": ("/v1/trending", [("window", "")], "window: expected one of 5m, 1h, 1d, got ''"),
+    "window": ("/v1/trending", [("window", "2h")], "window: expected one of 5m, 1h, 24h, 7d, got '2h'"),
+    "no window": ("/v1/trending", [("window", "")], "window: expected one of 5m, 1h, 24h, 7d, got ''"),
     "no number": ("/v1/trending", [("n", "ten")], N + "'ten'"),
     "none": ("/v1/trending", [("n", "0")], N + "'0'"),
     "too many": ("/v1/items/a/also-viewed", [("n", "101")], N + "'101'"),
@@ -197,9 +197,13 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "Arabic digits": ("/v1/trending", [("n", "٣")], N + "'٣'"),
     "without end": ("/v1/trending", [("n", "9" * 5_000)], N + f"'{'9' * 64}'..."),
     "twice": ("/v1/trending", [("n", "1"), ("n", "1")], "n: expected once, got 2 times"),
-    "unknown": ("/v1/trending", [("limit", "5")], "limit: unknown parameter; this path takes window, n"),
-    "in capitals": ("/v1/trending", [("N", "5")], "N: unknown parameter; this path takes window, n"),
-    "without a name": ("/v1/trending", [("", "5")], "'': unknown parameter; this path takes window, n"),
+    "unknown": (
+        "/v1/trending",
+        [("limit", "5")],
+        "limit: unknown parameter; this path takes window, type, n",
+    ),
+    "in capitals": ("/v1/trending", [("N", "5")], "N: unknown parameter; this path takes window, type, n"),
+    "without a name": ("/v1/trending", [("", "5")], "'': unknown parameter; this path takes window, type, n"),
     "of another path": (
         "/v1/items/a/also-viewed",
         [("window", "5m")],
@@ -210,9 +214,8 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "several": (
         "/v1/trending",
         [("n", "x"), ("window", "y"), ("z", "")],
-        "z: unknown parameter; this path takes window, n; window: expected one of 5m, 1h, 1d, got 'y'; "
-        + N
-        + "'x'",
+        "z: unknown parameter; this path takes window, type, n; "
+        "window: expected one of 5m, 1h, 24h, 7d, got 'y'; " + N + "'x'",
     ),
 }
 
@@ -252,7 +255,7 @@ def test_however_much_is_wrong_the_message_stays_short(
 def test_as_many_as_asked_for_are_listed(query: dict[str, str], count: int) -> None:
     rows = Rows()
     for stripe in range(3):
-        board(rows, 0, stripe, {f"{stripe}-{number}": 1 for number in range(BOARD_PLACES)})
+        board(rows, stripe, {f"{stripe}-{number}": 1 for number in range(BOARD_PLACES)})
     assert len(get(rows, "/v1/trending", **query)["items"]) == count
 
 

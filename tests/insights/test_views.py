@@ -13,7 +13,6 @@ from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, user
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
-from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import (
     ItemState,
     UserState,
@@ -212,42 +211,6 @@ def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_sa
     assert shown["count_error_max"] == 1
 
 
-# Trending.
-
-
-def test_trending_adds_lanes_and_ranks() -> None:
-    rows = Rows()
-    board(rows, 0, 0, {"a": 3, "b": 1})
-    board(rows, 0, 1, {"b": 5})
-    assert get(rows, "/v1/trending") == {
-        "window": "5m",
-        "start": "2026-03-10T12:00:00Z",
-        "end": "2026-03-10T12:05:00Z",
-        "items": [{"item_id": "b", "count": 6}, {"item_id": "a", "count": 3}],
-        "count_error_max": 0,
-        "as_of": "2026-03-10T12:00:00Z",
-        "since": None,
-    }
-
-
-def test_before_anything_happened_the_last_window_is_told() -> None:
-    rows = Rows()
-    board(rows, 1, 0, {"a": 3})
-    shown = get(rows, "/v1/trending", window="5m")
-    assert (shown["start"], shown["items"]) == ("2026-03-10T11:55:00Z", [{"item_id": "a", "count": 3}])
-
-
-def test_when_nothing_happened_at_all_the_list_is_empty() -> None:
-    assert get(Rows(), "/v1/trending", window="1d")["items"] == []
-
-
-def test_full_boards_say_how_far_a_count_may_be_too_low() -> None:
-    rows = Rows()
-    board(rows, 0, 0, {f"i{number}": 2 + number for number in range(BOARD_PLACES)})
-    board(rows, 0, 1, {f"i{number}": 3 for number in range(BOARD_PLACES)})
-    assert get(rows, "/v1/trending")["count_error_max"] == 2 + 3
-
-
 # Rows that have expired.
 
 
@@ -256,7 +219,7 @@ def test_an_expired_row_that_is_still_there_is_gone(expires_in_s: int, is_alive:
     rows = Rows()
     rows.put(*known_user_key("ann"), user_of(stream_event()), NOON_S + expires_in_s)
     rows.put(item_partition("a"), stripe_sort_key(0), item_of((NOON_S, VIEW)), NOON_S + expires_in_s)
-    board(rows, 0, 0, {"a": 1}, NOON_S + expires_in_s)
+    board(rows, 0, {"a": 1}, NOON_S + expires_in_s)
     for path in ("/v1/users/ann", "/v1/items/a", "/v1/items/a/also-viewed"):
         if is_alive:
             get(rows, path)

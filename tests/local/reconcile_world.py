@@ -68,7 +68,8 @@ class ByHand:
             ("a", "0001"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 5_000_000}, {}, {"b": 1}),
             ("b", "0000"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 1_000_000}, {"a": 1}, {"a": 1}),
         }
-        self.boards = {"0000": {"a": 1, "b": 2}, "0001": {"a": 2}}
+        both = {VIEW: {0: 1}, PURCHASE: {0: 1}}
+        self.boards = {"0000": [{"a": {VIEW: {0: 1}}, "b": both}, {}], "0001": [{"a": both}, {}]}
         self.late = []
         self.heads = dict.fromkeys(LANES.values(), ENTRIES)
         self.entries = [(lane, number) for lane in LANES.values() for number in range(1, ENTRIES + 1)]
@@ -87,7 +88,7 @@ class ByHand:
             self._add_derived(tables, f"I#{item}", stripe, state)
         for name, number in zip(("5m", "1h", "1d"), self.numbers, strict=True):
             for stripe, board in self.boards.items():
-                self._add_derived(tables, f"T#{name}#{number}", stripe, board)
+                self._add_derived(tables, f"T#{name}", stripe, [number, *board])
         for lane, number in self.entries:
             tables.add(f"J#{lane:04}", f"{number:020}", msgspec.msgpack.encode([AT_S, []]))
         for lane, head in self.heads.items():

@@ -117,12 +117,38 @@ def test_a_missing_pair_is_found():
     assert found(rows) == {"pairs of items"}
 
 
-@pytest.mark.parametrize("board", [{"a": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 2, "c": 1}])
+B = {VIEW: {0: 1}, PURCHASE: {0: 1}}
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        [{"a": {VIEW: {0: 1}}}, {}],
+        [{"a": {VIEW: {0: 1}}, "b": {VIEW: {0: 1}}}, {}],
+        [{"a": {VIEW: {1: 1}}, "b": B}, {}],
+        [{"a": {VIEW: {0: 1}}, "b": B, "c": {VIEW: {0: 1}}}, {}],
+        [{"a": {VIEW: {0: 1}}}, {VIEW: {0: 1}, PURCHASE: {0: 1}, -1: {0: 10}}],
+        [{"a": {VIEW: {0: 1}}}, {VIEW: {0: 1}, PURCHASE: {1: 1}, -1: {0: 11}}],
+    ],
+    ids=["an item less", "a type less", "another age", "an item more", "a low bound", "a late bound"],
+)
 def test_a_wrong_leaderboard_is_found(board):
     rows = ByHand()
     rows.boards["0000"] = board
     assert found(rows) == {"leaderboards"}
     assert outcome(rows) != (0, 0)
+
+
+def test_a_leaderboard_need_not_show_what_it_has_no_place_for():
+    rows = ByHand()
+    rows.boards["0000"] = [{"a": {VIEW: {0: 1}}}, {VIEW: {0: 1}, PURCHASE: {0: 1}, -1: {0: 11}}]
+    assert found(rows) == set()
+
+
+def test_a_missing_leaderboard_is_found():
+    rows = ByHand()
+    del rows.boards["0001"]
+    assert found(rows) == {"leaderboards"}
 
 
 def test_a_row_that_nobody_should_have_written_is_found():

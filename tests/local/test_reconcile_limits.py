@@ -60,8 +60,12 @@ def counted(events, stripes=1):
         tables.add(f"I#{item}", stripe, msgspec.msgpack.encode([{}, [[counters, windows, AT_S], {}, {}]]))
     for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400)):
         for stripe in {stripe for _, stripe in items}:
-            board = {item: counters[PURCHASE] for (item, its), counters in items.items() if its == stripe}
-            tables.boards[name, AT_S // length, stripe] = board
+            board = {
+                item: {PURCHASE: {0: counters[PURCHASE]}}
+                for (item, its), counters in items.items()
+                if its == stripe
+            }
+            tables.boards[name, stripe] = [AT_S // length, board, {}]
     return tables
 
 

@@ -27,7 +27,15 @@ from tapstack.core.journal import LANES_A_STRIPE, StoredEffect, StoredEntry, Sto
 from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
 from tapstack.projections.catalogue import PROJECTIONS
-from tapstack_local.reconciliation import accepted_events, checker, counters, journal, limits, searches
+from tapstack_local.reconciliation import (
+    accepted_events,
+    boards,
+    checker,
+    counters,
+    journal,
+    limits,
+    searches,
+)
 from tapstack_local.reconciliation import history as histories
 from tapstack_local.reconciliation import search_terms as terms
 from tapstack_local.reconciliation.tables import Journal, Reader
@@ -36,7 +44,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
-    sessions.Session, StoredEntry, StoredEffect, StoredSearch, Watermark,
+    sessions.Session, StoredEntry, StoredEffect, StoredSearch, Watermark, ranking.Board,
 )  # fmt: skip
 
 
@@ -50,7 +58,7 @@ def documented():
         elif (row := re.match(r"\| (\d+) \| `(\w+)` \| (\w*)", line)) is None:
             continue
         elif heading == "Counters":
-            types[int(row[1])] = (row[2], row[3] == "yes")
+            types[int(row[1])] = (row[2], int(row[3] or 0))
         else:
             assert int(row[1]) == len(fields.setdefault(heading, []))
             fields[heading].append(row[2])
@@ -71,19 +79,18 @@ def test_the_page_and_the_checker_have_the_codes_of_the_event_types():
     types = documented()[1]
     assert {code: name for code, (name, _) in types.items()} == dict(enumerate(events.EVENT_TYPES))
     assert tuple(accepted_events.TYPES) == events.EVENT_TYPES
-    interesting = {code for code, (_, is_interesting) in types.items() if is_interesting}
-    assert interesting == ranking.INTERESTED == checker.INTEREST
+    weights = {code: weight for code, (_, weight) in types.items() if weight}
+    assert weights == ranking.DEFAULT_WEIGHTS == boards.WEIGHTS
 
 
 def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     page = " ".join(PAGE.read_text().split())
     windows = {window.name: window for window in aggregates.WINDOWS}
-    assert list(windows) == list(checker.WINDOW_NAMES)
+    assert list(windows) == list(boards.WINDOW_NAMES)
     assert [window.length_s for window in windows.values()] == list(checker.WINDOW_LENGTHS_S)
-    assert [window.kept for window in windows.values()] == list(checker.WINDOWS_KEPT)
+    assert [window.kept for window in windows.values()] == list(boards.WINDOWS_KEPT)
     assert tuple(each.name for each in PROJECTIONS) == journal.PROJECTIONS
     assert journal.LANES_A_STRIPE == LANES_A_STRIPE
-    assert checker.BOARD_PLACES == ranking.BOARD_PLACES
     bounds = memory.Bounds(keep_days=1)
     assert (bounds.clients, bounds.gaps) == (limits.CLIENTS_MAX, limits.GAPS_MAX)
     assert bounds.hot_ids == limits.IDS_MAX
@@ -103,7 +110,9 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
         f"a Space-Saving summary of {cooccurrence.VIEWED_WITH_MAX} places",
         f"of {cooccurrence.BOUGHT_WITH_MAX} places",
-        f"the {ranking.BOARD_PLACES} items of the",
+        f"places for the {ranking.BOARD_PLACES} items of the highest scores",
+        f"and for the {ranking.BOARD_PLACES // 2} of the highest counts of each type",
+        f"more than about {ranking.BOARD_BYTES_MAX // 1024} KiB ({ranking.CELL_BYTES} bytes a count",
         f"the last {history.RECENT_MAX} interactions",
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
@@ -134,9 +143,10 @@ SCANNED = [
      "s": attribute([[{b"c" * 16: [1, [], 5]}, {7: 8}, {}, -1, -1, 5], [], {1: 2}, [], [], 4])},
     {"pk": {"S": "I#a#b"}, "sk": {"S": "0001"}, "v": {"N": "3"},
      "s": attribute([{4: 2}, [[{1: 2}, [{5: {1: 2}}, {}, {}], 99], {"c": 1}, {}]])},
-    {"pk": {"S": "T#5m#17"}, "sk": {"S": "0001"}, "v": {"N": "1"}, "s": attribute([{4: 1}, {"a#b": 2}])},
     {"pk": {"S": "Q#1d#17"}, "sk": {"S": "0001"}, "v": {"N": "1"},
      "s": attribute([{4: 2}, {-5: [3, 6, "shoes"]}])},
+    {"pk": {"S": "T#5m"}, "sk": {"S": "0001"}, "v": {"N": "1"},
+     "s": attribute([{4: 1}, [17, {"a#b": {1: {0: 2}}}, {}]])},
     {"pk": {"S": "J#0004"}, "sk": {"S": f"{1:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
     {"pk": {"S": "J#0004"}, "sk": {"S": f"{2:020}"}, "v": {"N": "1"}, "s": attribute([99, []])},
     {"pk": {"S": "L#"}, "sk": {"S": "0004"}, "v": {"N": "2"}, "s": attribute([])},
@@ -208,14 +218,14 @@ def test_every_page_of_the_table_and_of_the_buckets_is_read():
     assert (item.lifetime, item.windows[0], item.arrived_s, item.viewed_with) == (
         {1: 2}, {5: {1: 2}}, 99, {"c": 1},
     )  # fmt: skip
-    assert tables.boards == {("5m", 17, "0001"): {"a#b": 2}}
     assert tables.terms == {("1d", 17, "0001"): {-5: [3, 6, "shoes"]}}
+    assert tables.boards == {("5m", "0001"): [17, {"a#b": {1: {0: 2}}}, {}]}
     assert tables.journal == Journal(
         heads={4: 2},
         numbers={4: {1, 2}},
         marks={"items": {4: 2}, "leaderboards": {4: 1}},
         since_s={"items": 0, "leaderboards": 5},
-        applied={("I#a#b", "0001"): {4: 2}, ("T#5m#17", "0001"): {4: 1}, ("Q#1d#17", "0001"): {4: 2}},
+        applied={("I#a#b", "0001"): {4: 2}, ("T#5m", "0001"): {4: 1}, ("Q#1d#17", "0001"): {4: 2}},
         arrived_s=99,
     )
     assert tables.strange == ["Z#1 -"]

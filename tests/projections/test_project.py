@@ -76,10 +76,12 @@ def test_two_who_fold_at_once_fold_once(
     world.hooked.before["PutItem", when] = other.project
     world.project()
     assert {key: count(body) for key, body in world.bodies("I").items()} == fold(entries)
-    boards = {key: body for key, body in world.bodies("T").items() if key[0].startswith("T#1d")}
-    assert {item: score for body in boards.values() for item, score in body.items()}.keys() == {
-        item for _, items in entries for item in items
-    }
+    boards = {stripe: body for (pk, stripe), body in world.bodies("T").items() if pk == "T#1d"}
+    assert {
+        (f"I#{item}", stripe): series[VIEW][0]
+        for stripe, (_, items, _) in boards.items()
+        for item, series in items.items()
+    } == fold(entries)
 
 
 def test_a_watermark_that_falls_back_makes_a_fold_find_nothing_new() -> None:
@@ -157,11 +159,10 @@ def test_a_board_that_somebody_else_moved_further_is_not_moved_back() -> None:
         world.write(1, viewed("a"))
         other.project()
 
-    board = f"T#1d#{NOON_S // 86_400}"
     # The writes are two watermarks that begin, the item, its watermark, then the boards.
     world.hooked.before["PutItem", 5] = meanwhile
     world.project()
-    assert world.bodies("T")[board, "0000"] == {"a": 2}
+    assert world.bodies("T")["T#1d", "0000"] == [NOON_S // 86_400, {"a": {VIEW: {0: 2}}}, {}]
 
 
 def test_rows_live_longer_than_the_journal_and_begin_above_their_old_versions() -> None:
@@ -170,7 +171,7 @@ def test_rows_live_longer_than_the_journal_and_begin_above_their_old_versions() 
     world.project()
     item = world.row("I#a")
     assert (item.expires_at_s, item.version) == (NOON_S + ROW_TTL_S, NOON_S * VERSIONS_PER_S)
-    assert world.row(f"T#5m#{NOON_S // 300}").expires_at_s == NOON_S + DERIVED_TTL_MIN_S
+    assert world.row("T#5m").expires_at_s == NOON_S + DERIVED_TTL_MIN_S
     assert DERIVED_TTL_MIN_S > JOURNAL_TTL_S + 7 * 86_400
     world.write(0, viewed("a", at_s=NOON_S - 9))
     world.project()

@@ -29,8 +29,8 @@ HEAD = ("L#", "0000")
 ENTRY = ("J#0000", f"{2:020d}")
 ITEM = ("I#p", "0000")
 LENGTHS = {"5m": 300, "1h": 3_600, "1d": 86_400}
-BOARDS = [(f"T#{name}#{NOW_S // length}", "0000") for name, length in LENGTHS.items()]
-BOARD = BOARDS[0]
+BOARDS = {(f"T#{name}", "0000"): NOW_S // length for name, length in LENGTHS.items()}
+BOARD = ("T#5m", "0000")
 TTL_S = NOW_S + 30 * DAY_S
 DERIVED_TTL_S = NOW_S + 38 * DAY_S
 NOW_MS = NOW_S * 1000
@@ -76,8 +76,8 @@ def item_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
     return [version, DERIVED_TTL_S, [{0: applied}, [[{1: count}, windows, NOW_S], {}, {}]]]
 
 
-def board_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
-    return [version, DERIVED_TTL_S, [{0: applied}, {"p": count}]]
+def board_row(count: int, version: int = 1, applied: int = 1, key: tuple[str, str] = BOARD) -> list[Any]:
+    return [version, DERIVED_TTL_S, [{0: applied}, [BOARDS[key], {"p": {1: {0: count}}}, {}]]]
 
 
 def actions(wanted: dict[tuple[str, str], Any]) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def after_one() -> Checker:
 def folded() -> Checker:
     """One event is counted, and in every derived row."""
     made = after_one()
-    for key, row in [(ITEM, item_row(1)), *((board, board_row(1)) for board in BOARDS)]:
+    for key, row in [(ITEM, item_row(1)), *((board, board_row(1, key=board)) for board in BOARDS)]:
         made.projected(wire(key, *row))
     return made
 
@@ -132,7 +132,7 @@ def test_what_is_right_is_no_violation() -> None:
     made.polled("m", SHARD, ["100", "101", "102"])
     made.checkpoint("m", SHARD, "102", NOW_S)
     assert not made.journal.is_folded()
-    for key, row in [(ITEM, item_row(3, 2, 2)), *((board, board_row(3, 2, 2)) for board in BOARDS)]:
+    for key, row in [(ITEM, item_row(3, 2, 2)), *((board, board_row(3, 2, 2, board)) for board in BOARDS)]:
         made.projected(wire(key, *row))
     for version, name in ((2, "items"), (2, "leaderboards"), (1, "search_terms")):
         made.projected(wire(("W#", name), version, 0, [{0: 2}, 0]))
@@ -258,25 +258,32 @@ ROW_CHANGES: dict[str, tuple[tuple[str, str], list[Any], Change, str]] = {
     ),
     "an item that expires too early": (ITEM, item_row(2, 2, 2), change("1", NOW_S, ITEM), "expire"),
     "a version skipped": (ITEM, item_row(2, 3, 2), change("0", 3, ITEM), "went from version"),
-    "a leaderboard above its item": (
-        BOARD,
-        board_row(7, 2, 2),
-        change("0", 2, BOARD),
-        "shows 7 of p",
-    ),
+    "a leaderboard above its item": (BOARD, board_row(7, 2, 2), change("0", 2, BOARD), "shows .*7.* of p"),
     "a leaderboard below its entries": (
         BOARD,
         board_row(1, 2, 2),
         change("0", 2, BOARD),
-        "shows 1 of p",
+        "shows .* of p, which had .*2",
     ),
     "a leaderboard with a stranger": (
         BOARD,
         board_row(2, 2, 2),
-        change("2.1", {"p": 2, "q": 1}, BOARD),
+        change("2.1.1.q", {1: {0: 1}}, BOARD),
         "'q'",
     ),
-    "a leaderboard that forgets": (BOARD, board_row(2, 2, 2), change("2.1", {}, BOARD), "lacks p"),
+    "a leaderboard that forgets": (BOARD, board_row(2, 2, 2), change("2.1.1", {}, BOARD), "lacks p"),
+    "a leaderboard of another time": (
+        BOARD,
+        board_row(2, 2, 2),
+        change("2.1.0", 7, BOARD),
+        "has ages from 7",
+    ),
+    "a leaderboard that bounds what it shows": (
+        BOARD,
+        board_row(2, 2, 2),
+        change("2.1.2", {1: {0: 1}}, BOARD),
+        "others have 1 by 1 up to age 0",
+    ),
     "a leaderboard that expires": (BOARD, board_row(2, 2, 2), change("1", NOW_S, BOARD), "expire"),
     "a user's row": (USER, rows(2, 2)[USER], change("0", 2), "is written by a projection"),
 }

@@ -13,24 +13,25 @@ from tapstack.core.journal import Watermark, encode_watermark
 from tapstack.http import NotFound, Request
 from tapstack.insights.routes import respond
 from tapstack.ports import Key, Row
+from tapstack_simulation.checking.behaviour import Effect
+from tapstack_simulation.checking.journal import Entry, Journal
 from tapstack_simulation.checking.past import (
     VERSIONS_MAX,
     Past,
     hold_item,
     hold_partners,
     hold_search_terms,
-    hold_trends,
     hold_user,
 )
-from tapstack_simulation.checking.questions import agrees, check_trends, questions
+from tapstack_simulation.checking.questions import agrees, questions
 from tapstack_simulation.checking.rows import Image, Violation
+from tapstack_simulation.checking.trends import Asked, check_boards, hold_trends, trending_answer
 from tapstack_simulation.checking.views import (
     Answer,
     by_partition,
     item_answer,
     partners_answer,
     search_terms_answer,
-    trending_answer,
     user_answer,
 )
 
@@ -77,11 +78,11 @@ STRIPES = {
     ("I#a", "0000"): item(2, viewed={"b": 1, "c": 2}, bought=FULL),
     ("I#a", "0001"): item(3, HOUR - 24, viewed={"b": 1}),
     ("I#d", "0000"): item(1, viewed={f"q{number:02d}": 2 + number % 3 for number in range(32)}),
-    ("T#1h#" + str(HOUR - 1), "0000"): {"a": 2, "b": 4},
-    ("T#1h#" + str(HOUR - 1), "0001"): {"a": 2},
     (TERMS[0], "0000"): {5: [4, 3, "shoes"], 6: [9, 1, ""], 7: [1, 1, ""]},
     (TERMS[0], "0001"): {5: [1, 1, ""], 7: [4, 7, "boots"]},
     (TERMS[1], "0000"): {},
+    ("T#1h", "0000"): [HOUR - 1, {"a": {1: {0: 2}}, "b": {1: {3: 4}}}, {}],
+    ("T#1h", "0001"): [HOUR, {"a": {1: {24: 2, 25: 3}, 10: {2: 1}}}, {1: {0: 1, 24: 2}, -1: {24: 2}}],
 }
 
 
@@ -157,13 +158,26 @@ def test_partners_are_ranked(bought: bool, n: int, items: list[tuple[str, int]],
     assert answer == {"item_id": "a", "items": listed, "count_error_max": error, **FRESH}
 
 
-def test_trends_of_an_empty_window_are_those_of_the_one_before() -> None:
-    assert trending_answer(by_partition(table(STRIPES)), 1, NOON_S, 20) == {
-        "window": "1h",
-        "start": "2026-01-01T11:00:00Z",
-        "end": "2026-01-01T12:00:00Z",
-        "items": [{"item_id": "a", "count": 4}, {"item_id": "b", "count": 4}],
-        "count_error_max": 0,
+@pytest.mark.parametrize(
+    ("kind", "n", "items", "error"),
+    [
+        ("all", 9, [("a", 14, {"item_view": 4, "purchase": 1}), ("b", 4, {"item_view": 4})], 2),
+        ("all", 1, [("a", 14, {"item_view": 4, "purchase": 1})], 0),
+        ("purchase", 1, [("a", 1, {"item_view": 4, "purchase": 1})], 0),
+        ("item_view", 1, [("a", 4, {"item_view": 4, "purchase": 1})], 2),
+    ],
+)
+def test_trends_add_up_stripes_of_any_age(kind: str, n: int, items: list[Any], error: int) -> None:
+    answer = trending_answer(by_partition(table(STRIPES)), Asked(2, kind, n, NOON_S))
+    names = ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
+    weights = dict(zip(names, (1, 1, 4, 3, 10, 2), strict=True)) if kind == "all" else {kind: 1}
+    assert answer == {
+        "window": "24h",
+        "from": "2025-12-31T12:00:00Z",
+        "to": "2026-01-01T13:00:00Z",
+        "items": [{"item_id": name, "score": score, "counts": counts} for name, score, counts in items],
+        "weights": weights,
+        "count_error_max": error,
         **FRESH,
     }
 
@@ -242,8 +256,7 @@ MORE = {
     ("I#b", "0000"): item(1, viewed={"a": 3, "e": 2}),
     ("I#b", "0001"): item(1, viewed={"a": 1}, bought={"f": 4}),
     ("I#e", "0000"): item(1, viewed={"h": 2}),
-    ("T#1d#" + str(DAY - 6), "0001"): {"a": 2, "g": 9},
-    ("T#1d#" + str(DAY - 7), "0001"): {"old": 9},
+    ("T#1d", "0001"): [DAY - 1, {"a": {1: {5: 2}}, "g": {1: {0: 9}}, "old": {1: {7: 9}}}, {}],
 }
 
 
@@ -269,30 +282,93 @@ def test_the_product_answers_every_question_alike() -> None:
     assert any(item["item_id"] == "g" for each in said if each is not None for item in each["items"])
 
 
-BOARD = ("T#1h#" + str(HOUR), "0000")
-CROWD = {("I#" + f"c{number:03d}", "0000"): item(2 + number // 60) for number in range(66)}
-HIGHEST = {f"c{number:03d}": 2 + number // 60 for number in (*range(58), *range(60, 66))}
-DAYS = {("T#1d#" + str(DAY), "0000"): HIGHEST}
+BOARD = ("T#1h", "0000")
+ITEM = {("I#c", "0000"): item(3, HOUR - 2)}
+DAYS = {("T#1d", "0000"): [DAY, {"c": {1: {0: 3}}}, {}]}
 
 
 @pytest.mark.parametrize(
     ("board", "complaint"),
     [
-        (HIGHEST, None),
-        ({**HIGHEST, "c000": 1}, "c000 scores 2"),
-        ({**HIGHEST, "x": 2}, "shows \\['x'\\]"),
-        ({name: score for name, score in HIGHEST.items() if name != "c001"}, "c001 scores 2"),
-        ({f"c{number:03d}": 2 + number // 60 for number in range(64)}, "c064 scores 3"),
+        ([HOUR, {"c": {1: {2: 3}}}, {}], None),
+        ([HOUR, {}, {1: {1: 3}, -1: {2: 3}}], None),
+        ([HOUR - 24, {"c": {1: {-22: 3}, 10: {25: 1}}}, {}], None),
+        ([HOUR, {"c": {1: {2: 2}}}, {}], "its row has"),
+        ([HOUR, {"c": {1: {2: 3}, 10: {0: 1}}}, {}], "its row has"),
+        ([HOUR, {}, {}], "has 3 by"),
+        ([HOUR, {}, {1: {0: 2}, -1: {2: 3}}], "has 3 by 1 up to age 2"),
+        ([HOUR, {}, {1: {2: 3}, -1: {3: 3}}], "has 3 by -1 up to age 2"),
+        (None, "has 3 by"),
     ],
-    ids=["right", "a wrong score", "an unknown item", "room left", "a higher one is missing"],
+    ids=["right", "bounded", "behind", "too low", "more", "forgotten", "too low a bound", "later", "missing"],
 )
-def test_a_board_shows_the_highest_of_its_lane(board: dict[str, int], complaint: str | None) -> None:
-    rows = table({**CROWD, **DAYS, BOARD: board})
+def test_a_board_shows_items_as_their_rows_have_them(board: Any, complaint: str | None) -> None:
+    rows = table({**ITEM, **DAYS, **({} if board is None else {BOARD: board})})
     if complaint is None:
-        check_trends(rows, NOON_S)
+        check_boards(rows)
         return
     with pytest.raises(Violation, match=complaint):
-        check_trends(rows, NOON_S)
+        check_boards(rows)
+
+
+def journal() -> Journal:
+    """Two views and a purchase of an item, of which the second view came when the hour had begun."""
+    made = Journal(5)
+    effects = [(1, NOON_S - 3_600), (10, NOON_S - 3_601), (1, NOON_S - 1)]
+    for number, (code, at_s) in enumerate(effects):
+        effect = Effect(("a",), code, at_s, NOON_S - 1, (), ((), ()))
+        made.lanes.setdefault(0, []).append(Entry([effect], NOON_S - 1, (NOON_S - 3 + number) * 1000))
+    return made
+
+
+def trends(views: int, error: int = 0, **more: Any) -> dict[str, Any]:
+    item_ = {"item_id": "a", "score": views, "counts": {"item_view": views}}
+    return {
+        "window": "1h",
+        "from": "2026-01-01T11:00:00Z",
+        "to": "2026-01-01T12:05:00Z",
+        "items": [item_] * bool(views),
+        "weights": {"item_view": 1},
+        "count_error_max": error,
+        **FRESH,
+        **more,
+    }
+
+
+LAGGING = {"as_of": "2026-01-01T11:59:59Z"}
+OTHERS = [{"item_id": name, "score": 1, "counts": {"item_view": 1}} for name in "ab"]
+TRENDS_HELD: dict[str, tuple[dict[str, Any], str]] = {
+    "right": (trends(2), ""),
+    "behind": (trends(1, **LAGGING), ""),
+    "ahead of what it says": (trends(2, **LAGGING), ""),
+    "too low": (trends(1), "1 for a, which had 2"),
+    "nothing": (trends(0), "nothing of a, which had 2"),
+    "too high": (trends(3), "which had Counter"),
+    "more than there is": (trends(2, items=OTHERS[::-1]), "not in order"),
+    "a wrong score": (trends(2, items=[{**OTHERS[0], "score": 2}]), "not in order"),
+    "an error of so few": (trends(1, 1), "may be wrong by 1 of so few"),
+    "another hour": (trends(2, **{"from": "2026-01-01T10:55:00Z"}), "are shown as"),
+    "to a later moment": (trends(2, to="2026-01-01T12:10:00Z"), "are shown"),
+    "of the future": (trends(2, as_of="2026-01-01T12:00:01Z"), "are shown up to"),
+    "other weights": (trends(2, weights={"item_view": 2}), "are shown as"),
+}
+
+
+@pytest.mark.parametrize(("answer", "complaint"), TRENDS_HELD.values(), ids=TRENDS_HELD)
+def test_trends_are_what_was_counted(answer: dict[str, Any], complaint: str) -> None:
+    asked = Asked(1, "item_view", 5, NOON_S)
+    if not complaint:
+        hold_trends(asked, answer, journal(), NOON_S * 1000)
+        return
+    with pytest.raises(Violation, match=complaint):
+        hold_trends(asked, answer, journal(), NOON_S * 1000)
+
+
+def test_trends_may_be_those_of_an_arrival_after_the_question() -> None:
+    asked = Asked(1, "item_view", 5, NOON_S - 1)
+    hold_trends(asked, trends(2, **LAGGING), journal(), NOON_S * 1000)
+    with pytest.raises(Violation, match="are shown up to"):
+        hold_trends(asked, trends(2, **LAGGING), journal(), NOON_S * 1000 - 1)
 
 
 def past() -> Past:
@@ -302,7 +378,6 @@ def past() -> Past:
         for stripe, factor in (("0000", 1), ("0001", 2)):
             image = Image(views, NOON_S + 10, item(views * factor, viewed={"b": views}), b"")
             made.note(("I#a", stripe), image)
-            made.note(("T#1h#" + str(HOUR), stripe), image._replace(state={"a": views * factor}))
     made.note(("U#u", "-"), Image(1, NOON_S + 10, USER, b""))
     return made
 
@@ -324,17 +399,6 @@ def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
     }
 
 
-def ranking(count: int, error: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "items": [{"item_id": "a", "count": count}] * bool(count),
-        "count_error_max": error,
-        **FRESH,
-        **more,
-    }
-
-
-TIMES = {"window": "1h", "start": "2026-01-01T12:00:00Z", "end": "2026-01-01T13:00:00Z"}
-BEFORE = {"window": "1h", "start": "2026-01-01T11:00:00Z", "end": "2026-01-01T12:00:00Z"}
 PARTNERS = {"item_id": "a", "items": [{"item_id": "b", "count": 4}], "count_error_max": 0, **FRESH}
 WRONG_ERROR = {**PARTNERS, "count_error_max": 1}
 
@@ -371,14 +435,6 @@ HELD: dict[str, Case] = {  # an answer, and what is wrong with it
         lambda past: hold_partners(past, "a", NOON_S, 5, WRONG_ERROR, bought=False),
         "may be wrong by 1",
     ),
-    "trends": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(6, **TIMES)), ""),
-    "trends of the hour before": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(0, **BEFORE)), ""),
-    "no trends": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(0, **TIMES)), "an empty window"),
-    "too high": (lambda past: hold_trends(past, 1, NOON_S, 5, ranking(7, **TIMES)), "7 for a, which had 0"),
-    "a wrong end": (
-        lambda past: hold_trends(past, 1, NOON_S, 5, ranking(6, **TIMES) | {"end": TIMES["start"]}),
-        "trends are those of",
-    ),
     "before there was a user": (lambda past: hold_user(past, "u", NOON_S, None), ""),
     "an empty user": (lambda past: hold_user(past, "u", NOON_S, {}), "which was never so"),
 }
@@ -400,12 +456,10 @@ def test_what_is_older_than_the_table_remembers_is_not_shown_any_more() -> None:
     for version in range(3, 3 + VERSIONS_MAX):
         for stripe in ("0000", "0001"):
             made.note(("I#a", stripe), Image(version, NOON_S + 10, item(5), b""))
-            made.note(("T#1h#" + str(HOUR), stripe), Image(version, NOON_S + 10, {"a": 5}, b""))
     hold_item(made, "a", NOON_S, item_answer_of(10))
     for hold in (
         lambda: hold_item(made, "a", NOON_S, item_answer_of(9)),
         lambda: hold_item(made, "a", NOON_S, None),
-        lambda: hold_trends(made, 1, NOON_S, 5, ranking(0, **BEFORE)),
     ):
         with pytest.raises(Violation):
             hold()

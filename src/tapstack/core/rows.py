@@ -11,7 +11,7 @@ the same       hist#   interactions that its user's row no longer holds: `tapsta
 ``L#``         lane    the lane's head: its version is the number of the lane's last entry
 ``W#``         name    `tapstack.core.journal.Watermark`: how far a projection has come
 ``I#<item>``   stripe  `ItemState`: one Query reads an item whole, readers add the stripes
-``T#<w>#<n>``  stripe  `tapstack.core.ranking.Board` of window number `n`: trending is one Query
+``T#<w>``      stripe  `tapstack.core.ranking.Board` of sub-windows of length `w`: trending is one Query
 ``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
 =============  ======  ==========================================================================
 
@@ -120,9 +120,9 @@ def item_partition(item_id: str) -> str:
     return f"I#{item_id}"
 
 
-def board_partition(window: Window, number: int) -> str:
-    """Return the partition that holds a window's leaderboards, a row a stripe."""
-    return f"T#{window.name}#{number}"
+def board_partition(window: Window) -> str:
+    """Return the partition that holds the boards of a length of sub-windows, a row a stripe."""
+    return f"T#{window.name}"
 
 
 def terms_partition(window: Window, number: int) -> str:
@@ -164,6 +164,7 @@ def decode_item(state: bytes) -> ItemState:
 
 def decode_board(state: bytes) -> Board:
     """Read the body of a leaderboard's row; raises `UndecodableRow`."""
+    _check_heads("leaderboard", state, _BOARD_HEADS)
     return _decode("leaderboard", _board_decoder, state)
 
 
@@ -185,6 +186,7 @@ def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
 # What later releases append has defaults; an array that ends before that would be one that has seen nothing.
 _USER_HEADS = b"\x96\x96"
 _ITEM_HEADS = b"\x93\x93"
+_BOARD_HEADS = b"\x93"
 
 
 def _check_heads(kind: str, state: bytes, heads: bytes) -> None:

@@ -73,7 +73,15 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     try:
         request = read_request(event)
         route = route_at(request.path)
-        response = respond(request, _reader, began_ms // 1000, _freshness, _readers, _settings.history)
+        response = respond(
+            request,
+            _reader,
+            began_ms // 1000,
+            _freshness,
+            _readers,
+            _settings.history,
+            _settings.trending_weights,
+        )
     except RequestError as error:
         response = problem(error)
     except Unavailable as error:

@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tapstack.core.events import TYPE_CODE
 from tapstack.core.history import INTERACTIONS_MAX, RECENT_MAX, HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S
+from tapstack.core.ranking import DEFAULT_WEIGHTS, Weights
 from tapstack.errors import Misconfigured
 
 DAY_S = 86_400
+WEIGHT_MAX = 1_000
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 VARIABLES: Mapping[str, Mapping[str, str]] = {
@@ -53,6 +56,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_READERS": "who may read, JSON: by id key_hashes and scopes; empty: no keys are asked for",
         "TAPSTACK_HISTORY_INTERACTIONS": "as the consumer has it; no more are shown",
         "TAPSTACK_HISTORY_DAYS": "as the consumer has it; none older is shown",
+        "TAPSTACK_TRENDING_WEIGHTS": "what an event adds to a trend's score: item_view=1,purchase=10",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
     },
@@ -98,6 +102,7 @@ class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     readers: str
     history: HistoryBounds
+    trending_weights: Weights
     log_interval_s: int
 
 
@@ -180,6 +185,7 @@ def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
         table=_text(env, "TAPSTACK_TABLE"),
         readers=env.get("TAPSTACK_READERS", ""),
         history=_history(env),
+        trending_weights=_weights(env, "TAPSTACK_TRENDING_WEIGHTS"),
         log_interval_s=_log_interval_s(env),
     )
 
@@ -248,6 +254,28 @@ def _check_log_level(env: Mapping[str, str]) -> None:
     value = env.get("TAPSTACK_LOG_LEVEL", "INFO")
     if value not in LOG_LEVELS:
         raise Misconfigured("TAPSTACK_LOG_LEVEL", f"expected one of {', '.join(LOG_LEVELS)}, got {value!r}")
+
+
+def _weights(env: Mapping[str, str], name: str) -> Weights:
+    """Read weights such as ``item_view=1,purchase=10``; a type that is left out has none."""
+    text = env.get(name, "")
+    if not text:
+        return DEFAULT_WEIGHTS
+    codes = {kind: code for kind, code in TYPE_CODE.items() if code in DEFAULT_WEIGHTS}
+    weights: dict[int, int] = {}
+    for part in text.split(","):
+        kind, _, weight = part.strip().partition("=")
+        is_new = kind in codes and codes[kind] not in weights
+        if not is_new or not re.fullmatch(r"[0-9]{1,4}", weight) or int(weight) > WEIGHT_MAX:
+            raise Misconfigured(
+                name,
+                f"expected each of {', '.join(codes)} at most once, such as item_view=1,purchase=10, "
+                f"with integers from 0 to {WEIGHT_MAX}; got {part!r}",
+            )
+        weights[codes[kind]] = int(weight)
+    if not any(weights.values()):
+        raise Misconfigured(name, "expected a weight above 0")
+    return {code: weight for code, weight in weights.items() if weight}
 
 
 def _log_interval_s(env: Mapping[str, str]) -> int:

@@ -144,13 +144,32 @@ class Partners(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
 
 
-class Trending(msgspec.Struct, frozen=True, kw_only=True):
-    """The items with the most interactions in a window.
+class TrendingItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item in a list, highest score first.
 
     Parameters
     ----------
+    score
+        Its counts, each times the weight of its event type.
+    """
+
+    item_id: str
+    score: int
+    counts: dict[str, int]
+
+
+class Trending(msgspec.Struct, frozen=True, kw_only=True):
+    """The items with the highest scores in a window that slides.
+
+    Parameters
+    ----------
+    from_, to
+        The sub-windows that are covered: those of the window's length, and the present one to its end.
+    weights
+        By event type, what each event adds to a score; types that are left out add nothing.
     count_error_max
-        By how much a count may be too low; 0 unless more items are active than the leaderboards have places.
+        By how much a score may be too low, and by how much that of an item that is not listed may exceed the
+        last that is.
     as_of
         Whatever was counted before is in the answer.
     since
@@ -158,9 +177,10 @@ class Trending(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     window: str
-    start: str
-    end: str
-    items: list[RankedItem]
+    from_: str = msgspec.field(name="from")
+    to: str
+    items: list[TrendingItem]
+    weights: dict[str, int]
     count_error_max: int
     as_of: str
     since: str | None

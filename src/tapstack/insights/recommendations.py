@@ -1,7 +1,7 @@
 """What the recommender answers: rows read in three batches at most, and each score with its reasons.
 
-The first batch is the user's row, the second the items of the history, the third the bridges and the days'
-leaderboards. Each costs a read unit for each row of up to 4 KB (the user's row half of one).
+The first batch is the user's row, the second the items of the history, the third the bridges and the
+leaderboard of the last days. Each costs a read unit for each row of up to 4 KB (the user's row half of one).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from tapstack.core.aggregates import WINDOWS
 from tapstack.core.events import TYPE_CODE, Id
 from tapstack.core.journal import stripe_of
-from tapstack.core.ranking import INTERESTED
+from tapstack.core.ranking import INTERESTED, TRENDS
+from tapstack.core.ranking import rank as ranked_trend
 from tapstack.core.rows import (
     UserState,
     anonymous_key,
@@ -30,11 +30,11 @@ from tapstack.core.rows import (
 from tapstack.insights.answers import Reason, Recommendation, Recommendations
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.recommender import DIGITS, Partners, Recommender, Vote, Weights
-from tapstack.insights.views import _describe_freshness
+from tapstack.insights.views import describe_freshness
 from tapstack.ports import Key, RowReader
 
-DAY = WINDOWS[2]
-POPULAR_DAYS = 7  # today and those before it
+WEEK = TRENDS[-1]  # in which popular items are
+POPULAR_MAX = 1_000  # more than a leaderboard has places
 SESSION_ITEMS_MAX = 100  # more are of no use: the newest ten vote, and all of them are left out of the answer
 CANDIDATES_MAX = 500
 REASONS_MAX = 3  # of an item, the strongest
@@ -168,11 +168,11 @@ class Shelves:
 
     def partners_and_popularity(self, item_ids: Sequence[str]) -> tuple[dict[str, Partners], Partners]:
         """Read the partners of items, and how many interactions the most popular items had."""
-        today = DAY.number(self._now_s)
-        boards = [board_partition(DAY, today - back) for back in range(POPULAR_DAYS)]
-        bodies = self._bodies([*map(item_partition, item_ids), *boards])
-        popular = _total(decode_board(body) for board in boards for body in bodies.get(board, ()))
-        return _partners(item_ids, bodies), popular
+        leaderboard = board_partition(WEEK.window)
+        bodies = self._bodies([*map(item_partition, item_ids), leaderboard])
+        boards = [decode_board(body) for body in bodies.get(leaderboard, ())]
+        popular = ranked_trend(boards, WEEK, self._now_s, dict.fromkeys(INTERESTED, 1), POPULAR_MAX).items
+        return _partners(item_ids, bodies), {item.item_id: item.score for item in popular}
 
     def _bodies(self, partitions: Iterable[str]) -> dict[str, list[bytes]]:
         keys = [Key(partition, stripe) for partition in partitions for stripe in self._stripes]
@@ -231,7 +231,7 @@ def _history(user: UserState) -> History:
 def recommendations_view(shelves: Shelves, fresh: Freshness, history: History, wish: Wish) -> Recommendations:
     """Return what `recommend` recommends."""
     known, found = recommend(shelves, history, wish)
-    return Recommendations(based_on=known, items=found, **_describe_freshness(fresh))
+    return Recommendations(based_on=known, items=found, **describe_freshness(fresh))
 
 
 def ranking_view(
@@ -239,7 +239,7 @@ def ranking_view(
 ) -> Recommendations:
     """Return the order of `rank`."""
     known, found = rank(shelves, history, list(dict.fromkeys(candidates)))
-    return Recommendations(based_on=known, items=found, **_describe_freshness(fresh))
+    return Recommendations(based_on=known, items=found, **describe_freshness(fresh))
 
 
 def recommend(

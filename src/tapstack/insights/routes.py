@@ -10,8 +10,9 @@ import msgspec
 
 from tapstack import __version__
 from tapstack.core.aggregates import WINDOWS, Window
-from tapstack.core.events import Id
+from tapstack.core.events import TYPE_CODE, Id
 from tapstack.core.history import HistoryBounds
+from tapstack.core.ranking import DEFAULT_WEIGHTS, TRENDS, Trend, Weights
 from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, options_response
 from tapstack.insights.answers import (
     Answer,
@@ -44,13 +45,13 @@ from tapstack.insights.recommendations import (
     recommendations_view,
 )
 from tapstack.insights.representation import entity_tag
+from tapstack.insights.trending import trending_view
 from tapstack.insights.views import (
     health_view,
     item_view,
     partners_view,
     search_terms_view,
     status_view,
-    trending_view,
     user_view,
 )
 from tapstack.ports import RowReader
@@ -73,6 +74,7 @@ class Asked(msgspec.Struct, kw_only=True):
     freshness: FreshnessCache
     now_s: int
     bounds: HistoryBounds
+    weights: Weights
     id: str = ""
     n: int = 0
     type: int = ANY_TYPE
@@ -82,6 +84,8 @@ class Asked(msgspec.Struct, kw_only=True):
     include_seen: bool = False
     include_bought: bool = False
     body: Any = None  # of the type that the route says
+    trend: Trend = TRENDS[0]
+    type_weights: Weights = {}  # of one type alone; empty for all types
 
     def fresh(self, projection: str) -> Freshness:
         """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
@@ -107,6 +111,11 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
     default: str
 
     @property
+    def into(self) -> str:
+        """Return which member of `Asked` takes the value."""
+        return self.name
+
+    @property
     def expected(self) -> str:
         """Return what it must be, in words."""
         return f"an integer from {self.low} to {self.high}"
@@ -125,9 +134,10 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter that is one of several words, each for a value."""
+    """A parameter that is one of several words, each for a value of the member `into` of `Asked`."""
 
     name: str
+    into: str
     values: Mapping[str, object]
     default: str
 
@@ -152,6 +162,11 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     chars_max: int
     default: str = ""
+
+    @property
+    def into(self) -> str:
+        """Return which member of `Asked` takes the value."""
+        return self.name
 
     @property
     def expected(self) -> str:
@@ -239,10 +254,20 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _N = Integer(name="n", low=1, high=LISTED_MAX, default=str(LISTED_DEFAULT))
-_WINDOW = Choice(name="window", values={window.name: window for window in WINDOWS}, default=WINDOWS[0].name)
+_WINDOW = Choice(
+    name="window",
+    into="window",
+    values={window.name: window for window in WINDOWS},
+    default=WINDOWS[0].name,
+)
+_TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")
+_TYPES: Mapping[str, Weights] = {
+    name: {code: 1} for name, code in TYPE_CODE.items() if code in DEFAULT_WEIGHTS
+}
+_ONE_TYPE = Choice(name="type", into="type_weights", values={"all": {}, **_TYPES}, default="all")
 # A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
 _CURSOR = Text(name="cursor", chars_max=1_500)
-_TYPE = Choice(name="type", values=TYPES, default="any")
+_TYPE = Choice(name="type", into="type", values=TYPES, default="any")
 
 
 def _history(asked: Asked) -> UserHistory | None:
@@ -264,8 +289,8 @@ def _partners(asked: Asked, *, bought: bool) -> Partners | None:
 
 _DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
 _NO_YES = {"false": False, "true": True}
-_INCLUDE_SEEN = Choice(name="include_seen", values=_NO_YES, default="false")
-_INCLUDE_BOUGHT = Choice(name="include_bought", values=_NO_YES, default="false")
+_INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=_NO_YES, default="false")
+_INCLUDE_BOUGHT = Choice(name="include_bought", into="include_bought", values=_NO_YES, default="false")
 
 
 def _similar(asked: Asked) -> Recommendations:
@@ -398,13 +423,18 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         path="/v1/trending",
-        summary="items with the most interactions in a window",
+        summary="items with the highest scores in a window that slides",
         scopes=("items",),
         read=lambda asked: trending_view(
-            asked.reader, asked.window, asked.now_s, asked.fresh(LEADERBOARDS), asked.n
+            asked.reader,
+            asked.trend,
+            asked.now_s,
+            asked.fresh(LEADERBOARDS),
+            weights=asked.type_weights or asked.weights,
+            n=asked.n,
         ),
         answer=Trending,
-        parameters=(_WINDOW, _N),
+        parameters=(_TREND, _ONE_TYPE, _N),
         max_age_s=5,
     ),
     Route(
@@ -484,6 +514,7 @@ def respond(
     freshness: FreshnessCache | None = None,
     readers: Readers | None = None,
     history: HistoryBounds = DEFAULT_HISTORY,
+    weights: Weights = DEFAULT_WEIGHTS,
 ) -> Response:
     """Answer a request; what HEAD asks for is answered like GET, and its body left out by the caller.
 
@@ -501,6 +532,8 @@ def respond(
         Who may read; None if no keys are asked for.
     history
         How much of a user's interactions is shown.
+    weights
+        What an event of each type adds to a trend's scores.
 
     Raises
     ------
@@ -524,7 +557,7 @@ def respond(
         raise MethodNotAllowed(*route.methods)
     scopes = readers.scopes_of(request) if readers is not None and route.scopes else None
     freshness = freshness or FreshnessCache(reader)
-    asked = Asked(reader=reader, freshness=freshness, now_s=now_s, bounds=history)
+    asked = Asked(reader=reader, freshness=freshness, now_s=now_s, bounds=history, weights=weights)
     _read_request(asked, route, request)
     if scopes is not None:
         check_scopes(route.needed_scopes(asked.body), scopes)
@@ -578,7 +611,7 @@ def _read_request(asked: Asked, route: Route, request: Request) -> None:
         value = parameter.read(texts[name])
         if value is None:
             faults.append(parameter_fault(name, f"expected {parameter.expected}, got {echo(texts[name])}"))
-        setattr(asked, name, value)
+        setattr(asked, parameter.into, value)
     if faults:
         raise InvalidRequest(faults)
     if route.body is not None:

@@ -23,13 +23,10 @@ from tapstack.core.aggregates import (
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import Recent
-from tapstack.core.ranking import merge_boards
 from tapstack.core.rows import (
     ItemState,
     UserState,
     anonymous_key,
-    board_partition,
-    decode_board,
     decode_derived,
     decode_item,
     decode_terms,
@@ -53,7 +50,6 @@ from tapstack.insights.answers import (
     Session,
     Sessions,
     Status,
-    Trending,
     User,
     WindowCounts,
 )
@@ -109,7 +105,7 @@ def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> 
         **_describe_counters(lifetime),
         value_incomplete=any(may_lack_currencies(item.counters.lifetime) for item in items),
         windows=windows,
-        **_describe_freshness(fresh),
+        **describe_freshness(fresh),
     )
 
 
@@ -140,7 +136,7 @@ def partners_view(
         item_id=item_id,
         items=_listed(ranked[:n]),
         count_error_max=count_error_max,
-        **_describe_freshness(fresh),
+        **describe_freshness(fresh),
     )
 
 
@@ -161,23 +157,6 @@ def _merge_partners(maps: Iterable[Mapping[str, int]], places: int) -> tuple[lis
     return sorted(total.items(), key=lambda entry: (-entry[1], entry[0])), error
 
 
-def trending_view(reader: RowReader, window: Window, now_s: int, fresh: Freshness, n: int) -> Trending:
-    """Return the items with the most interactions in the current window; if there are none, the last."""
-    number = window.number(now_s)
-    ranked, unseen = _board(reader, window, number, now_s)
-    if not ranked:
-        number -= 1
-        ranked, unseen = _board(reader, window, number, now_s)
-    return Trending(
-        window=window.name,
-        start=time_text(number * window.length_s),
-        end=time_text((number + 1) * window.length_s),
-        items=_listed(ranked[:n]),
-        count_error_max=unseen,
-        **_describe_freshness(fresh),
-    )
-
-
 def search_terms_view(reader: RowReader, window: Window, now_s: int, fresh: Freshness, n: int) -> SearchTerms:
     """Return the terms searched for most in the current window; if there were no searches, in the last."""
     number = window.number(now_s)
@@ -193,7 +172,7 @@ def search_terms_view(reader: RowReader, window: Window, now_s: int, fresh: Fres
         searches=sum([term.count for terms in rows for term in terms.values()]),
         terms=[SearchTerm(term=term, count=count) for term, count in ranked[:n]],
         count_error_max=count_error_max,
-        **_describe_freshness(fresh),
+        **describe_freshness(fresh),
     )
 
 
@@ -217,7 +196,7 @@ def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: 
         heads=progress.heads,
         projections={
             name: ProjectionStatus(
-                **_describe_freshness(told := fresh(name)),
+                **describe_freshness(told := fresh(name)),
                 lag_s=progress.read_s - told.as_of_s,
                 entries_behind=sum(
                     progress.heads[lane] - first + 1 for lane, first in progress.unfolded(name).items()
@@ -229,20 +208,15 @@ def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: 
     )
 
 
-def _board(reader: RowReader, window: Window, number: int, now_s: int) -> tuple[list[tuple[str, int]], int]:
-    bodies = _bodies(reader, board_partition(window, number), now_s)
-    return merge_boards(decode_board(body) for body in bodies)
-
-
 def _terms(reader: RowReader, window: Window, number: int, now_s: int) -> list[Terms]:
-    return [decode_terms(body) for body in _bodies(reader, terms_partition(window, number), now_s)]
+    return [decode_terms(body) for body in bodies(reader, terms_partition(window, number), now_s)]
 
 
 def _item_stripes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:
-    return [decode_item(body) for body in _bodies(reader, item_partition(item_id), now_s)]
+    return [decode_item(body) for body in bodies(reader, item_partition(item_id), now_s)]
 
 
-def _bodies(reader: RowReader, partition: str, now_s: int) -> list[bytes]:
+def bodies(reader: RowReader, partition: str, now_s: int) -> list[bytes]:
     """Return what a projection keeps in a partition, a body a stripe."""
     rows = alive(reader.query(partition, consistent=True), now_s)
     return [bytes(decode_derived(row.state).body) for row in rows]
@@ -310,7 +284,8 @@ class _Fresh(TypedDict):
     since: str | None
 
 
-def _describe_freshness(fresh: Freshness) -> _Fresh:
+def describe_freshness(fresh: Freshness) -> _Fresh:
+    """Return how an answer says how fresh it is."""
     return {"as_of": time_text(fresh.as_of_s), "since": time_text(fresh.since_s) if fresh.since_s else None}
 
 

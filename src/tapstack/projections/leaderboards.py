@@ -1,4 +1,4 @@
-"""Leaderboards: the most active items of each window."""
+"""Leaderboards: the items that may trend, a board for each length of sub-windows."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import NamedTuple
 
 from tapstack.core.aggregates import WINDOWS, window_numbers
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
-from tapstack.core.ranking import INTERESTED, interest, trim
+from tapstack.core.ranking import INTERESTED, TRENDS, Board, advance, series_of, trim
 from tapstack.core.rows import board_partition, decode_board, decode_item, encode_state, item_partition
 from tapstack.projections.items import NAME as ITEMS
 
 NAME = "leaderboards"
+SPANS = tuple(
+    [trend.hops for trend in TRENDS if trend.position == position] for position in range(len(WINDOWS))
+)
 
 
 class Move(NamedTuple):
-    """An item that may rise in a window."""
+    """An item that may rise."""
 
     item_id: str
-    position: int  # of the window's length in `WINDOWS`
-    number: int  # of the window
+    position: int  # in `WINDOWS`, of the sub-windows in which it may
 
 
 class Leaderboards:
-    """A row for each window; see `tapstack.projections._projection.Projection`.
+    """A row for each length of sub-windows; see `tapstack.projections._projection.Projection`.
 
-    It takes each moved item's exact count from the item's own row, which the items' projection has written by
-    then.
+    It takes each moved item's exact counts from the item's own row, which the items' projection has written
+    by then.
     """
 
     name = NAME
@@ -43,10 +45,8 @@ class Leaderboards:
             numbers = window_numbers(effect.at_s)
             for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True)):
                 if window.keeps(number, entry.arrived_s, effect.arrived_s):
-                    board = found[board_partition(window, number)]
-                    board.update(
-                        dict.fromkeys(Move(item_id, position, number) for item_id in effect.item_ids)
-                    )
+                    moves = [Move(item_id, position) for item_id in effect.item_ids]
+                    found[board_partition(window)].update(dict.fromkeys(moves))
         return {partition: list(moves) for partition, moves in found.items()}
 
     def sources(self, changes: Sequence[Move]) -> Sequence[str]:
@@ -54,11 +54,25 @@ class Leaderboards:
         return [item_partition(move.item_id) for move in changes]
 
     def fold(self, body: bytes | None, changes: Sequence[Move], sources: Mapping[str, bytes]) -> bytes:
-        """Put the moved items' counts on the board."""
-        board = {} if body is None else decode_board(body)
-        for item_id, position, number in dict.fromkeys(changes):
-            row = sources.get(item_partition(item_id))
-            counted = None if row is None else decode_item(row).counters.windows[position].get(number)
-            if counted is not None:
-                board[item_id] = interest(counted)
-        return encode_state(trim(board))
+        """Put the moved items' counts on the board.
+
+        Ages begin at the latest arrival in any of their rows, not only of what moved them: a row may be ahead
+        of the board, and have forgotten what was old then.
+        """
+        board = Board() if body is None else decode_board(body)
+        window = WINDOWS[position := changes[0].position]
+        moved = dict.fromkeys(move.item_id for move in changes)
+        rows = {item_id: sources.get(item_partition(item_id)) for item_id in moved}
+        items = {item_id: decode_item(row).counters for item_id, row in rows.items() if row is not None}
+        arrivals = [window.number(counters.arrived_s) for counters in items.values()]
+        advance(board, max([board.newest, *arrivals]), window.kept)
+        for item_id in moved:
+            board.items.pop(item_id, None)
+            counters = items.get(item_id)
+            if counters is None:
+                continue
+            series = series_of(counters.windows[position], board.newest, board.newest - window.kept)
+            if series:
+                board.items[item_id] = series
+        trim(board, SPANS[position])
+        return encode_state(board)

@@ -14,13 +14,13 @@ from typing import TypeVar
 
 from tapstack.dead_letters import DeadLetter
 from tapstack_local.reconciliation.accepted_events import (
-    CODES,
     WINDOW_LENGTHS_S,
     AcceptedEvents,
     Effect,
     Fold,
     Identity,
 )
+from tapstack_local.reconciliation.boards import WINDOW_NAMES, WINDOWS_KEPT, check_boards
 from tapstack_local.reconciliation.counters import (
     TAKEN,
     Counters,
@@ -47,13 +47,6 @@ from tapstack_local.reconciliation.tables import ItemRow, Tables
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
-
-WINDOW_NAMES = ("5m", "1h", "1d")
-WINDOWS_KEPT = (12, 24, 7)
-BOARD_PLACES = 64
-INTEREST = frozenset(
-    CODES[name] for name in ("item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share")
-)
 
 
 @dataclass(slots=True)
@@ -153,7 +146,7 @@ def reconcile(
         check_invalid_records(tables, invalid_records),
         check_refused(accepted, tables),
     ]
-    against_each_other = [_check_sums(expected, tables), _check_pairs(tables), _check_boards(tables)]
+    against_each_other = [_check_sums(expected, tables), _check_pairs(tables), check_boards(tables)]
     lost, overcounted = _totals(against_events)
     if lost == overcounted == 0:
         lost, overcounted = _totals(against_each_other)
@@ -321,34 +314,6 @@ def _check_pairs(tables: Tables) -> Finding:
         for row in stripes.values()
     )
     finding.judge("pairs held by items, against those made by users", held, made, made)
-    return finding
-
-
-def _check_boards(tables: Tables) -> Finding:
-    """Compare leaderboards with the rows of items, in the windows that no row can have forgotten."""
-    finding = Finding("leaderboards")
-    arrived_s = max(
-        (row.arrived_s for stripes in tables.items.values() for row in stripes.values()), default=0
-    )
-    oldest = [
-        arrived_s // length_s - kept for length_s, kept in zip(WINDOW_LENGTHS_S, WINDOWS_KEPT, strict=True)
-    ]
-    scores: dict[tuple[str, int, str], dict[str, int]] = {}
-    for item, stripes in tables.items.items():
-        for stripe, row in stripes.items():
-            for position, name in enumerate(WINDOW_NAMES):
-                for number, counters in row.windows[position].items():
-                    score = sum(amount for key, amount in counters.items() if key in INTEREST)
-                    if score and number >= oldest[position]:
-                        scores.setdefault((name, number, stripe), {})[item] = score
-    kept = {place for place in tables.boards if place[1] >= oldest[WINDOW_NAMES.index(place[0])]}
-    for place in sorted(kept | scores.keys()):
-        ranked = sorted(scores.get(place, {}).items(), key=lambda entry: (-entry[1], entry[0]))
-        wanted, board = dict(ranked[:BOARD_PLACES]), tables.boards.get(place, {})
-        where = f"T#{place[0]}#{place[1]} {place[2]}"
-        for item in sorted(wanted.keys() | board.keys()):
-            score = wanted.get(item, 0)
-            finding.judge(f"{where}: {item}", board.get(item, 0), score, score)
     return finding
 
 

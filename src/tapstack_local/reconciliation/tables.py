@@ -102,9 +102,9 @@ class Tables:
     history_pages
         Version and interactions of pages of history, by the partition key of their user and sort key.
     boards
-        By window name, number and stripe.
+        By length of sub-windows and stripe.
     terms
-        Rows of search terms, likewise: by digest the count, the places and the text.
+        Rows of search terms, by window name, number and stripe: by digest the count, the places and the text.
     journal
         The journal.
     late, quarantined
@@ -119,7 +119,7 @@ class Tables:
     paged: dict[str, set[int]] = field(default_factory=dict)
     history_pages: dict[str, dict[str, tuple[int, list[Any]]]] = field(default_factory=dict)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
-    boards: dict[tuple[str, int, str], dict[str, int]] = field(default_factory=dict)
+    boards: dict[tuple[str, str], Any] = field(default_factory=dict)
     terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
@@ -181,10 +181,12 @@ class Tables:
         )
 
     def _add_derived(self, kind: str, name: str, stripe: str, body: Any) -> None:
-        if kind in {"T", "Q"}:
+        if kind == "T":
+            self.boards[name, stripe] = body
+            return
+        if kind == "Q":
             window, _, number = name.partition("#")
-            into = self.boards if kind == "T" else self.terms
-            into[window, int(number), stripe] = body
+            self.terms[window, int(number), stripe] = body
             return
         (lifetime, windows, arrived_s), viewed_with, bought_with = body[:3]
         numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]

@@ -2,6 +2,6 @@
 
 `checker` sees everything that happens. `facts` reads records, `contents` holds them against what clients
 said; `users`, `memory` and `behaviour` hold a user's row against its events, `derived` items' rows and
-leaderboards (`rows` reads them); `ending` folds all events anew; `views`, `questions` and `past` compute what
-readers must be shown. It shares no code with the product.
+`boards` leaderboards (`rows` reads them); `ending` folds all events anew; `views`, `trends`, `questions` and
+`past` compute what readers must be shown. It shares no code with the product.
 """

@@ -1,22 +1,19 @@
-"""What folding effects does to an item's row or a leaderboard, computed anew.
+"""What folding effects does to an item's row, computed anew.
 
 Shares no code with the product. Positions of fields are those of docs/reference/table.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
-from tapstack_simulation.checking.facts import INTEREST, Amounts, difference, merge, named
+from tapstack_simulation.checking.facts import Amounts, difference, merge, named
 from tapstack_simulation.checking.rows import (
-    BOARD_MAX,
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
     WINDOWS,
     Change,
-    Image,
-    Key,
     Violation,
 )
 
@@ -100,78 +97,3 @@ def misfit(kind: int, before: dict[str, int], after: dict[str, int], added: Amou
         if not least <= after.get(str(partner), 0) <= most or (partner not in after and count > lowest):
             return f"holds {after.get(str(partner), 0)} of {partner}, whose pairs make {count}"
     return "" if after.keys() <= exact.keys() else "holds a partner that no pair had"
-
-
-def moves(effect: Effect, arrived_s: int) -> list[tuple[str, int]]:
-    """Return the windows whose leaderboards an effect moves, in an entry that arrived then."""
-    if effect.code not in INTEREST:
-        return []
-    found = [(name, effect.at_s // length_s, length_s, kept) for name, length_s, kept in WINDOWS]
-    return [
-        (name, number)
-        for name, number, length_s, kept in found
-        if arrived_s // length_s - kept <= number <= effect.arrived_s // length_s
-    ]
-
-
-def check_board(
-    change: Change,
-    fresh: Iterable[tuple[Effect, int]],
-    folded: Iterable[Effect],
-    everything: Iterable[Effect],
-    rows: Mapping[Key, Image],
-) -> None:
-    """Check a leaderboard: moved items have the counts of their rows, and the highest stay.
-
-    Parameters
-    ----------
-    change
-        The row.
-    fresh
-        The effects that were folded into it, with the arrival of each one's entry.
-    folded
-        All effects up to the entries that the row says it holds.
-    everything
-        All effects that are in the journal: an item's row may hold more of them than the leaderboard.
-    rows
-        The table.
-    """
-    _, name, text = change.key[0].split("#")
-    number, position = int(text), [each for each, _, _ in WINDOWS].index(name)
-    length_s = WINDOWS[position][1]
-    moved = {
-        item_id
-        for effect, arrived_s in fresh
-        if (name, number) in moves(effect, arrived_s)
-        for item_id in effect.item_ids
-    }
-    before, after = change.states()
-    if len(after) > BOARD_MAX:
-        raise Violation(8, f"{change.key} is longer than a leaderboard may be")
-    least, most = (_scores(effects, number, length_s) for effects in (folded, everything))
-    lowest = min(after.values(), default=0) if len(after) >= BOARD_MAX else 0
-    for item_id in {**before, **dict.fromkeys(sorted(moved))}:
-        row = rows.get((f"I#{item_id}", change.key[1]))
-        amounts = {} if row is None else row.state[0][1][position].get(number, {})
-        score = sum(amounts.get(code, 0) for code in INTEREST)
-        low = high = before.get(item_id, 0)
-        if item_id in moved:
-            # Its row had forgotten the window when it was read, or has since: then nothing may have changed.
-            low = least.get(item_id, 0) if score else min(low, least.get(item_id, 0))
-            high = max(high, most.get(item_id, 0))
-        shown = after.get(item_id, 0)
-        if item_id in after and not low <= shown <= high:
-            raise Violation(2, f"{change.key} shows {shown} of {item_id}, which had {low} to {high}")
-        if item_id not in after and low > lowest:
-            raise Violation(2, f"{change.key} lacks {item_id} of {low}; its lowest is {lowest}")
-    if unknown := after.keys() - before.keys() - moved:
-        raise Violation(2, f"{change.key} shows {sorted(unknown)}, which did not move")
-
-
-def _scores(effects: Iterable[Effect], number: int, length_s: int) -> dict[str, int]:
-    scores: dict[str, int] = {}
-    for effect in effects:
-        if effect.code in INTEREST and effect.at_s // length_s == number:
-            for item_id in effect.item_ids:
-                scores[item_id] = scores.get(item_id, 0) + 1
-    return scores

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
-from tapstack_simulation.checking.derived import Kept, check_board, check_item, moves
+from tapstack_simulation.checking.boards import check_board, moves
+from tapstack_simulation.checking.derived import Kept, check_item
+from tapstack_simulation.checking.facts import INTEREST
 from tapstack_simulation.checking.rows import Change, Image, Key, Violation
 from tapstack_simulation.checking.search_terms import (
     GRAIN_S,
@@ -238,15 +240,22 @@ class Journal:
             if each == item_id
         )
 
+    def interest(self, from_s: int, to_s: int, before_ms: int) -> dict[str, Counter[int]]:
+        """Return what was counted of items before a moment, by type, of what happened in a time."""
+        found: dict[str, Counter[int]] = {}
+        for entries in self.lanes.values():
+            for entry in entries:
+                for effect in entry.effects if entry.committed_ms < before_ms else ():
+                    if effect.code in INTEREST and from_s <= effect.at_s < to_s:
+                        for item_id in effect.item_ids:
+                            found.setdefault(item_id, Counter())[effect.code] += 1
+        return found
+
 
 def touched(projection: str, entry: Entry) -> Iterable[str]:
     """Return the partitions of the rows that an entry touches."""
     if projection == LEADERBOARDS:
-        return {
-            f"T#{name}#{number}"
-            for effect in entry.effects
-            for name, number in moves(effect, entry.arrived_s)
-        }
+        return {f"T#{name}" for effect in entry.effects for name in moves(effect, entry.arrived_s)}
     if projection == SEARCH_TERMS:
         return {pk for search in entry.searches for pk in windows_of(search, entry.arrived_s)}
     return {

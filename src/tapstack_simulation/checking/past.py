@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from tapstack_simulation.checking.facts import CODES
 from tapstack_simulation.checking.rows import (
-    BOARD_MAX,
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
     WINDOWS,
@@ -23,7 +22,7 @@ from tapstack_simulation.checking.rows import (
     Key,
     Violation,
 )
-from tapstack_simulation.checking.views import NAMES, Answer, described_user, is_incomplete, lowest, spelled
+from tapstack_simulation.checking.views import NAMES, Answer, described_user, is_incomplete, lowest
 
 FRESHNESS = ("as_of", "since")
 ITEM_FIELDS = {"item_id", "events", "counts", "value", "value_incomplete", "windows", *FRESHNESS}
@@ -153,24 +152,6 @@ def hold_partners(
     _hold_ranking(f"partners of {item_id}", answer, maps, places, n)
 
 
-def hold_trends(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
-    """Check the answer about a window: the present one, or the one before if that may have been empty."""
-    name, length_s, _ = WINDOWS[position]
-    hold_shape(name, set(answer), {"window", "start", "end", "items", "count_error_max", *FRESHNESS})
-    present = now_s // length_s
-    number = _seconds(answer["start"]) // length_s
-    times = [answer["window"], answer["start"], answer["end"]]
-    if times != [name, spelled(number * length_s), spelled((number + 1) * length_s)]:
-        raise Violation(11, f"trends are those of {times}")
-    present_boards = _boards(past, name, present, now_s)
-    may_be_empty = all({} in versions for versions in present_boards)
-    if number != present and not (number == present - 1 and may_be_empty):
-        raise Violation(11, f"trends of {name} are those of {number}, not those of {present}")
-    if number == present and not answer["items"]:
-        raise Violation(11, f"trends of {name} are those of an empty window")
-    _hold_ranking(f"trends of {name}", answer, _boards(past, name, number, now_s), BOARD_MAX, n)
-
-
 def hold_search_terms(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:
     """Check the answer about a window's search terms: no count is above or below what its rows had."""
     name, length_s, _ = WINDOWS[position]
@@ -195,10 +176,6 @@ def hold_search_terms(past: Past, position: int, now_s: int, n: int, answer: Ans
         digest = digests.get(term)
         if digest is None or not low.get(digest, 0) <= count <= high[digest]:
             raise Violation(11, f"{term} is shown with {count} searches of {low} to {high}")
-
-
-def _boards(past: Past, name: str, number: int, now_s: int) -> list[list[Mapping[str, int]]]:
-    return [[state or {} for state in versions] for versions in past.of(f"T#{name}#{number}", now_s)]
 
 
 def _hold_ranking(

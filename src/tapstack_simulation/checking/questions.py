@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from tapstack_simulation.checking.facts import INTEREST
+from tapstack_simulation.checking.boards import NEWEST, TRENDS
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
-from tapstack_simulation.checking.rows import BOARD_MAX, WINDOWS, Image, Key, Violation
+from tapstack_simulation.checking.rows import WINDOWS
+from tapstack_simulation.checking.trends import Asked, trending_answer
 from tapstack_simulation.checking.views import (
     OPEN_S,
     Answer,
     Partitions,
     item_answer,
-    lowest,
     partners_answer,
     search_terms_answer,
-    trending_answer,
     user_answer,
 )
 
 RECOMMENDED_EACH = 7  # items and users: an answer reads twenty items
-ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_trends` compares all of them
+ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_boards` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100
 NOBODY = "nobody has this id"
 
@@ -69,8 +68,9 @@ def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
     for index, item_id in enumerate(_chosen_items(partitions)):
         yield from _about_item(partitions, item_id, index, now_s)
     yield from _about_recommendations(partitions, now_s)
-    for position in range(len(WINDOWS)):
+    for position in range(len(TRENDS)):
         yield from _about_trends(partitions, position, now_s)
+    for position in range(len(WINDOWS)):
         yield from _about_search_terms(partitions, position, now_s)
     yield Question(("v1", "users", NOBODY), {}, now_s, None)
     for rest in ((), ("also-viewed",), ("also-bought",)):
@@ -132,22 +132,22 @@ def _about_recommendations(partitions: Partitions, now_s: int) -> Iterator[Quest
 
 
 def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:
-    """Ask for the present, and for when most items were active, and the window after that."""
-    name, length_s, _ = WINDOWS[position]
-    prefix = f"T#{name}#"
-    active = {
-        int(pk.removeprefix(prefix)): sum(len(image.state) for image in images)
-        for pk, images in partitions.items()
-        if pk.startswith(prefix)
-    }
-    busiest = max(active, key=lambda number: (active[number], number), default=0)
-    asked = [(now_s, LISTED_MAX), (busiest * length_s, LISTED_MAX), ((busiest + 1) * length_s, 5)]
-    for at_s, n in asked:
-        expected = trending_answer(partitions, position, at_s, n)
-        yield Question(("v1", "trending"), {"window": name, "n": str(n)}, at_s, expected)
-    if position == 0:
-        expected = trending_answer(partitions, position, busiest * length_s, LISTED_DEFAULT)
-        yield Question(("v1", "trending"), {}, busiest * length_s, expected)
+    """Ask for the present, just before the last arrival, and for when sub-windows fall out."""
+    name, span, where = TRENDS[position]
+    sub, length_s, _ = WINDOWS[where]
+    newest = max((image.state[NEWEST] for image in partitions.get(f"T#{sub}", ())), default=now_s // length_s)
+    for at_s, kind, n in (
+        (now_s, "all", LISTED_MAX),
+        (newest * length_s - 1, "purchase", LISTED_MAX),
+        ((newest + 1) * length_s, "item_view", 5),
+        ((newest + span) * length_s, "all", 2),
+        ((newest + span + 1) * length_s, "all", LISTED_MAX),
+    ):
+        asked = Asked(position, kind, n, at_s)
+        yield Question(("v1", "trending"), asked.query, at_s, trending_answer(partitions, asked))
+    if name == "1h":
+        expected = trending_answer(partitions, Asked(position, "all", LISTED_DEFAULT, now_s))
+        yield Question(("v1", "trending"), {}, now_s, expected)
 
 
 def _about_search_terms(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:
@@ -163,46 +163,3 @@ def _about_search_terms(partitions: Partitions, position: int, now_s: int) -> It
     for at_s, n in ((now_s, LISTED_MAX), (busiest * length_s, 1), ((busiest + 1) * length_s, LISTED_MAX)):
         expected = search_terms_answer(partitions, position, at_s, n)
         yield Question(("v1", "search-terms"), {"window": name, "n": str(n)}, at_s, expected)
-
-
-def check_trends(rows: Mapping[Key, Image], now_s: int) -> None:
-    """Check that leaderboards show the items as their rows have them, the highest where there is no room.
-
-    Parameters
-    ----------
-    rows
-        The table.
-    now_s
-        No record arrived later than this; windows older than what is kept since then are not compared.
-
-    Raises
-    ------
-    Violation
-        If they differ.
-    """
-    scores = _scores(rows, now_s)
-    for key, wanted in scores.items():
-        board = rows[key].state if key in rows else {}
-        least = lowest(board, BOARD_MAX)
-        for item_id, score in wanted.items():
-            shown = board.get(item_id)
-            if shown != score and (shown is not None or score > least):
-                raise Violation(
-                    11, f"{item_id} scores {score} in {key}; shown is {shown}, the least is {least}"
-                )
-        if unknown := board.keys() - wanted.keys():
-            raise Violation(11, f"{key} shows {sorted(unknown)}, whose rows know of no interest")
-
-
-def _scores(rows: Mapping[Key, Image], now_s: int) -> dict[Key, dict[str, int]]:
-    """Return the score of each item in each window that is still kept, by the key of its board."""
-    found: dict[Key, dict[str, int]] = {}
-    for (pk, lane), image in rows.items():
-        if pk[0] != "I":
-            continue
-        for (name, length_s, kept), numbered in zip(WINDOWS, image.state[0][1], strict=True):
-            for number, amounts in numbered.items():
-                score = sum(amounts.get(code, 0) for code in INTEREST)
-                if score and number >= now_s // length_s - kept:
-                    found.setdefault((f"T#{name}#{number}", lane), {})[pk[2:]] = score
-    return found

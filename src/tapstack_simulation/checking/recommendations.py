@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
+from tapstack_simulation.checking.boards import ITEMS, NEWEST, rankings
 from tapstack_simulation.checking.facts import CODES, INTEREST
 from tapstack_simulation.checking.past import FRESHNESS, Past, hold_shape
 from tapstack_simulation.checking.rows import Violation
@@ -121,12 +122,15 @@ def _partners(partitions: Partitions, item: str, now_s: int) -> dict[str, int] |
 
 
 def _popular(partitions: Partitions, now_s: int) -> dict[str, int]:
-    """Add up the leaderboards of the last days."""
+    """Add up what the leaderboards hold of the last days."""
+    boards = alive(partitions, "T#1d", now_s)
+    last = max([now_s // DAY_S, *(board[NEWEST] for board in boards)])
     total: dict[str, int] = {}
-    for number in range(now_s // DAY_S - DAYS + 1, now_s // DAY_S + 1):
-        for board in alive(partitions, f"T#1d#{number}", now_s):
-            for item, count in board.items():
-                total[item] = total.get(item, 0) + count
+    for board in boards:
+        for item, series in board[ITEMS].items():
+            held = rankings(series, board[NEWEST] - last + DAYS)
+            count = sum(n for code, n in held.items() if code in INTEREST)
+            total |= {item: total.get(item, 0) + count} if count else {}
     return total
 
 

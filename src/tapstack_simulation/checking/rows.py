@@ -16,7 +16,7 @@ from tapstack_simulation.checking.intervals import contains, numbers, without
 
 # Name, length in seconds, how many are kept.
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
-VIEWED_WITH_MAX, BOUGHT_WITH_MAX, BOARD_MAX = 32, 16, 64
+VIEWED_WITH_MAX, BOUGHT_WITH_MAX = 32, 16
 
 DERIVED = "ITQ"  # what the partition keys of derived rows begin with
 
@@ -71,6 +71,7 @@ class Image(NamedTuple):
 Key = tuple[str, str]
 EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0, None]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
+EMPTY_BOARD: list[Any] = [0, {}, {}]
 
 
 class Change(NamedTuple):
@@ -89,7 +90,7 @@ class Change(NamedTuple):
         if is_history(self.key):
             return [], self.after.state
         kind = self.key[0][0]
-        empty: Any = {} if kind in "TQ" else EMPTY_ITEM if kind == "I" else EMPTY_USER
+        empty: Any = {"T": EMPTY_BOARD, "Q": {}, "I": EMPTY_ITEM}.get(kind, EMPTY_USER)
         return empty, self.after.state
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from tapstack_simulation.checking.facts import CODES, NO_CURRENCY, Amounts, is_full, merge
 from tapstack_simulation.checking.rows import (
-    BOARD_MAX,
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
     WINDOWS,
@@ -123,21 +122,6 @@ def partners_answer(
     maps = [stripe[2 if bought else 1] for stripe in stripes]
     places = BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX
     return {"item_id": item_id, **_ranking(maps, places, n), **_fresh(now_s)}
-
-
-def trending_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
-    """Return the ranking of the window that a moment is in, or of the one before if it is empty."""
-    name, length_s, _ = WINDOWS[position]
-    number = now_s // length_s
-    if not any(alive(partitions, f"T#{name}#{number}", now_s)):
-        number -= 1
-    return {
-        "window": name,
-        "start": spelled(number * length_s),
-        "end": spelled((number + 1) * length_s),
-        **_ranking(alive(partitions, f"T#{name}#{number}", now_s), BOARD_MAX, n),
-        **_fresh(now_s),
-    }
 
 
 def search_terms_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - lines of the product are quoted as they stand
-"""Mutants of what is kept of an event: its contents, sessions, pairs, windows, boards."""
+"""Mutants of what is kept of an event: its contents, sessions, pairs, windows."""
 
 from __future__ import annotations
 
@@ -124,8 +124,6 @@ BEHAVIOUR = (
     one("windows_by_arrival", "windows follow the event's own time", "tapstack.projections.items", "window_numbers(effect.at_s)", "window_numbers(effect.arrived_s)"),
     one("quantity_ignored", "an item's revenue is price times quantity", AGGREGATES, "quantity = 1 if item.quantity is None else item.quantity\n", "quantity = 1\n"),
     one("window_without_revenue", "windows hold what the lifetime holds", AGGREGATES, "        for counters in counted:\n            _add_money(", "        for counters in counted[:1]:\n            _add_money("),
-    one("board_forgets_the_others", "a leaderboard keeps what it had", "tapstack.projections.leaderboards", "board[item_id] = interest(counted)", "board.clear(), board.update({item_id: interest(counted)})"),
-    one("board_expires_too_early", "a leaderboard outlives the journal", "tapstack.projections.leaderboards", "    keep_s = DERIVED_TTL_MIN_S", "    keep_s = 86_400"),
     one("rarest_partner_dropped", "a full map counts each pair", PAIRS, "    partners[partner] = partners.pop(rarest) + 1\n", "    del partners[rarest]\n    partners[partner] = 1\n"),
     one("common_partner_dropped", "a full map keeps the frequent partners", PAIRS, "    rarest = min(partners,", "    rarest = max(partners,"),
 )  # fmt: skip

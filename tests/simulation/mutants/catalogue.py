@@ -27,6 +27,7 @@ from .projecting import PROJECTING
 from .reading import READERS
 from .recommending import RECOMMENDING
 from .searching import SEARCHING
+from .trends import TRENDS
 
 _TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
 _RESUME = "    report.resume_from = records[first].sequence_number if first < len(records) else None\n"
@@ -486,5 +487,5 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING, *HISTORIES,
+    *READERS, *RECOMMENDING, *HISTORIES, *TRENDS,
 )  # fmt: skip

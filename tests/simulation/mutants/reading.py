@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from .mutant import TABLE, VIEWS, one
 
-RANKING = "tapstack.core.ranking"
 ROUTES = "tapstack.insights.routes"
 
 STRIPES = (
@@ -13,15 +12,8 @@ STRIPES = (
         "one_stripe_read",
         "readers add up all stripes",
         VIEWS,
-        "for body in _bodies(reader, item_partition(item_id), now_s)]",
-        "for body in _bodies(reader, item_partition(item_id), now_s)[:1]]",
-    ),
-    one(
-        "one_stripe_trends",
-        "trends add up all stripes",
-        VIEWS,
-        "merge_boards(decode_board(body) for body in bodies)",
-        "merge_boards(decode_board(body) for body in bodies[:1])",
+        "for body in bodies(reader, item_partition(item_id), now_s)]",
+        "for body in bodies(reader, item_partition(item_id), now_s)[:1]]",
     ),
     one(
         "one_stripe_windows",
@@ -120,43 +112,15 @@ AMOUNTS = (
         "            error += min(partners.values())\n",
         "            error += 0\n",
     ),
-    one(
-        "trends_never_wrong",
-        "a full leaderboard says by how much it may be wrong",
-        RANKING,
-        "            unseen += min(board.values())\n",
-        "            unseen += 0\n",
-    ),
 )
 
 ORDER = (
-    one(
-        "boards_keep_the_lowest",
-        "a full leaderboard keeps the highest",
-        RANKING,
-        "in ranked[:BOARD_PLACES]",
-        "in ranked[-BOARD_PLACES:]",
-    ),
-    one(
-        "boards_not_trimmed",
-        "a leaderboard has 64 places",
-        RANKING,
-        "    if len(board) <= BOARD_PLACES:\n",
-        "    if len(board) >= 0:\n",
-    ),
     one(
         "ties_out_of_order",
         "of equal counts the smaller id comes first",
         VIEWS,
         "key=lambda entry: (-entry[1], entry[0])",
         "key=lambda entry: -entry[1]",
-    ),
-    one(
-        "more_than_asked_for",
-        "no more are listed than were asked for",
-        VIEWS,
-        "items=_listed(ranked[:n]),\n        count_error_max=unseen",
-        "items=_listed(ranked),\n        count_error_max=unseen",
     ),
     one(
         "recent_oldest_first",
@@ -202,20 +166,6 @@ ANSWERS = (
         ROUTES,
         '    if answer is None:\n        raise NotFound(f"no {route.subject} of this id has been seen")\n',
         "    if answer is None:\n        return _response(route, {})\n",
-    ),
-    one(
-        "no_trends_before_the_window",
-        "before anything happened, trends are those of the last window",
-        VIEWS,
-        "    if not ranked:\n        number -= 1\n",
-        "    if not ranked:\n        number -= 0\n",
-    ),
-    one(
-        "trends_of_the_last_window",
-        "once something happened, trends are those of the present window",
-        VIEWS,
-        "    if not ranked:\n        number -= 1\n",
-        "    if True:\n        number -= 1\n",
     ),
 )
 

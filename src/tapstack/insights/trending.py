@@ -1,0 +1,63 @@
+"""What trends: the items with the highest scores in a window that slides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tapstack.core.events import EVENT_TYPES
+from tapstack.core.ranking import Trend, Weights, rank
+from tapstack.core.rows import board_partition, decode_board
+from tapstack.insights.answers import Trending, TrendingItem
+from tapstack.insights.freshness import Freshness
+from tapstack.insights.views import bodies, describe_freshness, time_text
+from tapstack.ports import RowReader
+
+
+def trending_view(
+    reader: RowReader, trend: Trend, now_s: int, fresh: Freshness, *, weights: Weights, n: int
+) -> Trending:
+    """Return the items with the highest scores.
+
+    Parameters
+    ----------
+    reader
+        The table.
+    trend
+        The window.
+    now_s
+        Unix seconds.
+    fresh
+        As of when the boards are; read before.
+    weights
+        What an event of each type adds to a score.
+    n
+        How many items, ``>= 1``.
+
+    Raises
+    ------
+    Unavailable
+        If the table does not answer.
+    """
+    boards = [decode_board(body) for body in bodies(reader, board_partition(trend.window), now_s)]
+    ranking = rank(boards, trend, now_s, weights, n)
+    hop_s = trend.window.length_s
+    return Trending(
+        window=trend.name,
+        from_=time_text(ranking.first * hop_s),
+        to=time_text((ranking.last + 1) * hop_s),
+        items=[
+            TrendingItem(
+                item_id=item.item_id,
+                score=item.score,
+                counts=_by_name(item.counts),
+            )
+            for item in ranking.items
+        ],
+        weights=_by_name(weights),
+        count_error_max=ranking.error_max,
+        **describe_freshness(fresh),
+    )
+
+
+def _by_name(amounts: Mapping[int, int]) -> dict[str, int]:
+    return {EVENT_TYPES[code]: amount for code, amount in sorted(amounts.items())}

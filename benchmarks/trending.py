@@ -119,7 +119,7 @@ def measure(timeline: Timeline, position: int) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     steps = list(timeline)
     full = [at for at, (number, _) in enumerate(steps) if number >= steps[0][0] + window.kept]
-    compared = set(full[:: -(-len(full) // COMPARED)])
+    compared = set(full[:: max(1, -(-len(full) // COMPARED))])
     for at, (number, moves) in enumerate(steps):
         advance(board, number, window.kept)
         for item_id, counts in moves.items():

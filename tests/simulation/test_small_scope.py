@@ -53,10 +53,10 @@ def numbered(user: str, n: int) -> bytes:
     return msgspec.json.encode({**body, "client_id": CLIENT, "n": n})
 
 
-def long(user: str, name: str) -> bytes:
+def long(user: str, name: str, kind: str = "item_list_view", items: int = 90) -> bytes:
     """An event of many items, in one transaction."""
-    body = msgspec.json.decode(event(user, name, "item_list_view"))
-    return msgspec.json.encode({**body, "items": [{"item_id": f"p{number}"} for number in range(90)]})
+    body = msgspec.json.decode(event(user, name, kind))
+    return msgspec.json.encode({**body, "items": [{"item_id": f"p{number}"} for number in range(items)]})
 
 
 def user_of(data: bytes) -> str:
@@ -80,6 +80,7 @@ SCENARIOS = {
     "one poison": [event("a", "1"), POISON, event("b", "3")],
     "numbered, out of order, one again": [numbered("a", 1), numbered("a", 0), numbered("a", 1)],
     "one of many items": [event("a", "1"), long("a", "2")],
+    "two that fill pages of history": [long("a", "1", "share", 36), long("a", "2", "share", 16)],
 }
 
 

@@ -198,6 +198,7 @@ run "functions_are_what_the_zips_hold" {
       }
       collector = {
         TAPSTACK_STREAM             = "tapstack-dev-events"
+        TAPSTACK_QUARANTINE_BUCKET  = "tapstack-dev-quarantine-111122223333-us-east-1"
         TAPSTACK_EVENT_BYTES_MAX    = "32768"
         TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
         TAPSTACK_REQUEST_BYTES_MAX  = "1000000"

@@ -29,6 +29,7 @@ MACHINES: dict[str, Architecture] = {"x86_64": "x86_64", "aarch64": "arm64"}
 EXTRA = {
     "TAPSTACK_STREAM": "clicks",
     "TAPSTACK_QUARANTINE_BUCKET": "quarantine",
+    "TAPSTACK_SPILL_BUCKET": "spill",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
 }

@@ -10,10 +10,10 @@
 #    2 Locals           names, tags, addresses, rules and sizes, computed once
 #    3 Keys             one customer managed key for each class of data
 #    4 Network          VPC, subnets, NAT, endpoints, network ACLs, security groups
-#    5 Buckets          dead letters, the raw archive, access logs
+#    5 Buckets          spilled events, dead letters, the raw archive, access logs
 #    6 Stream           Kinesis and the raw archive through Firehose
 #    7 Table            DynamoDB, its stream, its auto scaling and who may touch its data
-#    8 Functions        consumer, projector, collector, insights: roles, logs, code
+#    8 Functions        consumer, projector, drainer, collector, insights: roles, logs, code
 #    9 Event sources    how Kinesis drives the consumer without losing an event, and the table's stream the projector
 #   10 API              load balancer, listeners, target groups
 #   11 Operations       alarms, dashboard, optional operations host, what every plan says
@@ -922,6 +922,7 @@ variable "alarm_thresholds" {
   description = "Where alarms begin."
   type = object({
     iterator_age_minutes = optional(number, 15)   # that the consumer lags
+    spill_age_minutes    = optional(number, 15)   # that a spilled event waits
     quarantine_percent   = optional(number, 1)    # of records
     late_events          = optional(number, 1000) # in 15 minutes
     api_5xx              = optional(number, 5)    # answers in 5 minutes
@@ -1232,7 +1233,8 @@ locals {
     clients    = { why = "Attach it, and you may call the API: opens connections to the load balancer and nothing else" }
     consumer   = { why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
     projector  = { why = "Projector function: reads the table's stream through the Lambda service, reads and writes DynamoDB" }
-    collector  = { why = "Collector function: writes to the stream, and to S3 what it refuses" }
+    collector  = { why = "Collector function: writes to the stream, and to S3 what it refuses or the stream does not take" }
+    drainer    = { why = "Drainer function: reads spilled events in S3, writes to the stream" }
     insights   = { why = "Insights function: reads DynamoDB" }
     endpoints  = { why = "Interface endpoints" }
     services   = { when = "ip_targets", why = "API services with ip targets" }
@@ -1271,7 +1273,13 @@ locals {
 
     collector-out = [
       { ports = "https", peer = "group:endpoints", why = "Write to Kinesis" },
-      { ports = "https", peer = "prefix-list:s3", why = "Store refused events" },
+      { ports = "https", peer = "prefix-list:s3", why = "Store refused and spilled events" },
+      { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
+    ]
+
+    drainer-out = [
+      { ports = "https", peer = "group:endpoints", why = "Write to Kinesis" },
+      { ports = "https", peer = "prefix-list:s3", why = "Read and delete spilled events" },
       { ports = "https", peer = "internet", when = "internet_egress", why = "The internet, through NAT" },
     ]
 
@@ -1283,6 +1291,7 @@ locals {
     # Private DNS leads everybody in the VPC to an interface endpoint: one more endpoint needs a rule for each caller.
     endpoints-in = [
       { ports = "https", peer = "group:collector", why = "Collector to Kinesis" },
+      { ports = "https", peer = "group:drainer", why = "Drainer to Kinesis" },
       { ports = "https", peer = "group:services", when = "ip_targets", why = "API services to Kinesis" },
       { ports = "https", peer = "group:operations", when = "operations_host", why = "Operations host to Kinesis" },
     ]
@@ -1391,7 +1400,7 @@ locals {
   kms_keys = {
     stream     = { via = ["kinesis"], grants = false, why = "Events in the stream" }
     table      = { via = ["dynamodb"], grants = true, why = "Behaviour in the table" }
-    objects    = { via = ["s3"], grants = false, why = "Raw archive, quarantined, late and failed events" }
+    objects    = { via = ["s3"], grants = false, why = "Raw archive, spilled, quarantined, late and failed events" }
     operations = { via = ["lambda", "secretsmanager", "sns"], grants = true, why = "Logs, alarms, settings of functions, sources" }
   }
 
@@ -1841,6 +1850,28 @@ data "aws_iam_policy_document" "endpoint" {
     }
   }
 
+  # The drainer's: of the other buckets nobody here reads or deletes.
+  dynamic "statement" {
+    for_each = each.key == "s3" ? [aws_s3_bucket.this["spill"].arn] : []
+
+    content {
+      sid       = "SpilledEvents"
+      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket"]
+      resources = [statement.value, "${statement.value}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:PrincipalAccount"
+        values   = [local.account_id]
+      }
+    }
+  }
+
   # No condition: the caller is nobody, or AWS.
   dynamic "statement" {
     for_each = each.key == "s3" && length(local.aws_objects) > 0 ? [local.aws_objects] : []
@@ -1930,6 +1961,7 @@ locals {
   # expire before a person had time to act on an alarm. why becomes a tag, and S3 takes neither ; nor , in one.
   data_buckets = merge(
     {
+      spill      = { days = 0, why = "Accepted events that the stream did not take - expected to be empty" } # they never expire
       quarantine = { days = 400, why = "Refused events and records that are no events" }
       late       = { days = 400, why = "Events that came after their state was forgotten" }
       failure    = { days = 400, why = "Batches that the event source mapping gave up - expected to stay empty" }
@@ -2009,8 +2041,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     filter {}
 
-    expiration {
-      days = each.value.days
+    dynamic "expiration" {
+      for_each = each.value.days > 0 ? [each.value.days] : []
+
+      content {
+        days = expiration.value
+      }
     }
 
     noncurrent_version_expiration {
@@ -2420,12 +2456,19 @@ locals {
       reserved  = var.reserved_concurrency.projector
       why       = "Folds the journal of what was counted into figures of items and trends"
     }
+    drainer = {
+      handler   = "tapstack.entrypoints.drainer.handler"
+      memory_mb = var.api_memory_mb
+      timeout_s = 60 # a run ends before the next one begins; two at once do no harm
+      reserved  = -1
+      why       = "Puts spilled events on the stream once it takes them"
+    }
     collector = {
       handler   = "tapstack.entrypoints.collector.handler"
       memory_mb = var.api_memory_mb
       timeout_s = var.api_timeout_s
       reserved  = var.reserved_concurrency.collector
-      why       = "Takes events over HTTP and answers once the stream holds them"
+      why       = "Takes events over HTTP and answers once the stream or the spill bucket holds them"
     }
     insights = {
       handler   = "tapstack.entrypoints.insights.handler"
@@ -2455,9 +2498,15 @@ locals {
       TAPSTACK_ROW_TTL_DAYS = tostring(var.row_ttl_days)
       TAPSTACK_LOG_LEVEL    = var.logging.level
     }
+    drainer = {
+      TAPSTACK_STREAM       = aws_kinesis_stream.events.name
+      TAPSTACK_SPILL_BUCKET = aws_s3_bucket.this["spill"].bucket
+      TAPSTACK_LOG_LEVEL    = var.logging.level
+    }
     collector = {
       TAPSTACK_STREAM             = aws_kinesis_stream.events.name
       TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
+      TAPSTACK_SPILL_BUCKET       = aws_s3_bucket.this["spill"].bucket
       TAPSTACK_EVENT_BYTES_MAX    = tostring(var.event_bytes_max)
       TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
       TAPSTACK_REQUEST_BYTES_MAX  = tostring(var.request_bytes_max)
@@ -2540,6 +2589,7 @@ locals {
     {
       consumer   = data.aws_iam_policy_document.consumer.json
       projector  = data.aws_iam_policy_document.projector.json
+      drainer    = data.aws_iam_policy_document.drainer.json
       collector  = data.aws_iam_policy_document.collector.json
       insights   = data.aws_iam_policy_document.insights.json
       flow-logs  = data.aws_iam_policy_document.flow_logs.json
@@ -2878,6 +2928,12 @@ data "aws_iam_policy_document" "collector" {
   }
 
   statement {
+    sid       = "SpillEvents"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.this["spill"].arn}/spill/*"]
+  }
+
+  statement {
     sid       = "EncryptObjects"
     actions   = ["kms:GenerateDataKey"]
     resources = [aws_kms_key.this["objects"].arn]
@@ -2912,6 +2968,50 @@ data "aws_iam_policy_document" "collector" {
         variable = "kms:ViaService"
         values   = ["secretsmanager.${var.aws_region}.${local.dns_suffix}"]
       }
+    }
+  }
+}
+
+data "aws_iam_policy_document" "drainer" {
+  statement {
+    sid       = "WriteStream"
+    actions   = ["kinesis:PutRecords"]
+    resources = [aws_kinesis_stream.events.arn]
+  }
+
+  statement {
+    sid       = "EncryptStream"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.this["stream"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["kinesis.${var.aws_region}.${local.dns_suffix}"]
+    }
+  }
+
+  statement {
+    sid       = "FindSpilledEvents"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this["spill"].arn]
+  }
+
+  statement {
+    sid       = "DrainSpilledEvents"
+    actions   = ["s3:DeleteObject", "s3:GetObject"]
+    resources = ["${aws_s3_bucket.this["spill"].arn}/spill/*"]
+  }
+
+  statement {
+    sid       = "DecryptObjects"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.this["objects"].arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.aws_region}.${local.dns_suffix}"]
     }
   }
 }
@@ -3062,6 +3162,35 @@ resource "aws_lambda_event_source_mapping" "projector" {
   depends_on = [aws_iam_role_policy.this]
 
   tags = { Name = "${local.name}-projector" }
+}
+
+
+# The drainer looks every minute. A notification for each object would invoke it when the stream is down, and not when it
+# is up again (decision 17). Nobody waits for a run that fails: the next one does the same.
+resource "aws_cloudwatch_event_rule" "drainer" {
+  name                = "${local.name}-drainer"
+  description         = "Puts spilled events on the stream"
+  schedule_expression = "rate(1 minute)"
+
+  tags = { Name = "${local.name}-drainer" }
+}
+
+resource "aws_cloudwatch_event_target" "drainer" {
+  rule = aws_cloudwatch_event_rule.drainer.name
+  arn  = aws_lambda_function.this["drainer"].arn
+}
+
+resource "aws_lambda_permission" "schedule" {
+  statement_id  = "schedule"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this["drainer"].function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.drainer.arn
+}
+
+resource "aws_lambda_function_event_invoke_config" "drainer" {
+  function_name          = aws_lambda_function.this["drainer"].function_name
+  maximum_retry_attempts = 0
 }
 
 
@@ -3399,6 +3528,17 @@ locals {
         why      = "A given-up batch could not be stored: only the raw archive holds its events now"
       }
 
+      # Each run says it, so silence is a drainer that does not run.
+      spill-age-s = {
+        metric    = "Tapstack spill_oldest_age_s"
+        of        = "drainer"
+        statistic = "Maximum"
+        above     = 60 * var.alarm_thresholds.spill_age_minutes
+        period_s  = 300
+        periods   = 2
+        silent_is = "breaching"
+        why       = "Accepted events wait in the spill bucket, or the drainer does not run: look at the stream, its key and the drainer's log"
+      }
       late-events = {
         metric   = "Tapstack events_late"
         of       = "consumer"
@@ -3667,7 +3807,7 @@ locals {
     {
       title = "Dead letters and dropped records"
       metrics = [
-        ["Tapstack events_quarantined", "consumer"], ["Tapstack events_late", "consumer"],
+        ["Tapstack events_quarantined", "consumer"], ["Tapstack events_late", "consumer"], ["Tapstack spill_events", "drainer"],
         ["AWS/Lambda DroppedEventCount", "mapping"], ["AWS/Lambda OnFailureDestinationDeliveredEventCount", "mapping"],
       ]
     },

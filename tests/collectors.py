@@ -15,6 +15,7 @@ _names = count(1)
 def dependencies_of(stream: StreamWriter, **changes: Any) -> CollectorDependencies:
     given: dict[str, Any] = {
         "quarantine": MemoryBucket(),
+        "spill": MemoryBucket(),
         "clock": ManualClock(),
         "jitter": lambda: 0.5,
         "unique": lambda: f"{next(_names):032x}",

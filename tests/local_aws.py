@@ -17,6 +17,8 @@ class LocalAws:
     ----------
     objects
         What was PUT, by path.
+    takes_objects
+        Whether a PUT succeeds.
     url
         Where it listens.
     """
@@ -24,6 +26,7 @@ class LocalAws:
     def __init__(self, services: Mapping[str, AwsApi]) -> None:
         self.services = dict(services)
         self.objects: dict[str, bytes] = {}
+        self.takes_objects = True
         self.url = ""
 
 
@@ -44,8 +47,10 @@ def serving(aws: LocalAws) -> Iterator[LocalAws]:
                 self._answer(error.status, error.body)
 
         def do_PUT(self) -> None:
-            aws.objects[self.path] = self.rfile.read(int(self.headers["content-length"]))
-            self._answer(200, b"")
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if aws.takes_objects:
+                aws.objects[self.path] = body
+            self._answer(200 if aws.takes_objects else 503, b"")
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

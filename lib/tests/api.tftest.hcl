@@ -292,7 +292,7 @@ run "every_role_has_the_boundary_that_the_account_demands" {
   }
 
   assert {
-    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "projector", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
+    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "projector", "drainer", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
     error_message = "A role is missing, or has no boundary."
   }
 }

@@ -93,12 +93,12 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
   command = plan
 
   assert {
-    condition     = toset(keys(aws_security_group.role)) == toset(["alb", "clients", "consumer", "projector", "collector", "insights", "endpoints"])
+    condition     = toset(keys(aws_security_group.role)) == toset(["alb", "clients", "consumer", "projector", "drainer", "collector", "insights", "endpoints"])
     error_message = "One group for each role, and no other."
   }
 
   assert {
-    condition     = toset(keys(aws_vpc_security_group_ingress_rule.this)) == toset(["alb-in-http-clients", "alb-in-https-clients", "endpoints-in-https-collector"])
+    condition     = toset(keys(aws_vpc_security_group_ingress_rule.this)) == toset(["alb-in-http-clients", "alb-in-https-clients", "endpoints-in-https-collector", "endpoints-in-https-drainer"])
     error_message = "Ingress rules differ from the table."
   }
 
@@ -107,6 +107,7 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
       "clients-out-http-alb", "clients-out-https-alb",
       "consumer-out-https-dynamodb", "consumer-out-https-s3", "consumer-out-https-internet-0.0.0.0/0",
       "projector-out-https-dynamodb", "projector-out-https-internet-0.0.0.0/0",
+      "drainer-out-https-endpoints", "drainer-out-https-s3", "drainer-out-https-internet-0.0.0.0/0",
       "collector-out-https-endpoints", "collector-out-https-s3", "collector-out-https-internet-0.0.0.0/0",
       "insights-out-https-dynamodb", "insights-out-https-internet-0.0.0.0/0",
     ])

@@ -279,7 +279,7 @@ run "dead_letters_are_kept" {
   command = plan
 
   assert {
-    condition     = toset(keys(aws_s3_bucket.this)) == toset(["quarantine", "late", "failure", "archive", "logs"])
+    condition     = toset(keys(aws_s3_bucket.this)) == toset(["spill", "quarantine", "late", "failure", "archive", "logs"])
     error_message = "Quarantine, late, failure, archive and logs."
   }
 

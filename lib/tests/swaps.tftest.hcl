@@ -262,12 +262,12 @@ run "functions_meet_their_own_roles_targets_and_permissions" {
   }
 
   assert {
-    condition     = { for name, function in aws_lambda_function.this : name => "${function.role} ${function.logging_config[0].log_group}" } == { for name in ["consumer", "projector", "collector", "insights"] : name => "arn:aws:iam::111122223333:role/${name} /aws/lambda/tapstack-dev-${name}" }
+    condition     = { for name, function in aws_lambda_function.this : name => "${function.role} ${function.logging_config[0].log_group}" } == { for name in ["consumer", "projector", "drainer", "collector", "insights"] : name => "arn:aws:iam::111122223333:role/${name} /aws/lambda/tapstack-dev-${name}" }
     error_message = "A function runs with its own role and writes to its own log group."
   }
 
   assert {
-    condition     = { for name, policy in aws_iam_role_policy.this : name => policy.role if contains(["consumer", "projector", "collector", "insights"], name) } == { consumer = "role-consumer", projector = "role-projector", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", projector = "role-projector", collector = "role-collector", insights = "role-insights" }
+    condition     = { for name, policy in aws_iam_role_policy.this : name => policy.role if contains(["consumer", "projector", "drainer", "collector", "insights"], name) } == { consumer = "role-consumer", projector = "role-projector", drainer = "role-drainer", collector = "role-collector", insights = "role-insights" } && { for name, policy in aws_iam_role_policy.function_common : name => policy.role } == { consumer = "role-consumer", projector = "role-projector", drainer = "role-drainer", collector = "role-collector", insights = "role-insights" }
     error_message = "A policy belongs to the role of its function."
   }
 

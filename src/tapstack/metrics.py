@@ -14,7 +14,7 @@ NAMESPACE = "Tapstack"
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A count that a function's log lines carry.
+    """A figure that a function's log lines carry.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ class Metric(msgspec.Struct, frozen=True):
     """
 
     name: str
-    unit: Literal["Count"]
+    unit: Literal["Count", "Seconds"]
     meaning: str
     alarm: str = ""
 
 
 METRICS: Mapping[str, Sequence[Metric]] = {
     "collector": (
-        Metric("events_ok", "Count", "events stored in the stream"),
+        Metric("events_ok", "Count", "events stored in the stream, or spilled"),
         Metric("events_duplicate", "Count", "events that were in the same request before"),
         Metric("events_invalid", "Count", "events refused for good: quarantine bucket"),
         Metric(
@@ -63,6 +63,17 @@ METRICS: Mapping[str, Sequence[Metric]] = {
         Metric(
             "commit_conflicts", "Count", "transactions that met a row changed meanwhile, and were made anew"
         ),
+    ),
+    "drainer": (
+        Metric(
+            "spill_oldest_age_s",
+            "Seconds",
+            "age of the oldest object in the spill bucket when a run begins; 0 if there is none",
+            "spill-age-s",
+        ),
+        Metric("spill_objects", "Count", "objects of the spill bucket that the stream holds now"),
+        Metric("spill_events", "Count", "events in them"),
+        Metric("spill_unreadable", "Count", "objects that hold no spilled events, and stay where they are"),
     ),
     "insights": (
         Metric("reads_failed", "Count", "requests answered 500 or 503: the table or a row of it is at fault"),

@@ -51,6 +51,12 @@ class Blueprint:
         Name of the function that folds the journal.
     projection_interval_s
         Seconds that its mapping on the table's stream gathers for.
+    drainer
+        Name of the function that puts spilled events on the stream.
+    spill_bucket
+        Where they wait.
+    drain_interval_s
+        Seconds between two runs of the drainer.
     target_groups, rules, default_action
         The load balancer's.
     buckets
@@ -70,6 +76,9 @@ class Blueprint:
     mapping: MappingConfig
     projector: str
     projection_interval_s: float
+    drainer: str
+    spill_bucket: str
+    drain_interval_s: float
     target_groups: tuple[TargetGroup, ...]
     rules: tuple[ListenerRule, ...]
     default_action: str | FixedResponse = NOT_FOUND

@@ -37,6 +37,7 @@ from tapstack_emulator.serving.exchange import Observe
 from tapstack_local.cloud_config import CloudConfig
 from tapstack_local.cloud_faults import CloudFaults
 from tapstack_local.cloud_functions import Endpoints, consumer_workers
+from tapstack_local.drainer_trigger import DrainerTrigger
 from tapstack_local.gate import Gate
 from tapstack_local.lifeline import Lifeline
 from tapstack_local.port import in_use, require_free
@@ -95,6 +96,7 @@ class EmbeddedCloud:
         self._balancer: LoadBalancer | None = None
         self._runner: MappingRunner | None = None
         self._trigger: ProjectorTrigger | None = None
+        self._schedule: DrainerTrigger | None = None
         self._gate = Gate()  # of the consumer's invocations by the mapping
         self._stack = contextlib.AsyncExitStack()
 
@@ -170,6 +172,7 @@ class EmbeddedCloud:
         statuses = self._started(self._balancer).statuses
         counts = {f"http_{status if status > 0 else 'dropped'}": n for status, n in sorted(statuses.items())}
         counts["failed_folds"] = self.failed_folds
+        counts["drained_events"] = 0 if self._schedule is None else self._schedule.drained_events
         counts |= {f"mapping_{name}": value for name, value in sorted(self.runner.counters.items())}
         return counts | {
             f"{name}_cold_starts": each.cold_start_count for name, each in self.functions.items()
@@ -192,7 +195,7 @@ class EmbeddedCloud:
         return [*workers, *([self._emulator.pid] if self._emulator and self._emulator.pid else [])]
 
     async def drain(self) -> str:
-        """Wait until everything on the stream is consumed and projected, and no invocation is left over.
+        """Wait until all that is spilled or on the stream is consumed and projected, and nothing runs.
 
         Returns
         -------
@@ -204,6 +207,7 @@ class EmbeddedCloud:
         RuntimeError
             If the event source mapping stopped before.
         """
+        await self._started(self._schedule).settle()
         await self.runner.drain()
         while await self._faults.wait_for_duplicates():
             await self.runner.drain()
@@ -212,6 +216,10 @@ class EmbeddedCloud:
         await self._faults.wait_for_duplicates()
         await self.functions[self.blueprint.projector].wait_for_zombies()
         return unfolded
+
+    def outage(self, *places: Literal["put", "s3"]) -> contextlib.AbstractContextManager[None]:
+        """Let every call of the collector and the drainer to Kinesis, or every call to S3, fail meanwhile."""
+        return self._faults.outage(*places)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -236,6 +244,7 @@ class EmbeddedCloud:
         )
         self._start_mapping(emulator)
         self._start_trigger(emulator)
+        self._start_schedule()
         self._balancer = LoadBalancer(
             functions={name: function.invoke for name, function in self.functions.items()},
             target_groups=self.blueprint.target_groups,
@@ -259,7 +268,8 @@ class EmbeddedCloud:
             sort_key=blueprint.table.sort_key,
             ttl_attribute=blueprint.table.ttl_attribute,
         )
-        for bucket in (blueprint.quarantine_bucket, blueprint.late_bucket, *blueprint.buckets):
+        own = (blueprint.quarantine_bucket, blueprint.late_bucket, blueprint.spill_bucket)
+        for bucket in (*own, *blueprint.buckets):
             await emulator.create_bucket(bucket)
         for queue in blueprint.queues:
             await emulator.create_queue(queue)
@@ -314,6 +324,15 @@ class EmbeddedCloud:
         )
         task = asyncio.create_task(self._trigger.run())
         self._lifeline.watch_task(task, "what triggers the projector")
+        self._stack.push_async_callback(_cancelled, task)
+
+    def _start_schedule(self) -> None:
+        drainer = self.functions[self.blueprint.drainer]
+        self._schedule = DrainerTrigger(
+            partial(self._faults.invoke, "drainer", drainer), interval_s=self.blueprint.drain_interval_s
+        )
+        task = asyncio.create_task(self._schedule.run())
+        self._lifeline.watch_task(task, "what triggers the drainer")
         self._stack.push_async_callback(_cancelled, task)
 
     def _polled(self) -> AwsApi:

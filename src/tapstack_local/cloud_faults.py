@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from tapstack.ports import AwsApi
@@ -71,13 +72,24 @@ class CloudFaults:
         """Give what the event source mapping chooses where AWS leaves it open."""
         return FixedChoices() if self.quiet else SeededChoices(self._seed)
 
+    @contextlib.contextmanager
+    def outage(self, *places: Literal["put", "s3"]) -> Iterator[None]:
+        """Let every put to Kinesis, or every call to S3 if faults or a recorder are on, fail meanwhile."""
+        for place in places:
+            self._dice.outages[place].is_forced = True
+        try:
+            yield
+        finally:
+            for place in places:
+                self._dice.outages[place].is_forced = False
+
     def request(self) -> RequestFault | None:
         """Draw what happens to a request at the load balancer."""
         return self._dice.request()
 
     def kinesis(self, api: AwsApi, place: Literal["put", "read"]) -> AwsApi:
         """Give Kinesis as the collector or the mapping meets it."""
-        if self.quiet:
+        if self.quiet and place == "read":
             return api
         policy, counts = self._dice.policy(place), self._api_counts[place]
         return FaultyApi(api, policy, service="kinesis", seed=self._seed, counts=counts)

@@ -14,11 +14,12 @@ TABLE = "tapstack-behaviour"
 STREAM = "tapstack-events"
 QUARANTINE_BUCKET = "tapstack-quarantine"
 LATE_BUCKET = "tapstack-late"
+SPILL_BUCKET = "tapstack-spill"
 FAILURES_BUCKET = "tapstack-failures"
 FAILURES_QUEUE = "tapstack-failures"
 
 COLLECTOR, CONSUMER, INSIGHTS = "tapstack-collector", "tapstack-consumer", "tapstack-insights"
-PROJECTOR = "tapstack-projector"
+PROJECTOR, DRAINER = "tapstack-projector", "tapstack-drainer"
 
 ROW_TTL_DAYS = "400"
 HISTORY = {"TAPSTACK_HISTORY_INTERACTIONS": "500", "TAPSTACK_HISTORY_DAYS": "90"}
@@ -34,6 +35,8 @@ def consumer_workers(shards: int) -> int:
 
 
 PROJECTION_INTERVAL_S = 1.0  # deployed, it is longer, since folding less often costs less
+DRAIN_INTERVAL_S = 1.0  # deployed, it is a minute
+DRAINER_WORKERS = 1
 
 TARGET_GROUPS = (
     TargetGroup(name="tapstack-collector", function=COLLECTOR),
@@ -150,6 +153,9 @@ def embedded(
         ),
         projector=PROJECTOR,
         projection_interval_s=PROJECTION_INTERVAL_S,
+        drainer=DRAINER,
+        spill_bucket=SPILL_BUCKET,
+        drain_interval_s=DRAIN_INTERVAL_S,
         target_groups=TARGET_GROUPS,
         rules=RULES,
         default_action=DEFAULT_ACTION,
@@ -179,6 +185,7 @@ def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, 
             **common,
             "TAPSTACK_STREAM": STREAM,
             "TAPSTACK_QUARANTINE_BUCKET": QUARANTINE_BUCKET,
+            "TAPSTACK_SPILL_BUCKET": SPILL_BUCKET,
             "TAPSTACK_EVENT_BYTES_MAX": "32768",
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
@@ -196,6 +203,7 @@ def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, 
             "TAPSTACK_SEARCH_USERS_MIN": "5",
             **HISTORY,
         },
+        DRAINER: {**common, "TAPSTACK_STREAM": STREAM, "TAPSTACK_SPILL_BUCKET": SPILL_BUCKET},
         PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
         INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_READERS": "", **HISTORY},
     }
@@ -240,6 +248,14 @@ def functions(variables: Mapping[str, Mapping[str, str]], *, shards: int) -> lis
             timeout_s=120.0,
             memory_mb=1024,
             workers=PROJECTOR_WORKERS,
+        ),
+        FunctionConfig(
+            name=DRAINER,
+            handler="tapstack.entrypoints.drainer.handler",
+            environment=variables[DRAINER],
+            timeout_s=60.0,
+            memory_mb=512,
+            workers=DRAINER_WORKERS,
         ),
         FunctionConfig(
             name=INSIGHTS,

@@ -13,7 +13,7 @@ from tapstack_emulator import Crash
 from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.rows import Violation
-from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, latency_us
+from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, SpillBucket, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
 from tapstack_simulation.observed_aws import STREAM, ObservedAws
 
@@ -64,6 +64,7 @@ class Collectors:
         self._aws = aws
         self._writer = KinesisWriter(FaultyChannel(aws, aws.stream_api, "kinesis", "collector"), STREAM)
         self._quarantine = FaultyBucket(aws, aws.quarantine, "quarantine")
+        self._spill = SpillBucket(aws)
         self._requests = 0
 
     def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
@@ -109,6 +110,7 @@ class Collectors:
         dependencies = CollectorDependencies(
             stream=_Watched(self._writer, aws.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
             quarantine=self._quarantine,
+            spill=self._spill,
             clock=ActorClock(aws.kernel, actor),
             jitter=actor.random.random,
             unique=lambda: f"{actor.random.getrandbits(128):032x}",

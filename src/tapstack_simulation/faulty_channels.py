@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from tapstack import dead_letters
 from tapstack.errors import OutcomeUnknown, Unavailable
-from tapstack.ports import AwsError
+from tapstack.ports import AwsError, ObjectPage
 from tapstack_emulator import FaultyApi, Injection, MemoryBucket
 from tapstack_emulator.faults import injection
 from tapstack_simulation.faults import CallFault
@@ -17,6 +19,8 @@ from tapstack_simulation.kernel import Actor
 from tapstack_simulation.observed_aws import ObservedAws, ObservedDynamoDB, ObservedKinesis
 
 CALL_TIMEOUT_US = 5_000_000
+PUTTING = ("collector", "drainer")
+T = TypeVar("T")
 _KINDS_OF_OURS = frozenset({"delay", "late_effect", "mixed_reasons", "repeat"})
 
 _decode = msgspec.json.Decoder().decode
@@ -66,14 +70,11 @@ class FaultyChannel:
 
     def _perform(self, actor: Actor, operation: str, body: bytes) -> bytes:
         aws = self._aws
-        if self._role in aws.denied:
-            aws.faults.count("O6")
-            return self._inject(Injection("access_denied"), operation, body)
-        if self._role == "collector" and aws.refused_key is not None:
-            refused = _entries_of(body, aws.refused_key)
-            if refused:
-                aws.faults.count("C5")
-                return self._inject(Injection("partial_put", refused), operation, body)
+        outage = self._outage(body)
+        if outage is not None:
+            name, injected = outage
+            aws.faults.count(name)
+            return self._inject(injected, operation, body)
         if operation == "BatchGetItem" and self._role in aws.read_units:
             limited = aws.read_units[self._role].limit(operation, body)
             if limited is not None:
@@ -91,6 +92,18 @@ class FaultyChannel:
         finally:
             if self._faulty.counts.total() > before:
                 aws.faults.count(fault.name)
+
+    def _outage(self, body: bytes) -> tuple[str, Injection] | None:
+        """Return what an operator's action does to every call just now."""
+        aws = self._aws
+        if self._role in aws.denied:
+            return "O6", Injection("access_denied")
+        if self._role not in PUTTING:
+            return None
+        if aws.is_stream_down:
+            return "C6", Injection("internal_error")
+        refused = _entries_of(body, aws.refused_key) if aws.refused_key is not None else ()
+        return ("C5", Injection("partial_put", refused)) if refused else None
 
     def _inject(self, chosen: Injection, operation: str, body: bytes) -> bytes:
         self._aws.policy.next = chosen
@@ -159,7 +172,7 @@ class FaultyBucket:
     bucket
         The bucket.
     kind
-        ``quarantine`` or ``late``.
+        ``quarantine``, ``late`` or ``spill``.
     """
 
     def __init__(self, aws: ObservedAws, bucket: MemoryBucket, kind: str) -> None:
@@ -169,27 +182,44 @@ class FaultyBucket:
 
     def put(self, key: str, body: bytes) -> None:
         """Store an object; see `tapstack.ports.ObjectWriter.put`."""
-        aws = self._aws
-        actor = aws.kernel.current
+        puts = self._bucket.puts
+
+        def put() -> None:
+            before = len(puts)
+            try:
+                self._bucket.put(key, body)
+            finally:
+                if len(puts) > before:
+                    self._note(self._actor(), key, body)
+
+        self._call("bucket", "PutObject", put)
+
+    def _actor(self) -> Actor:
+        actor = self._aws.kernel.current
         if actor is None:
             raise AssertionError("only actors call")
+        return actor
+
+    def _call(self, role: str, operation: str, act: Callable[[], T]) -> T:
+        aws, actor = self._aws, self._actor()
         aws.kernel.sleep(latency_us(actor))
         if "bucket" in aws.denied:
             aws.faults.count("O6")
             raise Unavailable("s3: AccessDenied")
-        fault = aws.faults.of_call(actor, "bucket", "PutObject")
+        if aws.are_buckets_down:
+            aws.faults.count("C7")
+            raise OutcomeUnknown("s3: no answer")
+        fault = aws.faults.of_call(actor, role, operation)
         aws.policy.next = Injection(fault.kind if fault else "none")  # type: ignore[arg-type] # kinds are Faults
-        before = len(self._bucket.puts)
         try:
-            self._bucket.put(key, body)
+            result = act()
         finally:
             if fault is not None:
                 aws.faults.count(fault.name)
-            if len(self._bucket.puts) > before:
-                self._note(actor, body)
         aws.kernel.sleep(latency_us(actor))
+        return result
 
-    def _note(self, actor: Actor, body: bytes) -> None:
+    def _note(self, actor: Actor, key: str, body: bytes) -> None:  # noqa: ARG002 - of the spill bucket
         aws = self._aws
         began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
         for letter in dead_letters.decode(body):
@@ -197,6 +227,45 @@ class FaultyBucket:
                 aws.checker.refusal_kept(actor.name, letter.coordinates, letter.data)
             else:
                 aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
+
+
+class SpillBucket(FaultyBucket):
+    """`tapstack.ports.ObjectStore`: the spill bucket of the collector and of the drainer.
+
+    Parameters
+    ----------
+    aws
+        The services.
+    """
+
+    def __init__(self, aws: ObservedAws) -> None:
+        super().__init__(aws, aws.spill, "spill")
+
+    def list(self, prefix: str, *, after: str = "") -> ObjectPage:
+        """List keys; see `tapstack.ports.ObjectStore.list`."""
+        return self._call("drainer", "ListObjectsV2", lambda: self._bucket.list(prefix, after=after))
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object; see `tapstack.ports.ObjectStore.get`."""
+        return self._call("drainer", "GetObject", lambda: self._bucket.get(key))
+
+    def delete(self, key: str) -> None:
+        """Delete an object; see `tapstack.ports.ObjectStore.delete`."""
+
+        def delete() -> None:
+            try:
+                self._bucket.delete(key)
+            finally:
+                if key not in self._bucket.objects:
+                    self._aws.checker.spill_deleted(key)
+
+        self._call("drainer", "DeleteObject", delete)
+
+    def _note(self, actor: Actor, key: str, body: bytes) -> None:  # noqa: ARG002 - of the others
+        entries = [_decode(line) for line in body.splitlines()]
+        datas = [(entry["partition_key"], base64.b64decode(entry["data"])) for entry in entries]
+        self._aws.checker.spilled(key, datas, self._aws.kernel.now_ms)
+        self._aws.on_spill()
 
 
 def latency_us(actor: Actor) -> int:

@@ -210,6 +210,9 @@ class ObservedAws:
         self.table_api = ObservedDynamoDB(self, self.dynamodb)
         self.policy = OneShot()
         self.quarantine, self.late = MemoryBucket(self.policy), MemoryBucket(self.policy)
+        self.spill = MemoryBucket(self.policy)
+        self.on_spill: Callable[[], None] = lambda: None
+        self.is_stream_down = self.are_buckets_down = False
         self.failures: dict[str, bytes] = {}  # the on-failure destination
         self.denied: set[str] = set()
         self.refused_key: str | None = None

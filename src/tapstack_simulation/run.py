@@ -21,6 +21,7 @@ from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.clients import Clients, Device
 from tapstack_simulation.collectors import Collectors
+from tapstack_simulation.drainers import Drainers
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
 from tapstack_simulation.functions import SEARCH_USERS_MIN, Functions
 from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
@@ -144,6 +145,7 @@ class _Simulation:
         )
         self.projectors = Projectors(self.aws, projections, self.shape.timeout_ms)
         self.collectors = Collectors(self.aws)
+        self.drainers = Drainers(self.aws)
         self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
         self.mappings = Mappings(self.aws, self.functions, self.shape)
         self.operators = Operators(
@@ -210,6 +212,7 @@ class _Simulation:
             and not self.aws.ghosts
             and not self.functions.running
             and not self.collectors.running
+            and self.drainers.is_idle
             and self.projectors.is_idle
             and all(mapping.is_idle for mapping in self.mappings.all)
         )

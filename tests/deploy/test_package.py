@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "local",
     "TAPSTACK_TABLE": "behaviour",
     "TAPSTACK_QUARANTINE_BUCKET": "quarantine",
+    "TAPSTACK_SPILL_BUCKET": "spill",
     "TAPSTACK_LATE_BUCKET": "late",
     "TAPSTACK_LANES": "4",
     "TAPSTACK_ROW_TTL_DAYS": "400",
@@ -107,9 +108,12 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     more = {
         "consumer": {"dead_letters.py", "retry_budget.py"},
         "projector": {"projections", "retry_budget.py"},
-        "collector": {"http.py", "dead_letters.py"},
+        "collector": {"http.py", "dead_letters.py", "spill.py"},
+        "drainer": {"collector", "spill.py", "retry_budget.py"},
     }
-    top = (top | more.get(function, {"http.py"})) - ({function} if function == "projector" else set())
+    top = (top | more.get(function, {"http.py"})) - (
+        {function} if function in {"projector", "drainer"} else set()
+    )
     assert ours == {f"tapstack/{name}" for name in top}
     roots = {name.split("/")[0] for name in names}
     assert roots == {"tapstack", "msgspec", "httptools"}

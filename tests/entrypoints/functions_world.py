@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "TAPSTACK_STREAM": "events",
     "TAPSTACK_QUARANTINE_BUCKET": "quarantine-bucket",
     "TAPSTACK_LATE_BUCKET": "late-bucket",
+    "TAPSTACK_SPILL_BUCKET": "spill-bucket",
     "TAPSTACK_LANES": "2",
     "TAPSTACK_ROW_TTL_DAYS": "30",
     "TAPSTACK_HISTORY_INTERACTIONS": "500",

@@ -80,8 +80,12 @@ def test_a_request_to_be_sent_again_has_a_line_at_once(
     collector.handler(request("POST", "/v1/events", client_event()), None)
     capsys.readouterr()
     cloud.aws.services["Kinesis"] = FaultyApi(
-        cloud.kinesis, FaultScript({number: Injection("fail_before") for number in range(1, 100)})
+        cloud.kinesis, FaultScript({number: Injection("internal_error") for number in range(1, 100)})
     )
+    spilled = collector.handler(request("POST", "/v1/events", client_event()), None)
+    assert (spilled["statusCode"], len(cloud.aws.objects)) == (200, 1)
+    capsys.readouterr()
+    cloud.aws.takes_objects = False
     answer = collector.handler(request("POST", "/v1/events", [client_event(), client_event()]), None)
     assert answer["statusCode"] == 503
     assert line(capsys) == {"level": "WARNING", "FunctionName": "", "status": 503, "events": 2}

@@ -13,13 +13,14 @@ STAGES = {
     "consumer": "consumer",
     "projector": "projections",
     "collector": "collector",
+    "drainer": "collector",
     "insights": "insights",
 }
 
 
 @pytest.mark.parametrize("function", STAGES)
 def test_a_function_imports_its_own_stage_and_no_boto3(function: str) -> None:
-    others = {stage for name, stage in STAGES.items() if name != function}
+    others = set(STAGES.values()) - {STAGES[function]}
     script = f"import sys, tapstack.entrypoints.{function}; print(*sys.modules)"
     environment = {**ENVIRONMENT, "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -36,7 +37,7 @@ def test_a_function_imports_its_own_stage_and_no_boto3(function: str) -> None:
 def test_a_missing_variable_fails_the_import_with_its_name(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    name = "TAPSTACK_STREAM" if function == "collector" else "TAPSTACK_TABLE"
+    name = "TAPSTACK_STREAM" if STAGES[function] == "collector" else "TAPSTACK_TABLE"
     monkeypatch.delenv(name)
     with pytest.raises(Exception, match=f"^{name}: is required$"):
         cloud.function(function)

@@ -21,6 +21,7 @@ from tapstack.entrypoints.settings import (
     aws_settings,
     collector_settings,
     consumer_settings,
+    drainer_settings,
     insights_settings,
     projector_settings,
 )
@@ -41,10 +42,12 @@ CONSUMER = {
 COLLECTOR = {
     "TAPSTACK_STREAM": "events",
     "TAPSTACK_QUARANTINE_BUCKET": "quarantine",
+    "TAPSTACK_SPILL_BUCKET": "spill",
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_EVENT_AGE_MAX_DAYS": "29",
     "TAPSTACK_REQUEST_BYTES_MAX": "512000",
 }
+DRAINER = {"TAPSTACK_STREAM": "events", "TAPSTACK_SPILL_BUCKET": "spill"}
 PROJECTOR = {"TAPSTACK_TABLE": "behaviour", "TAPSTACK_ROW_TTL_DAYS": "400"}
 INSIGHTS = {
     "TAPSTACK_TABLE": "behaviour",
@@ -55,6 +58,7 @@ AWS = {"AWS_REGION": "eu-central-1"}
 READERS: dict[str, tuple[Read, dict[str, str]]] = {
     "consumer": (consumer_settings, CONSUMER),
     "collector": (collector_settings, COLLECTOR),
+    "drainer": (drainer_settings, DRAINER),
     "projector": (projector_settings, PROJECTOR),
     "insights": (insights_settings, INSIGHTS),
     "aws": (aws_settings, AWS),
@@ -76,6 +80,7 @@ def test_what_is_set_is_read() -> None:
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
         quarantine_bucket="quarantine",
+        spill_bucket="spill",
         event_bytes_max=32_768,
         event_age_max_days=29,
         request_bytes_max=512_000,

@@ -22,7 +22,7 @@ from .toolbox import LIB, ROOT, initialise, program
 STATE_BUCKET = "tapstack-state-emulator"
 STATE_KEY = "tapstack/local/terraform.tfstate"
 REGION = "us-east-1"
-FUNCTIONS = ("consumer", "projector", "collector", "insights")
+FUNCTIONS = ("consumer", "projector", "drainer", "collector", "insights")
 DESTROYABLE = {"deletion_protection": "false", "force_destroy_buckets": "true"}
 
 

@@ -65,7 +65,8 @@ def _hosts(resources: Resources) -> dict[str, Host]:
         "stranger": host_at("10.2.2.3"),
         "elsewhere in the VPC": host_in("10.42.64.0/24", 9),
     }
-    roles_in_app = ("consumer", "collector", "insights", "clients", "services", "operations", "projector")
+    functions = ("consumer", "collector", "insights", "projector", "drainer")
+    roles_in_app = (*functions, "clients", "services", "operations")
     for index, role in enumerate(roles_in_app):
         if role in roles:
             # In either zone, so that network ACLs are asked between neighbours too.

@@ -105,11 +105,19 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
     "collector": {
         "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
         "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
+        "SpillEvents": ({"s3:PutObject"}, {_objects("spill", "/spill/*")}, {}),
         "StoreRefusedEvents": ({"s3:PutObject"}, {_objects("quarantine", "/quarantine/*/collector/*")}, {}),
         "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
         # With write keys only; the value is the secret's ARN.
         "ReadSources": ({"secretsmanager:GetSecretValue"}, {"${statement.value}"}, {}),
         "DecryptSources": ({"kms:Decrypt"}, {_key("operations")}, _via("secretsmanager")),
+    },
+    "drainer": {
+        "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
+        "EncryptStream": ({"kms:GenerateDataKey"}, {_key("stream")}, _via("kinesis")),
+        "FindSpilledEvents": ({"s3:ListBucket"}, {_objects("spill", "")}, {}),
+        "DrainSpilledEvents": ({"s3:DeleteObject", "s3:GetObject"}, {_objects("spill", "/spill/*")}, {}),
+        "DecryptObjects": ({"kms:Decrypt"}, {_key("objects")}, _via("s3")),
     },
     "insights": {
         "ReadTable": ({"dynamodb:BatchGetItem", "dynamodb:Query"}, {TABLE}, {}),

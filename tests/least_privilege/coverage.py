@@ -10,7 +10,14 @@ from .iam_requests import NETWORK_ACTIONS, Request, code_context
 from .rendered import Policy, Rendered
 
 STATEMENTS = {
-    "collector": ("WriteStream", "EncryptStream", "StoreRefusedEvents", "EncryptObjects"),
+    "collector": ("WriteStream", "EncryptStream", "StoreRefusedEvents", "SpillEvents", "EncryptObjects"),
+    "drainer": (
+        "WriteStream",
+        "EncryptStream",
+        "FindSpilledEvents",
+        "DrainSpilledEvents",
+        "DecryptObjects",
+    ),
     "consumer": (
         "ReadStream",
         "DecryptStream",

@@ -30,10 +30,12 @@ HANDLERS = {
     "collector": {
         "TAPSTACK_STREAM": "s",
         "TAPSTACK_QUARANTINE_BUCKET": "q",
+        "TAPSTACK_SPILL_BUCKET": "p",
         "TAPSTACK_EVENT_BYTES_MAX": "16384",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
         "TAPSTACK_REQUEST_BYTES_MAX": "1048576",
     },
+    "drainer": {"TAPSTACK_STREAM": "s", "TAPSTACK_SPILL_BUCKET": "p"},
     "insights": {
         "TAPSTACK_TABLE": "t",
         "TAPSTACK_HISTORY_INTERACTIONS": "500",

@@ -34,9 +34,13 @@ class Endpoint:
         The AWS region.
     url
         Address other than AWS's own, such as an emulator's or an interface endpoint's.
+    timeout_s
+        Of connecting, and of each wait for bytes.
     """
 
-    def __init__(self, service: str, region: str, url: str | None = None) -> None:
+    def __init__(
+        self, service: str, region: str, url: str | None = None, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
         parts = urlsplit(url or f"https://{service}.{region}.{_domain(region)}")
         if parts.hostname is None or parts.scheme not in {"http", "https"}:
             raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
@@ -48,7 +52,7 @@ class Endpoint:
             parts.hostname,
             parts.port or (443 if is_tls else 80),
             _trusted_authorities() if is_tls else None,
-            TIMEOUT_S,
+            timeout_s,
         )
 
     def send(self, method: str, target: str, headers: Headers, body: bytes) -> Answer:

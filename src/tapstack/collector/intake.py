@@ -63,6 +63,7 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
+Spill = Callable[[Mapping[int, StreamEntry]], bool]  # see `tapstack.collector.objects.put_spilled`
 Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collector.quarantine`
 
 
@@ -72,6 +73,7 @@ def collect(
     *,
     event_bytes_max: int,
     event_age_max: timedelta | None = None,
+    spill: Spill | None = None,
     keep: Keep | None = None,
     source: Source | None = None,
 ) -> list[Result]:
@@ -88,6 +90,9 @@ def collect(
     event_age_max
         How old one may be and still be counted: an older one is stored all the same, with a note; None if
         that is not known.
+    spill
+        Stores records that the stream does not take, by position; returns whether they are known to be
+        stored. None where there is nothing but the stream.
     keep
         Stores what is refused, given why, by position, and how many events there are; returns whether it is
         known to be stored. None where the caller has them still.
@@ -97,9 +102,9 @@ def collect(
     Returns
     -------
     list[Result]
-        Aligned with `events`. ``ok`` means that the stream holds it; ``duplicate`` that the same
-        event stands earlier in this request, and fares as that one; ``invalid`` that it is refused for
-        good, and kept; ``retry`` that it has to be sent again, unchanged.
+        Aligned with `events`. ``ok`` means that the stream or the spill bucket holds it; ``duplicate``
+        that the same event stands earlier in this request, and fares as that one; ``invalid`` that it is
+        refused for good, and kept; ``retry`` that it has to be sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
     results: list[Result] = []
@@ -124,7 +129,7 @@ def collect(
         else:
             record = _record(data, event, received_at, source)
             entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
-    stored = publish(entries, dependencies)
+    stored = _stored(entries, dependencies, spill)
     for position in stored:
         results[position] = Result("ok", notes=results[position].notes)
     for position, earlier in twins.items():
@@ -134,6 +139,15 @@ def collect(
         for position in refused:
             results[position] = msgspec.structs.replace(results[position], status="invalid")
     return results
+
+
+def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:
+    """Put records on the stream, else into the spill bucket; return the positions of what is stored."""
+    stored = publish(entries, dependencies)
+    left = {position: entry for position, entry in entries.items() if position not in stored}
+    if left and spill is not None and spill(left):
+        stored |= left.keys()
+    return stored
 
 
 def record_of(

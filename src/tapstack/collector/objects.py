@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from tapstack import spill
 from tapstack.collector.publish import Dependencies
 from tapstack.core.backoff import backoff_ms
 from tapstack.errors import Unavailable
-from tapstack.ports import ObjectWriter
+from tapstack.ports import ObjectWriter, StreamEntry
 
 ATTEMPTS_MAX = 4
 RETRY_BUDGET_MS = 2_000  # no attempt begins later than that after the first
@@ -20,11 +21,14 @@ class CollectorDependencies(Dependencies, frozen=True, kw_only=True):
     ----------
     quarantine
         Keeps refused events.
+    spill
+        Keeps accepted events that the stream does not take.
     unique
         Gives a name of letters and digits that nobody else gets.
     """
 
     quarantine: ObjectWriter
+    spill: ObjectWriter
     unique: Callable[[], str]
 
 
@@ -43,3 +47,9 @@ def put_object(bucket: ObjectWriter, key: str, body: bytes, dependencies: Depend
             continue  # if it was stored after all, the next attempt replaces it by the same
         return True
     return False
+
+
+def put_spilled(entries: Mapping[int, StreamEntry], dependencies: CollectorDependencies) -> bool:
+    """Store records that the stream did not take, in one object; return whether it is known to be stored."""
+    key = spill.object_key(dependencies.clock.now_ms(), dependencies.unique())
+    return put_object(dependencies.spill, key, spill.encode(entries.values()), dependencies)

@@ -55,6 +55,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     bounds: Bounds | None = None
     history: HistoryBounds = HistoryBounds()
 
+    @property
+    def waited_max_s(self) -> int:
+        """Return for how long an event may wait in the spill bucket and not age.
+
+        Its row must outlive it there, on the stream (7 days), and whatever its client's clock is ahead (one).
+        """
+        return max(0, self.row_ttl_s - self.age_max_s - 8 * DAY_S)
+
 
 class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     """The table, the buckets and time; `lag` and `common` outlive an invocation."""
@@ -127,7 +135,7 @@ def consume(
         fails, and what was committed before is recognised when it comes again.
     """
     report = Report(records=len(records))
-    deliveries, poison = parse(records, age_max_s=limits.age_max_s)
+    deliveries, poison = parse(records, age_max_s=limits.age_max_s, waited_max_s=limits.waited_max_s)
     budget = RetryBudget(dependencies.clock, dependencies.jitter, remaining_ms)
     buckets = {QUARANTINE: dependencies.quarantine, LATE: dependencies.late}
     dead_letters = DeadLetters(records, buckets, budget)

@@ -57,7 +57,9 @@ class Poison(NamedTuple):
     detail: str  # and not the error, which would hold its frames, and they the batch, and each other
 
 
-def parse(records: Sequence[StreamRecord], *, age_max_s: int) -> tuple[list[Delivery], list[Poison]]:
+def parse(
+    records: Sequence[StreamRecord], *, age_max_s: int, waited_max_s: int = 0
+) -> tuple[list[Delivery], list[Poison]]:
     """Parse each record by itself: one bad record harms no other.
 
     Parameters
@@ -66,6 +68,8 @@ def parse(records: Sequence[StreamRecord], *, age_max_s: int) -> tuple[list[Deli
         The batch, in stream order.
     age_max_s
         How old an event may be when it arrives, by its client's clock or the collector's.
+    waited_max_s
+        For how long an event may have waited between collector and stream, and is no older for it.
     """
     deliveries: list[Delivery] = []
     poison: list[Poison] = []
@@ -80,7 +84,7 @@ def parse(records: Sequence[StreamRecord], *, age_max_s: int) -> tuple[list[Deli
             arrived_at_s = record.arrived_at_s
             oldest_s = arrived_at_s - age_max_s
             oldest = _Oldest(oldest_s, EPOCH + timedelta(seconds=oldest_s))
-        deliveries.append(_delivery(position, arrived_at_s, event, oldest))
+        deliveries.append(_delivery(position, arrived_at_s, event, oldest, waited_max_s))
     return deliveries, poison
 
 
@@ -99,8 +103,10 @@ class _Oldest(NamedTuple):
     at: datetime
 
 
-def _delivery(position: int, arrived_at_s: int, event: Event, oldest: _Oldest) -> Delivery:
+def _delivery(position: int, arrived_at_s: int, event: Event, oldest: _Oldest, waited_max_s: int) -> Delivery:
     identity = identify(event)
+    # It may have waited in the spill bucket: it is as old as it was when it was accepted.
+    waited_s = min(max(0, arrived_at_s - unix_s(event.received_at)), waited_max_s)
     return Delivery(
         position=position,
         event=event,
@@ -109,5 +115,5 @@ def _delivery(position: int, arrived_at_s: int, event: Event, oldest: _Oldest) -
         at_s=unix_s(event.occurred_at),
         arrived_at_s=arrived_at_s,
         # A client's clock may be ahead, or silent; the collector's was there too.
-        too_old=event.received_at < oldest.at or (0 < identity.when < oldest.at_s),
+        too_old=event.received_at < oldest.at or 0 < identity.when < oldest.at_s - waited_s,
     )

@@ -23,7 +23,7 @@ from typing import Literal
 from tapstack.deploy.imports import Needs, follow
 from tapstack.errors import Unavailable, UsageError
 
-FUNCTIONS = ("consumer", "projector", "collector", "insights")
+FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")
 ZIP_BYTES_MAX = (
     2_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )

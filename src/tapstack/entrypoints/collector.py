@@ -25,6 +25,8 @@ from tapstack.errors import Unavailable
 from tapstack.metrics import METRICS
 from tapstack.ports import Clock
 
+CALL_TIMEOUT_S = 2.0  # a sender waits: what hangs longer is tried elsewhere; see `tapstack.collector.publish`
+
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
 REFUSED = (401, 403, 429)  # the whole request, for its key, its source or its rate
@@ -34,11 +36,13 @@ _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct
 
 def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> CollectorDependencies:
     """Return what the collector depends on, on AWS."""
-    kinesis = JsonApi(Endpoint("kinesis", aws.region, aws.kinesis_url), "Kinesis_20131202", "1.1")
-    s3 = Endpoint("s3", aws.region, aws.s3_url)
+    at_kinesis = Endpoint("kinesis", aws.region, aws.kinesis_url, timeout_s=CALL_TIMEOUT_S)
+    kinesis = JsonApi(at_kinesis, "Kinesis_20131202", "1.1")
+    s3 = Endpoint("s3", aws.region, aws.s3_url, timeout_s=CALL_TIMEOUT_S)
     return CollectorDependencies(
         stream=KinesisWriter(kinesis, settings.stream),
         quarantine=S3Bucket(s3, settings.quarantine_bucket),
+        spill=S3Bucket(s3, settings.spill_bucket),
         clock=SystemClock(),
         jitter=jitter,
         unique=unique,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from tapstack.collector import cors
 from tapstack.collector.admission import Admission
 from tapstack.collector.formats import ROUTES, Routes, Spoken
 from tapstack.collector.intake import RETRY_AFTER_MS, Result, collect
-from tapstack.collector.objects import CollectorDependencies
+from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
 from tapstack.core.sources import Source
@@ -56,7 +57,7 @@ def take(
     event
         The request, as the load balancer spells it.
     dependencies
-        The stream, the bucket, time.
+        The stream, the buckets, time.
     request_bytes_max
         What a body may have after decompression.
     event_bytes_max
@@ -108,6 +109,7 @@ def take(
         dependencies,
         event_bytes_max=event_bytes_max,
         event_age_max=event_age_max,
+        spill=partial(put_spilled, dependencies=dependencies),
         keep=quarantine.keep,
         source=source,
     )

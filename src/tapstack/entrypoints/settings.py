@@ -38,6 +38,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     "collector": {
         "TAPSTACK_STREAM": "name of the stream",
         "TAPSTACK_QUARANTINE_BUCKET": "bucket for events that are refused",
+        "TAPSTACK_SPILL_BUCKET": "bucket for events that the stream does not take",
         "TAPSTACK_EVENT_BYTES_MAX": "bytes an event may have, 1024 to 32768",
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "as the consumer has it; an older event is accepted with a note",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
@@ -45,6 +46,11 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_SOURCES": "secret with the sources (ARN or name), or file:/PATH; empty: no key is checked",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
+    },
+    "drainer": {
+        "TAPSTACK_STREAM": "name of the stream",
+        "TAPSTACK_SPILL_BUCKET": "bucket for events that the stream did not take",
+        "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "projector": {
         "TAPSTACK_TABLE": "name of the behaviour table",
@@ -83,11 +89,19 @@ class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     row_ttl_s: int
 
 
+class DrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the drainer is told."""
+
+    stream: str
+    spill_bucket: str
+
+
 class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the collector is told."""
 
     stream: str
     quarantine_bucket: str
+    spill_bucket: str
     event_bytes_max: int
     event_age_max_days: int
     request_bytes_max: int
@@ -169,12 +183,21 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
     return CollectorSettings(
         stream=_text(env, "TAPSTACK_STREAM"),
         quarantine_bucket=_text(env, "TAPSTACK_QUARANTINE_BUCKET"),
+        spill_bucket=_text(env, "TAPSTACK_SPILL_BUCKET"),
         event_bytes_max=_number(env, "TAPSTACK_EVENT_BYTES_MAX", 1_024, 32_768),
         event_age_max_days=_number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
         allowed_origins=_origins(env, "TAPSTACK_ALLOWED_ORIGINS"),
         sources=env.get("TAPSTACK_SOURCES", ""),
         log_interval_s=_log_interval_s(env),
+    )
+
+
+def drainer_settings(env: Mapping[str, str] = os.environ) -> DrainerSettings:
+    """Read the drainer's settings; raises `Misconfigured`."""
+    _check_log_level(env)
+    return DrainerSettings(
+        stream=_text(env, "TAPSTACK_STREAM"), spill_bucket=_text(env, "TAPSTACK_SPILL_BUCKET")
     )
 
 

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from tapstack_emulator.faults.policy import Fault, RandomFaults
+from tapstack_emulator.faults.policy import Fault, FaultPolicy, RandomFaults
 from tapstack_emulator.load_balancer.server import RequestFault
+from tapstack_local.faults.outages import Outages
 
 Preset = Literal["none", "some", "many"]
-Invoked = Literal["consumer", "projector"]
+Invoked = Literal["consumer", "projector", "drainer"]
 InvokeFaultName = Literal["crash", "timeout", "zombie", "lost_response", "throttled", "duplicate"]
 
 # How long after its start an invocation is hit: a consumer's batch takes some tens of milliseconds.
@@ -36,10 +37,12 @@ class FaultPlan:
         Of calls of the event source mapping to Kinesis.
     dynamodb, s3
         Of calls to the stores.
+    put_outage, s3_outage
+        That a call to Kinesis, or to S3, begins an outage; see `outages`.
     delay
         That a call to a store is slow.
     invoke
-        Of the consumer's and the projector's invocations.
+        Of the consumer's, the projector's and the drainer's invocations.
     request
         Of requests through the load balancer.
     reshard_every_records
@@ -52,6 +55,8 @@ class FaultPlan:
     read: Mapping[Fault, float] = field(default_factory=dict)
     dynamodb: Mapping[Fault, float] = field(default_factory=dict)
     s3: Mapping[Fault, float] = field(default_factory=dict)
+    put_outage: float = 0.0
+    s3_outage: float = 0.0
     delay: float = 0.0
     invoke: Mapping[InvokeFaultName, float] = field(default_factory=dict)
     request: Mapping[RequestFault, float] = field(default_factory=dict)
@@ -97,6 +102,8 @@ MANY = FaultPlan(
         "crash_before": 0.01,
         "crash_after": 0.01,
     },
+    put_outage=0.01,
+    s3_outage=0.004,
     delay=0.02,
     invoke={
         "crash": 0.02,
@@ -123,6 +130,8 @@ def _scaled(plan: FaultPlan, by: float) -> FaultPlan:
         read={name: weight * by for name, weight in plan.read.items()},
         dynamodb={name: weight * by for name, weight in plan.dynamodb.items()},
         s3={name: weight * by for name, weight in plan.s3.items()},
+        put_outage=plan.put_outage * by,
+        s3_outage=plan.s3_outage * by,
         delay=plan.delay * by,
         invoke={name: weight * by for name, weight in plan.invoke.items()},
         request={name: weight * by for name, weight in plan.request.items()},
@@ -166,7 +175,7 @@ def fault_name(place: str, fault: str) -> str:
     Parameters
     ----------
     place
-        ``put``, ``read``, ``dynamodb``, ``s3``, ``consumer``, ``projector`` or ``alb``.
+        ``put``, ``read``, ``dynamodb``, ``s3``, ``consumer``, ``projector``, ``drainer`` or ``alb``.
     fault
         Such as ``lost_response``.
 
@@ -181,6 +190,7 @@ def fault_name(place: str, fault: str) -> str:
         "s3": _STORE_IDS,
         "consumer": _INVOKE_IDS,
         "projector": _INVOKE_IDS,
+        "drainer": _INVOKE_IDS,
     }
     default = {"put": "C1", "read": "E16", "alb": "C2"}.get(place, "-")
     return f"{ids.get(place, {}).get(fault, default)} {place} {fault}"
@@ -200,6 +210,7 @@ class FaultDice:
     def __init__(self, plan: FaultPlan, seed: int) -> None:
         self.plan = plan
         self.counts: Counter[str] = Counter()
+        self.outages: dict[str, Outages] = {}  # by place
         self._seed = seed
         self._invoke: dict[Invoked, random.Random] = {
             place: random.Random(f"invoke {place} {seed}")  # noqa: S311 - reproducible, not secret
@@ -208,7 +219,7 @@ class FaultDice:
         self._request = random.Random(f"request {seed}")  # noqa: S311
         self._delay = random.Random(f"delay {seed}")  # noqa: S311
 
-    def policy(self, place: Literal["put", "read", "dynamodb", "s3"]) -> RandomFaults:
+    def policy(self, place: Literal["put", "read", "dynamodb", "s3"]) -> FaultPolicy:
         """Make the policy for calls at a place."""
         weights: dict[str, Mapping[Fault, float]] = {
             "put": self.plan.put,
@@ -216,7 +227,12 @@ class FaultDice:
             "dynamodb": self.plan.dynamodb,
             "s3": self.plan.s3,
         }
-        return RandomFaults(f"{place} {self._seed}", weights[place])
+        policy = RandomFaults(f"{place} {self._seed}", weights[place])
+        if place in {"read", "dynamodb"}:
+            return policy
+        rate = self.plan.put_outage if place == "put" else self.plan.s3_outage
+        self.outages[place] = Outages(policy, "internal_error", rate, f"{place} outages {self._seed}")
+        return self.outages[place]
 
     def invocation(self, place: Invoked) -> InvokeFaultName | None:
         """Draw what happens to an invocation."""

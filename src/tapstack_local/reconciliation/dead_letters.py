@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from math import floor
 from uuid import UUID
 
 import msgspec
@@ -108,9 +109,11 @@ def _may_be_late(effect: Effect, stored: DeadLetter, row: UserRow, age_max_s: in
     """Return whether an event is too old, or its row may have forgotten it."""
     event = msgspec.json.decode(stored.data)
     said = event.get("received_at")
-    received_ms = 0 if said is None else round(datetime.fromisoformat(said).timestamp() * 1_000)
-    born_ms = min(effect.client_ms or received_ms, received_ms)
-    return born_ms // 1_000 < stored.arrived_at_s - age_max_s or _is_forgotten(effect, row)
+    received_s = 0 if said is None else floor(datetime.fromisoformat(said).timestamp())
+    born_s = min(effect.client_ms // 1_000 or received_s, received_s)
+    # While it was spilled it did not age.
+    is_old = received_s < stored.arrived_at_s - age_max_s or born_s < received_s - age_max_s
+    return is_old or _is_forgotten(effect, row)
 
 
 def is_known(effect: Effect, row: UserRow) -> bool:

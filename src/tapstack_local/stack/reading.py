@@ -7,6 +7,7 @@ Everything that leads to a function is read from the resources themselves, so th
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -190,6 +191,8 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
     }
     buckets = {values["bucket"] for values in stack.all("aws_s3_bucket")}
     dead_letters = {name: variables.get(f"TAPSTACK_{name}_BUCKET", "") for name in ("QUARANTINE", "LATE")}
+    drainer = _scheduled(stack, functions)
+    spill_bucket = _variables(drainer).get("TAPSTACK_SPILL_BUCKET", "")
     return Blueprint(
         functions=tuple(
             _function(values, packages, folder, busy.get(arn, COLLECTOR_WORKERS))
@@ -200,7 +203,10 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         table=_table(table),
         quarantine_bucket=_known(dead_letters["QUARANTINE"], buckets),
         late_bucket=_known(dead_letters["LATE"], buckets),
-        buckets=tuple(sorted(buckets - set(dead_letters.values()))),
+        drainer=drainer["function_name"],
+        spill_bucket=_known(spill_bucket, buckets),
+        drain_interval_s=_interval_s(stack),
+        buckets=tuple(sorted(buckets - {*dead_letters.values(), spill_bucket})),
         mapping=_mapping(mapping, consumer),
         projector=projector["function_name"],
         projection_interval_s=float(projection.get("maximum_batching_window_in_seconds") or 0),
@@ -209,6 +215,23 @@ def read_stack(document: Mapping[str, Any], *, packages: Path, folder: Path) -> 
         default_action=default_action(stack.all),
         region=stream["arn"].split(":")[3],
     )
+
+
+def _scheduled(stack: Stack, functions: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the function that the schedule invokes."""
+    arn = stack.one("aws_cloudwatch_event_target")["arn"]
+    if arn not in functions:
+        raise UsageError(f"--stack: the schedule invokes {arn}, which is no function of the stack")
+    return functions[arn]
+
+
+def _interval_s(stack: Stack) -> float:
+    """Return the seconds of a schedule in minutes."""
+    said = str(stack.one("aws_cloudwatch_event_rule")["schedule_expression"])
+    minutes = re.fullmatch(r"rate\((\d+) minutes?\)", said)
+    if minutes is None:
+        raise UsageError(f"--stack: expected a schedule such as rate(1 minute), got {said!r}")
+    return 60.0 * int(minutes[1])
 
 
 def _managed(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

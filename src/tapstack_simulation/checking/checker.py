@@ -85,6 +85,8 @@ class Checker:
         self._confirmed: dict[tuple[str, bytes], None] = {}
         self._planted: dict[str, Amounts] = {}
         self._pages_gone: dict[str, None] = {}
+        self._acknowledged: dict[tuple[str, Name], None] = {}
+        self._spilled: dict[str, dict[tuple[str, Name], None]] = {}  # by key, what waits in the spill bucket
         self._refused: dict[tuple[str, bytes], None] = {}
         self._refusals: dict[tuple[str, str], tuple[str, bytes]] = {}
 
@@ -124,15 +126,45 @@ class Checker:
         if known is fact:
             self._unapplied.setdefault(fact.pk, {})[name] = fact
         known.arrivals_s.append(now_ms // 1000)
-        known.ages_s.append(now_ms // 1000 - born_s)
+        known.ages_s.append(self.promises.age_s(now_ms // 1000, born_s, received_s))
         self.records[shard_id, number] = Stored(
             known, data, now_ms // 1000, known.ages_s[-1], counted_ms, received_s
         )
 
     def acknowledged(self, pk: str, name: Name) -> None:
         """Note that a client was told that its event is safe (invariant 4)."""
-        if (pk, name) not in self._facts:
-            raise Violation(4, f"{pk} {name} was acknowledged and is not on the stream")
+        is_spilled = any((pk, name) in names for names in self._spilled.values())
+        if (pk, name) not in self._facts and not is_spilled:
+            raise Violation(4, f"{pk} {name} was acknowledged and is neither on the stream nor spilled")
+        self._acknowledged[pk, name] = None
+
+    def spilled(self, key: str, datas: list[tuple[str, bytes]], now_ms: int) -> None:
+        """Check an object of the spill bucket at the moment it is stored (invariant 4).
+
+        Parameters
+        ----------
+        key
+            Of the object.
+        datas
+            The partition key and the payload of each record.
+        now_ms
+            The moment.
+        """
+        names: dict[tuple[str, Name], None] = {}
+        for partition_key, data in datas:
+            fact = read_event(data).fact
+            wrong = misquoted(fact.event, self._said.get((fact.pk, fact.name)), now_ms)
+            if wrong or partition_key != fact.pk[2:]:
+                raise Violation(4, f"{key}: {fact.pk} {fact.name}: {wrong or 'not keyed by its user'}")
+            names[fact.pk, fact.name] = None
+        if self._spilled.setdefault(key, names) != names:
+            raise Violation(4, f"{key} replaces an object with other events")
+
+    def spill_deleted(self, key: str) -> None:
+        """Check that the stream holds what is deleted from the spill bucket (invariant 4)."""
+        for pk, name in self._spilled.pop(key, {}):
+            if (pk, name) not in self._facts:
+                raise Violation(4, f"{pk} {name} was deleted from the spill bucket and is not on the stream")
 
     def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes) -> None:
         """Note what a request left in quarantine, at the moment it is stored."""
@@ -372,7 +404,10 @@ class Checker:
         counted_by = self.applied.get((fact.pk, fact.name))
         is_deleted = (fact.pk, "-") in self.deleted_rows or fact.pk in self._pages_gone
         is_counted = counted_by is not None and counted_by <= began_at
-        return is_counted and not is_deleted and not self._may_be_forgotten(record, fact)
+        # Pages are used for two days less than rows live; who was spilled and redriven may come later.
+        oldest_s = record.arrived_s - self.promises.row_ttl_s + 3 * 86_400
+        is_paged = (fact.client_ms // 1000 or record.received_s) > oldest_s
+        return is_counted and is_paged and not is_deleted and not self._may_be_forgotten(record, fact)
 
     def _may_be_forgotten(self, record: Stored, fact: Fact) -> bool:
         floor_s, floor_day = self._floors.get(fact.pk, (-1, -1))
@@ -451,5 +486,8 @@ class Checker:
             if key not in lost and not self.is_done(*key):
                 raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
         gone = {pk: None for pk, _ in self.deleted_rows}
+        for pk, name in self._acknowledged:
+            if (pk, name) not in self._facts:
+                raise Violation(4, f"{pk} {name} was acknowledged and never came to the stream")
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
         check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone)

@@ -28,7 +28,8 @@ INVARIANTS: Mapping[int, str] = {
     1: "Of each client's numbers, every one is counted, stored as late, in quarantine, or shown as missing.",
     2: "The journal holds what users count, and derived rows the journal; each follows from the events.",
     3: "The tables are a plain fold of the distinct accepted events, and never above it, even for a moment.",
-    4: "An event that was answered with 2xx is on the stream as it was sent; a refused one, in quarantine.",
+    4: "An event that was answered with 2xx is on the stream or spilled as it was sent; a refused one, in "
+    "quarantine.",
     5: "Up to a checkpoint every record is counted, known as counted, stored as late, or in quarantine.",
     6: "Replaying everything changes nothing.",
     7: "Counts depend on no order, batch, parallelism or layout of shards.",

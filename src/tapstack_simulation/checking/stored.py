@@ -39,6 +39,12 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     history_days: int = 90
     history_page: int = 16
 
+    def age_s(self, arrived_s: int, born_s: int, received_s: int) -> int:
+        """Return how old an event is on arrival: while it was spilled it does not age, within bounds."""
+        waited_s = max(0, arrived_s - received_s)
+        waited_max_s = max(0, self.row_ttl_s - self.age_max_s - 8 * 86_400)
+        return max(waited_s, arrived_s - born_s - min(waited_s, waited_max_s))
+
 
 class Stored:
     """A record of the stream.

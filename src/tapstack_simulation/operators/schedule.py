@@ -66,6 +66,8 @@ class Operators:
             "O4": mappings.replay,
             "O6": deployments.deny,
             "O7": clocks.jump,
+            "C6": stream.close,
+            "C7": stream.close_buckets,
         }
 
     def start(self) -> None:

@@ -45,6 +45,18 @@ class Stream:
         self._aws.kernel.sleep(actor.random.randrange(8_000_000))
         self._aws.refused_key = None
 
+    def close(self, actor: Actor) -> None:
+        """Let Kinesis take no records for a while (C6)."""
+        self._aws.is_stream_down = True
+        self._aws.kernel.sleep(actor.random.randrange(actor.random.choice((5_000_000, 60_000_000))))
+        self._aws.is_stream_down = False
+
+    def close_buckets(self, actor: Actor) -> None:
+        """Let no bucket take objects for a while (C7)."""
+        self._aws.are_buckets_down = True
+        self._aws.kernel.sleep(actor.random.randrange(actor.random.choice((5_000_000, 30_000_000))))
+        self._aws.are_buckets_down = False
+
     def duplicate(self, actor: Actor) -> None:
         """Put copies of records on the stream, as a retrying producer or a replicated stream does (S2)."""
         rng = actor.random
@@ -104,6 +116,7 @@ class Stream:
         self._aws.spreading = None
 
     def heal(self) -> None:
-        """Refuse no key and spread no records any more."""
+        """Refuse no key, spread no records and let everything be taken again."""
         self._aws.refused_key = None
         self._aws.spreading = None
+        self._aws.is_stream_down = self._aws.are_buckets_down = False

@@ -3537,7 +3537,7 @@ locals {
         period_s  = 300
         periods   = 2
         silent_is = "breaching"
-        why       = "Accepted events wait in the spill bucket, or the drainer does not run: look at the stream, its key and the drainer's log"
+        why       = "Accepted events wait in the spill bucket, or the drainer does not run: look at the stream and the drainer"
       }
       late-events = {
         metric   = "Tapstack events_late"

@@ -115,14 +115,14 @@ def test_the_bill_is_of_the_stack_as_it_is() -> None:
     assert shard_metrics is not None
     ours = sum(map(len, METRICS.values()))
     of_a_shard = shard_metrics[1].count('"') // 2
-    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 14 of ours, 7 of each shard"][1]
+    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 18 of ours, 7 of each shard"][1]
 
 
 def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     single, ratio = STACK.split("\n  alarms = merge(")[1].split("\n  ratio_alarms = merge(")
     ratio = ratio.split('resource "')[0]
     of_one = len(re.findall(r'\bof +=  *"[a-z]+"', single))
-    of_each_function = 4 * len(
+    of_each_function = 5 * len(
         re.findall(r"\bfor name(?: in keys\(|, function in )local\.functions\b", single)
     )
     of_each_zone = 2 * single.count("for az in local.azs :")
@@ -131,7 +131,7 @@ def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     counted = of_one + of_each_function + of_each_zone + of_the_archive + of_two
     # Target tracking makes four a dimension: high and low of use, and of capacity.
     scaled = 4 * len(re.findall(r'"DynamoDB(?:Read|Write)CapacityUtilization"', STACK))
-    assert LINES["Alarms: metrics of ours 34, of auto scaling 8"][1] == f"{counted} + {scaled}"
+    assert LINES["Alarms: metrics of ours 37, of auto scaling 8"][1] == f"{counted} + {scaled}"
 
 
 def test_every_variable_it_names_is_in_the_stack() -> None:

@@ -55,6 +55,7 @@ def stack() -> dict[str, Any]:
     consumer = function("consumer", TAPSTACK_QUARANTINE_BUCKET="s-quarantine", TAPSTACK_LATE_BUCKET="s-late")
     collector = function("collector", TAPSTACK_STREAM="s-events")
     projector = function("projector", TAPSTACK_TABLE="s-behaviour")
+    drainer = function("drainer", TAPSTACK_STREAM="s-events", TAPSTACK_SPILL_BUCKET="s-spill")
     resources = [
         resource("aws_kinesis_stream", "events", {"arn": STREAM_ARN, "name": "s-events", "shard_count": 3}),
         resource(
@@ -71,11 +72,14 @@ def stack() -> dict[str, Any]:
         ),
         *(
             resource("aws_s3_bucket", "data", {"bucket": f"s-{name}"})
-            for name in ("quarantine", "late", "failure")
+            for name in ("quarantine", "late", "spill", "failure")
         ),
         resource("aws_lambda_function", "this", consumer, "consumer"),
         resource("aws_lambda_function", "this", collector, "collector"),
         resource("aws_lambda_function", "this", projector, "projector"),
+        resource("aws_lambda_function", "this", drainer, "drainer"),
+        resource("aws_cloudwatch_event_rule", "drainer", {"schedule_expression": "rate(2 minutes)"}),
+        resource("aws_cloudwatch_event_target", "drainer", {"arn": drainer["arn"]}),
         resource(
             "aws_lambda_event_source_mapping",
             "consumer",
@@ -170,7 +174,7 @@ def change(document: dict[str, Any], kind: str, **values: Any) -> dict[str, Any]
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
-    for name in ("consumer", "collector", "projector"):
+    for name in ("consumer", "collector", "projector", "drainer"):
         write_package(tmp_path, name, HANDLER)
     return tmp_path
 

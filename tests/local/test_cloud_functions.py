@@ -67,7 +67,8 @@ def test_the_functions_may_run_as_long_as_the_deployed_ones() -> None:
     assert least is not None
     projector_s = max(float(least[1]), 3 * float(variable("projection_interval_s")))
     assert told == {
-        "projector": projector_s, "drainer": 60.0, **{name: float(variable(limit)) for name, limit in deployed.items()},
+        "projector": projector_s, "drainer": 60.0,
+        **{name: float(variable(limit)) for name, limit in deployed.items()},
     }  # fmt: skip
 
 

@@ -3185,7 +3185,7 @@ resource "aws_lambda_permission" "schedule" {
   action        = "lambda:InvokeFunction"
   function_name = aws_lambda_function.this["drainer"].function_name
   principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.drainer.arn
+  source_arn    = "${local.arn_prefix}:events:${var.aws_region}:${local.account_id}:rule/${aws_cloudwatch_event_rule.drainer.name}"
 }
 
 resource "aws_lambda_function_event_invoke_config" "drainer" {

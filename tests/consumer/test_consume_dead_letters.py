@@ -49,7 +49,6 @@ def test_poison_is_kept_whole_with_its_reason_and_harms_nobody(data: bytes, reas
         DeadLetter(
             reason=reason,
             detail=detail,
-            stage="consumer",
             shard_id=SHARD,
             sequence_number=number,
             arrived_at_s=NOON_S,

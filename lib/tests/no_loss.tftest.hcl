@@ -280,7 +280,7 @@ run "dead_letters_are_kept" {
 
   assert {
     condition     = toset(keys(aws_s3_bucket.this)) == toset(["spill", "quarantine", "late", "failure", "archive", "logs"])
-    error_message = "Quarantine, late, failure, archive and logs."
+    error_message = "Spill, quarantine, late, failure, archive and logs."
   }
 
   assert {
@@ -299,8 +299,13 @@ run "dead_letters_are_kept" {
   }
 
   assert {
-    condition     = alltrue([for name, lifecycle in aws_s3_bucket_lifecycle_configuration.this : lifecycle.rule[0].expiration[0].days >= 90 if name != "logs"])
+    condition     = alltrue([for name, lifecycle in aws_s3_bucket_lifecycle_configuration.this : lifecycle.rule[0].expiration[0].days >= 90 if !contains(["logs", "spill"], name)])
     error_message = "Nothing may expire before a person could act."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this["spill"].rule[0].expiration) == 0
+    error_message = "What is spilled never expires: it is accepted and not yet on the stream."
   }
 }
 

@@ -1350,8 +1350,7 @@ locals {
     }
     s3 = {
       actions = concat(
-        ["s3:PutObject"],
-        var.enable_operations_host ? ["s3:GetObject", "s3:ListBucket"] : [],
+        ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
       )
       resources = flatten([for name in keys(local.data_buckets) : [aws_s3_bucket.this[name].arn, "${aws_s3_bucket.this[name].arn}/*"]])
     }
@@ -1847,28 +1846,6 @@ data "aws_iam_policy_document" "endpoint" {
       test     = "StringEquals"
       variable = "aws:PrincipalAccount"
       values   = [local.account_id]
-    }
-  }
-
-  # The drainer's: of the other buckets nobody here reads or deletes.
-  dynamic "statement" {
-    for_each = each.key == "s3" ? [aws_s3_bucket.this["spill"].arn] : []
-
-    content {
-      sid       = "SpilledEvents"
-      actions   = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket"]
-      resources = [statement.value, "${statement.value}/*"]
-
-      principals {
-        type        = "*"
-        identifiers = ["*"]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:PrincipalAccount"
-        values   = [local.account_id]
-      }
     }
   }
 

@@ -62,6 +62,12 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_cloudwatch_log_group.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-drainer" }
+}
+
+override_resource {
   target          = aws_cloudwatch_log_group.this["collector"]
   override_during = plan
   values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:/aws/lambda/tapstack-dev-collector" }
@@ -119,6 +125,12 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_s3_bucket.this["spill"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::tapstack-dev-spill-111122223333-us-east-1", id = "tapstack-dev-spill-111122223333-us-east-1" }
+}
+
+override_resource {
   target          = aws_s3_bucket.this["failure"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::tapstack-dev-failure-111122223333-us-east-1", id = "tapstack-dev-failure-111122223333-us-east-1" }
@@ -143,9 +155,21 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_iam_role.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/tapstack-dev-drainer", id = "tapstack-dev-drainer" }
+}
+
+override_resource {
   target          = aws_lambda_function.this["projector"]
   override_during = plan
   values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-projector" }
+}
+
+override_resource {
+  target          = aws_lambda_function.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:tapstack-dev-drainer" }
 }
 
 override_resource {

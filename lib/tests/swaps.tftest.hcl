@@ -54,9 +54,21 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_lambda_function.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:lambda:us-east-1:111122223333:function:drainer" }
+}
+
+override_resource {
   target          = aws_iam_role.this["projector"]
   override_during = plan
   values          = { arn = "arn:aws:iam::111122223333:role/projector", id = "role-projector" }
+}
+
+override_resource {
+  target          = aws_iam_role.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:iam::111122223333:role/drainer", id = "role-drainer" }
 }
 
 override_resource {
@@ -114,6 +126,12 @@ override_resource {
 }
 
 override_resource {
+  target          = aws_s3_bucket.this["spill"]
+  override_during = plan
+  values          = { arn = "arn:aws:s3:::spill", id = "spill" }
+}
+
+override_resource {
   target          = aws_s3_bucket.this["quarantine"]
   override_during = plan
   values          = { arn = "arn:aws:s3:::quarantine", id = "quarantine" }
@@ -135,6 +153,12 @@ override_resource {
   target          = aws_cloudwatch_log_group.this["projector"]
   override_during = plan
   values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:projector" }
+}
+
+override_resource {
+  target          = aws_cloudwatch_log_group.this["drainer"]
+  override_during = plan
+  values          = { arn = "arn:aws:logs:us-east-1:111122223333:log-group:drainer" }
 }
 
 override_resource {
@@ -314,6 +338,8 @@ run "groups_open_connections_to_the_addresses_of_the_right_service" {
     condition = { for key, rule in aws_vpc_security_group_egress_rule.this : key => rule.prefix_list_id if rule.prefix_list_id != null } == {
       consumer-out-https-dynamodb  = "pl-dynamodb"
       consumer-out-https-s3        = "pl-s3"
+      collector-out-https-s3       = "pl-s3"
+      drainer-out-https-s3         = "pl-s3"
       insights-out-https-dynamodb  = "pl-dynamodb"
       projector-out-https-dynamodb = "pl-dynamodb"
     }
@@ -443,7 +469,7 @@ run "policies_say_these_words" {
         OurResourcesForOurAccount = "Allow dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:us-east-1:111122223333:table/mock by * * if StringEquals aws:PrincipalAccount 111122223333"
       }
       endpoint_s3 = {
-        OurResourcesForOurAccount = "Allow s3:PutObject on arn:aws:s3:::archive arn:aws:s3:::archive/* arn:aws:s3:::failure arn:aws:s3:::failure/* arn:aws:s3:::late arn:aws:s3:::late/* arn:aws:s3:::quarantine arn:aws:s3:::quarantine/* by * * if StringEquals aws:PrincipalAccount 111122223333"
+        OurResourcesForOurAccount = "Allow s3:DeleteObject s3:GetObject s3:ListBucket s3:PutObject on arn:aws:s3:::archive arn:aws:s3:::archive/* arn:aws:s3:::failure arn:aws:s3:::failure/* arn:aws:s3:::late arn:aws:s3:::late/* arn:aws:s3:::quarantine arn:aws:s3:::quarantine/* arn:aws:s3:::spill arn:aws:s3:::spill/* by * * if StringEquals aws:PrincipalAccount 111122223333"
       }
       endpoint_kinesis_streams = {
         OurResourcesForOurAccount = "Allow kinesis:PutRecords on arn:aws:kinesis:us-east-1:111122223333:stream/mock by * * if StringEquals aws:PrincipalAccount 111122223333"

@@ -84,6 +84,8 @@ class CallRecorder:
     def take(self, caller: str, service: str, operation: str, path: str, body: bytes) -> None:
         """Take note of a call by a known caller; see `observe`."""
         if service == "s3":
+            if operation == "GetObject" and "/" not in path[1:]:  # a bucket's: its keys are listed
+                operation = "ListBucket"
             self.calls[RecordedCall(caller, f"s3:{operation}", f"arn:aws:s3:::{unquote(path[1:])}")] += 1
             return
         request = msgspec.json.decode(body)

@@ -179,6 +179,9 @@ def _implied(call: Request, stack: Rendered) -> Iterator[Request]:
                 yield _by(stack, who, action, call.resource, code=code, why=MAPPING_READS)
         case action if action in TABLE_KEY_ACTIONS:
             yield from key(stack.table_key, TABLE_KEY_ACTIONS[action], "dynamodb", DYNAMODB_KEY)
+        case "s3:GetObject":
+            bucket = call.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
+            yield from key(stack.bucket_keys[bucket], ["kms:Decrypt"], "s3", S3_KEY)
         case "s3:PutObject":
             bucket = call.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
             yield from key(stack.bucket_keys[bucket], ["kms:GenerateDataKey"], "s3", S3_KEY)

@@ -45,7 +45,7 @@ without a date was not read again for this table.
 - Not shown: that AWS decides the same; that calls on keys, log delivery and network interfaces are those of
   AWS's documentation. `WriteTraces` comes with `enable_tracing` only, which is off here. Policies of buckets
   and of the table (TLS, the VPC's endpoint) are not part of this table.
-- Missing: spill and redrive do not exist yet, so their calls are not here.
+- Missing: redrive does not exist yet, so its calls are not here.
 
 Another check reads the applied policies themselves: `make infra-apply-local` fails on every finding of
 parliament except two, which are listed with AWS's words in `tests/infrastructure/policies.py`.

@@ -411,7 +411,7 @@ run "policies_say_these_words" {
       }
       logs_bucket = {
         LoadBalancerWritesLogs = "Allow s3:PutObject on arn:aws:s3:::logs/alb-access/AWSLogs/111122223333/* arn:aws:s3:::logs/alb-connection/AWSLogs/111122223333/* by Service logdelivery.elasticloadbalancing.amazonaws.com"
-        S3WritesLogs           = "Allow s3:PutObject on arn:aws:s3:::logs/s3/* by Service logging.s3.amazonaws.com if ArnEquals aws:SourceArn arn:aws:s3:::archive arn:aws:s3:::failure arn:aws:s3:::late arn:aws:s3:::quarantine if StringEquals aws:SourceAccount 111122223333"
+        S3WritesLogs           = "Allow s3:PutObject on arn:aws:s3:::logs/s3/* by Service logging.s3.amazonaws.com if ArnEquals aws:SourceArn arn:aws:s3:::archive arn:aws:s3:::failure arn:aws:s3:::late arn:aws:s3:::quarantine arn:aws:s3:::spill if StringEquals aws:SourceAccount 111122223333"
         TlsOnly                = "Deny s3:* on arn:aws:s3:::logs arn:aws:s3:::logs/* by * * if Bool aws:SecureTransport false"
       }
       operations_key = {

@@ -608,7 +608,7 @@ variable "allowed_origins" {
 }
 
 variable "readers" {
-  description = "Who may read the insights API, by id: SHA-256 of one or two live keys, and scopes (users, items, operations). Null: no keys are asked for; {}: nobody may read."
+  description = "Readers of the insights API by id: SHA-256 of their live keys, and scopes. Null: no keys are asked for; {}: nobody reads."
   type        = map(object({ key_hashes = list(string), scopes = list(string) }))
   default     = null
 
@@ -619,11 +619,14 @@ variable "readers" {
       && alltrue([for hash in reader.key_hashes : can(regex("^[0-9a-f]{64}$", hash))])
       && alltrue([for scope in reader.scopes : contains(["users", "items", "operations"], scope)])
     ])
-    error_message = "Each of readers needs an id of small letters, digits and hyphens, at most two key_hashes (SHA-256, hexadecimal), and scopes among users, items, operations."
+    error_message = "readers: ids of a-z, 0-9 and -; at most two key_hashes (SHA-256 in hex); scopes among users, items, operations."
   }
 
   validation {
-    condition     = length(distinct(flatten([for reader in values(coalesce(var.readers, {})) : reader.key_hashes]))) == length(flatten([for reader in values(coalesce(var.readers, {})) : reader.key_hashes]))
+    condition = alltrue([
+      for hash in flatten([for reader in values(coalesce(var.readers, {})) : reader.key_hashes]) :
+      1 == length([for other in flatten(values(coalesce(var.readers, {}))[*].key_hashes) : other if other == hash])
+    ])
     error_message = "No two key_hashes in readers may be the same."
   }
 

@@ -10,7 +10,7 @@ SESSIONS = "tapstack.core.sessions"
 PAIRS = "tapstack.core.cooccurrence"
 AGGREGATES = "tapstack.core.aggregates"
 
-_ADDED = "    added = Added(received_at=received_at"
+_ADDED = "    added = Added(\n"
 
 CONTENTS = (
     one(

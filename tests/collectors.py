@@ -7,9 +7,14 @@ from typing import Any
 
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.ports import StreamWriter
-from tapstack_emulator import ManualClock, MemoryBucket
+from tapstack_emulator import FaultScript, ManualClock, MemoryBucket
 
 _names = count(1)
+
+
+def failing_bucket(times: int = 99) -> MemoryBucket:
+    """Return a bucket that fails at its first calls."""
+    return MemoryBucket(FaultScript(dict.fromkeys(range(1, times + 1), "internal_error")))
 
 
 def dependencies_of(stream: StreamWriter, **changes: Any) -> CollectorDependencies:

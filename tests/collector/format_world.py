@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from collectors import dependencies_of
+from collectors import dependencies_of, failing_bucket
 from event_strategies import NOON_S
 from tapstack.collector.intake import Result
 from tapstack.core.events import EVENT_BYTES_MAX, StreamEvent, decode_event
@@ -84,14 +84,19 @@ def ask(
     headers: Mapping[str, str] = KEY,
     *,
     is_open: bool = True,
+    spill: MemoryBucket | None = None,
     is_checked: bool = True,
     now_s: int = NOON_S,
     bucket: MemoryBucket | None = None,
 ) -> Answered:
-    """Send a request through the load balancer's event; a body that is not bytes is written as JSON."""
+    """Send a request through the load balancer's event; a body that is not bytes is written as JSON.
+
+    A stream that is not open takes nothing; nor does the spill bucket then, unless one is given.
+    """
     parts = urlsplit(target)
     raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
     stream, bucket = Stream(is_open=is_open), bucket or MemoryBucket()
+    spill = spill or (MemoryBucket() if is_open else failing_bucket())
     taken = take(
         {
             "httpMethod": method,
@@ -103,7 +108,7 @@ def ask(
             "body": base64.b64encode(raw).decode(),
             "isBase64Encoded": True,
         },
-        dependencies_of(stream, quarantine=bucket, clock=ManualClock(now_s * 1_000)),
+        dependencies_of(stream, quarantine=bucket, spill=spill, clock=ManualClock(now_s * 1_000)),
         request_bytes_max=1_000_000,
         event_bytes_max=EVENT_BYTES_MAX,
     )

@@ -85,7 +85,7 @@ def test_whatever_a_request_says_each_of_its_events_is_stored_or_refused_with_a_
 @pytest.mark.parametrize("spoken", COMPATIBLE, ids=lambda spoken: spoken.NAME)
 @share(1)
 @given(data=st.data(), body=bodies())
-def test_a_stream_that_is_closed_makes_the_sender_try_again(
+def test_what_nothing_takes_makes_the_sender_try_again(
     spoken: Format, data: st.DataObject, body: bytes
 ) -> None:
     route = data.draw(st.sampled_from(spoken.ROUTES))

@@ -11,6 +11,8 @@ import pytest
 from format_world import Answered, ask
 
 from tapstack.core.events import StreamEvent
+from tapstack.spill import decode
+from tapstack_emulator import MemoryBucket
 
 RECORDINGS = {
     path.stem: json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "recorded").glob("*"))
@@ -75,9 +77,21 @@ def test_a_recorded_request_that_is_sent_again_is_the_same_events(name: str) -> 
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_recorded_request_is_to_be_sent_again_if_the_stream_is_closed(name: str) -> None:
+def test_a_recorded_request_is_to_be_sent_again_if_nothing_takes_it(name: str) -> None:
     for request in RECORDINGS[name]["requests"]:
         headers = {key: value for key, value in request["headers"].items() if key != "content-encoding"}
         answer = ask(request["method"], request["path"], request["body"].encode(), headers, is_open=False)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert {"code", "message"} <= set(answer.json)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_recorded_request_is_answered_as_ever_if_its_events_are_spilled(name: str) -> None:
+    for request in RECORDINGS[name]["requests"]:
+        headers = {key: value for key, value in request["headers"].items() if key != "content-encoding"}
+        asked = request["method"], request["path"], request["body"].encode(), headers
+        bucket = MemoryBucket()
+        usual, answer = ask(*asked), ask(*asked, is_open=False, spill=bucket)
+        assert (answer.status, answer.headers, answer.body) == (200, usual.headers, usual.body)
+        (spilled,) = map(decode, bucket.objects.values())
+        assert len(spilled) == len(answer.results)

@@ -11,6 +11,7 @@ from functions_world import NOW_S, Cloud, Context, event, mapped, request
 
 from collectors import dependencies_of
 from event_strategies import client_event
+from tapstack import spill
 from tapstack.collector.intake import (
     Dependencies as CollectorDependencies,
 )
@@ -21,7 +22,7 @@ from tapstack.entrypoints.collector_request import take
 from tapstack.entrypoints.consumer_batch import handle
 from tapstack.errors import InvalidEvent, Misconfigured, OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import AwsError
-from tapstack_emulator import ManualClock
+from tapstack_emulator import ManualClock, MemoryBucket
 
 PASSING = (Unavailable("away"), Throttled("slower"), OutcomeUnknown("cut off"))
 FATAL = (
@@ -127,9 +128,9 @@ def test_what_passes_is_reported_at_or_before_the_first_record_that_is_not_done(
     assert failure["itemIdentifier"] == numbers[1 if poison_is_last else 0]
 
 
-def collector_world(error: BaseException) -> CollectorDependencies:
+def collector_world(error: BaseException, **buckets: Any) -> CollectorDependencies:
     stream: Any = Broken(error)
-    return dependencies_of(stream, clock=ManualClock(NOW_S * 1_000))
+    return dependencies_of(stream, clock=ManualClock(NOW_S * 1_000), **buckets)
 
 
 @EACH_FATAL
@@ -145,15 +146,42 @@ def test_what_the_collector_does_not_expect_fails_the_invocation(error: BaseExce
 
 
 @EACH_PASSING
-def test_what_passes_is_asked_for_again(error: BaseException) -> None:
+def test_what_neither_stream_nor_spill_bucket_takes_is_asked_for_again(error: BaseException) -> None:
     taken = take(
         request("POST", "/v1/events", [client_event(), client_event(event_id="e-2")]),
-        collector_world(error),
+        collector_world(error, spill=Broken(error)),
         request_bytes_max=65_536,
         event_bytes_max=2_048,
     )
     assert taken.answer["statusCode"] == 503
     assert [result["status"] for result in json.loads(taken.answer["body"])["results"]] == ["retry", "retry"]
+
+
+@EACH_PASSING
+def test_what_the_spill_bucket_holds_is_accepted(error: BaseException) -> None:
+    bucket = MemoryBucket()
+    taken = take(
+        request("POST", "/v1/events", [client_event(), client_event(event_id="e-2")]),
+        collector_world(error, spill=bucket),
+        request_bytes_max=65_536,
+        event_bytes_max=2_048,
+    )
+    assert taken.answer["statusCode"] == 200
+    assert [result.status for result in taken.results] == ["ok", "ok"]
+    (spilled,) = bucket.objects.values()
+    assert len(spill.decode(spilled)) == 2
+
+
+@EACH_FATAL
+def test_what_the_spill_bucket_does_not_expect_fails_the_invocation(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        take(
+            request("POST", "/v1/events", [client_event()]),
+            collector_world(Unavailable("away"), spill=Broken(error)),
+            request_bytes_max=65_536,
+            event_bytes_max=2_048,
+        )
+    assert caught.value is error
 
 
 # The handlers themselves, on a service that answers what no service of AWS answers.

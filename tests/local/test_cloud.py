@@ -101,7 +101,7 @@ def test_every_event_is_counted_once_and_no_process_is_left(faults: Any) -> None
             assert cloud.counts["http_200"] >= 31
 
     asyncio.run(asyncio.wait_for(main(), 180))
-    assert len(pids) == 8
+    assert len(pids) == 9
     assert not running(pids)
     assert not folders[0].exists()
 

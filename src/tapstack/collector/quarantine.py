@@ -54,9 +54,10 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         bool
             Whether everything is known to be stored; a request that says nothing leaves nothing to store.
         """
-        payloads = self._payloads(events_count)
+        first = min(refused)
+        # What `parse` could not split is not split here either: it would cost as much once more.
+        payloads = None if refused[first].code == "unreadable" else self._payloads(events_count)
         if payloads is None:
-            first = min(refused)
             refused, payloads = {0: refused[first]}, [self._whole()]
         now_ms = self.dependencies.clock.now_ms()
         at = datetime.fromtimestamp(now_ms // 1000, UTC)

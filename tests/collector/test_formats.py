@@ -27,6 +27,7 @@ class Csv:
     NAME = "csv"
     ROUTES = (Route("/csv", ("PUT",)), Route("/v2/*/csv", ("PUT", "GET")))
     FIELDS: Mapping[str, str] = {}
+    KEYS: Sequence[str] = ()
 
     def parse(self, request: Request, body_bytes_max: int) -> Sequence[bytes | InvalidEvent]:
         return [self._event(line) for line in request.body(body_bytes_max).decode().splitlines()]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from format_world import ask, query
 
+from collectors import failing_bucket
 from event_strategies import NOON_S, client_event
 from tapstack.collector.bodies import EVENTS_MAX
+from tapstack.collector.formats import FORMATS
 from tapstack.collector.objects import ATTEMPTS_MAX
+from tapstack.collector.translation.reading import from_base64
 from tapstack.dead_letters import request_key
-from tapstack_emulator import FaultScript, MemoryBucket
+from tapstack_emulator import MemoryBucket
 
 SNOWPLOW = "/com.snowplowanalytics.snowplow/tp2"
 NOON = "2026-03-10T12:00:00Z"
@@ -56,7 +60,7 @@ REFUSED: dict[str, tuple[str, object, object]] = {
                 {"event": "z", "distinct_id": "u", "timestamp": NOON},
             ],
         },
-        {"api_key": "k", "batch": [{"event": "y"}]},
+        {"api_key": "", "batch": [{"event": "y"}]},
     ),
     "posthog, an array": (
         "/e/",
@@ -68,7 +72,7 @@ REFUSED: dict[str, tuple[str, object, object]] = {
         {"trackingId": "t", "sessionId": "s", "userId": "u", "eventList": [
             {"eventId": "1", "eventType": "view", "sentAt": 1773143999}, 7,
             {"eventId": "2", "eventType": "view", "sentAt": 1773143999}]},
-        {"trackingId": "t", "sessionId": "s", "userId": "u", "eventList": [7]},
+        {"trackingId": "", "sessionId": "s", "userId": "u", "eventList": [7]},
     ),
     "cloudevents": (
         "/v1/cloudevents",
@@ -193,21 +197,88 @@ def test_a_request_that_says_nothing_leaves_nothing_to_keep(method: str, target:
     assert [result.status for result in answer.results] == ["invalid"]
 
 
+# Write keys: whoever may read the letters may not send in their senders' names.
+
+KEY = "tops3cret"
+CALL = {"event": "y", "token": KEY, "api_key": KEY}
+
+
+def packed(said: object) -> str:
+    return base64.b64encode(json.dumps(said).encode()).decode()
+
+
+HOLDS_KEY: dict[str, tuple[str, str, object]] = {
+    "native": ("POST", f"/v1/events?writeKey={KEY}", [{"a": 1}]),
+    "segment": ("POST", "/v1/batch", {"writeKey": KEY, "batch": [{"event": "y", "writeKey": KEY}]}),
+    "segment, a call": ("POST", "/v1/track", {"event": "y", "writeKey": KEY}),
+    "segment, a pixel": ("GET", f"/v1/pixel/track?event=y&writeKey={KEY}", None),
+    "segment, a packed pixel": (
+        "GET", f"/v1/pixel/track?{query(data=packed({'event': 'y', 'writeKey': KEY}))}", None
+    ),
+    "segment, a letter escaped": ("POST", "/v1/track", b'{"event":"y","write\\u004Bey" : "tops3cret"}'),
+    "segment, more than can stand beside each": (
+        "POST", "/v1/batch", {"writeKey": KEY, "junk": "j" * 900_000, "batch": [{}] * 10}
+    ),
+    "snowplow": ("POST", SNOWPLOW + f"?api_key={KEY}", {"data": [{"e": "pv"}]}),
+    "snowplow, a pixel": ("GET", f"/i?e=pv&write_key={KEY}", None),
+    "posthog": ("POST", "/batch/", {"api_key": KEY, "batch": [{"event": "y", "properties": {"token": KEY}}]}),
+    "posthog, an array": ("POST", "/e/", [CALL, {"event": "y", "properties": {"token": KEY}}]),
+    "posthog, a form": ("POST", "/e/", urlencode({"data": packed(CALL)}).encode()),
+    "posthog, a query": ("GET", f"/e/?{query(data=packed(CALL), api_key=KEY)}", None),
+    "personalize": ("POST", "/events", {"trackingId": KEY, "eventList": [7]}),
+    "cloudevents": ("POST", f"/v1/cloudevents?client_key={KEY}", {"id": "1"}),
+    "google": ("POST", f"/mp/collect?api_secret={KEY}", {"api_secret": KEY, "events": [7]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "target", "body"), HOLDS_KEY.values(), ids=HOLDS_KEY)
+def test_no_letter_holds_a_write_key(method: str, target: str, body: object) -> None:
+    letters = ask(method, target, body).kept
+    assert letters
+    for letter in letters:
+        kept = dict(parse_qsl(letter.data.decode()))
+        assert KEY.encode() not in letter.data + from_base64(kept.get("data", ""))
+
+
+def test_every_format_is_asked_for_its_keys() -> None:
+    assert {name.partition(",")[0] for name in HOLDS_KEY} == {spoken.NAME for spoken in FORMATS}
+
+
+CUT = b'{"batch": [{"event": 1e999, "writeKey": "%s"}], "context": "\\"", "writeKey": "%s' % (
+    b"a",
+    b"tops3cr",
+)
+
+
+def test_a_body_that_ends_in_its_key_is_kept_without_it() -> None:
+    (letter,) = ask("POST", "/v1/batch", CUT).kept
+    assert letter.data == (b'{"batch": [{"event": 1e999, "writeKey": ""}], "context": "\\"", "writeKey": ""')
+
+
+def test_a_form_of_too_many_events_is_kept_without_its_keys() -> None:
+    events = [CALL] * (EVENTS_MAX + 1)
+    (letter,) = ask("POST", "/e/", urlencode({"data": packed(events)}).encode()).kept
+    kept = json.loads(base64.b64decode(dict(parse_qsl(letter.data.decode()))["data"]))
+    assert kept == [{**CALL, "token": "", "api_key": ""}] * (EVENTS_MAX + 1)
+
+
+def test_what_another_format_calls_its_key_is_kept() -> None:
+    said = {"event_type": "search", "properties": {"token": "t", "writeKey": "w", "api_key": "a"}}
+    (letter,) = ask("POST", "/v1/events", said).kept
+    assert json.loads(letter.data) == said
+
+
 # What S3 does not take.
 
 
-def failing(times: int) -> MemoryBucket:
-    return MemoryBucket(FaultScript(dict.fromkeys(range(1, times + 1), "internal_error")))
-
-
 def test_a_bucket_that_fails_for_a_moment_is_asked_again() -> None:
-    answer = ask("POST", "/v1/events", [{"a": 1}], bucket=failing(ATTEMPTS_MAX - 1))
+    answer = ask("POST", "/v1/events", [{"a": 1}], bucket=failing_bucket(ATTEMPTS_MAX - 1))
     assert (answer.status, len(answer.kept)) == (400, 1)
 
 
 @pytest.mark.parametrize(("target", "body", "kept"), REFUSED.values(), ids=REFUSED)
 def test_what_the_bucket_does_not_take_is_to_be_sent_again(target: str, body: object, kept: object) -> None:
-    answer = ask("POST", target, body, bucket=failing(99))
+    answer = ask("POST", target, body, bucket=failing_bucket())
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json["code"]
@@ -220,7 +291,7 @@ def test_what_the_bucket_does_not_take_is_to_be_sent_again(target: str, body: ob
 
 @pytest.mark.parametrize("path", EVERYWHERE)
 def test_what_cannot_be_split_and_is_not_taken_by_the_bucket_is_to_be_sent_again(path: str) -> None:
-    answer = ask("POST", path, UNREADABLE, bucket=failing(99))
+    answer = ask("POST", path, UNREADABLE, bucket=failing_bucket())
     assert (answer.status, answer.json["code"]) == (503, "unavailable")
 
 

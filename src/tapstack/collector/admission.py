@@ -6,17 +6,13 @@ request is refused for good only by sources that were read seconds ago.
 
 from __future__ import annotations
 
-import base64
-
 from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.wire_format import Format
+from tapstack.collector.write_keys import KEY_HEADER, presented_key
 from tapstack.core.sources import Source, Sources
-from tapstack.errors import InvalidEvent
 from tapstack.http import Request, RequestError, Response, error_response
 from tapstack.ports import Clock
 
-KEY_HEADER = "x-write-key"
-KEYS_OF_QUERIES = ("writeKey", "write_key", "client_key", "api_key", "api_secret")
 BURST_S = 2  # of a source's rate: what it may send at once after a pause
 
 
@@ -117,33 +113,3 @@ def _source(sources: Sources, key: str | None, request: Request, format_name: st
     if origin is not None and found.origins and origin not in found.origins:
         raise Forbidden(f"the source {found.id} may not be used by web pages of this origin")
     return found
-
-
-def presented_key(request: Request, spoken: Format, body_bytes_max: int) -> str | None:
-    """Return the write key that a request brings: of several, the first in the order of the code."""
-    query = dict(request.query)
-    said = (
-        _of_authorization(request.headers.get("authorization", "")),
-        request.headers.get(KEY_HEADER),
-        *(query.get(name) for name in KEYS_OF_QUERIES),
-    )
-    found = next((key for key in said if key), None)
-    if found is not None:
-        return found
-    try:
-        return spoken.write_key(request, body_bytes_max)
-    except (RequestError, InvalidEvent):  # no body that can be read
-        return None
-
-
-def _of_authorization(header: str) -> str | None:
-    """Return the user of Basic, or a Bearer's token; other schemes, such as AWS's signature, say no key."""
-    scheme, _, value = header.strip().partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip() or None
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[0] or None
-    except ValueError:
-        return None

@@ -1,8 +1,8 @@
 """What is refused is kept, with the reason, before the sender is told: one object a request.
 
 The payload is what the sender wrote of an event; of a request that cannot be split into events, or whose
-events would be too large one by one, it is the body. So an object has at most some times the bytes that a
-request may have, whatever a sender does.
+events would be too large one by one, it is the body. Write keys are taken out. So an object has at most some
+times the bytes that a request may have, whatever a sender does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from tapstack.collector.objects import CollectorDependencies, put_object
 from tapstack.collector.translation.alone import query_alone
 from tapstack.collector.wire_format import Format, Route
+from tapstack.collector.write_keys import query_without_keys, text_without_keys
 from tapstack.dead_letters import RefusedEvent, encode, request_key
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request
@@ -54,11 +55,12 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         bool
             Whether everything is known to be stored; a request that says nothing leaves nothing to store.
         """
+        request = query_without_keys(self.request, self.format)
         first = min(refused)
         # What `parse` could not split is not split here either: it would cost as much once more.
-        payloads = None if refused[first].code == "unreadable" else self._payloads(events_count)
+        payloads = None if refused[first].code == "unreadable" else self._payloads(request, events_count)
         if payloads is None:
-            refused, payloads = {0: refused[first]}, [self._whole()]
+            refused, payloads = {0: refused[first]}, [self._whole(request)]
         now_ms = self.dependencies.clock.now_ms()
         at = datetime.fromtimestamp(now_ms // 1000, UTC)
         request_id = f"{at:%H%M%S}{now_ms % 1000:03}-{self.dependencies.unique()}"
@@ -71,7 +73,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
                 format=self.format.NAME,
                 path=self.route.path,
                 arrived_at_s=now_ms // 1000,
-                data=payloads[index],
+                data=text_without_keys(payloads[index], self.format),
             )
             for index, error in sorted(refused.items())
             if payloads[index]
@@ -81,18 +83,18 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         key, body = request_key(letters[0]), encode(letters)
         return put_object(self.dependencies.quarantine, key, body, self.dependencies)
 
-    def _payloads(self, events_count: int) -> list[bytes] | None:
+    def _payloads(self, request: Request, events_count: int) -> list[bytes] | None:
         """Return what the sender wrote of each event; None if that cannot be told apart."""
         try:
-            found = self.format.alone(self.request, self.body_bytes_max)
+            found = self.format.alone(request, self.body_bytes_max)
         except (BadRequest, InvalidEvent):
             return None
         return [bytes(each) for each in found] if len(found) == events_count else None
 
-    def _whole(self) -> bytes:
+    def _whole(self, request: Request) -> bytes:
         """Return the body; as it was sent, if it cannot be decompressed."""
         try:
-            body = self.request.body(self.body_bytes_max)
+            body = request.body(self.body_bytes_max)
         except BadRequest:
-            body = self.request.raw_body
-        return body or b"".join(query_alone(self.request))
+            body = request.raw_body
+        return body or b"".join(query_alone(request))

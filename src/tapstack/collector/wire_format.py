@@ -64,6 +64,10 @@ class Format(Protocol):
     def FIELDS(self) -> Mapping[str, str]:  # noqa: N802 - likewise
         """Return what it calls our fields; docs/reference/wire-formats.md lists it."""
 
+    @property
+    def KEYS(self) -> Sequence[str]:  # noqa: N802 - likewise
+        """Return the members of its bodies that hold a write key: what is kept of a request is without."""
+
     def parse(
         self, request: Request, body_bytes_max: int
     ) -> Sequence[bytes | msgspec.Raw | Translated | InvalidEvent]:

@@ -35,6 +35,7 @@ _PREFIX = "ce-"  # of the headers that say attributes in the binary mode
 # Of the data: all but what the attributes say, and items, which are read like those of other formats.
 _ELSEWHERE = ("event_type", "event_name", "properties", "items", "event_id", "client_id", "n")
 _OURS = [name for name in ClientEvent.__struct_fields__ if name not in _ELSEWHERE]
+KEYS: Sequence[str] = ()
 FIELDS: Mapping[str, str] = {
     "time": "occurred_at",
     "userid": "user_id",

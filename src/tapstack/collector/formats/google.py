@@ -45,7 +45,7 @@ _fields = Fields(
     {name: ours for name, ours in FIELDS.items() if name in _OF_EVENTS or name.startswith("params.")}
 )
 _shared_fields = Fields({name: FIELDS[name] for name in _OF_REQUESTS})
-_KEYS = ("api_secret",)
+KEYS = ("api_secret",)
 
 
 def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
@@ -57,7 +57,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
             return [InvalidEvent("events", "expected an array of at least one")]
         for name, value in request.query:
             keep(said, name, value)
-        said = {name: value for name, value in said.items() if name.rstrip("_") not in _KEYS}
+        said = {name: value for name, value in said.items() if name.rstrip("_") not in KEYS}
         size = shared_bytes(said, len(events))
         return [_event(dict(said), each, size) for each in checked_count(events)]
     except (BadRequest, InvalidEvent) as error:
@@ -66,8 +66,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
 
 def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
     """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
-    said = {name: value for name, value in request.query if name not in _KEYS}
-    return each_alone(request.body(body_bytes_max), "events", said)
+    return each_alone(request.body(body_bytes_max), "events", dict(request.query))
 
 
 def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike

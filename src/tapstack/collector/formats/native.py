@@ -13,6 +13,7 @@ from tapstack.http import Request, Response, json_response
 
 NAME = "native"
 ROUTES = (Route("/v1/events"),)
+KEYS: Sequence[str] = ()
 FIELDS: Mapping[str, str] = {}  # its words are ours
 
 

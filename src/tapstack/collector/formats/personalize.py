@@ -37,6 +37,7 @@ FIELDS: Mapping[str, str] = {
     "metricAttribution.eventAttributionSource": "attribution_source",
     "properties": "properties",
 }
+KEYS = ("trackingId",)
 _LISTS = {"events": "eventList", "items": "items", "users": "users"}  # by the operation's path
 _fields = Fields({name: ours for name, ours in FIELDS.items() if name != "properties"})
 
@@ -62,7 +63,7 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
 
 def write_key(request: Request, body_bytes_max: int) -> str | None:
     """Return the ``trackingId``: what signs a request is a credential of AWS, and no key."""
-    return member(request.body(body_bytes_max), "trackingId")
+    return member(request.body(body_bytes_max), *KEYS)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike

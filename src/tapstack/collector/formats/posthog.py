@@ -64,7 +64,7 @@ FIELDS: Mapping[str, str] = {
     "properties": "properties",
 }
 _fields = Fields({name: ours for name, ours in FIELDS.items() if name != "properties"})
-_KEYS = ("api_key", "token")
+KEYS = ("api_key", "token")
 _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 
 
@@ -91,7 +91,7 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes | msgspec.Raw
 
 def write_key(request: Request, body_bytes_max: int) -> str | None:
     """Return the ``api_key`` of a batch, or the ``token`` that posthog-js puts into an event."""
-    return member(_json(request, body_bytes_max), *_KEYS)
+    return member(_json(request, body_bytes_max), *KEYS)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:
@@ -144,7 +144,7 @@ def _event(said: Object, bytes_said: int, sent_at: object) -> Translated | Inval
     own_sent_at = said.pop("sent_at", None)
     for place in (said, said.get("properties")):
         if isinstance(place, dict):
-            for key in _KEYS:
+            for key in KEYS:
                 place.pop(key, None)
     _fields.move(said, event)
     _set_visitor(event, said)

@@ -57,7 +57,8 @@ FIELDS: Mapping[str, str] = {
     "context.consent": "consent",
 }
 _fields = Fields({name: ours for name, ours in FIELDS.items() if name != "context"})
-_KEYS = ("writeKey", "sentAt")  # the key is no part of the event; the time is kept apart
+KEYS = ("writeKey",)
+_ELSEWHERE = (*KEYS, "sentAt")  # the key is no part of the event; the time is kept apart
 _BY_LETTER = {call[0]: call for call in CALLS}
 _TYPES = {"page": "page_view", "screen": "page_view", "identify": "identify"}
 
@@ -95,7 +96,7 @@ def alone(request: Request, body_bytes_max: int) -> Sequence[bytes]:
 
 def write_key(request: Request, body_bytes_max: int) -> str | None:
     """Return the ``writeKey`` of a batch or a call."""
-    return member(request.body(body_bytes_max), "writeKey")
+    return member(request.body(body_bytes_max), *KEYS)
 
 
 def reply(request: Request, results: Sequence[Result]) -> Response:
@@ -166,7 +167,7 @@ def _event(said: Object, bytes_said: int, call: str, sent_at: object) -> Transla
     if call not in {"track", "page", "identify"}:
         keep(said, "call", call)
     sent_at = said.get("sentAt") or sent_at
-    keep_rest(event, "context", {name: value for name, value in said.items() if name not in _KEYS})
+    keep_rest(event, "context", {name: value for name, value in said.items() if name not in _ELSEWHERE})
     return translate(event, protocol=NAME, bytes_said=bytes_said, sent_at=sent_at)
 
 

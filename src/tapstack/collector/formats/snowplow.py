@@ -66,6 +66,7 @@ ENTITIES: Mapping[str, Mapping[str, str]] = {
     "user": {"id": "user_id"},
     "client_session": {"sessionId": "session_id", "userId": "anonymous_id"},
 }
+KEYS: Sequence[str] = ()
 FIELDS: Mapping[str, str] = {
     **PARAMETERS,
     **{f"{entity}.{theirs}": ours for entity, table in ENTITIES.items() for theirs, ours in table.items()},

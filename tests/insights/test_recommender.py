@@ -157,6 +157,18 @@ def voted(shop: Shop, history: Sequence[str]) -> Recommender:
     return recommender
 
 
+def test_equal_votes_stand_in_the_order_of_their_voters() -> None:
+    # Each bridge gives 1/6 of its weight; in floats, 3 / sqrt(324) is a little more than 1 / sqrt(36).
+    recommender = Recommender(["mug"], WEIGHTS)
+    recommender.count_partners({"mug": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 16}})
+    partners = {
+        name: {"pot": pairs, "x": (6 * pairs) ** 2 - pairs}
+        for name, pairs in {"a": 1, "b": 3, "c": 5, "d": 7}.items()
+    }
+    recommender.count_partners_of(recommender.bridges(), partners)
+    assert "".join(vote.via or "" for vote in recommender.votes("pot")) == "abcd"
+
+
 @given(SHOPS, HISTORIES, st.floats(0, 0.99), st.integers(0, 20))
 def test_diversity_only_changes_the_order(shop: Shop, history: list[str], diversity: float, n: int) -> None:
     recommender = voted(shop, history)

@@ -29,7 +29,7 @@ from tapstack.core.rows import (
 )
 from tapstack.insights.answers import Reason, Recommendation, Recommendations
 from tapstack.insights.freshness import Freshness
-from tapstack.insights.recommender import DIGITS, Partners, Recommender, Vote, Weights
+from tapstack.insights.recommender import Partners, Recommender, Vote, Weights
 from tapstack.insights.views import describe_freshness
 from tapstack.ports import Key, RowReader
 
@@ -313,5 +313,5 @@ def _reason(vote: Vote) -> Reason:
         item_id=vote.source,
         via=vote.via,
         count=vote.pairs,
-        score=round(vote.score, DIGITS),
+        score=vote.score,
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 HISTORY_MAX = 10  # items that vote, and whose rows are read
 BRIDGES_MAX = 10  # items of the second hop
-DIGITS = 9  # of a score: sums of the same votes in another order are equal to these
+DIGITS = 9  # of a score or a vote: what is equal but for the order of its arithmetic is equal to these
 
 Partners = Mapping[str, int]  # pairs by partner
 
@@ -43,7 +43,7 @@ class Vote(NamedTuple):
     Parameters
     ----------
     score
-        The part.
+        The part, rounded.
     source
         The item of the history that it comes from; the item itself if it was seen.
     via
@@ -96,7 +96,8 @@ class Recommender:
     def count_partners_of(self, bridges: Sequence[str], partners: Mapping[str, Partners]) -> None:
         """Let bridges vote for their partners, in the name of the item that voted most for the bridge."""
         # What each had before any of them votes: none strengthens another.
-        voters = [(self.votes(bridge)[0].source, bridge, self.score(bridge)) for bridge in bridges]
+        # Unrounded: nine digits divided by a round number would lie between two roundings.
+        voters = [(self.votes(bridge)[0].source, bridge, self._scores[bridge]) for bridge in bridges]
         for source, bridge, score in voters:
             self._vote(source, bridge, self._weights.hop * score, partners.get(bridge, {}))
 
@@ -111,14 +112,14 @@ class Recommender:
         return round(self._scores.get(item_id, 0.0), DIGITS)
 
     def votes(self, item_id: str) -> list[Vote]:
-        """Return an item's votes, the strongest first."""
+        """Return an item's votes, the strongest first; equals in the order in which their voters voted."""
         votes = [
-            Vote(voter.weight * pairs, voter.source, voter.via, pairs)
+            Vote(round(voter.weight * pairs, DIGITS), voter.source, voter.via, pairs)
             for voter in self._voters
             if (pairs := voter.partners.get(item_id))
         ]
         if item_id in self._seen:
-            votes.append(Vote(self._seen[item_id], item_id, None, 0))
+            votes.append(Vote(round(self._seen[item_id], DIGITS), item_id, None, 0))
         return sorted(votes, key=lambda vote: -vote.score)
 
     def ranked(self, popular: Partners, without: Iterable[str] = ()) -> list[str]:

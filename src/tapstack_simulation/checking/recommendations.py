@@ -18,6 +18,7 @@ from tapstack_simulation.checking.views import Answer, Partitions, alive, spelle
 DECAY, HOP, SEEN = 0.8, 0.2, 1.0
 VOTERS_MAX = 10  # of each hop
 WHY_MAX = 3
+DIGITS = 9
 DAYS = 7
 DAY_S = 86_400
 PURCHASE = CODES["purchase"]
@@ -58,9 +59,9 @@ def _answer(
     parts: dict[str, list[Part]] = {}
     for rank, source in enumerate(newest):
         _vote(parts, DECAY**rank, source, None, partners[source] or {})
-    first = {item: _score(found) for item, found in parts.items() if item not in newest}
-    bridges = sorted(first, key=lambda item: (-first[item], item))[:VOTERS_MAX]
-    sources = {bridge: min(parts[bridge], key=lambda part: -part[0])[1] for bridge in bridges}
+    first = {item: _sum(found) for item, found in parts.items() if item not in newest}
+    bridges = sorted(first, key=lambda item: (-round(first[item], DIGITS), item))[:VOTERS_MAX]
+    sources = {bridge: _strongest_first(parts[bridge])[0][1] for bridge in bridges}
     for bridge in bridges:
         _vote(parts, HOP * first[bridge], sources[bridge], bridge, _partners(partitions, bridge, now_s) or {})
     for rank, item in enumerate(newest[1:] if seen else ()):
@@ -92,7 +93,15 @@ def _vote(
 
 
 def _score(parts: Sequence[Part]) -> float:
-    return round(sum(part[0] for part in parts), 9)
+    return round(_sum(parts), DIGITS)
+
+
+def _sum(parts: Sequence[Part]) -> float:
+    return sum(part[0] for part in parts)
+
+
+def _strongest_first(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: -round(part[0], DIGITS))
 
 
 def _reasons(parts: Sequence[Part], popularity: int) -> list[Answer]:
@@ -105,9 +114,9 @@ def _reasons(parts: Sequence[Part], popularity: int) -> list[Answer]:
             "item_id": source,
             "via": via,
             "count": pairs,
-            "score": round(share, 9),
+            "score": round(share, DIGITS),
         }
-        for share, source, via, pairs in sorted(parts, key=lambda part: -part[0])[:WHY_MAX]
+        for share, source, via, pairs in _strongest_first(parts)[:WHY_MAX]
     ]
 
 

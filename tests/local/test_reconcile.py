@@ -166,6 +166,19 @@ def test_an_event_that_was_never_answered_for_may_count_or_not():
         assert (result.lost, result.overcounted) == (0, 0)
 
 
+def test_any_copy_of_an_event_that_was_never_answered_for_may_count_but_only_one():
+    other = {**purchase(), "occurred_at": "2027-01-14T07:59:59.500Z"}
+    for copies in ([purchase(), other], [other, purchase()]):
+        accepted = accepted_of(*EVENTS[:-1])
+        for copy in copies:
+            accepted.doubt(copy)
+        result = reconcile(accepted, ByHand().tables())
+        assert (result.lost, result.overcounted) == (0, 0), result.findings
+        rows = ByHand()
+        rows.user[2] = {VIEW: 3, PURCHASE: 2, "EUR": 12_000_000}
+        assert reconcile(accepted, rows.tables()).overcounted == 1
+
+
 def test_a_long_event_is_one_event():
     effect = effect_of(hundred())
     assert len(effect.items) == 100

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from math import floor
-from typing import Any, NamedTuple
+from operator import or_
+from typing import Any, NamedTuple, TypeVar
 
 from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, signed
 from tapstack_local.reconciliation.interactions import Interactions, add_interactions, hashed
 from tapstack_local.reconciliation.intervals import Numbers
-from tapstack_local.reconciliation.searches import Searches, term_of
+from tapstack_local.reconciliation.searches import DAY_S, Searches, term_of
 
 TYPES = (
     "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
@@ -30,6 +32,7 @@ AMOUNT_MAX = 1e12
 ID_BYTES_MAX = 256  # of an item in a list of a user
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
 
+Name = TypeVar("Name")
 Identity = tuple[str, str, int | str]  # the user's row, then a client and its number, or "" and an id
 
 
@@ -88,6 +91,33 @@ class Fold:
                 numbers = counted.setdefault(item_id, {})
                 add(numbers.setdefault(effect.at_s // length_s, {}), delta)
 
+    def add_any(self, copies: Sequence[Effect]) -> None:
+        """Add the most that any copy of an event adds to each figure: only one counts, whichever it is."""
+        if len(copies) == 1:  # as nearly always, and a tenth of the time
+            self.add(*copies)
+            return
+        folds = [Fold() for _ in copies]
+        for fold, copy in zip(folds, copies, strict=True):
+            fold.add(copy)
+        _add_most(self.users, [fold.users for fold in folds])
+        _add_most(self.items, [fold.items for fold in folds])
+        for position, counted in enumerate(self.windows):
+            windows = [fold.windows[position] for fold in folds]
+            for item_id in {item_id for items in windows for item_id in items}:
+                _add_most(counted.setdefault(item_id, {}), [items.get(item_id, {}) for items in windows])
+        for term, user, day in {(copy.term, copy.user, copy.at_s // DAY_S) for copy in copies}:
+            self.searches.add(term, user, day * DAY_S)
+        for user in {copy.user for copy in copies}:
+            interactions = [Counter(fold.histories.get(user, ())) for fold in folds]
+            add_interactions(self.histories, user, reduce(or_, interactions).elements())
+
+
+def _add_most(into: dict[Name, Counters], parts: Sequence[Mapping[Name, Counters]]) -> None:
+    """Add counters by name, of each figure the most that a part has."""
+    for name in {name for part in parts for name in part}:
+        most = reduce(or_, (Counter(part.get(name, {})) for part in parts))
+        add(into.setdefault(name, {}), most)
+
 
 class AcceptedEvents:
     """Everything that was accepted, folded as it comes.
@@ -115,7 +145,7 @@ class AcceptedEvents:
         self.clients: dict[tuple[str, str], Numbers] = {}
         self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, client_ms
         self.refused: Counter[bytes] = Counter()
-        self._doubted: dict[Identity, Effect] = {}
+        self._doubted: dict[Identity, list[Effect]] = {}
 
     def accept(self, event: Mapping[str, Any]) -> None:
         """Record an event that the collector answered for; it has an ``occurred_at``."""
@@ -133,8 +163,13 @@ class AcceptedEvents:
         self.fold.add(effect)
 
     def doubt(self, event: Mapping[str, Any]) -> None:
-        """Record an event that was sent and never answered."""
-        self._doubted[identity_of(event)] = self._effect(event)
+        """Record a copy of an event that was sent and never answered.
+
+        The copies of an event whose time the collector filled in have different times.
+        """
+        copies = self._doubted.setdefault(identity_of(event), [])
+        if (effect := self._effect(event)) not in copies:
+            copies.append(effect)
 
     def _effect(self, event: Mapping[str, Any]) -> Effect:
         effect = effect_of(event)
@@ -151,9 +186,9 @@ class AcceptedEvents:
             return n in self.clients.get((user, client), ())
         return digest(n) in self.ids.get(user, ())
 
-    def doubted(self) -> dict[Identity, Effect]:
-        """Return the events that may be counted or not."""
-        return {identity: effect for identity, effect in self._doubted.items() if not self.knows(identity)}
+    def doubted(self) -> dict[Identity, list[Effect]]:
+        """Return the events that may be counted or not: of each, the copies that differ."""
+        return {identity: copies for identity, copies in self._doubted.items() if not self.knows(identity)}
 
 
 def identity_of(event: Mapping[str, Any]) -> Identity:

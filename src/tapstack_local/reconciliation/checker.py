@@ -182,8 +182,8 @@ def _expect(accepted: AcceptedEvents, tables: Tables, late: list[Effect]) -> _Ex
                 expected.removed.add(effect)
             elif into == "optional":
                 expected.optional.add(effect)
-    for effect in accepted.doubted().values():
-        expected.doubted.add(effect)
+    for copies in accepted.doubted().values():
+        expected.doubted.add_any(copies)
     return expected
 
 

@@ -45,10 +45,12 @@ def stream(events: int, seed: int = 1, start_ms: int = START_MS) -> list[tuple[i
     return tape.records
 
 
-def batches(events: int, shards: int, seed: int = 1, size: int = BATCH) -> Iterator[dict[str, Any]]:
+def batches(
+    events: int, shards: int, seed: int = 1, size: int = BATCH, start_ms: int = START_MS
+) -> Iterator[dict[str, Any]]:
     """Yield batches of `size` events of one shard each, as Lambda delivers them."""
     waiting: dict[int, list[dict[str, Any]]] = {shard: [] for shard in range(shards)}
-    for number, (arrived_ms, entry) in enumerate(stream(events, seed)):
+    for number, (arrived_ms, entry) in enumerate(stream(events, seed, start_ms)):
         hashed = hashlib.md5(entry.partition_key.encode()).digest()
         shard = int.from_bytes(hashed, "big") * shards >> 128
         waiting[shard].append(_record(shard, number, arrived_ms, entry))

@@ -4,6 +4,10 @@ Peers, in the same run on the same batches: the handler most people write (Power
 boto3, one ``ADD`` an effect: it counts every redelivery again) and bare decoding and grouping. Each has a
 process of its own, as in Lambda. They take turns with the consumer, since a machine that others use too
 changes its speed within a run; figures are the medians of the turns.
+
+With the projection: the same batches, and the projector's function each ten seconds of the promised peak, in
+one process and against a table that keeps what it is sent. How long the table takes is not in the CPU of
+those who ask it.
 """
 
 from __future__ import annotations
@@ -16,12 +20,13 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from benchmarks._endpoint import endpoint
 from benchmarks._report import finish, options, progress
+from benchmarks._table import table
 from benchmarks._traffic import BATCH, batches
 
 SIZES = (BATCH, 83)  # a backlog's batches, and those of the promised peak
@@ -29,6 +34,8 @@ WARM_EVENTS = 12_000
 TURNS = 8
 EVENTS = 3_000  # a turn
 NAIVE_EVENTS = 200  # a turn
+PROJECTION_EVENTS = 10_000 // 6  # ten seconds of the peak
+SPREAD_MS = 6 * 3_600_000  # no event of the benchmark is from further back, and none from the future
 
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
@@ -125,8 +132,35 @@ def bare() -> Handler:
     return handler
 
 
-HANDLERS: dict[str, Callable[[], Handler]] = {"naive": naive, "bare": bare, "ours": ours}
+def projected() -> Handler:
+    """The consumer, and the projector each `PROJECTION_EVENTS`."""
+    from tapstack.entrypoints import consumer, projector
+
+    waiting = 0
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        nonlocal waiting
+        answer = consumer.handler(event, context)
+        waiting += len(event["Records"])
+        if waiting >= PROJECTION_EVENTS:
+            waiting = 0
+            projector.handler(None, context)
+        return answer
+
+    return handler
+
+
+HANDLERS: dict[str, Callable[[], Handler]] = {
+    "naive": naive,
+    "bare": bare,
+    "ours": ours,
+    "projected": projected,
+}
 _kept: list[Handler] = []  # the one of this process
+
+
+def _set(variables: Mapping[str, str]) -> None:
+    os.environ.update(variables)
 
 
 def _rate(name: str, batches: bytes) -> float:
@@ -136,18 +170,34 @@ def _rate(name: str, batches: bytes) -> float:
     return events_per_cpu_s(_kept[0], json.loads(batches))
 
 
-def measure(events: Sequence[dict[str, Any]], size: int) -> dict[str, list[float]]:
-    """Return the rates of each handler, turn by turn, for batches of so many events."""
+def measure(
+    events: Sequence[dict[str, Any]], size: int, ask: Mapping[str, Mapping[str, str]]
+) -> dict[str, list[float]]:
+    """Return the rates of each handler, turn by turn, for batches of so many events.
+
+    Parameters
+    ----------
+    events
+        Batches, as Lambda delivers them.
+    size
+        Of each batch.
+    ask
+        By handler, variables of its process that the others do not have.
+    """
     spawn = multiprocessing.get_context("spawn")
     rates: dict[str, list[float]] = {name: [] for name in HANDLERS}
     with contextlib.ExitStack() as stack:
-        processes = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in HANDLERS}
+        processes = {
+            name: stack.enter_context(ProcessPoolExecutor(1, spawn, _set, (ask.get(name, {}),)))
+            for name in HANDLERS
+        }
 
         def rate(name: str, batches: Sequence[dict[str, Any]]) -> float:
             return processes[name].submit(_rate, name, json.dumps(batches).encode()).result()
 
         warm, count = WARM_EVENTS // size, EVENTS // size
-        rate("ours", events[:warm])
+        for name in ("ours", "projected"):
+            rate(name, events[:warm])
         for turn in range(TURNS):
             progress(f"batches of {size}: turn {turn + 1} of {TURNS}")
             batches = events[warm + turn * count : warm + (turn + 1) * count]
@@ -167,10 +217,11 @@ def main() -> None:
     for size in SIZES:
         count = WARM_EVENTS + TURNS * EVENTS
         progress(f"generating {count:,} events of the default traffic")
-        events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size))
-        with endpoint() as url:
+        start_ms = round(time.time() * 1_000) - SPREAD_MS
+        events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size, start_ms=start_ms))
+        with endpoint() as url, table(ENVIRONMENT["TAPSTACK_TABLE"]) as kept_url:
             os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
-            rates = measure(events, size)
+            rates = measure(events, size, {"projected": {"AWS_ENDPOINT_URL_DYNAMODB": kept_url}})
         medians = {name: statistics.median(turns) for name, turns in rates.items()}
         case = "" if size == BATCH else f"_batch_{size}"
         figures |= {
@@ -178,11 +229,16 @@ def main() -> None:
             f"events_per_cpu_s_slowest{case}": min(rates["ours"]),
             f"events_per_cpu_s_fastest{case}": max(rates["ours"]),
             f"cpu_us_per_event{case}": 1e6 / medians["ours"],
+            f"events_per_cpu_s_with_projection{case}": medians["projected"],
         }
         peers["powertools_boto3_add"][f"events_per_cpu_s{case}"] = medians["naive"]
         peers["decode_and_group_only"][f"events_per_cpu_s{case}"] = medians["bare"]
-        for ratio, peer in (("times_naive", "naive"), ("share_of_bare_decoding", "bare")):
-            pairs = [a / b for a, b in zip(rates["ours"], rates[peer], strict=True)]
+        for ratio, one, other in (
+            ("times_naive", "ours", "naive"),
+            ("times_naive_with_projection", "projected", "naive"),
+            ("share_of_bare_decoding", "ours", "bare"),
+        ):
+            pairs = [a / b for a, b in zip(rates[one], rates[other], strict=True)]
             ratios[f"{ratio}{case}"] = statistics.median(pairs)
     finish("consumer", figures, peers, ratios, as_json=as_json)
 

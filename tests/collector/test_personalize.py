@@ -14,7 +14,6 @@ BASE = {"trackingId": "t", "userId": "ann", "sessionId": "s-1"}
 EVENT = {"eventId": "m-1", "sentAt": 1_773_143_940.5}
 OURS = {
     "event_id": "m-1", "user_id": "ann", "session_id": "s-1", "occurred_at": "2026-03-10T11:59:00.500000Z",
-    "context": {"trackingId": "t"},
 }  # fmt: skip
 EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a view": (

@@ -50,6 +50,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
         told = said.pop(name, None)
         if not isinstance(told, list) or not told:
             return [InvalidEvent(name, "expected an array of at least one")]
+        said = {name: value for name, value in said.items() if name not in KEYS}
         size = shared_bytes(said, len(told))
         return [_read(request.path[0], dict(said), each, size) for each in checked_count(told)]
     except (BadRequest, InvalidEvent) as error:

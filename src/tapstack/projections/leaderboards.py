@@ -37,14 +37,18 @@ class Leaderboards:
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Move]]:
-        """Return the items that an entry moves, once each, by leaderboard."""
+        """Return the items that an entry moves, once each, by leaderboard.
+
+        Each effect is judged by its own arrival, as its item's row does: other records of the entry may have
+        arrived days later, of which that row knows nothing, and a board shows what rows have.
+        """
         found: defaultdict[str, dict[Move, None]] = defaultdict(dict)
         for effect in entry.effects:
             if effect.code not in INTERESTED:
                 continue
             numbers = window_numbers(effect.at_s)
             for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True)):
-                if window.keeps(number, entry.arrived_s, effect.arrived_s):
+                if window.keeps(number, effect.arrived_s, effect.arrived_s):
                     moves = [Move(item_id, position) for item_id in effect.item_ids]
                     found[board_partition(window)].update(dict.fromkeys(moves))
         return {partition: list(moves) for partition, moves in found.items()}

@@ -37,20 +37,20 @@ class Counts(NamedTuple):
     high: Series
 
 
-def moves(effect: Effect, arrived_s: int) -> list[str]:
-    """Return the lengths of sub-windows whose boards an effect moves, in an entry that arrived then."""
+def moves(effect: Effect) -> list[str]:
+    """Return the lengths of sub-windows whose boards an effect moves: where its item's row may count it."""
     if effect.code not in INTEREST:
         return []
     return [
         name
         for name, length_s, kept in WINDOWS
-        if arrived_s // length_s - kept <= effect.at_s // length_s <= effect.arrived_s // length_s
+        if effect.at_s // length_s >= effect.arrived_s // length_s - kept
     ]
 
 
 def check_board(
     change: Change,
-    fresh: Sequence[tuple[Effect, int]],
+    fresh: Iterable[Effect],
     folded: Iterable[Effect],
     everything: Iterable[Effect],
     rows: Mapping[Key, Image],
@@ -62,7 +62,7 @@ def check_board(
     change
         The row.
     fresh
-        The effects that were folded into it, with the arrival of each one's entry.
+        The effects that were folded into it.
     folded
         All effects up to the entries that the row says it holds.
     everything
@@ -72,7 +72,7 @@ def check_board(
     """
     position, length_s, kept = _length(change.key)
     before, after = change.states()
-    moving = [effect for effect, arrived_s in fresh if change.key[0][2:] in moves(effect, arrived_s)]
+    moving = [effect for effect in fresh if change.key[0][2:] in moves(effect)]
     moved = sorted({item_id for effect in moving for item_id in effect.item_ids})
     _check_newest(change, moving, [rows.get((f"I#{item_id}", change.key[1])) for item_id in moved], length_s)
     newest = after[NEWEST]

@@ -159,13 +159,12 @@ class Journal:
             found = [(search, entry.arrived_s) for entry in fresh for search in entry.searches]
             check_terms(change, [search for search, at in found if change.key[0] in windows_of(search, at)])
             return
-        entries = [(effect, entry.arrived_s) for entry in fresh for effect in entry.effects]
         ends = {
             lane: len(known)
             for lane, known in self.lanes.items()
             if f"{lane // LANES_A_STRIPE:04d}" == change.key[1]
         }
-        check_board(change, entries, self._all_of(change.after.applied), self._all_of(ends), sources)
+        check_board(change, effects, self._all_of(change.after.applied), self._all_of(ends), sources)
 
     def _all_of(self, applied: Mapping[int, int]) -> list[Effect]:
         return [
@@ -255,7 +254,7 @@ class Journal:
 def touched(projection: str, entry: Entry) -> Iterable[str]:
     """Return the partitions of the rows that an entry touches."""
     if projection == LEADERBOARDS:
-        return {f"T#{name}" for effect in entry.effects for name in moves(effect, entry.arrived_s)}
+        return {f"T#{name}" for effect in entry.effects for name in moves(effect)}
     if projection == SEARCH_TERMS:
         return {pk for search in entry.searches for pk in windows_of(search, entry.arrived_s)}
     return {

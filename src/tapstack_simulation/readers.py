@@ -129,7 +129,7 @@ class Readers:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""
         now_s = self._aws.kernel.now_ms // 1000
         rows = self._aws.checker.rows
-        check_boards(rows)
+        check_boards(rows, now_s)
         reader = _Remembering(self._table)
         for question in questions(by_partition(rows), now_s):
             self._compare(question, reader)

@@ -305,10 +305,16 @@ DAYS = {("T#1d", "0000"): [DAY, {"c": {1: {0: 3}}}, {}]}
 def test_a_board_shows_items_as_their_rows_have_them(board: Any, complaint: str | None) -> None:
     rows = table({**ITEM, **DAYS, **({} if board is None else {BOARD: board})})
     if complaint is None:
-        check_boards(rows)
+        check_boards(rows, HOUR * 3_600)
         return
     with pytest.raises(Violation, match=complaint):
-        check_boards(rows)
+        check_boards(rows, HOUR * 3_600)
+
+
+def test_a_board_may_be_gone_when_no_trend_covers_what_it_had() -> None:
+    check_boards(table({**ITEM, **DAYS}), (HOUR + 23) * 3_600)
+    with pytest.raises(Violation, match="has 3 by"):
+        check_boards(table({**ITEM, **DAYS}), (HOUR + 22) * 3_600)
 
 
 def journal() -> Journal:

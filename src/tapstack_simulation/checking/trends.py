@@ -185,8 +185,11 @@ def trending_answer(partitions: Partitions, asked: Asked) -> Answer:
     }
 
 
-def check_boards(rows: Mapping[Key, Image]) -> None:
+def check_boards(rows: Mapping[Key, Image], now_s: int) -> None:
     """Check that boards show items as their rows have them, and bound those that they have no place for.
+
+    A board expires weeks after its last change, long before items do. So one that is missing must have had
+    nothing that a trend covers now.
 
     Raises
     ------
@@ -199,7 +202,8 @@ def check_boards(rows: Mapping[Key, Image]) -> None:
         for (name, length_s, kept), windows in zip(WINDOWS, image.state[0][1], strict=True):
             found = rows.get((f"T#{name}", stripe))
             board: Any = EMPTY_BOARD if found is None else found.state
-            oldest = max(board[NEWEST], image.state[0][2] // length_s) - kept
+            newest = now_s // length_s if found is None else board[NEWEST]
+            oldest = max(newest, image.state[0][2] // length_s) - kept
             wanted = _series(windows, board[NEWEST], oldest)
             shown = board[ITEMS].get(pk[2:])
             if shown is None:

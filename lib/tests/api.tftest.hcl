@@ -161,6 +161,7 @@ run "functions_are_what_the_zips_hold" {
     condition = { for name, function in aws_lambda_function.this : name => "${function.handler} ${function.runtime} ${function.architectures[0]} ${function.memory_size} ${function.timeout} ${function.filename}" } == {
       consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ../dist/consumer.zip"
       projector = "tapstack.entrypoints.projector.handler python3.13 arm64 1024 120 ../dist/projector.zip"
+      drainer   = "tapstack.entrypoints.drainer.handler python3.13 arm64 512 60 ../dist/drainer.zip"
       collector = "tapstack.entrypoints.collector.handler python3.13 arm64 512 30 ../dist/collector.zip"
       insights  = "tapstack.entrypoints.insights.handler python3.13 arm64 512 30 ../dist/insights.zip"
     }
@@ -196,9 +197,15 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_ROW_TTL_DAYS = "400"
         TAPSTACK_LOG_LEVEL    = "INFO"
       }
+      drainer = {
+        TAPSTACK_STREAM       = "tapstack-dev-events"
+        TAPSTACK_SPILL_BUCKET = "tapstack-dev-spill-111122223333-us-east-1"
+        TAPSTACK_LOG_LEVEL    = "INFO"
+      }
       collector = {
         TAPSTACK_STREAM             = "tapstack-dev-events"
         TAPSTACK_QUARANTINE_BUCKET  = "tapstack-dev-quarantine-111122223333-us-east-1"
+        TAPSTACK_SPILL_BUCKET       = "tapstack-dev-spill-111122223333-us-east-1"
         TAPSTACK_EVENT_BYTES_MAX    = "32768"
         TAPSTACK_EVENT_AGE_MAX_DAYS = "30"
         TAPSTACK_REQUEST_BYTES_MAX  = "1000000"
@@ -315,12 +322,12 @@ run "alarms_reach_a_person" {
   }
 
   assert {
-    condition     = alltrue([for name, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.ratio) : alarm.treat_missing_data == (startswith(name, "nat-") ? "missing" : "notBreaching")])
-    error_message = "Counters of events may be silent, a gateway's may not."
+    condition     = alltrue([for name, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.ratio) : alarm.treat_missing_data == (startswith(name, "nat-") ? "missing" : name == "spill-age-s" ? "breaching" : "notBreaching")])
+    error_message = "Counters of events may be silent, a gateway's and the drainer's may not."
   }
 
   assert {
-    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "projector-iterator-age-ms", "projector-behind-ms", "projection-stuck", "projector-errors", "projector-throttles", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "projector-iterator-age-ms", "projector-behind-ms", "projection-stuck", "projector-errors", "projector-throttles", "spill-age-s", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
     error_message = "An alarm is missing."
   }
 }

@@ -104,6 +104,7 @@ BY_DEFAULT = {
     "consumer": AWS_AND_INTERNET,
     "projector": AWS_AND_INTERNET,
     "collector": {"endpoint:443", *AWS_AND_INTERNET},
+    "drainer": {"endpoint:443", *AWS_AND_INTERNET},
     "insights": AWS_AND_INTERNET,
 }
 

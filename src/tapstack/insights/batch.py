@@ -44,7 +44,7 @@ CELLS_MAX = 20_000
 
 
 class FeatureQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which features of which users and items.
+    """The features that are asked for, and the users and items.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Who may read what: readers have keys, of which only hashes are known here, and scopes.
+"""Who may read what: readers have scopes, and keys whose hashes alone are known here.
 
 A key has 192 random bits, so a fast hash protects it as well as a slow one would, and a list of hashes is no
 secret: it is a setting of the function.

@@ -331,7 +331,7 @@ class Engine:
         self._changed.notify_all()
 
     def _tell(self, refused: Sequence[Refused]) -> None:
-        """Tell the application and the log of events that will not be delivered."""
+        """Report events that will not be delivered, to the application and to the log."""
         if not refused:
             return
         first = refused[0]

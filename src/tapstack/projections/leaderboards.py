@@ -40,7 +40,7 @@ class Leaderboards:
         """Return the items that an entry moves, once each, by leaderboard.
 
         Each effect is judged by its own arrival, as its item's row does: other records of the entry may have
-        arrived days later, of which that row knows nothing, and a board shows what rows have.
+        arrived days later. That row does not know of them, and a board shows what rows have.
         """
         found: defaultdict[str, dict[Move, None]] = defaultdict(dict)
         for effect in entry.effects:

@@ -1,0 +1,89 @@
+"""Kinds of parameters of a query: what each expects, how it is read, and its JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class Integer(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter that is an integer, ``low..high``; `default` is what leaving it out stands for."""
+
+    name: str
+    low: int
+    high: int
+    default: str
+
+    @property
+    def into(self) -> str:
+        """Return which member of `tapstack.insights.routes.Asked` takes the value."""
+        return self.name
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return f"an integer from {self.low} to {self.high}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        bounds = {"minimum": self.low, "maximum": self.high}
+        return {"type": "integer", **bounds, "default": int(self.default)}
+
+    def read(self, text: str) -> int | None:
+        """Return the value; None if `text` is not one."""
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            return None
+        return int(text) if self.low <= int(text) <= self.high else None
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter that is one of several words, each for a value of the member `into` of `Asked`."""
+
+    name: str
+    into: str
+    values: Mapping[str, object]
+    default: str
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return f"one of {', '.join(self.values)}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "string", "enum": list(self.values), "default": self.default}
+
+    def read(self, text: str) -> object | None:
+        """Return the value; None if `text` is not one."""
+        return self.values.get(text)
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter whose meaning is only known to who reads it further; `default` is the empty text."""
+
+    name: str
+    chars_max: int
+    default: str = ""
+
+    @property
+    def into(self) -> str:
+        """Return which member of `tapstack.insights.routes.Asked` takes the value."""
+        return self.name
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return f"at most {self.chars_max} characters"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "string", "maxLength": self.chars_max, "default": self.default}
+
+    def read(self, text: str) -> str | None:
+        """Return the text; None if it is too long."""
+        return text if len(text) <= self.chars_max else None

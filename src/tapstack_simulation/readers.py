@@ -13,7 +13,7 @@ from tapstack.core.history import HistoryBounds
 from tapstack.errors import Unavailable
 from tapstack.http import NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
 from tapstack_simulation.checking.past import (

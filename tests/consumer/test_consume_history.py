@@ -19,7 +19,7 @@ from tapstack.consumer.transaction import ROWS_MAX
 from tapstack.core.history import HistoryBounds
 from tapstack.core.memory import Bounds
 from tapstack.http import Request
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 from tapstack_emulator import Crash, RandomFaults
 from tapstack_emulator.faults.policy import Fault
 

@@ -13,7 +13,7 @@ from event_strategies import NOON_S
 from tapstack.aws.table_reader import TableReader
 from tapstack.errors import NewerLayout
 from tapstack.http import Request
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 from tapstack.ports import LAYOUT
 
 

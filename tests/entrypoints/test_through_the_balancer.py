@@ -17,7 +17,8 @@ from yarl import URL
 
 from event_strategies import client_event
 from tapstack.collector.formats import FORMATS
-from tapstack.insights.routes import METHODS, ROUTES
+from tapstack.insights.route import METHODS
+from tapstack.insights.routes import ROUTES
 from tapstack_emulator import ManualClock
 from tapstack_emulator.lambda_host.host import InvokeResponse
 from tapstack_emulator.load_balancer.server import LoadBalancer

@@ -23,7 +23,8 @@ from tapstack.core.rows import (
 )
 from tapstack.errors import Unavailable
 from tapstack.http import Request
-from tapstack.insights.routes import respond, route_at
+from tapstack.insights.respond import respond
+from tapstack.insights.routes import route_at
 from tapstack.ports import Key, Row
 
 VIEW, PURCHASE, CART = TYPE_CODE["item_view"], TYPE_CODE["purchase"], TYPE_CODE["cart_add"]

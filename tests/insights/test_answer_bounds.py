@@ -33,7 +33,10 @@ from tapstack.entrypoints.alb import write_response
 from tapstack.http import Request
 from tapstack.insights.answers import Recommendations
 from tapstack.insights.recommendations import REASONS_MAX
-from tapstack.insights.routes import LISTED_MAX, ROUTES, Route, respond
+from tapstack.insights.respond import respond
+from tapstack.insights.route import Route
+from tapstack.insights.routes import ROUTES
+from tapstack.insights.routes.choices import LISTED_MAX
 
 RESPONSE_BYTES_MAX = 1_000_000  # "1 MB", docs: lambda-functions.html, read 2026-11-23; the smaller reading
 STRIPES = 4

@@ -30,7 +30,7 @@ from tapstack.insights.batch import CELLS_MAX, ENTITIES_MAX
 from tapstack.insights.bodies import BODY_BYTES_MAX
 from tapstack.insights.features import ITEM_FEATURES, USER_FEATURES, WINDOW_NAMES, Feature, compiled
 from tapstack.insights.problems import InvalidRequest, problem
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
 LENGTH_S = {"1h": 3_600, "24h": 86_400, "7d": 7 * 86_400}

@@ -27,7 +27,9 @@ from tapstack.core.search_terms import Term
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
 from tapstack.insights.problems import problem
 from tapstack.insights.readers import Forbidden, Scope, Unauthorized
-from tapstack.insights.routes import ID_CHARS_MAX, METHODS, ROUTES, respond, route_at
+from tapstack.insights.respond import respond
+from tapstack.insights.route import ID_CHARS_MAX, METHODS
+from tapstack.insights.routes import ROUTES, route_at
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
 # A request in a heading, then prose, then the answer.

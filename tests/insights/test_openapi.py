@@ -13,7 +13,9 @@ import pytest
 from insights_world import NOON_S, Rows
 
 from tapstack.http import Request
-from tapstack.insights.routes import ROUTES, Route, respond
+from tapstack.insights.respond import respond
+from tapstack.insights.route import Route
+from tapstack.insights.routes import ROUTES
 
 
 def got(path: str) -> Any:

@@ -24,7 +24,9 @@ from tapstack.insights.readers import (
     presented_key,
     read_readers,
 )
-from tapstack.insights.routes import ROUTES, Route, respond
+from tapstack.insights.respond import respond
+from tapstack.insights.route import Route
+from tapstack.insights.routes import ROUTES
 
 KEY = "0b2bd2f5c3d14f6f9c4d0d6c3ab6d9c1a8e7f2b4c6d8e0f1"
 SCOPES: tuple[str, ...] = get_args(Scope)

@@ -15,7 +15,7 @@ from tapstack.core.journal import head_key
 from tapstack.core.rows import item_partition, known_user_key, stripe_sort_key
 from tapstack.errors import Unavailable
 from tapstack.http import BadRequest, Request
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 
 SESSION, RANK = "/v1/sessions:recommend", "/v1/items:rank"
 

@@ -20,16 +20,10 @@ from tapstack.entrypoints.alb import read_request
 from tapstack.errors import InvalidEvent, Unavailable
 from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request
 from tapstack.insights.problems import FAULTS_TOLD_MAX, Fault, InvalidRequest, problem
-from tapstack.insights.routes import (
-    ID_CHARS_MAX,
-    LISTED_DEFAULT,
-    LISTED_MAX,
-    METHODS,
-    ROUTES,
-    Route,
-    respond,
-    route_at,
-)
+from tapstack.insights.respond import respond
+from tapstack.insights.route import ID_CHARS_MAX, METHODS, Route
+from tapstack.insights.routes import ROUTES, route_at
+from tapstack.insights.routes.choices import LISTED_DEFAULT, LISTED_MAX
 
 READ = [route for route in ROUTES if route.method == "GET"]
 EACH_ROUTE = pytest.mark.parametrize("route", READ, ids=lambda route: route.path)

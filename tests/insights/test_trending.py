@@ -11,7 +11,7 @@ from tapstack.core.aggregates import WINDOWS
 from tapstack.core.ranking import DEFAULT_WEIGHTS, OVERALL, TRENDS, Board, Series
 from tapstack.core.rows import board_partition, stripe_sort_key
 from tapstack.http import Request
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 
 ALL = {"item_view": 1, "item_click": 1, "cart_add": 4, "wishlist_add": 3, "purchase": 10, "share": 2}
 

@@ -11,7 +11,7 @@ import pytest
 
 from tapstack.core.journal import Watermark, encode_watermark
 from tapstack.http import NotFound, Request
-from tapstack.insights.routes import respond
+from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row
 from tapstack_simulation.checking.behaviour import Effect
 from tapstack_simulation.checking.journal import Entry, Journal

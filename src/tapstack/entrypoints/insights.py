@@ -20,7 +20,8 @@ from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.problems import problem, problem_response
 from tapstack.insights.readers import Readers, read_readers
 from tapstack.insights.representation import represent
-from tapstack.insights.routes import respond, route_at
+from tapstack.insights.respond import respond
+from tapstack.insights.routes import route_at
 from tapstack.metrics import METRICS
 from tapstack.ports import AwsApi
 

@@ -15,7 +15,7 @@ import msgspec
 
 from tapstack import __version__
 from tapstack.insights.problems import MEDIA_TYPE, Problem
-from tapstack.insights.routes import ID_CHARS_MAX, Route
+from tapstack.insights.route import ID_CHARS_MAX, Route
 
 Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def into(self) -> str:
-        """Return which member of `tapstack.insights.routes.Asked` takes the value."""
+        """Return which member of `tapstack.insights.route.Asked` takes the value."""
         return self.name
 
     @property
@@ -71,7 +71,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def into(self) -> str:
-        """Return which member of `tapstack.insights.routes.Asked` takes the value."""
+        """Return which member of `tapstack.insights.route.Asked` takes the value."""
         return self.name
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .mutant import TABLE, VIEWS, one
 
-ROUTES = "tapstack.insights.routes"
+RESPOND = "tapstack.insights.respond"
 
 STRIPES = (
     one(
@@ -163,7 +163,7 @@ ANSWERS = (
     one(
         "unknown_answered_empty",
         "nothing known is not found",
-        ROUTES,
+        RESPOND,
         '    if answer is None:\n        raise NotFound(f"no {route.subject} of this id has been seen")\n',
         "    if answer is None:\n        return _response(route, {})\n",
     ),

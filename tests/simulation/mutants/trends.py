@@ -7,7 +7,7 @@ from .mutant import one
 
 BOARDS = "tapstack.projections.leaderboards"
 RANKING = "tapstack.core.ranking"
-ROUTES = "tapstack.insights.routes"
+ROUTES = "tapstack.insights.routes.trends"
 TRENDING = "tapstack.insights.trending"
 
 TRENDS = (

@@ -1,0 +1,19 @@
+"""Parameters that several routes take."""
+
+from __future__ import annotations
+
+from tapstack.core.aggregates import WINDOWS
+from tapstack.insights.parameters import Choice, Integer, Text
+
+LISTED_DEFAULT = 20
+LISTED_MAX = 100
+
+N = Integer(name="n", low=1, high=LISTED_MAX, default=str(LISTED_DEFAULT))
+WINDOW = Choice(
+    name="window",
+    into="window",
+    values={window.name: window for window in WINDOWS},
+    default=WINDOWS[0].name,
+)
+# A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
+CURSOR = Text(name="cursor", chars_max=1_500)

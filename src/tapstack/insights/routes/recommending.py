@@ -1,0 +1,97 @@
+"""Routes that recommend, each answer with its reasons."""
+
+from __future__ import annotations
+
+from tapstack.insights.answers import Recommendations
+from tapstack.insights.parameters import Choice, Integer
+from tapstack.insights.recommendations import (
+    History,
+    ItemsToRank,
+    SessionItems,
+    Wish,
+    ranking_view,
+    recommendations_view,
+)
+from tapstack.insights.route import Asked, Route
+from tapstack.insights.routes.choices import N
+
+_DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
+_NO_YES = {"false": False, "true": True}
+_INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=_NO_YES, default="false")
+_INCLUDE_BOUGHT = Choice(name="include_bought", into="include_bought", values=_NO_YES, default="false")
+
+
+def _similar(asked: Asked) -> Recommendations:
+    return recommendations_view(*asked.shelves(), History([asked.id]), Wish(n=asked.n))
+
+
+def _for_user(asked: Asked) -> Recommendations:
+    wish = Wish(
+        n=asked.n,
+        diversity=asked.diversity / 100,
+        include_seen=asked.include_seen,
+        include_bought=asked.include_bought,
+    )
+    return recommendations_view(*asked.shelves(), asked.history(asked.id), wish)
+
+
+def _for_session(asked: Asked) -> Recommendations:
+    body: SessionItems = asked.body
+    wish = Wish(
+        n=body.n,
+        diversity=body.diversity / 100,
+        include_seen=body.include_seen,
+        include_bought=body.include_bought,
+        exclude=body.exclude,
+    )
+    return recommendations_view(*asked.shelves(), asked.history(body.user_id).after(body.items), wish)
+
+
+def _ranked(asked: Asked) -> Recommendations:
+    body: ItemsToRank = asked.body
+    history = asked.history(body.user_id).after(body.session)
+    return ranking_view(*asked.shelves(), history, body.items)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/v1/items/{id}/similar",
+        summary="items that go with an item, at one remove too, each with its reasons",
+        scopes=("items",),
+        read=_similar,
+        answer=Recommendations,
+        parameters=(N,),
+        subject="item",
+    ),
+    Route(
+        path="/v1/users/{id}/recommendations",
+        summary="items for a user or an anonymous visitor, each with its reasons",
+        scopes=("users", "items"),
+        read=_for_user,
+        answer=Recommendations,
+        parameters=(N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT),
+        subject="user",
+    ),
+    Route(
+        path="/v1/sessions:recommend",
+        summary="items to follow those of a session, each with its reasons",
+        scopes=("users", "items"),
+        scope_members={"users": "user_id"},
+        read=_for_session,
+        answer=Recommendations,
+        method="POST",
+        body=SessionItems,
+        max_age_s=0,
+    ),
+    Route(
+        path="/v1/items:rank",
+        summary="given items in the order that suits a session or a user, each with its reasons",
+        scopes=("users", "items"),
+        scope_members={"users": "user_id"},
+        read=_ranked,
+        answer=Recommendations,
+        method="POST",
+        body=ItemsToRank,
+        max_age_s=0,
+    ),
+)

@@ -1,0 +1,51 @@
+"""Routes about the whole shop: what trends, what people search for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tapstack.core.events import TYPE_CODE
+from tapstack.core.ranking import DEFAULT_WEIGHTS, TRENDS, Weights
+from tapstack.insights.answers import SearchTerms, Trending
+from tapstack.insights.freshness import LEADERBOARDS, SEARCH_TERMS
+from tapstack.insights.parameters import Choice
+from tapstack.insights.route import Route
+from tapstack.insights.routes.choices import WINDOW, N
+from tapstack.insights.trending import trending_view
+from tapstack.insights.views import search_terms_view
+
+_TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")
+_TYPES: Mapping[str, Weights] = {
+    name: {code: 1} for name, code in TYPE_CODE.items() if code in DEFAULT_WEIGHTS
+}
+_ONE_TYPE = Choice(name="type", into="type_weights", values={"all": {}, **_TYPES}, default="all")
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        path="/v1/trending",
+        summary="items with the highest scores in a window that slides",
+        scopes=("items",),
+        read=lambda asked: trending_view(
+            asked.reader,
+            asked.trend,
+            asked.now_s,
+            asked.fresh(LEADERBOARDS),
+            weights=asked.type_weights or asked.weights,
+            n=asked.n,
+        ),
+        answer=Trending,
+        parameters=(_TREND, _ONE_TYPE, N),
+        max_age_s=5,
+    ),
+    Route(
+        path="/v1/search-terms",
+        summary="the terms that most searches of a window were for",
+        scopes=("items",),
+        read=lambda asked: search_terms_view(
+            asked.reader, asked.window, asked.now_s, asked.fresh(SEARCH_TERMS), asked.n
+        ),
+        answer=SearchTerms,
+        parameters=(WINDOW, N),
+        max_age_s=5,
+    ),
+)

@@ -394,6 +394,30 @@ class ObjectStore(ObjectWriter, Protocol):
         ...
 
 
+class SpillStore(ObjectStore, Protocol):
+    """The spill bucket as the drainer uses it: many objects at a time."""
+
+    def get_each(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the object under each key, as `get` does.
+
+        Raises
+        ------
+        Unavailable
+            If the bucket did not answer for one of them.
+        """
+        ...
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete the object under each key, as `delete` does.
+
+        Raises
+        ------
+        Unavailable
+            If one of them is not known to be deleted; others may be.
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time, as a parameter."""
 

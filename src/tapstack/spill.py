@@ -1,7 +1,7 @@
 """Spilled records: accepted while Kinesis took none, stored in S3 until it does; written and read here.
 
 The collector stores those of a request in one object, and answers once it is stored. The drainer puts them on
-the stream, object by object in the order of the keys, and deletes an object when the stream holds all of it.
+the stream in the order of the keys, and deletes an object when the stream holds all of it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tapstack.errors import OutcomeUnknown
 from tapstack.ports import ObjectPage
@@ -16,7 +17,7 @@ _DONE = {"lost_response", "internal_error_applied"}
 
 
 class MemoryBucket:
-    """A `tapstack.ports.ObjectStore` that keeps what it is given.
+    """A `tapstack.ports.SpillStore` that keeps what it is given.
 
     Parameters
     ----------
@@ -76,6 +77,15 @@ class MemoryBucket:
         fault = self._begin("DeleteObject", key)
         self.objects.pop(key, None)
         self._end("DeleteObject", key, fault)
+
+    def get_each(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the object under each key."""
+        return [self.get(key) for key in keys]
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete the object under each key."""
+        for key in keys:
+            self.delete(key)
 
     def _begin(self, operation: str, key: str) -> str:
         """Choose what goes wrong with a call; raise if it does before the call takes effect."""

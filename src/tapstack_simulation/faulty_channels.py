@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -230,7 +230,7 @@ class FaultyBucket:
 
 
 class SpillBucket(FaultyBucket):
-    """`tapstack.ports.ObjectStore`: the spill bucket of the collector and of the drainer.
+    """`tapstack.ports.SpillStore`: the spill bucket of the collector and of the drainer.
 
     Parameters
     ----------
@@ -260,6 +260,15 @@ class SpillBucket(FaultyBucket):
                     self._aws.checker.spill_deleted(key)
 
         self._call("drainer", "DeleteObject", delete)
+
+    def get_each(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the object under each key."""
+        return [self.get(key) for key in keys]
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete the object under each key."""
+        for key in keys:
+            self.delete(key)
 
     def _note(self, actor: Actor, key: str, body: bytes) -> None:  # noqa: ARG002 - of the others
         entries = [_decode(line) for line in body.splitlines()]

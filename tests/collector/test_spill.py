@@ -16,7 +16,7 @@ from event_strategies import NOON_S, client_event
 from tapstack import spill
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector import objects
-from tapstack.collector.drain import DrainDependencies, Report, drain
+from tapstack.collector.drain import READ_AT_ONCE, DrainDependencies, Report, drain
 from tapstack.collector.publish import PUT_RECORDS_MAX, RETRY_BUDGET_MS
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
@@ -187,13 +187,30 @@ def test_every_page_of_the_bucket_is_drained() -> None:
 
 @pytest.mark.parametrize("answer", [[True, False], [False, False], Throttled("slow")], ids=str)
 def test_an_object_stays_until_the_stream_has_confirmed_all_of_it(answer: Any) -> None:
-    still: Any = answer if isinstance(answer, Exception) else [False]
-    stream, bucket = Stream(answer, *[still] * 10_000), spilled()
-    if answer == [False, False]:
-        stream = Stream(*[answer] * 10_000)
-    report = drained(stream, bucket)
-    assert (report.objects, len(bucket.objects)) == (0, 3)
+    still: Any = answer if isinstance(answer, Exception) else [False] * answer.count(False)
+    bucket = spilled(1)
+    report = drained(Stream(answer, *[still] * 10_000), bucket)
+    assert (report.objects, len(bucket.objects)) == (0, 1)
     assert report.reason == "Throttled: the stream did not take all spilled records"
+
+
+def test_objects_of_a_call_are_put_together_and_stay_together() -> None:
+    bucket = spilled(5, count=200)
+    assert drained(Stream([True] * 400, *[Throttled("slow")] * 10_000), bucket).objects == 2
+    assert len(bucket.objects) == 3
+
+
+@given(st.lists(st.integers(1, 600), max_size=80))
+def test_objects_of_any_length_are_drained_in_order_in_few_calls(lengths: list[int]) -> None:
+    bucket, stream = MemoryBucket(), Stream()
+    for number, count in enumerate(lengths):
+        key = spill.object_key(NOW_MS - 60_000 + number, "0a")
+        bucket.objects[key] = spill.encode(entries_of(number, count))
+    assert drained(stream, bucket).objects == len(lengths)
+    assert stream.taken == [e.data for n, count in enumerate(lengths) for e in entries_of(n, count)]
+    # Two neighbours that do not fit one call need two; an object that is too long by itself needs two.
+    assert stream.calls <= 2 * (sum(lengths) // PUT_RECORDS_MAX + len(lengths) // READ_AT_ONCE + 1)
+    assert bucket.objects == {}
 
 
 def test_when_time_is_nearly_over_the_rest_is_left() -> None:

@@ -23,7 +23,8 @@ from ministack_differences import MINISTACK_DIFFERS
 
 from tapstack.aws.http import Endpoint
 from tapstack.aws.s3 import S3Bucket
-from tapstack.ports import AwsApi, AwsError, ObjectStore
+from tapstack.aws.wide_bucket import WideBucket
+from tapstack.ports import AwsApi, AwsError, SpillStore
 from tapstack_emulator import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 
 TARGETS = {"dynamodb": "DynamoDB_20120810", "kinesis": "Kinesis_20131202"}
@@ -162,11 +163,14 @@ def stream(kinesis: Service) -> str:
 
 
 class Bucket(NamedTuple):
-    store: ObjectStore
+    store: SpillStore
     object_at: Callable[[str], bytes | None]
 
 
-@pytest.fixture(params=["memory", _EMULATOR])
+_WIDE = pytest.param("wide", marks=pytest.mark.emulator, id="ministack, four connections")
+
+
+@pytest.fixture(params=["memory", _EMULATOR, _WIDE])
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     if request.param == "memory":
         memory = MemoryBucket()
@@ -174,7 +178,8 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     port = request.getfixturevalue("ministack_port")
-    endpoint = Endpoint("s3", "us-east-1", f"http://127.0.0.1:{port}")
+    of = ("s3", "us-east-1", f"http://127.0.0.1:{port}")
+    endpoint = Endpoint(*of)
     name = f"bucket-{os.getpid()}-{next(_numbers)}"
     assert endpoint.send("PUT", f"/{name}", [], b"").status == 200
 
@@ -182,6 +187,8 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
         answer = endpoint.send("GET", quote(f"/{name}/{key}"), [], b"")
         return answer.body if answer.status == 200 else None
 
+    if request.param == "wide":
+        return Bucket(WideBucket([endpoint, *[Endpoint(*of) for _ in range(3)]], name), object_at)
     return Bucket(S3Bucket(endpoint, name), object_at)
 
 

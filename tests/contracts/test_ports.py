@@ -131,6 +131,21 @@ def test_an_object_is_read_as_it_was_put_until_it_is_deleted(bucket) -> None:
         assert bucket.store.get(key) is None
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 9])
+def test_many_objects_are_read_and_deleted_in_the_order_of_their_keys(bucket, count) -> None:
+    keys = [f"spill/{number}" for number in range(count)]
+    for key in keys:
+        bucket.store.put(key, key.encode())
+    asked = [*keys, "spill/none", *keys[:1]]
+    assert bucket.store.get_each(asked) == [
+        *(key.encode() for key in keys),
+        None,
+        *(k.encode() for k in keys[:1]),
+    ]
+    bucket.store.delete_each(asked)
+    assert bucket.store.get_each(asked) == [None] * len(asked)
+
+
 def test_keys_are_listed_by_prefix_in_the_order_of_their_bytes(bucket) -> None:
     for key in [*ODD, "b"]:
         bucket.store.put(key, b"")

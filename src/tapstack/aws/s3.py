@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote, unquote_plus
 
 from tapstack.aws.calls import translate
@@ -18,7 +19,7 @@ _IS_TRUNCATED = re.compile(rb"<IsTruncated>(true|false)</IsTruncated>")
 
 
 class S3Bucket:
-    """`tapstack.ports.ObjectStore` on one bucket.
+    """`tapstack.ports.SpillStore` on one bucket, over one connection.
 
     Parameters
     ----------
@@ -64,6 +65,15 @@ class S3Bucket:
         answer = self._send("DELETE", key)
         if answer.status != 204:
             raise _error(answer)
+
+    def get_each(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Read objects; see `tapstack.ports.SpillStore.get_each`."""
+        return [self.get(key) for key in keys]
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete objects; see `tapstack.ports.SpillStore.delete_each`."""
+        for key in keys:
+            self.delete(key)
 
     def _send(self, method: str, key: str, body: bytes = b"", headers: Headers = ()) -> Answer:
         return self._endpoint.send(method, quote(f"/{self._bucket}/{key}"), headers, body)

@@ -7,20 +7,23 @@ works beside another one, puts records twice; the consumer recognises the second
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from tapstack import spill
-from tapstack.collector.publish import Dependencies, publish
+from tapstack.collector.publish import PUT_BYTES_MAX, PUT_RECORDS_MAX, Dependencies, publish
 from tapstack.errors import Throttled, Unavailable
-from tapstack.ports import ObjectStore, StreamEntry
+from tapstack.ports import SpillStore, StreamEntry
 from tapstack.retry_budget import RetryBudget, retried
+
+READ_AT_ONCE = 32  # objects; one is as large as a request may be
 
 
 class DrainDependencies(Dependencies, frozen=True, kw_only=True):
     """The stream, the bucket, time."""
 
-    spill: ObjectStore
+    spill: SpillStore
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -58,20 +61,31 @@ def drain(dependencies: DrainDependencies, remaining_ms: Callable[[], int]) -> R
     report = Report()
     budget = RetryBudget(dependencies.clock, dependencies.jitter, remaining_ms)
     try:
-        for key in _keys(dependencies.spill, budget):
+        for keys in _keys(dependencies.spill, budget):
             if not report.oldest_age_s:
-                report.oldest_age_s = _age_s(key, dependencies.clock.now_ms())
-            _drain_object(key, dependencies, budget, report)
+                report.oldest_age_s = _age_s(keys[0], dependencies.clock.now_ms())
+            for objects in _calls(_read(keys, dependencies.spill, budget, report)):
+                _move(objects, dependencies, budget, report)
     except Unavailable as error:
         report.reason = f"{type(error).__name__}: {error}"
     return report
 
 
-def _keys(bucket: ObjectStore, budget: RetryBudget) -> Iterator[str]:
+class _Object(NamedTuple):
+    """An object of the bucket: what a request spilled."""
+
+    key: str
+    entries: Sequence[StreamEntry]
+    size: int  # bytes
+
+
+def _keys(bucket: SpillStore, budget: RetryBudget) -> Iterator[Sequence[str]]:
+    """List what is spilled, the oldest first, some keys at a time."""
     after = ""
     while True:
         page = retried(budget, lambda after=after: bucket.list(spill.PREFIX, after=after))  # type: ignore[misc]
-        yield from page.keys
+        for start in range(0, len(page.keys), READ_AT_ONCE):
+            yield page.keys[start : start + READ_AT_ONCE]
         if page.is_last:
             return
         after = page.keys[-1]
@@ -85,18 +99,39 @@ def _age_s(key: str, now_ms: int) -> int:
         return 86_400
 
 
-def _drain_object(key: str, dependencies: DrainDependencies, budget: RetryBudget, report: Report) -> None:
-    body = retried(budget, lambda: dependencies.spill.get(key))
-    if body is None:
-        return  # another run was faster
-    try:
-        entries = spill.decode(body)
-    except msgspec.DecodeError:
-        report.unreadable += 1
-        return
+def _read(keys: Sequence[str], bucket: SpillStore, budget: RetryBudget, report: Report) -> Iterator[_Object]:
+    for key, body in zip(keys, retried(budget, lambda: bucket.get_each(keys)), strict=True):
+        if body is None:
+            continue  # another run was faster
+        try:
+            yield _Object(key, spill.decode(body), len(body))
+        except msgspec.DecodeError:
+            report.unreadable += 1
+
+
+def _calls(objects: Iterator[_Object]) -> Iterator[Sequence[_Object]]:
+    """Cut objects into groups that one call takes; one that is larger is a group by itself."""
+    group: list[_Object] = []
+    records = size = 0
+    for each in objects:
+        records += len(each.entries)
+        size += each.size
+        if group and (records > PUT_RECORDS_MAX or size > PUT_BYTES_MAX):
+            yield group
+            group, records, size = [], len(each.entries), each.size
+        group.append(each)
+    if group:
+        yield group
+
+
+def _move(
+    objects: Sequence[_Object], dependencies: DrainDependencies, budget: RetryBudget, report: Report
+) -> None:
+    entries = [entry for each in objects for entry in each.entries]
+    keys = [each.key for each in objects]
     _put_all(entries, dependencies, budget)
-    retried(budget, lambda: dependencies.spill.delete(key))
-    report.objects += 1
+    retried(budget, lambda: dependencies.spill.delete_each(keys))
+    report.objects += len(objects)
     report.events += len(entries)
 
 

@@ -6,14 +6,16 @@ import msgspec
 
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.aws.s3 import S3Bucket
-from tapstack.collector.drain import DrainDependencies, Report, drain
+from tapstack.aws.wide_bucket import WideBucket
+from tapstack.collector.drain import READ_AT_ONCE, DrainDependencies, Report, drain
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.context import Context
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import aws_settings, drainer_settings
 from tapstack.metrics import METRICS
+
+CONNECTIONS = READ_AT_ONCE  # to S3: each object on one of its own
 
 _settings = drainer_settings()
 _aws = aws_settings()
@@ -22,7 +24,9 @@ _dependencies = DrainDependencies(
         JsonApi(Endpoint("kinesis", _aws.region, _aws.kinesis_url), "Kinesis_20131202", "1.1"),
         _settings.stream,
     ),
-    spill=S3Bucket(Endpoint("s3", _aws.region, _aws.s3_url), _settings.spill_bucket),
+    spill=WideBucket(
+        [Endpoint("s3", _aws.region, _aws.s3_url) for _ in range(CONNECTIONS)], _settings.spill_bucket
+    ),
     clock=SystemClock(),
     jitter=jitter,
 )

@@ -451,8 +451,8 @@ COLLECTOR = (
         "drainer_deletes_first",
         "a spilled object is deleted only when the stream holds all of it",
         "tapstack.collector.drain",
-        "    _put_all(entries, dependencies, budget)\n    retried(budget, lambda: dependencies.spill.delete(key))\n",
-        "    retried(budget, lambda: dependencies.spill.delete(key))\n    _put_all(entries, dependencies, budget)\n",
+        "    _put_all(entries, dependencies, budget)\n    retried(budget, lambda: dependencies.spill.delete_each(keys))\n",
+        "    retried(budget, lambda: dependencies.spill.delete_each(keys))\n    _put_all(entries, dependencies, budget)\n",
     ),
     one(
         "drainer_puts_once",

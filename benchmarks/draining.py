@@ -1,7 +1,7 @@
-"""Objects a second that the drainer moves from the bucket to the stream: over one connection, and as deployed.
+"""Objects a second that the drainer moves from the bucket to the stream: one connection, and as deployed.
 
-Each call to S3 and to Kinesis takes 20 ms, as it may in a region (an assumption; nothing here is AWS). Objects
-hold one event each, the worst case: so many requests a second may be spilled for good.
+Each call to S3 and to Kinesis takes 20 ms, as it may in a region (an assumption; nothing here is AWS).
+Objects hold one event each, the worst case: so many requests a second may be spilled for good.
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""Definitions, ready for the consumer to fold."""
+
+from __future__ import annotations
+
+from tapstack.core.attributes.definitions import NONE, Definitions
+from tapstack.core.attributes.states import Moment, View, ViewStates, folded
+from tapstack.core.attributes.told import Told, decode_told
+from tapstack.core.events import EVENT_TYPES
+
+
+class Declared:
+    """The views of users and of sessions."""
+
+    def __init__(self, definitions: Definitions = NONE) -> None:
+        self.definitions = definitions
+        views = [*definitions.views("user"), *definitions.views("session")]
+        self._users = [View(view) for view in definitions.views("user")]
+        self._sessions = [View(view) for view in definitions.views("session")]
+        self._types = frozenset(
+            [kind for view in views for each in view.attribute for kind in each.events or EVENT_TYPES]
+        )
+
+    def told(self, event_type: str, data: bytes) -> Told | None:
+        """Return what an event says, its record given; None if no view counts its type."""
+        return decode_told(data) if event_type in self._types else None
+
+    def of_user(self, states: ViewStates, told: Told | None, moment: Moment, *, is_new: bool) -> ViewStates:
+        """Return the states of a user's row with an event; see `View.folded`."""
+        return folded(self._users, states, told, moment, is_new=is_new)
+
+    def of_session(
+        self, states: ViewStates, told: Told | None, moment: Moment, *, is_new: bool
+    ) -> ViewStates:
+        """Return the states of a session with an event; see `View.folded`."""
+        return folded(self._sessions, states, told, moment, is_new=is_new)
+
+
+NOTHING_DECLARED = Declared()

@@ -252,6 +252,10 @@ class RowReader(Protocol):
         """Read rows of a partition, each as the last write left it; see `StateTable.read_prefix`."""
         ...
 
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        """Read the first rows of a partition between two sort keys; see `ProjectionTable.read_range`."""
+        ...
+
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         """Read every row of a partition, in sort-key order.
 

@@ -14,6 +14,8 @@ QUERIES = (
 )  # fmt: skip
 MANY_CURRENCIES_SHARE, LONG_ID_SHARE = 0.05, 0.01
 CURRENCIES = ("AUD", "BRL", "CAD", "CNY", "DKK", "EUR", "INR", "JPY", "KRW", "MXN", "NOK", "XXX")
+# More than a row lists; some of them are devices that are not logged in, and some nobody ever was.
+VISITORS = ("visitor0", "visitor1", "visitor2", "user0", "user1", "user2")
 LOCALES = ("de-DE", "pt-BR", "日本語", "x" * 80, 7)
 PLANS = ("free", "paid", "é" * 70)
 NUMBERS = (7, 2.5, True, 2**70, -(2**63))  # two of them no row can hold
@@ -54,7 +56,7 @@ def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
         more = {f"t{rng.randrange(24)}": "x" for _ in range(4)}  # soon more than a row keeps
         event["traits"] = {**event.get("traits", {}), **said, **more}
     if rng.random() < 0.2 and "user_id" in event:
-        event["anonymous_id"] = f"visitor{rng.randrange(6)}"
+        event["anonymous_id"] = VISITORS[rng.randrange(len(VISITORS))]
     if event["event_type"] == "search":
         event |= {"query": SHOES, "impressions": [f"p{rng.randrange(40)}" for _ in range(3)]}
     if rng.random() < 0.2:

@@ -16,6 +16,7 @@ from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
+from tapstack_simulation.checking.links import Pairs, hold_person
 from tapstack_simulation.checking.past import (
     hold_freshness,
     hold_item,
@@ -87,6 +88,9 @@ class Readers:
         if item is not None and not checker.has_expired(f"I#{item_id}", now_s):
             hold_freshness(item_id, now_s, item, lambda at_s: checker.journal.counted_before(item_id, at_s))
         hold_user(past, user_id, now_s, self._get(self._table, now_s, "users", user_id))
+        before = Pairs(checker.rows)
+        person = self._get(self._table, now_s, "users", user_id, linked="true")
+        hold_person(past, user_id, now_s, person, (before, Pairs(checker.rows)))
         bought, n = rng.random() < 0.5, rng.choice((1, 5, 100))
         last = "also-bought" if bought else "also-viewed"
         partners = self._get(self._table, now_s, "items", item_id, last, n=str(n))
@@ -131,7 +135,7 @@ class Readers:
         rows = self._aws.checker.rows
         check_boards(rows, now_s)
         reader = _Remembering(self._table)
-        for question in questions(by_partition(rows), now_s):
+        for question in questions(by_partition(rows), Pairs(rows), now_s):
             self._compare(question, reader)
             self._compare_features(question, reader)
         for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
@@ -148,7 +152,7 @@ class Readers:
         """Ask for the counts of a user or an item as features, and compare them with its own answer's."""
         path, _, now_s, expected = question
         kind, names = path[1], [f"{name}_count" for name in EVENT_TYPES]
-        if len(path) != 3 or kind not in {"users", "items"}:
+        if len(path) != 3 or kind not in {"users", "items"} or question.query:
             return
         body = msgspec.json.encode({kind: [path[2]], f"{kind[:-1]}_features": names})
         request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
@@ -191,6 +195,9 @@ class _Remembering:
 
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         return self._reader.read_prefix(pk, sk_prefix)
+
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        return self._reader.read_range(pk, first, last, limit)
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         if pk not in self._rows:

@@ -81,6 +81,9 @@ def problem(status: int, code: str) -> tuple[int, bytes]:
 CALLS = [
     calls.user("a/b"),
     calls.history("ann", "purchase", 5, "c"),
+    calls.history("ann", None, None, None, linked=True),
+    calls.user("ann", linked=True),
+    calls.sessions("ann"),
     calls.item(".."),
     calls.partners("x", "also-viewed", 3),
     calls.partners("x", "also-bought", None),

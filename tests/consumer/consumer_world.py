@@ -20,6 +20,7 @@ from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
 from tapstack.core.events import EVENT_TYPES, Event, decode_event
 from tapstack.core.history import HISTORY_PREFIX
+from tapstack.core.links import USER_PREFIX, VISITOR_PREFIX
 from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import decode_board, decode_derived, decode_item, decode_user
@@ -33,6 +34,7 @@ TABLE = "behaviour"
 DAY_S = 86_400
 LIMITS = Limits(lanes=3, row_ttl_s=30 * DAY_S, age_max_s=20 * DAY_S)
 SHARD = "shardId-000000000000"
+BESIDE = (PAGE_PREFIX, HISTORY_PREFIX, VISITOR_PREFIX, USER_PREFIX)  # sort keys of rows beside a user's
 INTERESTING = {"item_view", "item_click", "cart_add", "wishlist_add", "purchase", "share"}
 
 
@@ -139,12 +141,12 @@ class Pipeline:
         assert report.entries_left == 0
 
     def rows(self) -> dict[tuple[str, str], Any]:
-        """The state of every user's row and derived row, the journal being folded; pages apart."""
+        """The state of every user's row and derived row, the journal being folded; not of those beside."""
         self.project()
         return {
             (item["pk"]["S"], item["sk"]["S"]): _decoded(item["pk"]["S"], item["s"]["B"])
             for item in self.dynamodb.items(TABLE)
-            if item["pk"]["S"][0] in "UAIT" and not item["sk"]["S"].startswith((PAGE_PREFIX, HISTORY_PREFIX))
+            if item["pk"]["S"][0] in "UAIT" and not item["sk"]["S"].startswith(BESIDE)
         }
 
 

@@ -17,6 +17,7 @@ from tapstack.core.fold import fold_event
 from tapstack.core.history import History, HistoryBounds, Recent, Slot, put_aside
 from tapstack.core.identity import DAY_S, Native, Opaque
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
+from tapstack.core.links import LINKS_MAX
 from tapstack.core.memory import Bounds, PageNote, remember
 from tapstack.core.rows import UserState, encode_derived, encode_state
 from tapstack.core.search_terms import TERM_BYTES_MAX, TERMS_MAX, Search
@@ -107,6 +108,7 @@ def user() -> int:
         fold_event(state, long, NOON_S + number, NOON_S + number)
     newest = stream_event(items=[{"item_id": f"{n:0256}"} for n in range(30)], user_id="ann")
     fold_event(state, newest, NOON_S + 99, NOON_S + 99)
+    state.profile.links = {2**62 + number: NOON_S // DAY_S for number in range(LINKS_MAX)}
     state.history = history()
     return row_bytes((f"U#{LONGEST_ID}", "-"), encode_state(state))
 

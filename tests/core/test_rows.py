@@ -86,7 +86,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     assert Board.__struct_fields__ == ("newest", "items", "evicted")
     assert msgspec.msgpack.decode(encode_state(UserState())) == [
         [{}, {}, {}, -1, -1, -1],
-        [0, 0, None, {}, 0, []],
+        [0, 0, None, {}, 0, [], {}],
         {},
         [],
         [[], 0, -1],

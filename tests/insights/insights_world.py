@@ -54,6 +54,9 @@ class Rows:
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
         return [row for row in self.query(pk) if row.key.sk.startswith(sk_prefix)]
 
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        return [row for row in self.query(pk) if first <= row.key.sk <= last][:limit]
+
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         return [self._rows[key] for key in sorted(self._rows) if key.pk == pk]
 

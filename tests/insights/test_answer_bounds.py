@@ -14,12 +14,14 @@ from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import RECENT_MAX, Recent
 from tapstack.core.journal import head_key
+from tapstack.core.links import LINKS_MAX, POINTER_STATE, visitor_pointer
 from tapstack.core.ranking import BOARD_PLACES, INTERESTED, Board
 from tapstack.core.rows import (
     ALIASES_MAX,
     ItemState,
     Profile,
     UserState,
+    anonymous_key,
     board_partition,
     item_partition,
     known_user_key,
@@ -97,6 +99,9 @@ def partners(name: str, places: int) -> dict[str, int]:
 def full(character: str, id_: str) -> Rows:
     rows = Rows()
     rows.put(*known_user_key(id_), user(character))
+    for visitor in ids(character, LINKS_MAX, 250):
+        rows.put_state(*visitor_pointer(known_user_key(id_)[0], visitor), POINTER_STATE)
+        rows.put(*anonymous_key(visitor), user(character))
     for stripe in range(STRIPES):
         rows.put(item_partition(id_), stripe_sort_key(stripe), item(character, stripe))
         names = [f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES)]
@@ -120,10 +125,11 @@ def full(character: str, id_: str) -> Rows:
 def test_the_largest_answer_passes_the_load_balancer(route: Route, character: str) -> None:
     id_ = character * 256
     path = tuple(id_ if part == "{id}" else part for part in route.path.strip("/").split("/"))
-    query = (("n", str(LISTED_MAX)),) if any(each.name == "n" for each in route.parameters) else ()
+    most = {"n": str(LISTED_MAX), "linked": "true"}
+    query = tuple((each.name, most[each.name]) for each in route.parameters if each.name in most)
     response = respond(Request(method="GET", path=path, query=query), full(character, id_), NOON_S)
     written = write_response(response, "GET")
-    if route.parameters:
+    if "n" in dict(query):
         answer = json.loads(response.body)
         assert len(answer.get("items") or answer["terms"]) > BOUGHT_WITH_MAX
     for ascii_only in (True, False):  # as the runtime writes it

@@ -203,7 +203,7 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         [("window", "5m")],
         "window: unknown parameter; this path takes n",
     ),
-    "of a path that has none": ("/v1/users/a", [("n", "5")], "n: unknown parameter; this path takes none"),
+    "of a path that has none": ("/v1/status", [("n", "5")], "n: unknown parameter; this path takes none"),
     "of the health": ("/healthz", [("deep", "")], "deep: unknown parameter; this path takes none"),
     "several": (
         "/v1/trending",

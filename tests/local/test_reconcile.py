@@ -1,5 +1,7 @@
 """The checker on tables built by hand: it is silent when all is well, and it notices."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 from reconcile_world import (
@@ -20,6 +22,7 @@ from reconcile_world import (
 
 from tapstack_local.reconciliation.accepted_events import digest, effect_of, number_digest
 from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.links import check_links
 
 NOT_HERE = {  # looked for, and there is none
     "rows that are none of ours",
@@ -28,6 +31,7 @@ NOT_HERE = {  # looked for, and there is none
     "searches for terms",
     "search terms that are stored as they are",
     "refused events in quarantine",
+    "links of users and visitors",
 }
 
 
@@ -262,6 +266,37 @@ def test_an_interaction_that_is_twice_in_a_history_is_found():
     rows.user[3].append(rows.user[3][0])
     assert found(rows) == {"users' histories"}
     assert outcome(rows) == (0, 1)
+
+
+LINKED = view(2) | {"anonymous_id": "v"}
+POINTERS = (("U#u", "was#v"), ("A#v", "is#u"))
+
+
+def linked(*pointers):
+    tables = ByHand().tables()
+    for pk, sk in pointers:
+        tables.add(pk, sk, msgspec.msgpack.encode([]))
+    finding = named(reconcile(accepted_of(*EVENTS[:2], LINKED, EVENTS[3]), tables), "links")
+    return finding.short, finding.over
+
+
+def test_a_link_has_a_pointer_each_way():
+    assert linked(*POINTERS) == (0, 0)
+    assert linked(POINTERS[0]) == linked(POINTERS[1]) == (1, 0)
+    assert linked() == (2, 0)
+
+
+def test_a_pointer_that_no_event_makes_is_found():
+    assert linked(*POINTERS, ("U#u", "was#w")) == (0, 1)
+    assert linked(*POINTERS, ("A#v", "is#w")) == (0, 1)
+
+
+def test_a_user_has_a_bounded_number_of_links():
+    events = [view(n) | {"anonymous_id": f"v{n}"} for n in range(66)]
+    pairs = [("U#u", f"v{n}") for n in range(66)]
+    folds = [accepted_of(*events).fold.links, Counter(), Counter(), Counter()]
+    assert check_links(pairs[:64], pairs[:64], folds).over == 0
+    assert check_links(pairs[:65], pairs[:65], folds).over == 1
 
 
 def test_a_history_is_the_row_what_waits_and_the_pages_that_are_listed():

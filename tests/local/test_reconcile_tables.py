@@ -16,6 +16,7 @@ from tapstack.core import (
     cooccurrence,
     events,
     history,
+    links,
     memory,
     ranking,
     rows,
@@ -37,6 +38,7 @@ from tapstack_local.reconciliation import (
     searches,
 )
 from tapstack_local.reconciliation import history as histories
+from tapstack_local.reconciliation import links as link_checks
 from tapstack_local.reconciliation import search_terms as terms
 from tapstack_local.reconciliation.tables import Journal, Reader
 
@@ -99,6 +101,10 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert (kept.interactions, kept.slots) == (histories.INTERACTIONS_KEPT, histories.SLOTS_MAX)
     assert kept.page - 1 == histories.WAITING_MAX
     assert (limits.TEXT_CHARS_MAX, limits.ALIASES_MAX) == (traits.TRAIT_CHARS_MAX, rows.ALIASES_MAX)
+    assert (link_checks.LINKS_MAX, accepted_events.LINKED_BYTES_MAX) == (
+        links.LINKS_MAX,
+        links.LINKED_BYTES_MAX,
+    )
     assert (limits.SESSIONS_MAX, limits.SESSION_ITEMS_MAX) == (sessions.SESSIONS_MAX, sessions.VIEWED_MAX)
     assert limits.VIEWED_WITH_MAX == cooccurrence.VIEWED_WITH_MAX
     assert limits.BOUGHT_WITH_MAX == cooccurrence.BOUGHT_WITH_MAX
@@ -117,6 +123,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
         f"by `client_id`, at most {bounds.clients}",
+        f"at most {links.LINKS_MAX} links",
+        f"more than {links.LINKED_BYTES_MAX:,} bytes",
         f"at most {traits.TRAITS_MAX}: those said first",
         f"names and strings are cut to {traits.TRAIT_CHARS_MAX}",
         f"anonymous ids of the same person, the last {rows.ALIASES_MAX}",

@@ -56,7 +56,7 @@ def user_state(count: int, *, top: int = 0, gaps: Any = ()) -> Any:
     seen = [{client: [top, [list(gap) for gap in gaps], DAY]}, {}, {}, -1, -1, DAY]
     session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
     recent = [[NOW_S, 1, "p", 0]] * count
-    return [seen, [NOW_S, NOW_S, None, {}, 0, []], {1: count}, recent, [[session], 0, -1], 0]
+    return [seen, [NOW_S, NOW_S, None, {}, 0, [], {}], {1: count}, recent, [[session], 0, -1], 0]
 
 
 EFFECT = [["p"], 1, 0, 0]

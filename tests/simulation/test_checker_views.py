@@ -15,6 +15,7 @@ from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row
 from tapstack_simulation.checking.behaviour import Effect
 from tapstack_simulation.checking.journal import Entry, Journal
+from tapstack_simulation.checking.links import Pairs
 from tapstack_simulation.checking.past import (
     VERSIONS_MAX,
     Past,
@@ -40,7 +41,7 @@ FRESH = {"as_of": "2026-01-01T12:00:00Z", "since": None}
 HOUR, DAY = NOON_S // 3_600, NOON_S // 86_400
 USER = [
     [{}, {}, {}, -1, -1, -1, []],
-    [NOON_S - 3_600, NOON_S, "de", {"plan": "paid"}, NOON_S, ["v1", "v2"]],
+    [NOON_S - 3_600, NOON_S, "de", {"plan": "paid"}, NOON_S, ["v1", "v2"], {}],
     {1: 3, 10: 1, "EUR": 19_990_000},
     [[NOON_S, 10, "b", 7], [NOON_S - 1, 1, "a", 999]],
     [
@@ -238,6 +239,12 @@ class Reader:
             if key[0] == pk
         ]
 
+    def read_prefix(self, pk: str, sk_prefix: str) -> list[Row]:
+        return [row for row in self.query(pk) if row.key.sk.startswith(sk_prefix)]
+
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> list[Row]:
+        return [row for row in self.query(pk) if first <= row.key.sk <= last][:limit]
+
     def read_all(self, keys: list[Key], *, consistent: bool = False) -> dict[Key, Row]:
         found = {key: self.get(key) for key in keys}
         return {key: row for key, row in found.items() if row is not None}
@@ -256,13 +263,18 @@ MORE = {
     ("I#b", "0000"): item(1, viewed={"a": 3, "e": 2}),
     ("I#b", "0001"): item(1, viewed={"a": 1}, bought={"f": 4}),
     ("I#e", "0000"): item(1, viewed={"h": 2}),
+    ("U#u", "was#v"): [],
+    ("A#v", "is#u"): [],
+    ("U#u", "was#w"): [],
+    ("A#w", "is#x"): [],
+    ("A#w", "is#u"): [],
     ("T#1d", "0001"): [DAY - 1, {"a": {1: {5: 2}}, "g": {1: {0: 9}}, "old": {1: {7: 9}}}, {}],
 }
 
 
 def test_the_product_answers_every_question_alike() -> None:
     rows = table(STRIPES | MORE)
-    asked = list(questions(by_partition(rows), NOON_S))
+    asked = list(questions(by_partition(rows), Pairs(rows), NOON_S))
     assert {question.path[1] for question in asked} == {"users", "items", "trending", "search-terms"}
     assert any(question.expected is None and question.path[2] == "a" for question in asked)
     full = [question.expected for question in asked if question.path[2:] == ("d", "also-viewed")]

@@ -21,6 +21,7 @@ from tapstack.insights.answers import (
     Trending,
     User,
     UserHistory,
+    UserSessions,
 )
 
 A = TypeVar("A")
@@ -43,12 +44,25 @@ class AsyncInsights:
     async def _send(self, call: Call[A]) -> A | None:
         return await asyncio.to_thread(self._sender.send, call)
 
-    async def user(self, user_id: str) -> User | None:
-        """Return a user, or the anonymous visitor of that id; None if neither has been seen."""
-        return await self._send(calls.user(user_id))
+    async def user(self, user_id: str, *, linked: bool = False) -> User | None:
+        """Return a user, or the anonymous visitor of that id; None if neither has been seen.
+
+        With `linked`, what its own visitors did is added: docs/reference/insights-api.md has the rule.
+        """
+        return await self._send(calls.user(user_id, linked=linked))
+
+    async def sessions(self, user_id: str, *, linked: bool = False) -> UserSessions | None:
+        """Return the visits of a user; see `user`."""
+        return await self._send(calls.sessions(user_id, linked=linked))
 
     async def history(
-        self, user_id: str, *, event_type: str | None = None, n: int | None = None, cursor: str | None = None
+        self,
+        user_id: str,
+        *,
+        event_type: str | None = None,
+        n: int | None = None,
+        cursor: str | None = None,
+        linked: bool = False,
     ) -> UserHistory | None:
         """Return a part of a user's interactions, newest first; None if the user has not been seen.
 
@@ -62,8 +76,10 @@ class AsyncInsights:
             ``1..100``; 20 if not given.
         cursor
             ``next_cursor`` of the answer before, to go on there.
+        linked
+            Whether to add those of the user's own visitors; see `user`.
         """
-        return await self._send(calls.history(user_id, event_type, n, cursor))
+        return await self._send(calls.history(user_id, event_type, n, cursor, linked=linked))
 
     async def item(self, item_id: str) -> Item | None:
         """Return an item's counts; None if it has not been seen."""

@@ -18,6 +18,7 @@ from tapstack.insights.answers import (
     Trending,
     User,
     UserHistory,
+    UserSessions,
 )
 
 A = TypeVar("A")
@@ -56,12 +57,25 @@ class Insights:
         self._sender = Sender(url, key, timeout_s, retries)
         self._send = self._sender.send
 
-    def user(self, user_id: str) -> User | None:
-        """Return a user, or the anonymous visitor of that id; None if neither has been seen."""
-        return self._send(calls.user(user_id))
+    def user(self, user_id: str, *, linked: bool = False) -> User | None:
+        """Return a user, or the anonymous visitor of that id; None if neither has been seen.
+
+        With `linked`, what its own visitors did is added: docs/reference/insights-api.md has the rule.
+        """
+        return self._send(calls.user(user_id, linked=linked))
+
+    def sessions(self, user_id: str, *, linked: bool = False) -> UserSessions | None:
+        """Return the visits of a user; see `user`."""
+        return self._send(calls.sessions(user_id, linked=linked))
 
     def history(
-        self, user_id: str, *, event_type: str | None = None, n: int | None = None, cursor: str | None = None
+        self,
+        user_id: str,
+        *,
+        event_type: str | None = None,
+        n: int | None = None,
+        cursor: str | None = None,
+        linked: bool = False,
     ) -> UserHistory | None:
         """Return a part of a user's interactions, newest first; None if the user has not been seen.
 
@@ -75,8 +89,10 @@ class Insights:
             ``1..100``; 20 if not given.
         cursor
             ``next_cursor`` of the answer before, to go on there.
+        linked
+            Whether to add those of the user's own visitors; see `user`.
         """
-        return self._send(calls.history(user_id, event_type, n, cursor))
+        return self._send(calls.history(user_id, event_type, n, cursor, linked=linked))
 
     def item(self, item_id: str) -> Item | None:
         """Return an item's counts; None if it has not been seen."""

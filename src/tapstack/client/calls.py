@@ -18,6 +18,7 @@ from tapstack.insights.answers import (
     Trending,
     User,
     UserHistory,
+    UserSessions,
 )
 
 A = TypeVar("A")
@@ -44,14 +45,23 @@ class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     body: Mapping[str, Any] | None = None
 
 
-def user(user_id: str) -> Call[User]:
+def user(user_id: str, *, linked: bool = False) -> Call[User]:
     """Ask for a user, or the anonymous visitor of that id."""
-    return Call(path=f"/v1/users/{segment(user_id)}", answer=User)
+    return Call(path=f"/v1/users/{segment(user_id)}", answer=User, query=_linked(linked=linked))
 
 
-def history(user_id: str, kind: str | None, n: int | None, cursor: str | None) -> Call[UserHistory]:
+def sessions(user_id: str, *, linked: bool = False) -> Call[UserSessions]:
+    """Ask for the visits of a user."""
+    return Call(
+        path=f"/v1/users/{segment(user_id)}/sessions", answer=UserSessions, query=_linked(linked=linked)
+    )
+
+
+def history(
+    user_id: str, kind: str | None, n: int | None, cursor: str | None, *, linked: bool = False
+) -> Call[UserHistory]:
     """Ask for a part of a user's interactions, of one event type or of any."""
-    query = {"type": kind, "n": n, "cursor": cursor}
+    query = {"type": kind, "n": n, "cursor": cursor, **_linked(linked=linked)}
     return Call(path=f"/v1/users/{segment(user_id)}/history", answer=UserHistory, query=query)
 
 
@@ -124,6 +134,10 @@ def features(
 def status() -> Call[Status]:
     """Ask for the version, and how far projections have come."""
     return Call(path="/v1/status", answer=Status)
+
+
+def _linked(*, linked: bool) -> dict[str, str | int | None]:
+    return {"linked": "true" if linked else None}
 
 
 def segment(id_: str) -> str:

@@ -1,9 +1,9 @@
-"""A transaction: the rows of as many users as fit, their pages, a journal entry and its lane's head."""
+"""A transaction: rows of as many users as fit, their pages and pointers, a journal entry, its lane's head."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
@@ -11,6 +11,16 @@ from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
 from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
+from tapstack.core.links import (
+    POINTER_STATE,
+    link,
+    linked_ids,
+    user_pointer,
+    visitor_pointer,
+)
+from tapstack.core.links import (
+    is_due as is_link_due,
+)
 from tapstack.core.memory import (
     MEMORY_FULL,
     NEW,
@@ -24,7 +34,7 @@ from tapstack.core.memory import (
     prefixes_to_read,
     remember,
 )
-from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.core.rows import UserState, anonymous_key, decode_user, encode_state
 from tapstack.core.search_terms import Search, search_of
 from tapstack.ports import ANY_VERSION, Key, Row, RowWrite, first_version
 
@@ -59,6 +69,7 @@ class Transaction:
         self._pages: dict[Key, Page] = {}
         self._pages_of: defaultdict[Key, dict[str, frozenset[int]]] = defaultdict(dict)  # by the user's row
         self._spilling: dict[Key, None] = {}  # rows of users whose history has a page to write
+        self._pointers: dict[Key, Key] = {}  # with the row of the user whose link it is
         self._effects: list[Effect] = []
         self.searches: list[Search] = []
         self._arrived_at_s = 0
@@ -81,18 +92,31 @@ class Transaction:
         if delivery.too_old and verdict in {NEW, MEMORY_FULL}:
             verdict = TOO_OLD
         if verdict is NEW:
-            if not self._fits(key, user, len(delivery.event.items)):
+            if not self._fits(key, user, delivery):
                 return False
             self._changed[key] = None
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
+            self._link(key, user, delivery)
             if delivery.event.query is not None:
                 self._search(delivery)
             if is_due(user.history, 0, self._history):
                 self._spilling[key] = None
         self.verdicts.append((delivery, verdict))
         return True
+
+    def _link(self, key: Key, user: UserState, delivery: Delivery) -> None:
+        ids, day = linked_ids(delivery.event), delivery.arrived_at_s // DAY_S
+        if ids is not None and link(user.profile.links, ids[1], day, self._row_ttl_s // DAY_S):
+            user_id, anonymous_id = ids
+            visitor, _ = anonymous_key(anonymous_id)
+            self._pointers[Key(*visitor_pointer(key.pk, anonymous_id))] = key
+            self._pointers[Key(*user_pointer(visitor, user_id))] = key
+
+    def _may_link(self, user: UserState, delivery: Delivery) -> bool:
+        ids, day = linked_ids(delivery.event), delivery.arrived_at_s // DAY_S
+        return ids is not None and is_link_due(user.profile.links, ids[1], day, self._row_ttl_s // DAY_S)
 
     def _search(self, delivery: Delivery) -> None:
         search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)
@@ -116,13 +140,16 @@ class Transaction:
             self._pages[Key(key.pk, page.sort_key)] = page
             self._pages_of[key][page.sort_key] = page.digests
 
-    def _fits(self, key: Key, user: UserState, items_count: int) -> bool:
-        rows_count = len(self._changed) + (key not in self._changed) + len(self._pages) + len(self._spilling)
+    def _fits(self, key: Key, user: UserState, delivery: Delivery) -> bool:
+        rows_count = len(self._changed) + len(self._pages) + len(self._spilling) + len(self._pointers)
+        items_count = len(delivery.event.items)
         may_spill = key not in self._spilling and is_due(user.history, items_count, self._history)
-        return rows_count + may_write_page(user.seen, self._bounds) + may_spill <= ROWS_MAX
+        pages_count = may_write_page(user.seen, self._bounds) + may_spill
+        more = (key not in self._changed) + pages_count + 2 * self._may_link(user, delivery)
+        return rows_count + more <= ROWS_MAX
 
     def writes(self, lane: int, common: Container[int] = ()) -> list[RowWrite]:
-        """Return what to write: users, pages, and what the events add to everything else, in a lane.
+        """Return what to write: users, what stands beside them, and what events add to all else, in a lane.
 
         Parameters
         ----------
@@ -142,9 +169,22 @@ class Transaction:
         writes += [
             self._write(key, None, encode_page(page.digests), expires_at_s) for key, page in pages.items()
         ]
+        if self._pointers:
+            writes += self._point({write.key: write for write in writes}, expires_at_s)
         if self._effects or self.searches:
             writes += self._journal(lane, common)
         return writes
+
+    def _point(self, users: Mapping[Key, RowWrite], expires_at_s: int) -> Iterator[RowWrite]:
+        """Yield the pointers: guarded, as pages are, by the versions of the users' rows."""
+        for pointer, user in self._pointers.items():
+            yield RowWrite(
+                key=pointer,
+                version=users[user].version,
+                state=POINTER_STATE,
+                expires_at_s=expires_at_s,
+                seen_version=ANY_VERSION,
+            )
 
     def _spill(self, key: Key) -> HistoryPage | None:
         user = self._users[key]

@@ -7,6 +7,8 @@ partition key  sort    state
 ``A#<id>``     ``-``   `UserState` of an anonymous visitor
 the same       seen#   `tapstack.core.memory.Page`: ids that its user's row no longer holds
 the same       hist#   interactions that its user's row no longer holds: `tapstack.core.history`
+``U#<user>``   was#    a pointer to a visitor that the user was: `tapstack.core.links`
+``A#<id>``     is#     a pointer to a user that the visitor became
 ``J#<lane>``   number  `tapstack.core.journal.Entry`: what counted events add to derived rows
 ``L#``         lane    the lane's head: its version is the number of the lane's last entry
 ``W#``         name    `tapstack.core.journal.Watermark`: how far a projection has come
@@ -29,6 +31,7 @@ import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.history import History, Recent
+from tapstack.core.links import Links
 from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
 from tapstack.core.search_terms import Term, Terms
@@ -52,6 +55,7 @@ class Profile(msgspec.Struct, gc=False, array_like=True):
     traits: dict[str, Trait] = {}
     traits_at_s: int = 0
     aliases: list[str] = []  # anonymous ids of the same person, as events that named both said
+    links: Links = {}  # the visitors among them that pointers lead to
 
 
 class UserState(msgspec.Struct, gc=False, array_like=True):

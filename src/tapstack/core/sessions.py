@@ -6,6 +6,8 @@ newest `SESSIONS_MAX`; what is older is only counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tapstack.core.aggregates import Counters, add_counts
@@ -70,6 +72,30 @@ def session_of(sessions: Sessions, at_s: int, label: str | None) -> Session | No
     return session if session in sessions.newest else None
 
 
+def joined(parts: Iterable[Session]) -> list[Session]:
+    """Join the parts of visits that were counted in several rows, as of somebody who logged in meanwhile.
+
+    Parameters
+    ----------
+    parts
+        The newest sessions of each row.
+
+    Returns
+    -------
+    list[Session]
+        In order of their ends. Parts belong together if they have the same label, or if they have none and
+        no more than `SESSION_GAP_S` lies between them.
+    """
+    visits: list[Session] = []
+    for part in sorted(parts, key=lambda each: (each.start_s, each.end_s)):
+        before = [visit for visit in visits if _belongs(visit, part.start_s, part.label)]
+        if before:
+            _join(before[0], part)
+        else:
+            visits.append(msgspec.structs.replace(part, counters=dict(part.counters)))
+    return sorted(visits, key=lambda visit: (visit.end_s, visit.start_s, visit.label or ""))
+
+
 def _belongs(session: Session, at_s: int, label: str | None) -> bool:
     if label is not None or session.label is not None:
         return session.label == label
@@ -80,13 +106,17 @@ def _merged(sessions: Sessions, found: list[Session]) -> Session:
     """Join the sessions that an event bridges."""
     first = found[0]
     for other in found[1:]:
-        first.start_s = min(first.start_s, other.start_s)
-        first.end_s = max(first.end_s, other.end_s)
-        add_counts(first.counters, other.counters)
-        first.viewed = list(dict.fromkeys(first.viewed + other.viewed))[-VIEWED_MAX:]
-        first.bought = list(dict.fromkeys(first.bought + other.bought))[-BOUGHT_MAX:]
+        _join(first, other)
         sessions.newest.remove(other)
     return first
+
+
+def _join(first: Session, other: Session) -> None:
+    first.start_s = min(first.start_s, other.start_s)
+    first.end_s = max(first.end_s, other.end_s)
+    add_counts(first.counters, other.counters)
+    first.viewed = list(dict.fromkeys(first.viewed + other.viewed))[-VIEWED_MAX:]
+    first.bought = list(dict.fromkeys(first.bought + other.bought))[-BOUGHT_MAX:]
 
 
 def _forget_oldest(sessions: Sessions) -> None:

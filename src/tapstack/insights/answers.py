@@ -42,6 +42,33 @@ class RecentItem(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class UserSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """The visits of a user or an anonymous visitor."""
+
+    user_id: str | msgspec.UnsetType = msgspec.UNSET
+    anonymous_id: str | msgspec.UnsetType = msgspec.UNSET
+    sessions: Sessions
+
+
+class LinkedVisitor(msgspec.Struct, frozen=True, kw_only=True):
+    """A visitor that a user was.
+
+    Parameters
+    ----------
+    shared
+        Whether it is linked to another user, too: then what it did is in the figures of neither.
+    events
+        How many events are counted as the visitor's.
+    last_seen
+        Null if nothing is known of it but the link.
+    """
+
+    anonymous_id: str
+    shared: bool
+    events: int
+    last_seen: str | None
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A user, or an anonymous visitor; it has the one id or the other.
 
@@ -49,6 +76,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     value_incomplete
         Whether amounts of currencies beyond the first eight may be under ``XXX``; in sessions, too.
+    visitors
+        With ``linked``, of a user: the visitors that it was. What those did that are not shared is in all
+        figures.
+    visitors_incomplete
+        With ``linked``, of a user: whether there may have been more visitors than are linked.
+    user_ids
+        With ``linked``, of a visitor: users that it became, up to eight.
     """
 
     user_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -64,6 +98,9 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_ids: list[str]
     recent_items: list[RecentItem]
     sessions: Sessions
+    visitors: list[LinkedVisitor] | msgspec.UnsetType = msgspec.UNSET
+    visitors_incomplete: bool | msgspec.UnsetType = msgspec.UNSET
+    user_ids: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class UserHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -375,6 +412,7 @@ Answer = (
     | Status
     | User
     | UserHistory
+    | UserSessions
     | Item
     | Partners
     | Trending

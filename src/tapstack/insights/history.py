@@ -22,7 +22,9 @@ from tapstack.core.rows import USER_SORT_KEY, anonymous_key, decode_user, known_
 from tapstack.errors import Unavailable
 from tapstack.insights.answers import UserHistory
 from tapstack.insights.cursors import read_cursor, write_cursor
-from tapstack.insights.views import recent_item, time_text
+from tapstack.insights.person import visitors_of
+from tapstack.insights.users import recent_item
+from tapstack.insights.views import time_text
 from tapstack.ports import Key, RowReader
 
 READS_MAX = 3  # of a row and its pages: a page is replaced once in 20 interactions of the user
@@ -64,8 +66,9 @@ def history_view(
     type_code: int,
     n: int,
     cursor: str,
+    linked: bool = False,
 ) -> UserHistory | None:
-    """Return a part of a user's interactions, newest first; as `tapstack.insights.views.user_view`.
+    """Return a part of a user's interactions, newest first; as `tapstack.insights.users.user_view`.
 
     A cursor names an interaction, not a number of them: what is counted between two requests moves nothing.
 
@@ -81,6 +84,8 @@ def history_view(
         How many at most.
     cursor
         Of the part before; empty for the newest.
+    linked
+        Whether to add those of visitors that were this user and no other.
 
     Raises
     ------
@@ -89,12 +94,14 @@ def history_view(
     Unavailable
         If the table does not answer, or the user's pages change faster than they are read.
     """
-    question = (user_id, type_code)
+    question = (user_id, type_code, "linked") if linked else (user_id, type_code)
     after = read_cursor(cursor, Position, *question) if cursor else None
     for key in (Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))):
         kept = _kept(reader, key.pk, now_s, bounds)
         if kept is None:
             continue
+        if linked and key.pk.startswith("U#"):
+            kept = _with_visitors(reader, user_id, kept, now_s, bounds)
         entries = [entry for entry in kept.entries if type_code in {ANY_TYPE, entry.type_code}]
         start = 0 if after is None else _index_after(entries, after)
         end = min(start + n, len(entries))
@@ -138,6 +145,15 @@ def _kept(reader: RowReader, pk: str, now_s: int, bounds: HistoryBounds) -> _Kep
         is_whole = missing_s <= oldest_s or _is_beyond(entries, missing_s, bounds.interactions)
         return _Kept(entries[: bounds.interactions], 0 if is_whole else missing_s + 1)
     raise Unavailable("dynamodb: a user's history changed while it was read")
+
+
+def _with_visitors(reader: RowReader, user_id: str, kept: _Kept, now_s: int, bounds: HistoryBounds) -> _Kept:
+    """Add what is kept of a user's visitors, within the same bounds."""
+    own = [each.anonymous_id for each in visitors_of(reader, user_id, now_s) if not each.is_shared]
+    histories = [_kept(reader, anonymous_key(anonymous_id)[0], now_s, bounds) for anonymous_id in own]
+    parts = [kept, *(history for history in histories if history is not None)]
+    entries = sorted([entry for part in parts for entry in part.entries], key=newest_first)
+    return _Kept(entries[: bounds.interactions], max([part.since_s for part in parts]))
 
 
 def _is_beyond(entries: Sequence[Recent], missing_s: int, interactions: int) -> bool:

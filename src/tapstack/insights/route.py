@@ -41,6 +41,7 @@ class Asked(msgspec.Struct, kw_only=True):
     diversity: int = 0
     include_seen: bool = False
     include_bought: bool = False
+    linked: bool = False
     body: Any = None  # of the type that the route says
     trend: Trend = TRENDS[0]
     type_weights: Weights = {}  # of one type alone; empty for all types

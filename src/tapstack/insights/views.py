@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
-import msgspec
-
 from tapstack.core.aggregates import (
     MICROS,
     WINDOWS,
@@ -22,74 +20,34 @@ from tapstack.core.aggregates import (
 )
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import EVENT_TYPES
-from tapstack.core.history import Recent
 from tapstack.core.rows import (
     ItemState,
-    UserState,
-    anonymous_key,
     decode_derived,
     decode_item,
     decode_terms,
-    decode_user,
     item_partition,
-    known_user_key,
     terms_partition,
 )
 from tapstack.core.search_terms import Terms, merge_terms
-from tapstack.core.sessions import SESSION_GAP_S
-from tapstack.core.sessions import Session as SessionState
 from tapstack.insights.answers import (
     Health,
     Item,
     Partners,
     ProjectionStatus,
     RankedItem,
-    RecentItem,
     SearchTerm,
     SearchTerms,
-    Session,
-    Sessions,
     Status,
-    User,
     WindowCounts,
 )
 from tapstack.insights.freshness import Freshness, Progress
-from tapstack.ports import Key, Row, RowReader
+from tapstack.ports import Row, RowReader
 
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
 
-def user_view(reader: RowReader, user_id: str, now_s: int) -> User | None:
-    """Return what is known of a user, or else of the anonymous visitor of that id.
-
-    Parameters
-    ----------
-    reader
-        The table.
-    user_id
-        A ``user_id`` or an ``anonymous_id``.
-    now_s
-        Unix seconds.
-
-    Returns
-    -------
-    User or None
-        None if nothing is known.
-
-    Raises
-    ------
-    Unavailable
-        If the table does not answer.
-    """
-    for key in (Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))):
-        row = reader.get(key)  # a Query of the partition would pay for every page of ids
-        if row is not None and alive([row], now_s):
-            return _describe_user(user_id, decode_user(row.state), now_s, known=key.pk.startswith("U#"))
-    return None
-
-
 def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> Item | None:
-    """Return an item's counters over its lifetime and in the current windows; see `user_view`.
+    """Return an item's counters over its lifetime and in the current windows; see `tapstack.insights.users`.
 
     `fresh` was read before, as in every view of derived rows.
     """
@@ -102,7 +60,7 @@ def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> 
     windows = {window.name: _window(items, position, now_s) for position, window in enumerate(WINDOWS)}
     return Item(
         item_id=item_id,
-        **_describe_counters(lifetime),
+        **describe_counters(lifetime),
         value_incomplete=any(may_lack_currencies(item.counters.lifetime) for item in items),
         windows=windows,
         **describe_freshness(fresh),
@@ -118,7 +76,7 @@ def _window(items: Iterable[ItemState], position: int, now_s: int) -> list[Windo
             if number >= _oldest_served(window, now_s):
                 merge_counts(counted.setdefault(number, {}), counters)
     return [
-        WindowCounts(start=time_text(number * window.length_s), **_describe_counters(counted[number]))
+        WindowCounts(start=time_text(number * window.length_s), **describe_counters(counted[number]))
         for number in sorted(counted, reverse=True)
     ]
 
@@ -236,49 +194,6 @@ def _listed(ranked: Iterable[tuple[str, int]]) -> list[RankedItem]:
     return [RankedItem(item_id=name, count=count) for name, count in ranked]
 
 
-def _describe_user(user_id: str, user: UserState, now_s: int, *, known: bool) -> User:
-    newest = user.sessions.newest[-1] if user.sessions.newest else None
-    is_open = newest is not None and now_s - newest.end_s <= SESSION_GAP_S
-    profile = user.profile
-    return User(
-        user_id=user_id if known else msgspec.UNSET,
-        anonymous_id=msgspec.UNSET if known else user_id,
-        **_describe_counters(user.counters),
-        value_incomplete=may_lack_currencies(user.counters),
-        first_seen=time_text(profile.first_seen_s),
-        last_seen=time_text(profile.last_seen_s),
-        locale=profile.locale,
-        traits=profile.traits,
-        anonymous_ids=profile.aliases,
-        recent_items=[recent_item(entry) for entry in user.recent],
-        sessions=Sessions(
-            count=user.sessions.earlier_count + len(user.sessions.newest),
-            open=_describe_session(newest) if newest is not None and is_open else None,
-            recent=[_describe_session(session) for session in reversed(user.sessions.newest)],
-        ),
-    )
-
-
-def recent_item(entry: Recent) -> RecentItem:
-    """Describe an interaction."""
-    return RecentItem(
-        item_id=entry.item_id,
-        event_type=EVENT_TYPES[entry.type_code],
-        at=time_text(entry.at_s, entry.ms),
-    )
-
-
-def _describe_session(session: SessionState) -> Session:
-    return Session(
-        session_id=session.label,
-        start=time_text(session.start_s),
-        end=time_text(session.end_s),
-        **_describe_counters(session.counters),
-        viewed_items=session.viewed,
-        bought_items=session.bought,
-    )
-
-
 class _Fresh(TypedDict):
     as_of: str
     since: str | None
@@ -295,7 +210,8 @@ class _Counted(TypedDict):
     value: dict[str, float]
 
 
-def _describe_counters(counters: Counters) -> _Counted:
+def describe_counters(counters: Counters) -> _Counted:
+    """Return how an answer says what was counted."""
     counts = {EVENT_TYPES[key]: amount for key, amount in counters.items() if isinstance(key, int)}
     value = {currency: amount / MICROS for currency, amount in sums(counters).items()}
     return {"events": sum(counts.values()), "counts": counts, "value": value}

@@ -30,6 +30,7 @@ TYPES = (
 CODES = {name: code for code, name in enumerate(TYPES)}
 AMOUNT_MAX = 1e12
 ID_BYTES_MAX = 256  # of an item in a list of a user
+LINKED_BYTES_MAX = 1_000  # of an id that a pointer names
 WINDOW_LENGTHS_S = (300, 3_600, 86_400)
 
 Name = TypeVar("Name")
@@ -57,6 +58,8 @@ class Effect(NamedTuple):
         What it searches for.
     interactions
         What it adds to the user's history, as hashes.
+    visitor
+        The visitor that it says the user was; empty if it says nothing.
     """
 
     user: str
@@ -67,6 +70,7 @@ class Effect(NamedTuple):
     items: list[tuple[str, Counters]]
     term: str = ""
     interactions: tuple[int, ...] = ()
+    visitor: str = ""
 
 
 class Fold:
@@ -78,11 +82,14 @@ class Fold:
         self.windows: tuple[dict[str, dict[int, Counters]], ...] = ({}, {}, {})
         self.searches = Searches()
         self.histories: Interactions = {}
+        self.links: Counter[tuple[str, str]] = Counter()
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
         add(self.users.setdefault(effect.user, {}), effect.delta)
         self.searches.add(effect.term, effect.user, effect.at_s)
+        if effect.visitor:
+            self.links[effect.user, effect.visitor] += 1
         if effect.interactions:
             add_interactions(self.histories, effect.user, effect.interactions)
         for item_id, delta in effect.items:
@@ -107,6 +114,7 @@ class Fold:
                 _add_most(counted.setdefault(item_id, {}), [items.get(item_id, {}) for items in windows])
         for term, user, day in {(copy.term, copy.user, copy.at_s // DAY_S) for copy in copies}:
             self.searches.add(term, user, day * DAY_S)
+        self.links.update({(copy.user, copy.visitor) for copy in copies if copy.visitor})
         for user in {copy.user for copy in copies}:
             interactions = [Counter(fold.histories.get(user, ())) for fold in folds]
             add_interactions(self.histories, user, reduce(or_, interactions).elements())
@@ -231,8 +239,23 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     delta = signed(_user_delta(event))
     at_ms = at_s * 1_000 + moment.microsecond // 1_000
     return Effect(
-        identity[0], identity, at_s, client_ms, delta, items, term_of(event), _interactions(event, at_ms)
+        identity[0],
+        identity,
+        at_s,
+        client_ms,
+        delta,
+        items,
+        term_of(event),
+        _interactions(event, at_ms),
+        _visitor(event),
     )
+
+
+def _visitor(event: Mapping[str, Any]) -> str:
+    user, visitor = event.get("user_id"), event.get("anonymous_id")
+    if user is None or visitor is None or max(len(user.encode()), len(visitor.encode())) > LINKED_BYTES_MAX:
+        return ""
+    return str(visitor)
 
 
 def _interactions(event: Mapping[str, Any], at_ms: int) -> tuple[int, ...]:

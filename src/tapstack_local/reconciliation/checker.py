@@ -42,6 +42,7 @@ from tapstack_local.reconciliation.history import check_histories, entries
 from tapstack_local.reconciliation.identities import check_identities
 from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
+from tapstack_local.reconciliation.links import check_links
 from tapstack_local.reconciliation.search_terms import check_searches
 from tapstack_local.reconciliation.tables import ItemRow, Tables
 
@@ -139,6 +140,7 @@ def reconcile(
             search_users_min,
         ),
         _check_histories(expected, tables),
+        check_links(tables.to_visitors, tables.to_users, [fold.links for fold in expected.folds()]),
         _check_strange(tables),
         check_limits(tables),
         check_journal(tables.journal),

@@ -101,6 +101,9 @@ class Tables:
         Digests on pages of ids, by the partition key of their user.
     history_pages
         Version and interactions of pages of history, by the partition key of their user and sort key.
+    to_visitors, to_users
+        What pointers say, in the partitions of users and of visitors: pairs of a user's partition key and a
+        visitor's id.
     boards
         By length of sub-windows and stripe.
     terms
@@ -118,6 +121,8 @@ class Tables:
     users: dict[str, UserRow] = field(default_factory=dict)
     paged: dict[str, set[int]] = field(default_factory=dict)
     history_pages: dict[str, dict[str, tuple[int, list[Any]]]] = field(default_factory=dict)
+    to_visitors: set[tuple[str, str]] = field(default_factory=set)
+    to_users: set[tuple[str, str]] = field(default_factory=set)
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, str], Any] = field(default_factory=dict)
     terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
@@ -143,6 +148,10 @@ class Tables:
             self._add_user(pk, fields)
         elif kind in {"U", "A"} and sk.startswith("hist#"):
             self.history_pages.setdefault(pk, {})[sk] = (version, fields)
+        elif kind == "U" and sk.startswith("was#"):
+            self.to_visitors.add((pk, sk.removeprefix("was#")))
+        elif kind == "A" and sk.startswith("is#"):
+            self.to_users.add(("U#" + sk.removeprefix("is#"), name))
         elif kind in {"U", "A"} and sk.startswith("seen#"):
             digests = [
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)

@@ -137,6 +137,22 @@ def _visit(visits: Any, at_s: int, label: str | None) -> Any:
     return whole if any(visit is whole for visit in kept) else None
 
 
+def join_visits(parts: Iterable[Any]) -> list[Any]:
+    """Join the parts of visits that several rows have, in order of their ends."""
+    whole: list[Any] = []
+    for part in sorted(parts, key=lambda visit: (visit[START], visit[END])):
+        for visit in whole:
+            if _is_part_of(visit, part[START], part[LABEL]):
+                visit[END] = max(visit[END], part[END])
+                count([visit[COUNTS]], part[COUNTS])
+                for field in (SEEN, TAKEN):
+                    visit[field] = list(dict.fromkeys(visit[field] + part[field]))[-VISIT_ITEMS_MAX:]
+                break
+        else:
+            whole.append(part)
+    return sorted(whole, key=lambda visit: (visit[END], visit[START], visit[LABEL] or ""))
+
+
 def _is_part_of(visit: Any, at_s: int, label: str | None) -> bool:
     if label is None and visit[LABEL] is None:
         return bool(visit[START] - GAP_S <= at_s <= visit[END] + GAP_S)
@@ -144,7 +160,7 @@ def _is_part_of(visit: Any, at_s: int, label: str | None) -> bool:
 
 
 def _describe(profile: Any, event: dict[str, Any], at_s: int) -> None:
-    first_s, last_s, _, traits, traits_at_s, aliases = profile
+    first_s, last_s, _, traits, traits_at_s, aliases, *_ = profile
     locale = (event.get("context") or {}).get("locale")
     if isinstance(locale, str) and at_s >= last_s:
         profile[2] = locale[:TEXT_MAX]

@@ -17,6 +17,7 @@ from tapstack_simulation.checking.ending import check_fold, check_memory
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, read_event
 from tapstack_simulation.checking.history import Histories
 from tapstack_simulation.checking.journal import Journal
+from tapstack_simulation.checking.links import check_pointers
 from tapstack_simulation.checking.past import Past
 from tapstack_simulation.checking.rows import (
     DERIVED,
@@ -27,6 +28,7 @@ from tapstack_simulation.checking.rows import (
     is_beside,
     is_history,
     is_page,
+    is_pointer,
     read_image,
 )
 from tapstack_simulation.checking.stored import Promises, Stored
@@ -199,7 +201,7 @@ class Checker:
         image = self.rows.pop((pk, sk), None)
         if is_page((pk, sk)):
             self._pages_gone[pk] = None
-        elif not is_history((pk, sk)):
+        elif not is_beside((pk, sk)):
             if pk[0] in "UA":
                 self.histories.forget(pk)
             if image is not None and pk[0] in DERIVED:
@@ -231,7 +233,7 @@ class Checker:
                 raise Violation(3, f"{change.key} is written in a transaction of users")
             if not is_beside(change.key) and kind in kinds:
                 kinds[kind].append(change)
-            if not is_history(change.key):
+            if not is_history(change.key) and not is_pointer(change.key):
                 self._check_succession(change)
         users = kinds["U"]
         pages, interactions = self._pages(changes, users)
@@ -241,6 +243,7 @@ class Checker:
             for pk in change.key[:1]
         ]
         self.journal.commit(kinds["J"], kinds["L"], ways, now_ms)
+        self._check_pointers(changes, users, ways)
         for change, way in zip(users, ways, strict=True):
             self._check_age(way.counted)
             self._check_life(change, way)
@@ -288,13 +291,22 @@ class Checker:
         ids: dict[str, list[Change]] = {change.key[0]: [] for change in users}
         interactions: dict[str, list[Change]] = {pk: [] for pk in ids}
         for change in changes:
-            if not is_beside(change.key):
+            if not is_beside(change.key) or is_pointer(change.key):
                 continue
             is_again = change.before is not None and is_page(change.key)
             if is_again or change.key[0] not in ids:
                 raise Violation(8, f"{change.key} was written before, or without its user's row")
             (ids if is_page(change.key) else interactions)[change.key[0]].append(change)
         return ids, interactions
+
+    def _check_pointers(self, changes: list[Change], users: list[Change], ways: list[Way]) -> None:
+        wanted = {
+            key: arrived_s + self.promises.row_ttl_s
+            for way in ways
+            for key, arrived_s in way.pointers.items()
+        }
+        found = [change for change in changes if is_pointer(change.key)]
+        check_pointers(found, wanted, {user.key[0]: user.after.version for user in users})
 
     def _check_succession(self, change: Change) -> None:
         before, after = change.before, change.after

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tapstack_simulation.checking.boards import NEWEST, TRENDS
+from tapstack_simulation.checking.links import Pairs, person_answer
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import WINDOWS
 from tapstack_simulation.checking.trends import Asked, trending_answer
@@ -59,12 +60,13 @@ def agrees(shown: object, expected: object) -> bool:
     return shown == expected
 
 
-def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
+def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Question]:
     """Ask about every user, the items and the trends, at moments at which an answer changes."""
     for user_id in sorted({pk[2:] for pk in partitions if pk[0] in "UA"}):
         for at_s in _moments_of_user(partitions, user_id, now_s):
             expected = user_answer(partitions, user_id, at_s)
             yield Question(("v1", "users", user_id), {}, at_s, expected)
+        yield from _about_person(partitions, pairs, user_id, now_s)
     for index, item_id in enumerate(_chosen_items(partitions)):
         yield from _about_item(partitions, item_id, index, now_s)
     yield from _about_recommendations(partitions, now_s)
@@ -75,6 +77,19 @@ def questions(partitions: Partitions, now_s: int) -> Iterator[Question]:
     yield Question(("v1", "users", NOBODY), {}, now_s, None)
     for rest in ((), ("also-viewed",), ("also-bought",)):
         yield Question(("v1", "items", NOBODY, *rest), {}, now_s, None)
+
+
+def _about_person(partitions: Partitions, pairs: Pairs, user_id: str, now_s: int) -> Iterator[Question]:
+    """Ask for a user with its visitors, and for the visits of both."""
+    path, linked = ("v1", "users", user_id), {"linked": "true"}
+    expected = person_answer(partitions, pairs, user_id, now_s)
+    yield Question(path, linked, now_s, expected)
+    for query, whole in ((linked, expected), ({}, user_answer(partitions, user_id, now_s))):
+        if whole is not None:
+            shown: Answer = {
+                key: whole[key] for key in ("user_id", "anonymous_id", "sessions") if key in whole
+            }
+            yield Question((*path, "sessions"), query, now_s, shown)
 
 
 def _moments_of_user(partitions: Partitions, user_id: str, now_s: int) -> list[int]:

@@ -70,7 +70,7 @@ class Image(NamedTuple):
 
 
 Key = tuple[str, str]
-EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, []], {}, [], [[], 0, -1], 0, None]
+EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, [], {}], {}, [], [[], 0, -1], 0, None]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}]
 EMPTY_BOARD: list[Any] = [0, {}, {}]
 
@@ -88,7 +88,7 @@ class Change(NamedTuple):
             return self.before.state, self.after.state
         if is_page(self.key):
             return b"", self.after.state
-        if is_history(self.key):
+        if is_history(self.key) or is_pointer(self.key):
             return [], self.after.state
         kind = self.key[0][0]
         empty: Any = {"T": EMPTY_BOARD, "Q": {}, "I": EMPTY_ITEM}.get(kind, EMPTY_USER)
@@ -106,6 +106,7 @@ def read_image(item: dict[str, Any]) -> Image:
 
 
 PAGE_PREFIX, HISTORY_PREFIX = "seen#", "hist#"
+POINTER_PREFIXES = ("was#", "is#")
 
 
 def is_page(key: Key) -> bool:
@@ -118,9 +119,14 @@ def is_history(key: Key) -> bool:
     return key[1].startswith(HISTORY_PREFIX)
 
 
+def is_pointer(key: Key) -> bool:
+    """Return whether a row leads from a user to a visitor, or back."""
+    return key[0][0] in "UA" and key[1].startswith(POINTER_PREFIXES)
+
+
 def is_beside(key: Key) -> bool:
-    """Return whether a row is a page of either kind, beside its user's row."""
-    return is_page(key) or is_history(key)
+    """Return whether a row is a page of either kind or a pointer, beside a user's row."""
+    return is_page(key) or is_history(key) or is_pointer(key)
 
 
 def page_digests(state: bytes) -> set[int]:

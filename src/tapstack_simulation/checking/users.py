@@ -14,8 +14,9 @@ import msgspec
 from tapstack_simulation.checking.behaviour import FIELDS, Effect, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
 from tapstack_simulation.checking.intervals import without
+from tapstack_simulation.checking.links import take_links
 from tapstack_simulation.checking.memory import DAY_S, Memory
-from tapstack_simulation.checking.rows import Change, Violation, new_names, page_digests
+from tapstack_simulation.checking.rows import Change, Key, Violation, new_names, page_digests
 from tapstack_simulation.checking.stored import Promises
 
 USER_ROW_BYTES_MAX = 12_000  # several clients of many gaps at once; 2 KB is the bound at p99.9
@@ -59,11 +60,14 @@ class Way(NamedTuple):
         The events in the order in which they were counted.
     effects
         What they add to items.
+    pointers
+        Those that they make, each with when the record arrived that does.
     """
 
     pk: str
     turns: list[Turn]
     effects: list[Effect]
+    pointers: dict[Key, int]
 
     @property
     def counted(self) -> list[Fact]:
@@ -105,7 +109,7 @@ def check_user(
     missing = difference(moved, named(_total(counted), [after[2]]))
     if missing:
         raise Violation(3, f"{pk}: the counters move by {missing} more than newly remembered events explain")
-    return _explain(change, counted, turns, Memory(before[0], promises), written)
+    return _explain(change, counted, turns, promises, written)
 
 
 def _check_memory(pk: str, before: Any, after: Any, written: dict[str, bytes], keep_days: int) -> None:
@@ -139,7 +143,7 @@ def _counted(pk: str, fresh: Iterable[Name], unapplied: dict[Name, Fact]) -> lis
 
 
 def _explain(
-    change: Change, counted: list[Fact], turns: Turns, memory: Memory, written: dict[str, bytes]
+    change: Change, counted: list[Fact], turns: Turns, promises: Promises, written: dict[str, bytes]
 ) -> Way:
     """Hold a row against what its events make of it, in the order in which they were counted."""
     pk = change.key[0]
@@ -152,18 +156,20 @@ def _explain(
             )
         placed.append((turn, fact))
     placed.sort(key=lambda entry: entry[0].position)
+    before, after = change.states()
+    memory = Memory(before[0], promises)
     for turn, fact in placed:
         memory.take(fact, turn.arrived_s, turn.received_s)
-    before, after = change.states()
     _hold_memory(pk, memory, after[0], written)
     told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
     ordered = [Turn(fact, turn.at_ms, turn.arrived_s) for turn, fact in placed]
     effects = refold(told, ordered)
+    pointers = take_links(told, pk, ordered, promises.row_ttl_s // DAY_S)
     for position, field in enumerate(FIELDS, 1):
         if told[position] != after[position]:
             message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
-    return Way(pk, ordered, effects)
+    return Way(pk, ordered, effects, pointers)
 
 
 def _hold_memory(pk: str, memory: Memory, after: Any, written: dict[str, bytes]) -> None:

@@ -171,6 +171,11 @@ def is_incomplete(amounts: Amounts) -> bool:
     return NO_CURRENCY in amounts and is_full(amounts)
 
 
+def event_count(state: Any) -> int:
+    """Return how many events a user's row counts."""
+    return sum(amount for key, amount in state[2].items() if isinstance(key, int))
+
+
 def _amounts(amounts: Amounts) -> Answer:
     counts = {NAMES[key]: amount for key, amount in amounts.items() if isinstance(key, int)}
     value = {key: amount / 1_000_000 for key, amount in amounts.items() if isinstance(key, str)}

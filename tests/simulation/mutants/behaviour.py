@@ -112,7 +112,7 @@ BEHAVIOUR = (
     one("windows_ahead", "no clock opens windows ahead of the arrival", FOLD, "    counted_s = min(at_s, arrived_s)", "    counted_s = at_s"),
     one("searches_ahead", "no clock opens windows ahead of the arrival", "tapstack.core.search_terms", "min(at_s, arrived_s), arrived_s, term)", "at_s, arrived_s, term)"),
     one("value_never_incomplete", "an answer says that currencies may be missing", "tapstack.insights.views", "value_incomplete=any(may_lack_currencies(item.counters.lifetime) for item in items)", "value_incomplete=False"),
-    one("merged_session_loses_counters", "sessions that an event bridges are added up", SESSIONS, "        add_counts(first.counters, other.counters)\n", ""),
+    one("merged_session_loses_counters", "sessions that an event bridges are added up", SESSIONS, "    add_counts(first.counters, other.counters)\n", ""),
     one("session_gap_too_long", "30 minutes end a session", SESSIONS, "SESSION_GAP_S = 30 * 60", "SESSION_GAP_S = 45 * 60"),
     one("session_label_ignored", "a client's own session id tells sessions apart", SESSIONS, "        return session.label == label\n", "        return True\n"),
     one("old_session_reopened", "what lies before the remembered sessions is in none", SESSIONS, "    if at_s <= sessions.earlier_end_s:\n        return None\n", ""),

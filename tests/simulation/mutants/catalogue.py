@@ -7,6 +7,7 @@ from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .history import HISTORIES
+from .links import LINKED
 from .mutant import (
     CONSUME,
     DEAD_LETTERS,
@@ -78,8 +79,8 @@ PAGES = (
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
         TRANSACTION,
-        "rows_count + may_write_page(user.seen, self._bounds) + may_spill <= ROWS_MAX",
-        "rows_count - len(self._pages) - len(self._spilling) <= ROWS_MAX",
+        "        return rows_count + more <= ROWS_MAX\n",
+        "        return rows_count + more - len(self._pages) - len(self._spilling) - pages_count <= ROWS_MAX\n",
     ),
     one(
         "index_forgets_a_page",
@@ -515,5 +516,6 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING, *HISTORIES, *TRENDS,
+    *READERS, *RECOMMENDING, *LINKED,
+    *HISTORIES, *TRENDS,
 )  # fmt: skip

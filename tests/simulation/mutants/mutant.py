@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .patching import Edit
 
 HISTORY = "tapstack.core.history"
+LINKS = "tapstack.core.links"
 MEMORY = "tapstack.core.memory"
 TRANSACTION = "tapstack.consumer.transaction"
 CONSUME = "tapstack.consumer.consume"
@@ -20,6 +21,8 @@ TABLE = "tapstack.aws.dynamodb"
 STREAM = "tapstack.aws.kinesis"
 HISTORY_VIEW = "tapstack.insights.history"
 VIEWS = "tapstack.insights.views"
+PERSON = "tapstack.insights.person"
+USERS_VIEW = "tapstack.insights.users"
 
 
 class Mutant(NamedTuple):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .mutant import TABLE, VIEWS, one
+from .mutant import PERSON, TABLE, USERS_VIEW, VIEWS, one
 
 RESPOND = "tapstack.insights.respond"
 
@@ -49,7 +49,7 @@ EXPIRY = (
     one(
         "expired_user_read",
         "an expired row tells nothing of its user",
-        VIEWS,
+        PERSON,
         "        if row is not None and alive([row], now_s):",
         "        if row is not None:",
     ),
@@ -70,7 +70,7 @@ EXPIRY = (
     one(
         "session_open_for_ever",
         "a session is open for 30 minutes after its last event",
-        VIEWS,
+        USERS_VIEW,
         "newest is not None and now_s - newest.end_s <= SESSION_GAP_S",
         "newest is not None",
     ),
@@ -81,8 +81,8 @@ AMOUNTS = (
         "value_left_out",
         "an item's answer tells what was bought",
         VIEWS,
-        "        **_describe_counters(lifetime),\n",
-        "        **{**_describe_counters(lifetime), 'value': {}},\n",
+        "        **describe_counters(lifetime),\n",
+        "        **{**describe_counters(lifetime), 'value': {}},\n",
     ),
     one(
         "value_always_zero",
@@ -125,16 +125,16 @@ ORDER = (
     one(
         "recent_oldest_first",
         "recent items come newest first",
-        VIEWS,
+        USERS_VIEW,
         "for entry in user.recent]",
         "for entry in reversed(user.recent)]",
     ),
     one(
         "sessions_oldest_first",
         "sessions come newest first",
-        VIEWS,
-        "for session in reversed(user.sessions.newest)]",
-        "for session in user.sessions.newest]",
+        USERS_VIEW,
+        "for session in reversed(sessions.newest)]",
+        "for session in sessions.newest]",
     ),
     one(
         "windows_oldest_first",
@@ -149,14 +149,14 @@ ANSWERS = (
     one(
         "user_answered_empty",
         "a user's answer tells what is known",
-        VIEWS,
-        'return _describe_user(user_id, decode_user(row.state), now_s, known=key.pk.startswith("U#"))',
-        "return _describe_user(user_id, UserState(), now_s, known=key.pk.startswith('U#'))",
+        PERSON,
+        "return Found(key.pk, decode_user(row.state))",
+        "return Found(key.pk, UserState())",
     ),
     one(
         "visitor_not_found",
         "an id that no known user has may be a visitor's",
-        VIEWS,
+        PERSON,
         "for key in (Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))):",
         "for key in (Key(*known_user_key(user_id)),):",
     ),

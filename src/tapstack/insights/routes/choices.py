@@ -17,3 +17,4 @@ WINDOW = Choice(
 )
 # A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
 CURSOR = Text(name="cursor", chars_max=1_500)
+NO_YES = {"false": False, "true": True}

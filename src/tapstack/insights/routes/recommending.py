@@ -13,12 +13,11 @@ from tapstack.insights.recommendations import (
     recommendations_view,
 )
 from tapstack.insights.route import Asked, Route
-from tapstack.insights.routes.choices import N
+from tapstack.insights.routes.choices import NO_YES, N
 
 _DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
-_NO_YES = {"false": False, "true": True}
-_INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=_NO_YES, default="false")
-_INCLUDE_BOUGHT = Choice(name="include_bought", into="include_bought", values=_NO_YES, default="false")
+_INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=NO_YES, default="false")
+_INCLUDE_BOUGHT = Choice(name="include_bought", into="include_bought", values=NO_YES, default="false")
 
 
 def _similar(asked: Asked) -> Recommendations:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tapstack.insights.answers import User, UserHistory
+from tapstack.insights.answers import User, UserHistory, UserSessions
 from tapstack.insights.history import TYPES, history_view
 from tapstack.insights.parameters import Choice
 from tapstack.insights.route import Asked, Route
-from tapstack.insights.routes.choices import CURSOR, N
-from tapstack.insights.views import user_view
+from tapstack.insights.routes.choices import CURSOR, NO_YES, N
+from tapstack.insights.users import sessions_view, user_view
 
 _TYPE = Choice(name="type", into="type", values=TYPES, default="any")
+_LINKED = Choice(name="linked", into="linked", values=NO_YES, default="false")
 
 
 def _history(asked: Asked) -> UserHistory | None:
@@ -21,6 +22,7 @@ def _history(asked: Asked) -> UserHistory | None:
         type_code=asked.type,
         n=asked.n,
         cursor=asked.cursor,
+        linked=asked.linked,
     )
 
 
@@ -29,8 +31,9 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/users/{id}",
         summary="a user, or if there is none the anonymous visitor of that id",
         scopes=("users",),
-        read=lambda asked: user_view(asked.reader, asked.id, asked.now_s),
+        read=lambda asked: user_view(asked.reader, asked.id, asked.now_s, linked=asked.linked),
         answer=User,
+        parameters=(_LINKED,),
         subject="user",
     ),
     Route(
@@ -39,7 +42,16 @@ ROUTES: tuple[Route, ...] = (
         read=_history,
         answer=UserHistory,
         scopes=("users",),
-        parameters=(_TYPE, N, CURSOR),
+        parameters=(_TYPE, N, CURSOR, _LINKED),
+        subject="user",
+    ),
+    Route(
+        path="/v1/users/{id}/sessions",
+        summary="a user's visits: how many, the one that goes on, the newest",
+        read=lambda asked: sessions_view(asked.reader, asked.id, asked.now_s, linked=asked.linked),
+        answer=UserSessions,
+        scopes=("users",),
+        parameters=(_LINKED,),
         subject="user",
     ),
 )

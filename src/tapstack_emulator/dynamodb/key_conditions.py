@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tapstack_emulator.dynamodb.expressions import Operands, Reader, compare
-from tapstack_emulator.dynamodb.tables import Table
+from tapstack_emulator.dynamodb.tables import Bounds, Table
 from tapstack_emulator.dynamodb.values import Value, empty_key, invalid, kind_of, order
 
 KIND = "KeyConditionExpression"
-Test = Callable[[Value], bool]
 
 
 class _Part(NamedTuple):
-    """One test of one key attribute; `equals` is what it must equal, if it must."""
+    """One test of one key attribute, of a type; `equals` is what it must equal, if it must."""
 
     name: str
-    test: Test
+    kind: str
+    bounds: Bounds
     equals: Value | None = None
 
 
-def parse_key_condition(table: Table, text: str, operands: Operands) -> tuple[str, Callable[[str], bool]]:
-    """Return the partition, and which of its range keys are wanted.
+def parse_key_condition(table: Table, text: str, operands: Operands) -> tuple[str, Bounds | None]:
+    """Return the partition, and between which range keys it is read; None if none of them is of that type.
 
     Raises
     ------
@@ -44,12 +43,12 @@ def parse_key_condition(table: Table, text: str, operands: Operands) -> tuple[st
         )
     partition = str(next(iter(hashed.equals.values())))
     if not by_name:
-        return partition, lambda _: True
+        return partition, Bounds()
     ranged = table.range_key
     if ranged is None or by_name.keys() != {ranged.name}:
         raise invalid("Query key condition not supported")
-    test, kind = by_name[ranged.name].test, ranged.kind
-    return partition, lambda sort: test({kind: sort})
+    part = by_name[ranged.name]
+    return partition, part.bounds if part.kind == ranged.kind else None
 
 
 def _conjunction(reader: Reader) -> list[_Part]:
@@ -68,15 +67,23 @@ def _conjunct(reader: Reader) -> list[_Part]:
         return [_prefix(reader)]
     name = reader.attribute()
     if reader.keyword("BETWEEN"):
-        return [_Part(name, _between(reader, name))]
+        return [_between(reader, name)]
     if reader.peek() == "<>" or reader.peek().upper() in {"IN", "OR"}:
         raise invalid("Query key condition not supported")
     if reader.peek() not in {"=", "<", "<=", ">", ">="}:
         raise reader.unexpected()
     comparator = reader.take()
     wanted = _value(reader, name)
+    place = order(wanted)
+    bounds = {
+        "=": Bounds(place, place),
+        "<": Bounds(high=place, high_excluded=True),
+        "<=": Bounds(high=place),
+        ">": Bounds(place, low_excluded=True),
+        ">=": Bounds(place),
+    }
     equals = wanted if comparator == "=" else None
-    return [_Part(name, lambda value: compare(value, comparator, wanted), equals)]
+    return [_Part(name, kind_of(wanted), bounds[comparator], equals)]
 
 
 def _value(reader: Reader, name: str) -> Value:
@@ -87,7 +94,7 @@ def _value(reader: Reader, name: str) -> Value:
     return value
 
 
-def _between(reader: Reader, name: str) -> Test:
+def _between(reader: Reader, name: str) -> _Part:
     low = _value(reader, name)
     reader.expect("AND")
     high = _value(reader, name)
@@ -95,7 +102,7 @@ def _between(reader: Reader, name: str) -> Test:
     if kind_of(low) != kind_of(high):
         must = "same data type for lower and upper bounds"
     elif compare(low, "<=", high):
-        return lambda value: compare(value, ">=", low) and compare(value, "<=", high)
+        return _Part(name, kind_of(low), Bounds(order(low), order(high)))
     shown = [f"{{{kind}:{content}}}" for value in (low, high) for kind, content in value.items()]
     raise invalid(
         f"Invalid {KIND}: The BETWEEN operator requires {must}; lower bound operand: AttributeValue:"
@@ -113,5 +120,11 @@ def _prefix(reader: Reader) -> _Part:
     if kind_of(prefix) not in {"S", "B"}:
         problem = "Incorrect operand type for operator or function; operator or function: begins_with"
         raise invalid(f"Invalid {KIND}: {problem}, operand type: {kind_of(prefix)}")
-    start = order(prefix)
-    return _Part(name, lambda value: kind_of(value) == kind_of(prefix) and order(value).startswith(start))
+    first = order(prefix)
+    return _Part(name, kind_of(prefix), Bounds(first, _after_all_with(first), high_excluded=True))
+
+
+def _after_all_with(prefix: bytes) -> Any:
+    """Return the least that is above everything with a prefix; None if there is nothing."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else None

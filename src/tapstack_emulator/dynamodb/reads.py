@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from tapstack_emulator.dynamodb import wire
 from tapstack_emulator.dynamodb.expressions import Operands
 from tapstack_emulator.dynamodb.key_conditions import parse_key_condition
 from tapstack_emulator.dynamodb.sizes import item_bytes, read_units
-from tapstack_emulator.dynamodb.tables import RowKey, Table
+from tapstack_emulator.dynamodb.tables import Bounds, RowKey, Table
 from tapstack_emulator.dynamodb.values import Item, invalid
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/, read 2026-11-23.
@@ -76,15 +77,14 @@ class Reading:
                 "Either the KeyConditions or KeyConditionExpression parameter must be specified in the"
                 " request."
             )
-        partition, accepts = parse_key_condition(table, text, operands)
+        partition, bounds = parse_key_condition(table, text, operands)
         operands.finish()
-        keys = [key for key in table.partition(partition) if accepts(key[1])]
         forward = request.scan_index_forward is not False
-        if not forward:
-            keys.reverse()
-        if request.exclusive_start_key is not None:
-            keys = _after(table, keys, table.key_from(request.exclusive_start_key)[0], forward=forward)
-        return self._page(table, keys, request)
+        if bounds is not None and request.exclusive_start_key is not None:
+            start = table.place(table.key_from(request.exclusive_start_key)[0])
+            bounds = _after(bounds, start) if forward else _before(bounds, start)
+        keys = [] if bounds is None else table.between(partition, bounds)
+        return self._page(table, keys if forward else reversed(keys), request)
 
     def _page(self, table: Table, keys: Iterable[RowKey], request: wire.Query) -> dict[str, object]:
         read = self._reader(request.consistent_read)
@@ -137,6 +137,13 @@ def _distinct(table: Table, part: wire.KeysAndAttributes) -> list[RowKey]:
     return keys
 
 
-def _after(table: Table, keys: Sequence[RowKey], start: RowKey, *, forward: bool) -> list[RowKey]:
-    place = table.place(start)
-    return [key for key in keys if (table.place(key) > place if forward else table.place(key) < place)]
+def _after(bounds: Bounds, start: Any) -> Bounds:
+    if bounds.low is not None and bounds.low > start:
+        return bounds
+    return bounds._replace(low=start, low_excluded=True)
+
+
+def _before(bounds: Bounds, start: Any) -> Bounds:
+    if bounds.high is not None and bounds.high < start:
+        return bounds
+    return bounds._replace(high=start, high_excluded=True)

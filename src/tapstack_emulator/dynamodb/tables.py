@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from tapstack_emulator.dynamodb.sizes import value_bytes
@@ -23,6 +24,18 @@ class KeyAttribute(NamedTuple):
 
     name: str
     kind: str
+
+
+class Bounds(NamedTuple):
+    """Between which range keys; each by what `order` makes of it, None for no bound."""
+
+    low: Any = None
+    high: Any = None
+    low_excluded: bool = False
+    high_excluded: bool = False
+
+
+_BY_PLACE = itemgetter(0)
 
 
 class Table:
@@ -121,6 +134,15 @@ class Table:
     def partition(self, hash_part: str) -> list[RowKey]:
         """List the keys of a partition in order, those of deleted rows with a past included."""
         return [(hash_part, sort) for _, sort in self._partitions.get(hash_part, ())]
+
+    def between(self, hash_part: str, bounds: Bounds) -> list[RowKey]:
+        """List the keys of a part of a partition in order, as `partition` does."""
+        places = self._partitions.get(hash_part, [])
+        low = bisect_right if bounds.low_excluded else bisect_left
+        high = bisect_left if bounds.high_excluded else bisect_right
+        first = 0 if bounds.low is None else low(places, bounds.low, key=_BY_PLACE)
+        last = len(places) if bounds.high is None else high(places, bounds.high, key=_BY_PLACE)
+        return [(hash_part, sort) for _, sort in places[first:last]]
 
     def keys(self) -> Iterator[RowKey]:
         """Iterate over every key, partition after partition."""

@@ -15,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import importlib
 import io
 import json
 import multiprocessing
 import os
 import socket
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -109,11 +111,24 @@ def invocation(path: str, body: bytes) -> str:
     return json.dumps(event)
 
 
-def ours(stream: Stream, sources: str = "") -> Ask:
-    """Return the function's handler, between the texts of invocations and answers."""
-    os.environ.update(COLLECTOR_ENVIRONMENT, TAPSTACK_SOURCES=sources)
+def ours(stream: Stream, sources: str = "", *, variables: Mapping[str, str] | None = None) -> Ask:
+    """Return the function's handler, between the texts of invocations and answers.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    sources
+        The setting of this name.
+    variables
+        Further settings; a handler of their own is made then.
+    """
+    os.environ.update(COLLECTOR_ENVIRONMENT, TAPSTACK_SOURCES=sources, **(variables or {}))
     from tapstack.entrypoints import collector
 
+    if variables is not None:
+        sys.modules.pop("tapstack.entrypoints.collector")
+        collector = importlib.import_module("tapstack.entrypoints.collector")
     collector._dependencies = msgspec.structs.replace(collector._dependencies, stream=stream)
 
     def ask(path: str, bodies: Sequence[bytes]) -> float:

@@ -642,6 +642,43 @@ variable "require_write_keys" {
   default     = false
 }
 
+variable "enrichment" {
+  description = "What the collector adds to events or takes out before it stores them; see docs/reference/enrichment.md."
+  type = object({
+    steps                = optional(set(string), [])
+    consent              = optional(string, "off")
+    consent_categories   = optional(set(string), [])
+    pseudonymised_fields = optional(set(string), [])
+  })
+  default = {}
+
+  validation {
+    condition     = length(setsubtract(var.enrichment.steps, ["ua", "bots", "campaign", "ip", "clock_skew"])) == 0
+    error_message = "enrichment.steps are some of ua, bots, campaign, ip and clock_skew."
+  }
+
+  validation {
+    condition     = contains(["off", "anonymous", "refused"], var.enrichment.consent)
+    error_message = "enrichment.consent is off, anonymous or refused."
+  }
+
+  validation {
+    condition = length(var.enrichment.pseudonymised_fields) <= 50 && alltrue([
+      for field in var.enrichment.pseudonymised_fields :
+      can(regex("^(user_id|anonymous_id|session_id|(context|properties|traits)([.][^.,[:space:]]+)+)$", field))
+    ])
+    error_message = "enrichment.pseudonymised_fields: at most 50 of user_id, anonymous_id, session_id, or paths such as traits.email."
+  }
+
+  validation {
+    condition = (
+      alltrue([for name in var.enrichment.consent_categories : can(regex("^[^,[:space:]]([^,]*[^,[:space:]])?$", name))])
+      && length(jsonencode(var.enrichment)) <= 2000
+    )
+    error_message = "enrichment.consent_categories are names without commas; all of enrichment has at most 2,000 characters."
+  }
+}
+
 variable "request_bytes_max" {
   description = "Largest request body that the collector takes."
   type        = number
@@ -1141,7 +1178,7 @@ locals {
     ip_targets      = length(local.ip_services) > 0
     operations_host = var.enable_operations_host
     internet_egress = var.enable_function_internet_egress
-    write_keys      = var.require_write_keys
+    secrets         = length(local.collector_secrets) > 0
   }
 
   # Whom a rule is about, by addresses.
@@ -1372,9 +1409,9 @@ locals {
       resources = [aws_kinesis_stream.events.arn]
     }
     secretsmanager = {
-      when      = "write_keys"
+      when      = "secrets"
       actions   = ["secretsmanager:GetSecretValue"]
-      resources = aws_secretsmanager_secret.sources[*].arn
+      resources = local.collector_secrets
     }
   }
   interface_endpoints_made = {
@@ -2484,16 +2521,21 @@ locals {
       TAPSTACK_LOG_LEVEL    = var.logging.level
     }
     collector = {
-      TAPSTACK_STREAM             = aws_kinesis_stream.events.name
-      TAPSTACK_QUARANTINE_BUCKET  = aws_s3_bucket.this["quarantine"].bucket
-      TAPSTACK_SPILL_BUCKET       = aws_s3_bucket.this["spill"].bucket
-      TAPSTACK_EVENT_BYTES_MAX    = tostring(var.event_bytes_max)
-      TAPSTACK_EVENT_AGE_MAX_DAYS = tostring(var.event_age_max_days)
-      TAPSTACK_REQUEST_BYTES_MAX  = tostring(var.request_bytes_max)
-      TAPSTACK_ALLOWED_ORIGINS    = join(",", var.allowed_origins)
-      TAPSTACK_SOURCES            = join("", aws_secretsmanager_secret.sources[*].arn)
-      TAPSTACK_LOG_LEVEL          = var.logging.level
-      TAPSTACK_LOG_INTERVAL_S     = tostring(var.logging.interval_s)
+      TAPSTACK_STREAM               = aws_kinesis_stream.events.name
+      TAPSTACK_QUARANTINE_BUCKET    = aws_s3_bucket.this["quarantine"].bucket
+      TAPSTACK_SPILL_BUCKET         = aws_s3_bucket.this["spill"].bucket
+      TAPSTACK_EVENT_BYTES_MAX      = tostring(var.event_bytes_max)
+      TAPSTACK_EVENT_AGE_MAX_DAYS   = tostring(var.event_age_max_days)
+      TAPSTACK_REQUEST_BYTES_MAX    = tostring(var.request_bytes_max)
+      TAPSTACK_ALLOWED_ORIGINS      = join(",", var.allowed_origins)
+      TAPSTACK_SOURCES              = join("", aws_secretsmanager_secret.sources[*].arn)
+      TAPSTACK_ENRICHMENT           = join(",", var.enrichment.steps)
+      TAPSTACK_CONSENT              = var.enrichment.consent
+      TAPSTACK_CONSENT_CATEGORIES   = join(",", var.enrichment.consent_categories)
+      TAPSTACK_PSEUDONYMISED_FIELDS = join(",", var.enrichment.pseudonymised_fields)
+      TAPSTACK_PSEUDONYM_KEY        = join("", aws_secretsmanager_secret.pseudonyms[*].arn)
+      TAPSTACK_LOG_LEVEL            = var.logging.level
+      TAPSTACK_LOG_INTERVAL_S       = tostring(var.logging.interval_s)
     }
     insights = {
       TAPSTACK_TABLE                = aws_dynamodb_table.behaviour.name
@@ -2526,6 +2568,24 @@ resource "aws_secretsmanager_secret" "sources" {
   recovery_window_in_days = 7
 
   tags = { Name = "${local.name}-sources" }
+}
+
+# -- Pseudonyms: the key of their hashes, which an operator writes once, so that the state never holds it -----------
+
+resource "aws_secretsmanager_secret" "pseudonyms" {
+  #checkov:skip=CKV2_AWS_57: with another key each user would become another person
+  count = length(var.enrichment.pseudonymised_fields) > 0 || var.enrichment.consent == "anonymous" ? 1 : 0
+
+  name                    = "${local.name}-pseudonyms"
+  description             = "Key of the hashes that take the place of names; see docs/reference/enrichment.md"
+  kms_key_id              = aws_kms_key.this["operations"].arn
+  recovery_window_in_days = 30
+
+  tags = { Name = "${local.name}-pseudonyms" }
+}
+
+locals {
+  collector_secrets = concat(aws_secretsmanager_secret.sources[*].arn, aws_secretsmanager_secret.pseudonyms[*].arn)
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -2926,20 +2986,20 @@ data "aws_iam_policy_document" "collector" {
   }
 
   dynamic "statement" {
-    for_each = aws_secretsmanager_secret.sources[*].arn
+    for_each = length(local.collector_secrets) > 0 ? ["any"] : []
 
     content {
-      sid       = "ReadSources"
+      sid       = "ReadSecrets"
       actions   = ["secretsmanager:GetSecretValue"]
-      resources = [statement.value]
+      resources = local.collector_secrets
     }
   }
 
   dynamic "statement" {
-    for_each = aws_secretsmanager_secret.sources[*].arn
+    for_each = length(local.collector_secrets) > 0 ? ["any"] : []
 
     content {
-      sid       = "DecryptSources"
+      sid       = "DecryptSecrets"
       actions   = ["kms:Decrypt"]
       resources = [aws_kms_key.this["operations"].arn]
 
@@ -3791,6 +3851,10 @@ locals {
         ["AWS/Lambda DroppedEventCount", "mapping"], ["AWS/Lambda OnFailureDestinationDeliveredEventCount", "mapping"],
       ]
     },
+    {
+      title   = "Requests refused for their key or source, whose events SDKs drop"
+      metrics = [["Tapstack requests_unauthorized", "collector"], ["Tapstack requests_forbidden", "collector"]]
+    },
     { title = "Function errors", metrics = [for name in keys(local.functions) : ["AWS/Lambda Errors", name]] },
     {
       title   = "Table: units used"
@@ -3995,6 +4059,11 @@ output "kinesis_endpoint_dns_names" {
 output "sources_secret" {
   description = "Secret with the sources, for tapstack sources --secret; empty if write keys are not required."
   value       = join("", aws_secretsmanager_secret.sources[*].name)
+}
+
+output "pseudonyms_secret" {
+  description = "Secret for the key of pseudonyms, to be written once; empty if nothing is hashed."
+  value       = join("", aws_secretsmanager_secret.pseudonyms[*].name)
 }
 
 output "flow_log_id" {

@@ -54,6 +54,7 @@ run "everything_on" {
     enable_vpc_block_public_access = true
     enable_tracing                 = true
     require_write_keys             = true
+    enrichment                     = { consent = "anonymous", pseudonymised_fields = ["user_id", "traits.email"] }
     permissions_boundary_arn       = "arn:aws:iam::111122223333:policy/boundary"
     api_hostname                   = "tapstack.example.internal"
     allowed_client_cidrs           = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]
@@ -72,10 +73,11 @@ run "everything_on" {
 
   assert {
     condition = (
-      output.sources_secret == "tapstack-dev-sources"
+      output.sources_secret == "tapstack-dev-sources" && output.pseudonyms_secret == "tapstack-dev-pseudonyms"
+      && local.function_environment.collector.TAPSTACK_PSEUDONYMISED_FIELDS == "traits.email,user_id"
       && keys(aws_vpc_endpoint.interface) == ["kinesis-streams", "secretsmanager"]
     )
-    error_message = "With write keys there is a secret for the sources, and an endpoint through which the collector reads it."
+    error_message = "With write keys and pseudonyms there is a secret for each, and an endpoint through which the collector reads them."
   }
 
   assert {

@@ -424,6 +424,36 @@ run "refuses_an_origin_with_a_path" {
   expect_failures = [var.allowed_origins]
 }
 
+run "refuses_an_enrichment_that_there_is_not" {
+  command = plan
+
+  variables {
+    enrichment = { steps = ["geo"] }
+  }
+
+  expect_failures = [var.enrichment]
+}
+
+run "refuses_a_consent_that_there_is_not" {
+  command = plan
+
+  variables {
+    enrichment = { consent = "yes" }
+  }
+
+  expect_failures = [var.enrichment]
+}
+
+run "refuses_a_pseudonym_of_what_is_counted" {
+  command = plan
+
+  variables {
+    enrichment = { pseudonymised_fields = ["items"] }
+  }
+
+  expect_failures = [var.enrichment]
+}
+
 run "refuses_a_reader_with_a_key_in_place_of_its_hash" {
   command = plan
 

@@ -39,10 +39,18 @@ METRICS: Mapping[str, Sequence[Metric]] = {
         Metric("events_ok", "Count", "events stored in the stream, or spilled"),
         Metric("events_duplicate", "Count", "events that were in the same request before"),
         Metric("events_invalid", "Count", "events refused for good: quarantine bucket"),
+        Metric("events_denied", "Count", "events whose user denied consent, of which nothing is kept"),
         Metric(
             "events_retry",
             "Count",
             "events that neither the stream nor a bucket took; the sender was told to send them again",
+        ),
+        Metric("requests_unauthorized", "Count", "requests answered 401: no write key, or one of no source"),
+        Metric(
+            "requests_forbidden", "Count", "requests answered 403: the source may not send such a request"
+        ),
+        Metric(
+            "requests_rate_limited", "Count", "requests answered 429: the source sends faster than it may"
         ),
     ),
     "consumer": (

@@ -78,3 +78,33 @@ def test_a_file_that_is_not_there_lets_nobody_in(
 ) -> None:
     monkeypatch.setenv("TAPSTACK_SOURCES", f"file:{tmp_path / 'none.json'}")
     assert cloud.function("collector").handler(asked("key-of-web"), None)["statusCode"] == 503
+
+
+def test_requests_that_are_refused_for_their_key_are_counted(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "sources.json"
+    path.write_bytes(
+        write_sources(
+            Sources(
+                sources=(
+                    Source(id="web", keys=(Key(hash=hash_of("key-of-web"), created_at=NOON),)),
+                    Source(
+                        id="app",
+                        keys=(Key(hash=hash_of("key-of-app"), created_at=NOON),),
+                        formats=("segment",),
+                    ),
+                )
+            )
+        )
+    )
+    monkeypatch.setenv("TAPSTACK_SOURCES", f"file:{path}")
+    monkeypatch.setenv("TAPSTACK_LOG_INTERVAL_S", "0")
+    collector = cloud.function("collector")
+    statuses = [
+        collector.handler(asked(key), None)["statusCode"] for key in ("x", "key-of-app", "key-of-web")
+    ]
+    assert statuses == [401, 403, 200]
+    sums = [line for line in lines(capsys) if "requests" in line]
+    assert [line["requests_unauthorized"] for line in sums] == [1, 0, 0]
+    assert [line["requests_forbidden"] for line in sums] == [0, 1, 0]

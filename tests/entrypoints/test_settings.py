@@ -10,6 +10,7 @@ from tapstack.core.events import TYPE_CODE
 from tapstack.core.history import HistoryBounds
 from tapstack.core.journal import DERIVED_TTL_MIN_S, JOURNAL_TTL_S, LAG_MAX_S
 from tapstack.core.ranking import DEFAULT_WEIGHTS
+from tapstack.entrypoints.enrichment import enrichment_settings
 from tapstack.entrypoints.settings import (
     DAY_S,
     VARIABLES,
@@ -55,9 +56,15 @@ INSIGHTS = {
     "TAPSTACK_HISTORY_DAYS": "29",
 }
 AWS = {"AWS_REGION": "eu-central-1"}
+
+
+def collector(env: Mapping[str, str]) -> object:
+    return collector_settings(env), enrichment_settings(env)
+
+
 READERS: dict[str, tuple[Read, dict[str, str]]] = {
     "consumer": (consumer_settings, CONSUMER),
-    "collector": (collector_settings, COLLECTOR),
+    "collector": (collector, COLLECTOR),
     "drainer": (drainer_settings, DRAINER),
     "projector": (projector_settings, PROJECTOR),
     "insights": (insights_settings, INSIGHTS),

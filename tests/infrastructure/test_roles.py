@@ -108,9 +108,9 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
         "SpillEvents": ({"s3:PutObject"}, {_objects("spill", "/spill/*")}, {}),
         "StoreRefusedEvents": ({"s3:PutObject"}, {_objects("quarantine", "/quarantine/*/collector/*")}, {}),
         "EncryptObjects": ({"kms:GenerateDataKey"}, {_key("objects")}, _via("s3")),
-        # With write keys only; the value is the secret's ARN.
-        "ReadSources": ({"secretsmanager:GetSecretValue"}, {"${statement.value}"}, {}),
-        "DecryptSources": ({"kms:Decrypt"}, {_key("operations")}, _via("secretsmanager")),
+        # With write keys or pseudonyms only; the value is the secrets' ARNs.
+        "ReadSecrets": ({"secretsmanager:GetSecretValue"}, {"${local.collector_secrets}"}, {}),
+        "DecryptSecrets": ({"kms:Decrypt"}, {_key("operations")}, _via("secretsmanager")),
     },
     "drainer": {
         "WriteStream": ({"kinesis:PutRecords"}, {STREAM}, {}),
@@ -144,7 +144,8 @@ def test_a_statement_allows_exactly_these_actions_on_these_resources(function: s
     statement = _statements_of(function)[sid]
     assert "effect" not in statement
     assert set(one(statement["actions"])) == actions
-    assert set(one(statement["resources"])) == resources
+    named = one(statement["resources"])
+    assert (set(named) if isinstance(named, list) else {named}) == resources
     found = statement.get("condition", [])
     assert {one(condition["variable"]): _values(condition) for condition in found} == conditions
     for condition in found:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
 
+from tapstack.collector.enrichment.consent import REFUSED
+from tapstack.collector.enrichment.order import NOTHING, Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
-from tapstack.core.events import Added, ClientEvent, Said, encode_record, read_client_event
+from tapstack.core.events import Added, ClientEvent, Found, Said, encode_record, read_client_event
 from tapstack.core.identity import partition_key
 from tapstack.core.sources import Source
 from tapstack.errors import InvalidEvent
@@ -19,7 +21,7 @@ FUTURE_MAX = timedelta(hours=24)
 _MS = timedelta(milliseconds=1)
 RETRY_AFTER_MS = 1_000
 
-Status = Literal["ok", "duplicate", "invalid", "retry"]
+Status = Literal["ok", "duplicate", "invalid", "denied", "retry"]
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,17 +56,21 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
         The name of the format.
     sent_at
         When the client sent it, by the client's clock.
+    is_id_derived
+        Whether its id is a hash of what it says.
     """
 
     said: Said
     bytes_said: int
     protocol: str
     sent_at: datetime | None = None
+    is_id_derived: bool = False
 
 
 Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
 Spill = Callable[[Mapping[int, StreamEntry]], bool]  # see `tapstack.collector.objects.put_spilled`
 Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collector.quarantine`
+Enrich = Callable[[ClientEvent, Arrival], Enriched | None]  # see `tapstack.collector.enrichment.order`
 
 
 def collect(
@@ -76,6 +82,7 @@ def collect(
     spill: Spill | None = None,
     keep: Keep | None = None,
     source: Source | None = None,
+    enrich: Enrich | None = None,
 ) -> list[Result]:
     """Take events.
 
@@ -98,13 +105,16 @@ def collect(
         known to be stored. None where the caller has them still.
     source
         Who sent them; None if write keys are not checked.
+    enrich
+        Returns an event as it is to be stored, or that nothing of it may be; None if all stay as they are.
 
     Returns
     -------
     list[Result]
         Aligned with `events`. ``ok`` means that the stream or the spill bucket holds it; ``duplicate``
         that the same event stands earlier in this request, and fares as that one; ``invalid`` that it is
-        refused for good, and kept; ``retry`` that it has to be sent again, unchanged.
+        refused for good, and kept; ``denied`` that its user denied consent, and nothing of it is kept;
+        ``retry`` that it has to be sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
     results: list[Result] = []
@@ -120,6 +130,13 @@ def collect(
             refused[position] = error
             results.append(Result("retry", error.field or None, error.reason))
             continue
+        enriched = None
+        if enrich is not None:
+            enriched = enrich(event, _arrival(data, received_at))
+            if enriched is None:
+                results.append(Result("denied", notes=(REFUSED,)))
+                continue
+            event, notes = enriched.event, enriched.notes or notes
         if event_age_max is not None and _is_older(event, received_at, event_age_max):
             notes = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes)
         results.append(Result("retry", notes=notes))
@@ -127,18 +144,21 @@ def collect(
         if earlier != position:
             twins[position] = earlier
         else:
-            record = _record(data, event, received_at, source)
+            record = _record(data, event, received_at, source, enriched)
             entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
-    stored = _stored(entries, dependencies, spill)
+    _note_stored(results, _stored(entries, dependencies, spill), twins)
+    if refused and (keep is None or keep(refused, len(events))):
+        for position in refused:
+            results[position] = msgspec.structs.replace(results[position], status="invalid")
+    return results
+
+
+def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[int, int]) -> None:
     for position in stored:
         results[position] = Result("ok", notes=results[position].notes)
     for position, earlier in twins.items():
         if earlier in stored:
             results[position] = Result("duplicate", notes=results[position].notes)
-    if refused and (keep is None or keep(refused, len(events))):
-        for position in refused:
-            results[position] = msgspec.structs.replace(results[position], status="invalid")
-    return results
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:
@@ -157,18 +177,28 @@ def record_of(
     protocol: str | None = None,
     sent_at: datetime | None = None,
     source: str | None = None,
+    shift_ms: int = 0,
+    found: Found = NOTHING,
 ) -> bytes:
     """Return an event's record: with when it came, and a time if the client gave none or a wild one."""
-    occurred_at, skew_ms = _corrected(event.occurred_at, received_at)
+    occurred_at, skew_ms = _corrected(event.occurred_at, received_at, shift_ms)
     if occurred_at is not event.occurred_at:
         event = msgspec.structs.replace(event, occurred_at=occurred_at)
     added = Added(
-        received_at=received_at, sent_at=sent_at, clock_skew_ms=skew_ms, protocol=protocol, source=source
+        received_at=received_at,
+        sent_at=sent_at,
+        clock_skew_ms=skew_ms,
+        protocol=protocol,
+        source=source,
+        ua=found.ua,
+        is_bot=found.is_bot,
+        campaign=found.campaign,
+        referrer=found.referrer,
     )
     return encode_record(event, added)
 
 
-def _corrected(said: datetime | None, received_at: datetime) -> tuple[datetime, int | None]:
+def _corrected(said: datetime | None, received_at: datetime, shift_ms: int) -> tuple[datetime, int | None]:
     """Return when an event happened, and by how many ms that differs from what the client said."""
     if said is None:
         return received_at, None
@@ -177,16 +207,48 @@ def _corrected(said: datetime | None, received_at: datetime) -> tuple[datetime, 
     occurred_at = said if said.tzinfo is UTC else said.astimezone(UTC)
     if excess := occurred_at.microsecond % 1000:
         occurred_at -= timedelta(microseconds=excess)
+    if shift_ms:
+        return _shifted(occurred_at, shift_ms, latest)
     if occurred_at <= latest:
         return occurred_at, 0
     return latest, (latest - occurred_at) // _MS
 
 
-def _record(data: Incoming, event: ClientEvent, received_at: datetime, source: Source | None) -> bytes:
-    name = None if source is None else source.id
+def _shifted(said: datetime, shift_ms: int, latest: datetime) -> tuple[datetime, int]:
+    """Correct a time; one that would have no year stays, as long as it is not in the future."""
+    try:
+        occurred_at = min(said + shift_ms * _MS, latest)
+    except OverflowError:
+        occurred_at = min(said, latest)
+    return occurred_at, (occurred_at - said) // _MS
+
+
+def _arrival(data: Incoming, received_at: datetime) -> Arrival:
     if isinstance(data, Translated):
-        return record_of(event, received_at, protocol=data.protocol, sent_at=data.sent_at, source=name)
-    return record_of(event, received_at, source=name)
+        return Arrival(received_at, data.sent_at, data.is_id_derived)
+    return Arrival(received_at)
+
+
+def _record(
+    data: Incoming,
+    event: ClientEvent,
+    received_at: datetime,
+    source: Source | None,
+    enriched: Enriched | None,
+) -> bytes:
+    name = None if source is None else source.id
+    shift_ms, found = (0, NOTHING) if enriched is None else (enriched.shift_ms, enriched.found)
+    if isinstance(data, Translated):
+        return record_of(
+            event,
+            received_at,
+            protocol=data.protocol,
+            sent_at=data.sent_at,
+            source=name,
+            shift_ms=shift_ms,
+            found=found,
+        )
+    return record_of(event, received_at, source=name, shift_ms=shift_ms, found=found)
 
 
 def _check_source(event: ClientEvent, source: Source | None, received_at: datetime) -> None:

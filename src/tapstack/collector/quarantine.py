@@ -7,7 +7,7 @@ times the bytes that a request may have, whatever a sender does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -32,6 +32,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         What its body may have after decompression.
     dependencies
         The bucket, time.
+    withheld
+        Returns whether a payload may not be kept; None if each may.
     """
 
     request: Request
@@ -39,6 +41,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
     body_bytes_max: int
     dependencies: CollectorDependencies
+    withheld: Callable[[bytes], bool] | None = None
 
     def keep(self, refused: Mapping[int, InvalidEvent], events_count: int) -> bool:
         """Store what was refused.
@@ -53,7 +56,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         Returns
         -------
         bool
-            Whether everything is known to be stored; a request that says nothing leaves nothing to store.
+            Whether everything is known to be stored that may be; a request that says nothing leaves nothing
+            to store.
         """
         request = query_without_keys(self.request, self.format)
         first = min(refused)
@@ -76,7 +80,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
                 data=text_without_keys(payloads[index], self.format),
             )
             for index, error in sorted(refused.items())
-            if payloads[index]
+            if payloads[index] and not (self.withheld is not None and self.withheld(payloads[index]))
         ]
         if not letters:
             return True

@@ -148,6 +148,8 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
         The wire format, if it is not the native one.
     source
         Who sent it, by its write key; None if keys are not checked.
+    ua, is_bot, campaign, referrer
+        What enrichment found out; see docs/reference/enrichment.md.
     """
 
     occurred_at: Moment
@@ -156,10 +158,23 @@ class StreamEvent(_Told, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     clock_skew_ms: Skew | None = None
     protocol: Short | None = None
     source: Short | None = None
+    ua: dict[str, str] | None = None
+    is_bot: bool | None = None
+    campaign: dict[str, str] | None = None
+    referrer: dict[str, str] | None = None
     schema: Literal["clickstream/1"] = "clickstream/1"
 
 
-class Added(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+class Found(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
+    """What enrichment found out about an event; see `StreamEvent`."""
+
+    ua: Mapping[str, str] | None = None
+    is_bot: bool | None = None
+    campaign: Mapping[str, str] | None = None
+    referrer: Mapping[str, str] | None = None
+
+
+class Added(Found, frozen=True, kw_only=True, omit_defaults=True):
     """What the collector adds to a sender's event; see `StreamEvent`."""
 
     received_at: datetime

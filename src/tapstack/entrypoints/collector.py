@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +13,13 @@ from tapstack.aws.kinesis import KinesisWriter
 from tapstack.aws.s3 import S3Bucket
 from tapstack.aws.secrets import Secret
 from tapstack.collector.admission import Admission
+from tapstack.collector.enrichment.order import Enrichment
 from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.core.events import Item, StreamEvent
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.collector_request import Taken, take
+from tapstack.entrypoints.enrichment import EnrichmentSettings, enrichment_of, enrichment_settings
 from tapstack.entrypoints.jitter import jitter, unique
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
@@ -29,7 +31,8 @@ CALL_TIMEOUT_S = 2.0  # a sender waits: what hangs longer is tried elsewhere; se
 
 # A sender chooses the name of an unknown field, and it may be a person's: only the schema's own are logged.
 _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
-REFUSED = (401, 403, 429)  # the whole request, for its key, its source or its rate
+# The whole request, for its key, its source or its rate; and what it is counted as.
+REFUSED = {401: "requests_unauthorized", 403: "requests_forbidden", 429: "requests_rate_limited"}
 FILE = "file:"
 _KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
 
@@ -51,13 +54,22 @@ def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> Collect
 
 def build_admission(settings: CollectorSettings, aws: AwsSettings, clock: Clock) -> Admission | None:
     """Return who decides on write keys; None if they are not checked."""
-    place = settings.sources
-    if not place:
+    if not settings.sources:
         return None
+    return Admission(KnownSources(_reader(settings.sources, aws), clock), clock)
+
+
+def build_enrichment(settings: EnrichmentSettings, aws: AwsSettings) -> Callable[[], Enrichment] | None:
+    """Return what is added to events, or taken out; None if they stay as they are."""
+    return enrichment_of(settings, _reader(settings.key, aws))
+
+
+def _reader(place: str, aws: AwsSettings) -> Callable[[], bytes]:
+    """Return what reads a secret of Secrets Manager, or a file, each time."""
     if place.startswith(FILE):
-        return Admission(KnownSources(lambda: _read_file(place.removeprefix(FILE)), clock), clock)
+        return lambda: _read_file(place.removeprefix(FILE))
     secrets = JsonApi(Endpoint("secretsmanager", aws.region, aws.secrets_url), "secretsmanager", "1.1")
-    return Admission(KnownSources(Secret(secrets, place).read, clock), clock)
+    return Secret(secrets, place).read
 
 
 def _read_file(path: str) -> bytes:
@@ -66,13 +78,14 @@ def _read_file(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise Unavailable(f"sources: {path}: {error.strerror}") from None
+        raise Unavailable(f"{path}: {error.strerror}") from None
 
 
 _settings = collector_settings()
 _aws = aws_settings()
 _dependencies = build_dependencies(_settings, _aws)
 _admission = build_admission(_settings, _aws, _dependencies.clock)
+_enrichment = build_enrichment(enrichment_settings(), _aws)
 _requests = RequestLog(_settings.log_interval_s, METRICS["collector"])
 
 
@@ -87,6 +100,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         event_age_max=timedelta(days=_settings.event_age_max_days),
         allowed_origins=_settings.allowed_origins,
         admission=_admission,
+        enrichment=_enrichment,
     )
     _log(taken, began_ms)
     return taken.answer
@@ -102,7 +116,9 @@ def _log(taken: Taken, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
     statuses = Counter([result.status for result in taken.results])
     counts = {f"events_{status}": count for status, count in statuses.items()}
-    answer = {"status": taken.answer["statusCode"]}
+    if (status := taken.answer["statusCode"]) in REFUSED:
+        counts[REFUSED[status]] = 1
+    answer = {"status": status}
     if taken.source is not None:
         answer["source"] = taken.source
     _requests.record(answer, now_ms - began_ms, now_ms=now_ms, counts=counts, warnings=_warnings(taken))

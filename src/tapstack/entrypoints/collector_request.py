@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,8 +11,10 @@ import msgspec
 
 from tapstack.collector import cors
 from tapstack.collector.admission import Admission
+from tapstack.collector.enrichment.order import Enrichment, browser_of
+from tapstack.collector.enrichment.withholding import may_deny
 from tapstack.collector.formats import ROUTES, Routes, Spoken
-from tapstack.collector.intake import RETRY_AFTER_MS, Result, collect
+from tapstack.collector.intake import RETRY_AFTER_MS, Enrich, Result, collect
 from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
@@ -31,7 +33,7 @@ from tapstack.http import (
 
 
 class Taken(NamedTuple):
-    """Each event's fate, the answer that names it, who sent them, and why it is not known who may."""
+    """Each event's fate, the answer that names it, who sent them, and why nobody can say who may."""
 
     results: Sequence[Result]
     answer: dict[str, Any]
@@ -48,6 +50,7 @@ def take(
     event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
     admission: Admission | None = None,
+    enrichment: Callable[[], Enrichment] | None = None,
     routes: Routes = ROUTES,
 ) -> Taken:
     """Take the events of a request.
@@ -68,6 +71,8 @@ def take(
         Of the web pages that may send events.
     admission
         Decides by write keys who may send; None lets everybody.
+    enrichment
+        Returns what is added to events, or taken out; None if nothing is. It may raise `Unavailable`.
     routes
         The paths of the wire formats that are understood.
     """
@@ -83,16 +88,18 @@ def take(
             return _taken(request, grant, cors.options(request, spoken.route.allowed, grant))
         _check_method(request, spoken)
         source = _source(request, spoken, admission, request_bytes_max)
+        enriching = None if enrichment is None else enrichment()
     except RequestError as error:
         return _taken(request, grant, error.response())
     except Unavailable as error:
-        return _taken(request, grant, _sources_unavailable())._replace(error=str(error))
+        return _taken(request, grant, _not_ready())._replace(error=str(error))
     quarantine = Quarantine(
         request=request,
         format=spoken.format,
         route=spoken.route,
         body_bytes_max=request_bytes_max,
         dependencies=dependencies,
+        withheld=_withheld(enriching),
     )
     try:
         events = () if request.method == "HEAD" else spoken.format.parse(request, request_bytes_max)
@@ -112,6 +119,7 @@ def take(
         spill=partial(put_spilled, dependencies=dependencies),
         keep=quarantine.keep,
         source=source,
+        enrich=_enrich(request, enriching),
     )
     taken = _taken(request, grant, spoken.format.reply(request, results), results)
     return taken._replace(source=None if source is None else source.id)
@@ -133,9 +141,22 @@ def _source(
     return admission.admit(request, spoken.format, body_bytes_max)
 
 
-def _sources_unavailable() -> Response:
+def _not_ready() -> Response:
     after = {"retry-after": str(RETRY_AFTER_MS // 1000)}
-    return error_response(503, "unavailable", "the sources cannot be read; send the request again", after)
+    return error_response(503, "unavailable", "a secret cannot be read; send the request again", after)
+
+
+def _withheld(enriching: Enrichment | None) -> Callable[[bytes], bool] | None:
+    """Return what decides whether a refused payload may be kept."""
+    if enriching is None or enriching.consent == "off":
+        return None
+    return partial(may_deny, categories=enriching.categories)
+
+
+def _enrich(request: Request, enriching: Enrichment | None) -> Enrich | None:
+    if enriching is None:
+        return None
+    return partial(enriching.apply, browser=browser_of(request.headers.get("user-agent")))
 
 
 _UNREADABLE = "the request cannot be split into events"  # for the log; the answer says more

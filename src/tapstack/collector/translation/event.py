@@ -77,7 +77,7 @@ def translate(
     _read_ids(event)
     _read_time(event, read_time, notes)
     keep_unread(event, _odd_currencies(event))
-    _set_event_id(event, notes)
+    is_id_derived = _set_event_id(event, notes)
     sent = read_time(sent_at)  # after the id, since it differs when the same event is sent again
     if sent is None and sent_at not in (None, ""):
         keep_unread(event, {"sent_at": sent_at})
@@ -89,7 +89,13 @@ def translate(
         except InvalidEvent as error:
             return error
     told = tuple(dict.fromkeys([*notes, *said.notes]))[:NOTES_MAX]
-    return Translated(said=Said(said.event, told), bytes_said=bytes_said, protocol=protocol, sent_at=sent)
+    return Translated(
+        said=Said(said.event, told),
+        bytes_said=bytes_said,
+        protocol=protocol,
+        sent_at=sent,
+        is_id_derived=is_id_derived,
+    )
 
 
 def digest(text: bytes) -> str:
@@ -129,10 +135,11 @@ def _read_time(event: Object, read_time: ReadTime, notes: list[str]) -> None:
     keep_unread(event, {"occurred_at": said})
 
 
-def _set_event_id(event: Object, notes: list[str]) -> None:
+def _set_event_id(event: Object, notes: list[str]) -> bool:
     """Give an event an id of 100 characters at most: its own, or one that follows from all it says.
 
-    Without a time two equal events may be two events, so each gets an id of its own.
+    Without a time two equal events may be two events, so each gets an id of its own. Returns whether the id
+    follows from what the event says.
     """
     said = event.pop("event_id", None)
     if isinstance(said, str) and are_plain_ids((said,)):
@@ -141,9 +148,11 @@ def _set_event_id(event: Object, notes: list[str]) -> None:
         event["event_id"] = str(said)
     elif "occurred_at" in event:
         event["event_id"] = digest(msgspec.json.encode([said, event], order="sorted"))
+        return True
     else:
         event["event_id"] = str(uuid4())
         notes.append(MADE_UP)
+    return False
 
 
 def _read(event: Object, notes: list[str]) -> Said:

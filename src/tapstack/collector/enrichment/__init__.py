@@ -1,0 +1,1 @@
+"""What the collector adds to an event, or takes out of it, before anything of it is stored; see `order`."""

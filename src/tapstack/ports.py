@@ -24,7 +24,7 @@ class Key(NamedTuple):
 # Raised by a release that adds to a state of any kind of row. A row of a later layout is read, since what is
 # new stands at the end of its arrays, but never written again: an array that is decoded and encoded loses
 # what the code does not know.
-LAYOUT = 1
+LAYOUT = 2
 FIRST_LAYOUT = 1  # of rows that say none
 
 

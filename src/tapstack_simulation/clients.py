@@ -11,7 +11,7 @@ import msgspec
 from tapstack_simulation.checking.facts import Name, native_name, opaque_name, row_of
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.collectors import Collectors
-from tapstack_simulation.event_details import decorate, exaggerate, search
+from tapstack_simulation.event_details import decorate, describe, exaggerate, judge, search
 from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import DAY_US, Actor, Kernel
 from tapstack_simulation.poison import NO_EVENTS
@@ -251,6 +251,8 @@ class Clients:
         beside = random.Random(f"{self._kernel.seed}/{device.name}/{device.made}/s")  # noqa: S311 - likewise
         event = search(event, beside)
         exaggerate(event, beside)
+        judge(event, beside)
+        describe(event, beside)
         if device.native:
             event |= {"client_id": device.client_id, "n": device.n}
             name = native_name(device.client_id, device.n)

@@ -16,6 +16,8 @@ MANY_CURRENCIES_SHARE, LONG_ID_SHARE = 0.05, 0.01
 CURRENCIES = ("AUD", "BRL", "CAD", "CNY", "DKK", "EUR", "INR", "JPY", "KRW", "MXN", "NOK", "XXX")
 # More than a row lists; some of them are devices that are not logged in, and some nobody ever was.
 VISITORS = ("visitor0", "visitor1", "visitor2", "user0", "user1", "user2")
+CATEGORIES = ("shoes", "shoes", " shoes ", "hats", "Hüte", "", "x" * 96 + "1", "x" * 96 + "2")
+BRANDS = ("B", "Ü" * 60, "A")
 LOCALES = ("de-DE", "pt-BR", "日本語", "x" * 80, 7)
 PLANS = ("free", "paid", "é" * 70)
 NUMBERS = (7, 2.5, True, 2**70, -(2**63))  # two of them no row can hold
@@ -45,6 +47,30 @@ def exaggerate(event: dict[str, Any], rng: random.Random) -> None:
         ]
     if event.get("items") and rng.random() < LONG_ID_SHARE:
         event["items"][0] |= {"item_id": "\u00e9" * 200}  # more bytes than a user's row lists
+
+
+def judge(event: dict[str, Any], rng: random.Random) -> None:
+    """Let an event about one item be a rating or a refund now and then, in place."""
+    if event["event_type"] not in {"share", "wishlist_add", "cart_remove"} or rng.random() < 0.6:
+        return
+    if rng.random() < 0.5:
+        event |= {"event_type": "rate", "value": rng.choice((0, 1, 4.5, 5, -100, 100, 101))}
+        return
+    event |= {"event_type": "refund", "currency": rng.choice(("EUR", "USD"))}
+    for item in event["items"]:
+        price, quantity = rng.choice(((9.99, 1), (0, 3), (1e12, 3), (-3, 1), (9.99, 0)))
+        item |= {"price": price, "quantity": quantity}
+
+
+def describe(event: dict[str, Any], rng: random.Random) -> None:
+    """Say of items what they are, often something else than before, in place."""
+    for item in event.get("items", ()):
+        if rng.random() < 0.4:
+            item["category"] = rng.choice(CATEGORIES)
+        if rng.random() < 0.2:
+            item |= {"brand": rng.choice(BRANDS), "name": rng.choice((" ", "Schuh", "é" * 100))}
+        if rng.random() < 0.2 and "price" not in item:
+            item["price"] = rng.randrange(1, 99)
 
 
 def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:

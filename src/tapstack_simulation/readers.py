@@ -16,6 +16,7 @@ from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
+from tapstack_simulation.checking.item_facts import ITEM_FEATURES, described_features
 from tapstack_simulation.checking.links import Pairs, hold_person
 from tapstack_simulation.checking.past import (
     hold_freshness,
@@ -154,11 +155,18 @@ class Readers:
         kind, names = path[1], [f"{name}_count" for name in EVENT_TYPES]
         if len(path) != 3 or kind not in {"users", "items"} or question.query:
             return
+        names += ITEM_FEATURES if kind == "items" else ()
         body = msgspec.json.encode({kind: [path[2]], f"{kind[:-1]}_features": names})
         request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
         (row,) = _decode(respond(request, reader, now_s).body)[kind]["rows"]
-        counts = {name: count for name, count in zip(EVENT_TYPES, row["values"], strict=True) if count}
+        values = dict(zip(names, row["values"], strict=True))
+        counts = {name: count for name in EVENT_TYPES if (count := values.pop(f"{name}_count"))}
+        wanted = described_features(expected) if expected and values else dict.fromkeys(values)
         if counts != (expected["counts"] if expected else {}) or (row["status"] == "found") != bool(expected):
+            raise Violation(
+                11, f"features of {'/'.join(path)} at {now_s} count {row}; its answer is {expected}"
+            )
+        if not agrees(values, wanted):
             raise Violation(
                 11, f"features of {'/'.join(path)} at {now_s} are {row}; its answer is {expected}"
             )

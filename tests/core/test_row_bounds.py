@@ -16,6 +16,7 @@ from tapstack.core.events import EVENT_TYPES
 from tapstack.core.fold import fold_event
 from tapstack.core.history import History, HistoryBounds, Recent, Slot, put_aside
 from tapstack.core.identity import DAY_S, Native, Opaque
+from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
 from tapstack.core.links import LINKS_MAX
 from tapstack.core.memory import Bounds, PageNote, remember
@@ -51,6 +52,12 @@ def item() -> int:
             effects += fold_event(user, event, ahead_s, at_s)
         bought = dict.fromkeys(EVERY_CURRENCY, HUGE)
         effects += 2 * [Effect(item_ids=[LONGEST_ID], code=10, at_s=at_s, arrived_s=at_s, bought=bought)]
+        for code, more in (
+            (10, {"units": 2**40}),
+            (11, {"units": 2**40, "refunded": bought}),
+            (12, {"rating": 10**8}),
+        ):
+            effects += 2 * [Effect(item_ids=[LONGEST_ID], code=code, at_s=at_s, arrived_s=at_s, **more)]
         for number in range(2 if at_s < ends_s else 60):
             partner = f"{number:064}"
             effects.append(
@@ -59,7 +66,9 @@ def item() -> int:
                     viewed_with=[partner], bought_with=[partner],
                 )
             )  # fmt: skip
-        changes = Items().changes(Entry(1, at_s, effects))[f"I#{LONGEST_ID}"]
+        texts = [(at_s, "x" * most) for most in (CATEGORY_BYTES_MAX, BRAND_BYTES_MAX, NAME_BYTES_MAX)]
+        facts = {LONGEST_ID: Facts(*texts, (at_s, HUGE, "EUR"))}
+        changes = Items().changes(Entry(1, at_s, effects, facts=facts))[f"I#{LONGEST_ID}"]
         body = Items().fold(body, changes, {})
     assert body is not None
     return row_bytes((f"I#{LONGEST_ID}", "0000"), encode_derived(APPLIED, body))

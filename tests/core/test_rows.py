@@ -82,7 +82,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     # Rows outlive releases: another order of fields needs a migration.
     first_release = ("seen", "profile", "counters", "recent", "sessions", "pairs_count")
     assert UserState.__struct_fields__ == (*first_release, "history")
-    assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with")
+    assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with", "facts", "amounts")
     assert Board.__struct_fields__ == ("newest", "items", "evicted")
     assert msgspec.msgpack.decode(encode_state(UserState())) == [
         [{}, {}, {}, -1, -1, -1],
@@ -93,7 +93,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
         0,
         None,
     ]
-    assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}]
+    assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}, None, None]
 
 
 def test_recent_items_that_were_written_without_milliseconds_are_read() -> None:

@@ -12,8 +12,18 @@ import pytest
 from insights_world import NOON_S, Rows, item_of, user_of
 
 from event_strategies import stream_event
-from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import (
+    MICROS,
+    WINDOWS,
+    Delta,
+    Windowed,
+    add_in_windows,
+    count_in_windows,
+    window_numbers,
+)
+from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
@@ -72,6 +82,12 @@ def shop() -> Rows:
     mug.bought_with = {"lamp": 1}
     bought = Delta(purchase, {"EUR": 25 * MICROS})
     count_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
+    mug.amounts = Windowed()
+    add_in_windows(mug.amounts, {UNITS_SOLD: 2}, window_numbers(NOON_S - 30), NOON_S)
+    add_in_windows(
+        mug.amounts, {RATINGS: 2, RATINGS_SUM: 9 * MICROS}, window_numbers(NOON_S - 9 * 86_400), NOON_S
+    )
+    mug.facts = Facts((NOON_S, "kitchen"), (NOON_S, "Acme"), (NOON_S, "Mug"), (NOON_S, 12_500_000, "EUR"))
     rows.put(item_partition("mug"), stripe_sort_key(0), mug)
     rows.put(item_partition("lamp"), stripe_sort_key(0), item_of(viewed={"mug": 4, "shade": 5}))
     day = WINDOWS[2]

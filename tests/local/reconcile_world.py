@@ -65,8 +65,12 @@ class ByHand:
         ]
         self.items = {
             ("a", "0000"): self.item({VIEW: 1}, {"b": 1}, {}),
-            ("a", "0001"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 5_000_000}, {}, {"b": 1}),
-            ("b", "0000"): self.item({VIEW: 1, PURCHASE: 1, "EUR": 1_000_000}, {"a": 1}, {"a": 1}),
+            ("a", "0001"): self.item(
+                {VIEW: 1, PURCHASE: 1, "EUR": 5_000_000}, {}, {"b": 1}, price=2_500_000, units=2
+            ),
+            ("b", "0000"): self.item(
+                {VIEW: 1, PURCHASE: 1, "EUR": 1_000_000}, {"a": 1}, {"a": 1}, price=1_000_000, units=1
+            ),
         }
         both = {VIEW: {0: 1}, PURCHASE: {0: 1}}
         self.boards = {"0000": [{"a": {VIEW: {0: 1}}, "b": both}, {}], "0001": [{"a": both}, {}]}
@@ -77,9 +81,14 @@ class ByHand:
         self.since_s = 0
         self.applied = dict.fromkeys(LANES, ENTRIES)
 
-    def item(self, counters, viewed_with, bought_with):
-        windows = [{number: dict(counters)} for number in self.numbers]
-        return [[dict(counters), windows, AT_S], viewed_with, bought_with]
+    def item(self, counters, viewed_with, bought_with, price=0, units=0):
+        body = [self.windowed(counters), viewed_with, bought_with, None, None]
+        if units:
+            body[3:] = [[None, None, None, [AT_S, price, "EUR"]], self.windowed({0: units})]
+        return body
+
+    def windowed(self, counters):
+        return [dict(counters), [{number: dict(counters)} for number in self.numbers], AT_S]
 
     def tables(self):
         tables = Tables(late=self.late)

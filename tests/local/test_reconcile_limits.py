@@ -35,7 +35,7 @@ def bought(currency, n, value=1.0, item="a", user="u"):
 
 def counted(events, stripes=1):
     """The rows as the documented rule fills them: a map of 32 keys takes in no further currency."""
-    tables, users, items = Tables(), {}, {}
+    tables, users, items, prices, sold = Tables(), {}, {}, {}, {}
     for event in events:
         amount = aggregates.millionths(event["value"])
         user = users.setdefault(event["user_id"], {"digests": {}, "counters": {}, "touched": []})
@@ -43,7 +43,10 @@ def counted(events, stripes=1):
         user["digests"][event["event_id"]] = AT_S * 1_000
         take(user["counters"], event["currency"], amount)
         stripe = f"{int(event['user_id'][1:] or 0) % stripes:04}"
-        take(items.setdefault((event["items"][0]["item_id"], stripe), {}), event["currency"], amount)
+        where = event["items"][0]["item_id"], stripe
+        take(items.setdefault(where, {}), event["currency"], amount)
+        price, units = prices.get(where, [AT_S, amount, event["currency"]]), sold.get(where, 0) + 1
+        prices[where], sold[where] = max(price, [AT_S, amount, event["currency"]]), units
     for name, user in users.items():
         ids = {digest(event_id): at_ms for event_id, at_ms in user["digests"].items()}
         newest = dict(list(ids.items())[-64:])
@@ -57,7 +60,12 @@ def counted(events, stripes=1):
         tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
     for (item, stripe), counters in items.items():
         windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
-        tables.add(f"I#{item}", stripe, msgspec.msgpack.encode([{}, [[counters, windows, AT_S], {}, {}]]))
+        facts, amounts = (
+            [None, None, None, prices[item, stripe]],
+            [{0: sold[item, stripe]}, [{}, {}, {}], AT_S],
+        )
+        body = [[counters, windows, AT_S], {}, {}, facts, amounts]
+        tables.add(f"I#{item}", stripe, msgspec.msgpack.encode([{}, body]))
     for name, length in (("5m", 300), ("1h", 3_600), ("1d", 86_400)):
         for stripe in {stripe for _, stripe in items}:
             board = {

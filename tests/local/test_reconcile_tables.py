@@ -13,6 +13,7 @@ from reconcile_world import letter
 
 from tapstack.core import (
     aggregates,
+    amounts,
     cooccurrence,
     events,
     history,
@@ -24,7 +25,16 @@ from tapstack.core import (
     sessions,
     traits,
 )
-from tapstack.core.journal import LANES_A_STRIPE, StoredEffect, StoredEntry, StoredSearch, Watermark
+from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
+from tapstack.core.journal import (
+    LANES_A_STRIPE,
+    StoredEffect,
+    StoredEntry,
+    StoredFacts,
+    StoredSaid,
+    StoredSearch,
+    Watermark,
+)
 from tapstack.dead_letters import encode
 from tapstack.errors import Unavailable
 from tapstack.projections.catalogue import PROJECTIONS
@@ -36,6 +46,7 @@ from tapstack_local.reconciliation import (
     journal,
     limits,
     searches,
+    words,
 )
 from tapstack_local.reconciliation import history as histories
 from tapstack_local.reconciliation import links as link_checks
@@ -46,7 +57,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "table.md"
 STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
-    sessions.Session, StoredEntry, StoredEffect, StoredSearch, Watermark, ranking.Board,
+    sessions.Session, StoredEntry, StoredEffect, StoredFacts, StoredSaid, StoredSearch, Facts, Watermark,
+    ranking.Board,
 )  # fmt: skip
 
 
@@ -73,6 +85,7 @@ def test_the_page_lists_every_field_in_the_order_of_the_code():
     fields["StoredSearch"] = fields.pop("Search")
     assert fields.pop("Derived rows") == ["applied"]  # and the body, which is documented by itself
     fields["StoredEffect"] = fields.pop("Effect")
+    fields["StoredFacts"], fields["StoredSaid"] = fields.pop("EntryFacts"), fields.pop("Said")
     assert fields == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
     assert all(struct.__struct_config__.array_like for struct in STRUCTS)
 
@@ -111,6 +124,9 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     assert limits.PARTNER_BYTES_MAX == cooccurrence.PARTNER_BYTES_MAX
     assert counters.CURRENCIES_MAX == aggregates.CURRENCIES_MAX
     assert (terms.TERMS_MAX, searches.TERM_BYTES_MAX) == (search_terms.TERMS_MAX, search_terms.TERM_BYTES_MAX)
+    kept_bytes = (CATEGORY_BYTES_MAX, BRAND_BYTES_MAX, NAME_BYTES_MAX)
+    assert tuple(words.BYTES_MAX.values()) == kept_bytes
+    assert (words.RATING_MAX, words.LINE_MAX) == (amounts.RATING_MAX, events.AMOUNT_MAX * aggregates.MICROS)
     assert searches.QUERY_CHARS_READ == search_terms.QUERY_CHARS_READ
     for said in (
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
@@ -119,6 +135,10 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"places for the {ranking.BOARD_PLACES} items of the highest scores",
         f"and for the {ranking.BOARD_PLACES // 2} of the highest counts of each type",
         f"more than about {ranking.BOARD_BYTES_MAX // 1024} KiB ({ranking.CELL_BYTES} bytes a count",
+        f"around left out, at most {CATEGORY_BYTES_MAX} bytes of UTF-8",
+        f"at most {BRAND_BYTES_MAX} bytes |",
+        f"at most {NAME_BYTES_MAX} bytes |",
+        f"from -{amounts.RATING_MAX:.0f} to {amounts.RATING_MAX:.0f}",
         f"the last {history.RECENT_MAX} interactions",
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",

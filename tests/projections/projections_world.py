@@ -11,8 +11,10 @@ import msgspec
 from event_strategies import NOON_S
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.item_facts import Facts
 from tapstack.core.journal import (
     JOURNAL_TTL_S,
+    NO_FACTS,
     Effect,
     decode_watermark,
     encode_entry,
@@ -75,7 +77,14 @@ class World:
         self._projections = projections
         self.table = DynamoTable(self.dynamodb, TABLE)
 
-    def write(self, lane: int, *effects: Effect, searches: Sequence[Search] = (), lost: bool = False) -> None:
+    def write(
+        self,
+        lane: int,
+        *effects: Effect,
+        searches: Sequence[Search] = (),
+        facts: Mapping[str, Facts] = NO_FACTS,
+        lost: bool = False,
+    ) -> None:
         """Append an entry as a consumer does; the head alone, if it is lost."""
         head = self.table.get(Key(*head_key(lane)))
         last = 0 if head is None else head.version
@@ -85,7 +94,7 @@ class World:
                 RowWrite(
                     key=Key(*entry_key(lane, last + 1)),
                     version=1,
-                    state=encode_entry(effects, searches),
+                    state=encode_entry(effects, searches, facts),
                     expires_at_s=max(each.arrived_s for each in (*effects, *searches)) + JOURNAL_TTL_S,
                     seen_version=0,
                 )

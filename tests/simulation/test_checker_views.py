@@ -68,7 +68,10 @@ OPEN = {
 
 def item(views: int, number: int = HOUR, viewed: Any = None, bought: Any = None) -> Any:
     windows = [{}, {number: {1: views}}, {DAY: {1: views}}]
-    return [[{1: views, "EUR": views * 500_000}, windows, NOON_S], viewed or {}, bought or {}]
+    counters = [{1: views, "EUR": views * 500_000}, windows, NOON_S]
+    facts = [[NOON_S - 100 + views, f"c{views}"], None, None, [NOON_S, views * 500_000, "EUR"]]
+    amounts = [{0: views, 1: 1, 2: 2, 3: 9_000_000, "EUR": 250_000}, [{}, {number: {0: views}}, {}], NOON_S]
+    return [counters, viewed or {}, bought or {}, facts, amounts]
 
 
 TERMS = f"Q#1h#{HOUR - 1}", f"Q#1h#{HOUR}"
@@ -402,16 +405,26 @@ def past() -> Past:
 
 def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
     """Return the answer about an item whose windows know of no purchase."""
+    no_rates = {"rates": {"cart": 0.0, "purchase": 0.0}}
 
     def shown(count: int, value: dict[str, float]) -> dict[str, Any]:
-        return {"events": count, "counts": {"item_view": count}, "value": value}
+        return {"events": count, "counts": {"item_view": count}, "value": value, **no_rates}
 
-    hours = [{"start": "2026-01-01T12:00:00Z", **shown(hour or views, {})}]
-    days = [{"start": "2026-01-01T00:00:00Z", **shown(views, {})}]
+    hours = [{"start": "2026-01-01T12:00:00Z", **shown(hour or views, {}), "units": views}]
+    days = [{"start": "2026-01-01T00:00:00Z", **shown(views, {}), "units": 0}]
     return {
         "item_id": "a",
+        "category": "c2",
+        "brand": None,
+        "name": None,
+        "price": 1.0,
+        "currency": "EUR",
         **shown(views, {"EUR": views / 2}),
         "value_incomplete": False,
+        "units": views,
+        "refunds": {"units": 1, "value": {"EUR": 0.25}},
+        "net_value": {"EUR": views / 2 - 0.25},
+        "ratings": {"count": 2, "mean": 4.5},
         "windows": {"5m": [], "1h": hours, "1d": days},
         **FRESH,
     }
@@ -434,6 +447,34 @@ HELD: dict[str, Case] = {  # an answer, and what is wrong with it
     "a wrong sum": (
         lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "events": 5}),
         "5 events",
+    ),
+    "another category": (
+        lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "category": "c3"}),
+        "category .'c3'., which no row said",
+    ),
+    "the price of none": (
+        lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "price": 1.5}),
+        "price .1.5, 'EUR'., which no row said",
+    ),
+    "too many units": (
+        lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "units": 7}),
+        "7 of .'amounts', 0, 0.; it had 0 to 6",
+    ),
+    "a rating that nobody gave": (
+        lambda past: hold_item(
+            past, "a", NOON_S, {**item_answer_of(6), "ratings": {"count": 2, "mean": 9.5}}
+        ),
+        "19000000 of .*; it had 0 to 18000000",
+    ),
+    "rates that do not follow": (
+        lambda past: hold_item(
+            past, "a", NOON_S, {**item_answer_of(6), "rates": {"cart": 1.0, "purchase": 0}}
+        ),
+        "'cart': 1.0",
+    ),
+    "a net value that does not follow": (
+        lambda past: hold_item(past, "a", NOON_S, {**item_answer_of(6), "net_value": {"EUR": 3.0}}),
+        "'EUR': 3.0",
     ),
     "not all": (
         lambda past: hold_item(past, "a", NOON_S, {"item_id": "a"}),
@@ -474,9 +515,12 @@ def test_what_is_older_than_the_table_remembers_is_not_shown_any_more() -> None:
     for version in range(3, 3 + VERSIONS_MAX):
         for stripe in ("0000", "0001"):
             made.note(("I#a", stripe), Image(version, NOON_S + 10, item(5), b""))
-    hold_item(made, "a", NOON_S, item_answer_of(10))
+    said = {"category": "c5", "price": 2.5, "net_value": {"EUR": 4.5}}
+    figures = {"refunds": {"units": 2, "value": {"EUR": 0.5}}, "ratings": {"count": 4, "mean": 4.5}}
+    hold_item(made, "a", NOON_S, {**item_answer_of(10), **said, **figures})
     for hold in (
-        lambda: hold_item(made, "a", NOON_S, item_answer_of(9)),
+        lambda: hold_item(made, "a", NOON_S, {**item_answer_of(10), **said, **figures, "category": "c2"}),
+        lambda: hold_item(made, "a", NOON_S, {**item_answer_of(9), **said, **figures}),
         lambda: hold_item(made, "a", NOON_S, None),
     ):
         with pytest.raises(Violation):

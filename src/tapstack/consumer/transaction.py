@@ -10,6 +10,7 @@ from tapstack.consumer.row_cache import RowCache
 from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
+from tapstack.core.item_facts import Facts, facts_of, newest
 from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
 from tapstack.core.links import (
     POINTER_STATE,
@@ -71,6 +72,7 @@ class Transaction:
         self._spilling: dict[Key, None] = {}  # rows of users whose history has a page to write
         self._pointers: dict[Key, Key] = {}  # with the row of the user whose link it is
         self._effects: list[Effect] = []
+        self._facts: dict[str, Facts] = {}  # by item, what the events say of it
         self.searches: list[Search] = []
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
@@ -99,6 +101,7 @@ class Transaction:
             self._remember(key, user, delivery)
             self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
             self._link(key, user, delivery)
+            self._describe(delivery)
             if delivery.event.query is not None:
                 self._search(delivery)
             if is_due(user.history, 0, self._history):
@@ -117,6 +120,14 @@ class Transaction:
     def _may_link(self, user: UserState, delivery: Delivery) -> bool:
         ids, day = linked_ids(delivery.event), delivery.arrived_at_s // DAY_S
         return ids is not None and is_link_due(user.profile.links, ids[1], day, self._row_ttl_s // DAY_S)
+
+    def _describe(self, delivery: Delivery) -> None:
+        event, counted_s = delivery.event, min(delivery.at_s, delivery.arrived_at_s)
+        for item in event.items:
+            facts = facts_of(event, item, counted_s)
+            if facts is not None:
+                known = self._facts.get(item.item_id)
+                self._facts[item.item_id] = facts if known is None else newest((known, facts))
 
     def _search(self, delivery: Delivery) -> None:
         search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)
@@ -201,7 +212,7 @@ class Transaction:
         entry = self._write(
             Key(*entry_key(lane, last + 1)),
             None,
-            encode_entry(self._effects, searches),
+            encode_entry(self._effects, searches, self._facts),
             self._arrived_at_s + JOURNAL_TTL_S,
         )
         return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]

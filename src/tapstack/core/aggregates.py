@@ -170,6 +170,24 @@ def count_in_windows(state: Windowed, delta: Delta, numbers: Numbers, arrived_s:
     arrived_s
         When its record arrived at the stream, Unix seconds.
     """
+    count(counters_at(state, numbers, arrived_s), delta)
+
+
+def add_in_windows(state: Windowed, amounts: Counters, numbers: Numbers, arrived_s: int) -> None:
+    """Add amounts at an event's own time, in place; see `count_in_windows`."""
+    counted = counters_at(state, numbers, arrived_s)
+    for key, amount in amounts.items():
+        if isinstance(key, int):
+            for counters in counted:
+                counters[key] = counters.get(key, 0) + amount
+        else:
+            place = _place(counted[0], key)
+            for counters in counted:
+                _add_money(counters, place, amount)
+
+
+def counters_at(state: Windowed, numbers: Numbers, arrived_s: int) -> list[Counters]:
+    """Return what an event counts in: the lifetime, and the windows that are kept; see `count_in_windows`."""
     if arrived_s > state.arrived_s:
         turned = arrived_s // _SHORTEST_S > state.arrived_s // _SHORTEST_S
         state.arrived_s = arrived_s
@@ -178,10 +196,8 @@ def count_in_windows(state: Windowed, delta: Delta, numbers: Numbers, arrived_s:
     in_5m, in_1h, in_1d = state.windows
     number_5m, number_1h, number_1d = numbers
     if number_5m in in_5m and number_1h in in_1h and number_1d in in_1d:  # the usual case
-        counted = [state.lifetime, in_5m[number_5m], in_1h[number_1h], in_1d[number_1d]]
-    else:
-        counted = [state.lifetime, *_begin_windows(state, numbers, arrived_s)]
-    count(counted, delta)
+        return [state.lifetime, in_5m[number_5m], in_1h[number_1h], in_1d[number_1d]]
+    return [state.lifetime, *_begin_windows(state, numbers, arrived_s)]
 
 
 def _begin_windows(state: Windowed, numbers: Numbers, arrived_s: int) -> Iterator[Counters]:
@@ -204,7 +220,7 @@ _NOTHING_BOUGHT = {name: Delta(code, {}) for name, code in TYPE_CODE.items()}
 
 def item_bought(event: Event, item: CountedItem) -> Mapping[str, int]:
     """Return what an event says was bought of one of its items, in millionths by currency."""
-    return _bought(event, (item,)) if event.event_type == "purchase" else {}
+    return item_cost(event, item) if event.event_type == "purchase" else {}
 
 
 def user_delta(event: Event) -> Delta:
@@ -223,11 +239,17 @@ def millionths(amount: float) -> int:
     return round(product) if -EXACT_MAX < product < EXACT_MAX else round(Decimal(repr(amount)) * MICROS)
 
 
+def item_cost(event: Event, item: CountedItem) -> dict[str, int]:
+    """Return an item's price times its quantity, in millionths by currency; empty without a price."""
+    if item.price is None:
+        return {}
+    quantity = 1 if item.quantity is None else item.quantity
+    return {item.currency or event.currency or NO_CURRENCY: millionths(item.price) * quantity}
+
+
 def _bought(event: Event, items: Sequence[CountedItem]) -> dict[str, int]:
     bought: dict[str, int] = {}
     for item in items:
-        if item.price is not None:
-            quantity = 1 if item.quantity is None else item.quantity
-            currency = item.currency or event.currency or NO_CURRENCY
-            bought[currency] = bought.get(currency, 0) + millionths(item.price) * quantity
+        for currency, amount in item_cost(event, item).items():
+            bought[currency] = bought.get(currency, 0) + amount
     return bought

@@ -82,15 +82,15 @@ class CountedItem(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     price: Amount | None = None
     quantity: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
     currency: Currency | None = None
+    name: Short | None = None
+    category: Short | None = None
+    brand: Short | None = None
 
 
 class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An item that the event is about."""
 
     currency: currencies.Currency | None = None
-    name: Short | None = None
-    category: Short | None = None
-    brand: Short | None = None
     variant: Short | None = None
     position: int | None = None
     list_id: Short | None = None

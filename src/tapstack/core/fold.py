@@ -7,9 +7,11 @@ Both commit in one transaction or not at all.
 from __future__ import annotations
 
 from tapstack.core.aggregates import count, item_bought, user_delta
+from tapstack.core.amounts import rating_of, refunded_of, units_of
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 from tapstack.core.history import Recent, keep_newest, put_aside
+from tapstack.core.item_facts import category_of
 from tapstack.core.journal import Effect
 from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
@@ -47,8 +49,10 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
     code = TYPE_CODE[event.event_type]
     counted_s = min(at_s, arrived_s)  # no clock may open windows ahead of the arrival
     if event.event_type == "item_list_view":  # shown is not touched, and all items alike
-        ids = [item.item_id for item in items]
-        return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s)]
+        ids, categories = [item.item_id for item in items], [category_of(item) for item in items]
+        named = categories if any(categories) else ()
+        return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s, categories=named)]
+    rating = rating_of(event)
     ms = event.occurred_at.microsecond // 1000
     effects: list[Effect] = []
     for item in items:
@@ -66,6 +70,10 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
                 bought=item_bought(event, item),
                 viewed_with=viewed,
                 bought_with=bought,
+                units=units_of(event, item),
+                refunded=refunded_of(event, item),
+                rating=rating,
+                categories=(category,) if (category := category_of(item)) else (),
             )
         )
         user.pairs_count += 2 * (len(viewed) + len(bought))

@@ -8,10 +8,12 @@ numbers never begin anew. Nothing here names a user.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
+from tapstack.core.item_facts import Facts, newest
 from tapstack.core.search_terms import GRAIN_S, Search
 from tapstack.errors import UndecodableRow
 
@@ -23,6 +25,7 @@ LAG_MAX_S = 7 * 86_400  # a consumer refuses to count in a lane that is not fold
 # A derived row lives longer than any entry, or one that TTL deleted would begin anew and fold it twice.
 DERIVED_TTL_MIN_S = JOURNAL_TTL_S + LAG_MAX_S + 86_400
 LANES_A_STRIPE = 4  # never changes: an entry must always be folded into the same rows
+NO_FACTS: Mapping[str, Facts] = {}
 ENTRY_BYTES_MAX = 384 * 1024  # of 400 KB that a row may have, keys and names included
 
 
@@ -43,6 +46,14 @@ class Effect(msgspec.Struct, gc=False, frozen=True, kw_only=True):
         What was bought, in millionths by currency.
     viewed_with, bought_with
         Items that the one item makes pairs with.
+    units
+        How many were bought, or given back.
+    refunded
+        What was paid back, in millionths by currency.
+    rating
+        What it was rated with, in millionths; None if it was not.
+    categories
+        For each item the category that the event names, or an empty string; empty if it names none.
     """
 
     item_ids: Sequence[str]
@@ -52,6 +63,10 @@ class Effect(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     bought: Mapping[str, int] = {}
     viewed_with: Sequence[str] = ()
     bought_with: Sequence[str] = ()
+    units: int = 0
+    refunded: Mapping[str, int] = {}
+    rating: int | None = None
+    categories: Sequence[str] = ()
 
 
 class Entry(msgspec.Struct, gc=False, frozen=True):
@@ -67,12 +82,15 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         In the order in which the events were counted.
     searches
         In no order that says anything; their times are cut to `GRAIN_S`.
+    facts
+        By item, what its events say of it.
     """
 
     number: int
     arrived_s: int
     effects: Sequence[Effect]
     searches: Sequence[Search] = ()
+    facts: Mapping[str, Facts] = {}
 
 
 class StoredEffect(msgspec.Struct, gc=False, array_like=True):
@@ -85,6 +103,9 @@ class StoredEffect(msgspec.Struct, gc=False, array_like=True):
     bought: dict[str, int] = {}
     viewed_with: list[str] = []
     bought_with: list[str] = []
+    units: int = 0
+    refunded: dict[str, int] = {}
+    rating: int | None = None
 
 
 class StoredSearch(msgspec.Struct, gc=False, array_like=True):
@@ -96,30 +117,83 @@ class StoredSearch(msgspec.Struct, gc=False, array_like=True):
     term: str = ""
 
 
+class StoredSaid(msgspec.Struct, gc=False, array_like=True):
+    """What events of one second say of an item: places in a list of texts, from 1; 0 of what they do not."""
+
+    item_id: str
+    before_s: int  # of the second before the entry's newest record
+    category: int = 0
+    brand: int = 0
+    name: int = 0
+    price: int | None = None
+    currency: str = ""
+
+
+class StoredFacts(msgspec.Struct, gc=False, array_like=True):
+    """What an entry's events say of items, each text once; and the categories of its effects' items."""
+
+    texts: list[str] = []
+    said: list[StoredSaid] = []
+    categories: list[int] = []  # of each item of each effect in their order, as in `StoredSaid`
+
+
 class StoredEntry(msgspec.Struct, gc=False, array_like=True):
     """An entry as it is stored."""
 
     arrived_s: int
     effects: list[StoredEffect]
     searches: list[StoredSearch] = []
+    facts: StoredFacts = msgspec.field(default_factory=StoredFacts)
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(StoredEntry)
 
 
-def encode_entry(effects: Sequence[Effect], searches: Sequence[Search] = ()) -> bytes:
+def encode_entry(
+    effects: Sequence[Effect], searches: Sequence[Search] = (), facts: Mapping[str, Facts] = NO_FACTS
+) -> bytes:
     """Write an entry's state; there is at least one effect or search.
 
     Searches are put in order of their hashes: beside the effects of their users they would tell who searched.
     """
     arrived_s = max([e.arrived_s for e in effects] + [s.arrived_s for s in searches])
-    stored = [_stored(effect, arrived_s) for effect in effects]
-    if not searches:
-        return _encoder.encode((arrived_s, stored))
-    return _encoder.encode(
-        (arrived_s, stored, sorted([_stored_search(each, arrived_s) for each in searches]))
-    )
+    parts: list[object] = [
+        arrived_s,
+        [_stored(effect, arrived_s) for effect in effects],
+        sorted([_stored_search(each, arrived_s) for each in searches]),
+        _stored_facts(effects, facts, arrived_s),
+    ]
+    while not parts[-1]:
+        parts.pop()
+    return _encoder.encode(parts)
+
+
+def _stored_facts(
+    effects: Sequence[Effect], facts: Mapping[str, Facts], arrived_s: int
+) -> tuple[object, ...]:
+    texts: dict[str, int] = {"": 0}
+    said = [row for item_id, each in facts.items() for row in _said(item_id, each, texts, arrived_s)]
+    categories = [
+        texts.setdefault(name, len(texts))
+        for effect in effects
+        for name in effect.categories or [""] * len(effect.item_ids)
+    ]
+    if len(texts) == 1 and not said:
+        return ()
+    return (list(texts)[1:], said, categories) if any(categories) else (list(texts)[1:], said)
+
+
+def _said(item_id: str, facts: Facts, texts: dict[str, int], arrived_s: int) -> Iterator[tuple[object, ...]]:
+    """Return what each second says of an item; nearly always it is one."""
+    category, brand, name, price = facts.category, facts.brand, facts.name, facts.price
+    for at_s in sorted({said[0] for said in (category, brand, name, price) if said is not None}):
+        places = [
+            texts.setdefault(said[1], len(texts)) if said is not None and said[0] == at_s else 0
+            for said in (category, brand, name)
+        ]
+        is_priced = price is not None and price[0] == at_s
+        yield (item_id, arrived_s - at_s, *places, *(price[1:] if price is not None and is_priced else ()))
 
 
 def _stored_search(search: Search, arrived_s: int) -> tuple[object, ...]:
@@ -129,6 +203,11 @@ def _stored_search(search: Search, arrived_s: int) -> tuple[object, ...]:
 
 def _stored(effect: Effect, arrived_s: int) -> tuple[object, ...]:
     core = (effect.item_ids, effect.code, effect.arrived_s - effect.at_s, arrived_s - effect.arrived_s)
+    if effect.units or effect.refunded or effect.rating is not None:
+        pairs = (effect.bought, effect.viewed_with, effect.bought_with, effect.units)
+        if effect.rating is not None:
+            return (*core, *pairs, effect.refunded, effect.rating)
+        return (*core, *pairs, effect.refunded) if effect.refunded else (*core, *pairs)
     if effect.bought_with:
         return (*core, effect.bought, effect.viewed_with, effect.bought_with)
     if effect.viewed_with:
@@ -144,8 +223,28 @@ def decode_entry(number: int, state: bytes) -> Entry:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
         raise UndecodableRow("journal entry", reason) from None
     arrived_s = stored.arrived_s
-    effects = [_effect(each, arrived_s) for each in stored.effects]
-    return Entry(number, arrived_s, effects, [_search(each, arrived_s) for each in stored.searches])
+    texts = ["", *stored.facts.texts]
+    places = iter(stored.facts.categories)
+    try:
+        effects = [_effect(each, arrived_s, texts, places) for each in stored.effects]
+        facts = _facts(stored.facts.said, arrived_s, texts)
+    except IndexError:
+        raise UndecodableRow("journal entry", "a text that it names is missing") from None
+    searches = [_search(each, arrived_s) for each in stored.searches]
+    return Entry(number, arrived_s, effects, searches, facts)
+
+
+def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> dict[str, Facts]:
+    facts: dict[str, Facts] = {}
+    for each in said:
+        at_s = arrived_s - each.before_s
+        category, brand, name = (
+            (at_s, texts[place]) if place else None for place in (each.category, each.brand, each.name)
+        )
+        price = None if each.price is None else (at_s, each.price, each.currency)
+        found = Facts(category, brand, name, price)
+        facts[each.item_id] = newest([facts[each.item_id], found]) if each.item_id in facts else found
+    return facts
 
 
 def _search(stored: StoredSearch, arrived_s: int) -> Search:
@@ -153,8 +252,9 @@ def _search(stored: StoredSearch, arrived_s: int) -> Search:
     return Search(stored.digest, stored.place, at_s, arrived_s, stored.term)
 
 
-def _effect(stored: StoredEffect, arrived_s: int) -> Effect:
+def _effect(stored: StoredEffect, arrived_s: int, texts: Sequence[str], places: Iterator[int]) -> Effect:
     own_s = arrived_s - stored.before_s
+    categories = [texts[place] for place in islice(places, len(stored.item_ids))]
     return Effect(
         item_ids=stored.item_ids,
         code=stored.code,
@@ -163,6 +263,10 @@ def _effect(stored: StoredEffect, arrived_s: int) -> Effect:
         bought=stored.bought,
         viewed_with=stored.viewed_with,
         bought_with=stored.bought_with,
+        units=stored.units,
+        refunded=stored.refunded,
+        rating=stored.rating,
+        categories=categories if any(categories) else (),
     )
 
 

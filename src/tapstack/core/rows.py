@@ -31,6 +31,7 @@ import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.history import History, Recent
+from tapstack.core.item_facts import Facts
 from tapstack.core.links import Links
 from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
@@ -76,6 +77,8 @@ class ItemState(msgspec.Struct, gc=False, array_like=True):
     counters: Windowed = msgspec.field(default_factory=Windowed)
     viewed_with: dict[str, int] = {}
     bought_with: dict[str, int] = {}
+    facts: Facts | None = None  # what events say of it; None if they say nothing
+    amounts: Windowed | None = None  # `tapstack.core.amounts`; None until there are any
 
 
 class Derived(msgspec.Struct, gc=False, array_like=True):

@@ -121,13 +121,50 @@ class UserHistory(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
 
 
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events of a type there were for each `item_view`; null where there was none.
+
+    Parameters
+    ----------
+    cart
+        Of `cart_add`.
+    purchase
+        Of `purchase`.
+    """
+
+    cart: float | None
+    purchase: float | None
+
+
+class Ratings(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of `rate` events from -100 to 100: how many, and their mean; null if there are none."""
+
+    count: int
+    mean: float | None
+
+
+class Refunds(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back: how many units, and what was paid back by currency."""
+
+    units: int
+    value: dict[str, float]
+
+
 class WindowCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted in a window."""
+    """What was counted in a window.
+
+    Parameters
+    ----------
+    units
+        Sold.
+    """
 
     start: str
     events: int
     counts: dict[str, int]
     value: dict[str, float]
+    units: int
+    rates: Rates
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,8 +172,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    category, brand, name
+        As the newest event says that says one; null if none does.
+    price, currency
+        Likewise.
     value_incomplete
         Whether amounts of currencies beyond the first eight may be under ``XXX``; in windows, too.
+    units
+        Sold.
+    net_value
+        What was bought less what was paid back.
     as_of
         Whatever was counted before is in the answer.
     since
@@ -144,10 +189,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     item_id: str
+    category: str | None
+    brand: str | None
+    name: str | None
+    price: float | None
+    currency: str | None
     events: int
     counts: dict[str, int]
     value: dict[str, float]
     value_incomplete: bool
+    units: int
+    refunds: Refunds
+    net_value: dict[str, float]
+    ratings: Ratings
+    rates: Rates
     windows: dict[str, list[WindowCounts]]
     as_of: str
     since: str | None

@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from tapstack.core.aggregates import MICROS, WINDOWS, Counters, merge_counts, sums
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, Windowed, merge_counts, sums
+from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_REFUNDED, UNITS_SOLD
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES, TYPE_CODE
+from tapstack.core.item_facts import Facts
 from tapstack.core.rows import ItemState, UserState
 from tapstack.core.sessions import SESSION_GAP_S, Session
+from tapstack.insights.items import facts_of_stripes, rate
 
 Value = str | int | float | bool | None | list[str]
 R = TypeVar("R")
@@ -22,7 +25,11 @@ Getter = Callable[[R], Value]
 # The tiles that windows are made of are those that an item's row keeps: 5 minutes, an hour, a day.
 WINDOW_NAMES = ("1h", "24h", "7d")
 LIFETIME, EVENTS = "", -1  # the scope without a window; the key under which all event types are added up
-Scope = Mapping[int | str, int | float]  # what is counted by event type, and bought by currency
+# What is counted by event type, bought by currency, and of items refunded by currency with `REFUNDED` before.
+Scope = Mapping[int | str, int | float]
+REFUNDED = "-"
+_AMOUNTS = {UNITS_SOLD: "units", UNITS_REFUNDED: "units_refunded", RATINGS: "rating_count"}
+_RATINGS_SUM = "rating_sum"
 
 
 class Feature(NamedTuple, Generic[R]):
@@ -63,6 +70,7 @@ class ItemRow(NamedTuple):
     """An item, its stripes added up, as its features see it: what is counted by scope."""
 
     scopes: Mapping[str, Scope]
+    facts: Facts
     updated_s: int
 
 
@@ -92,21 +100,25 @@ def item_row(stripes: Sequence[ItemState], at_s: int, scopes: Iterable[str]) -> 
     scopes
         The windows that are needed, and `LIFETIME`.
     """
-    added = {name: _scope(_added(stripes, name, at_s)) for name in scopes}
-    return ItemRow(added, max(item.counters.arrived_s for item in stripes))
+    counters = [item.counters for item in stripes]
+    amounts = [item.amounts for item in stripes if item.amounts is not None]
+    added = {name: _scope(_added(counters, name, at_s)) for name in scopes}
+    if amounts:
+        added = {name: {**scope, **_amounts(_added(amounts, name, at_s))} for name, scope in added.items()}
+    return ItemRow(added, facts_of_stripes(stripes), max(item.counters.arrived_s for item in stripes))
 
 
-def _added(stripes: Sequence[ItemState], scope: str, at_s: int) -> Counters:
+def _added(stripes: Sequence[Windowed], scope: str, at_s: int) -> Counters:
     """Add up what a window covers, or the lifetime."""
     if scope == LIFETIME:
-        found = [item.counters.lifetime for item in stripes]
+        found = [windowed.lifetime for windowed in stripes]
     else:
         position = WINDOW_NAMES.index(scope)
         oldest = WINDOWS[position].oldest_kept(at_s)
         found = [
             counters
-            for item in stripes
-            for number, counters in item.counters.windows[position].items()
+            for windowed in stripes
+            for number, counters in windowed.windows[position].items()
             if number >= oldest
         ]
     total: Counters = {}
@@ -123,6 +135,14 @@ def _scope(counters: Counters) -> Scope:
     for currency, amount in sums(counters).items():
         counted[currency] = amount / MICROS
     return counted
+
+
+def _amounts(amounts: Counters) -> Scope:
+    scope: dict[int | str, int | float] = {_AMOUNTS[key]: amounts[key] for key in _AMOUNTS if key in amounts}
+    scope[_RATINGS_SUM] = amounts.get(RATINGS_SUM, 0) / MICROS
+    for currency, amount in sums(amounts).items():
+        scope[REFUNDED + currency] = amount / MICROS
+    return scope
 
 
 _TYPES = "|".join(EVENT_TYPES)
@@ -156,6 +176,59 @@ def _value_of_user(found: re.Match[str]) -> Getter[UserRow] | None:
 
 def _value_of_item(found: re.Match[str]) -> Getter[ItemRow] | None:
     return _of_item(found) if _is_currency(found["name"]) else None
+
+
+def _amount_of_item(found: re.Match[str]) -> Getter[ItemRow]:
+    name, scope = found["name"], found["scope"] or LIFETIME
+    return lambda row: row.scopes[scope].get(name, 0)
+
+
+def _refunded(found: re.Match[str]) -> Getter[ItemRow] | None:
+    key, scope = REFUNDED + found["name"], found["scope"] or LIFETIME
+    return (lambda row: row.scopes[scope].get(key, 0)) if _is_currency(found["name"]) else None
+
+
+def _net_value(found: re.Match[str]) -> Getter[ItemRow] | None:
+    name, scope = found["name"], found["scope"] or LIFETIME
+    if not _is_currency(name):
+        return None
+    return lambda row: row.scopes[scope].get(name, 0) - row.scopes[scope].get(REFUNDED + name, 0)
+
+
+def _rating_mean(found: re.Match[str]) -> Getter[ItemRow]:
+    scope = found["scope"] or LIFETIME
+
+    def mean(row: ItemRow) -> Value:
+        count = row.scopes[scope].get("rating_count", 0)
+        return row.scopes[scope][_RATINGS_SUM] / count if count else None
+
+    return mean
+
+
+def _rate(found: re.Match[str]) -> Getter[ItemRow]:
+    code, scope = TYPE_CODE[_RATES[found["name"]]], found["scope"] or LIFETIME
+    return lambda row: rate(row.scopes[scope], code)
+
+
+_RATES = {"cart": "cart_add", "purchase": "purchase"}
+
+
+def _fact(found: re.Match[str]) -> Getter[ItemRow]:
+    name = found["name"]
+
+    def fact(row: ItemRow) -> Value:
+        said = getattr(row.facts, name)
+        return None if said is None else said[1]
+
+    return fact
+
+
+def _price(row: ItemRow) -> Value:
+    return None if row.facts.price is None else row.facts.price[1] / MICROS
+
+
+def _currency_of_price(row: ItemRow) -> Value:
+    return None if row.facts.price is None else row.facts.price[2]
 
 
 def _is_currency(name: str) -> bool:
@@ -290,6 +363,57 @@ ITEM_FEATURES: tuple[Feature[ItemRow], ...] = (
         "what was bought, by ISO 4217 currency",
         rf"value_(?P<name>[A-Z]{{3}}){_WINDOWED}",
         _value_of_item,
+    ),
+    Feature(
+        "category, brand, name",
+        "string",
+        "as the newest event says that says one",
+        "(?P<name>category|brand|name)",
+        _fact,
+    ),
+    Feature("price", "number", "likewise", "price", _always(_price)),
+    Feature("currency", "string", "of that price", "currency", _always(_currency_of_price)),
+    Feature(
+        "units, units_{window}, units_refunded, units_refunded_{window}",
+        "integer",
+        "sold, and given back",
+        rf"(?P<name>units_refunded|units){_WINDOWED}",
+        _amount_of_item,
+    ),
+    Feature(
+        "refunded_{currency}, refunded_{currency}_{window}",
+        "number",
+        "what was paid back",
+        rf"refunded_(?P<name>[A-Z]{{3}}){_WINDOWED}",
+        _refunded,
+    ),
+    Feature(
+        "net_value_{currency}, net_value_{currency}_{window}",
+        "number",
+        "what was bought less what was paid back",
+        rf"net_value_(?P<name>[A-Z]{{3}}){_WINDOWED}",
+        _net_value,
+    ),
+    Feature(
+        "rating_count, rating_count_{window}",
+        "integer",
+        "ratings: `value`s of `rate` from -100 to 100",
+        rf"(?P<name>rating_count){_WINDOWED}",
+        _amount_of_item,
+    ),
+    Feature(
+        "rating_mean, rating_mean_{window}",
+        "number",
+        "their mean; null if there are none",
+        rf"rating_mean{_WINDOWED}",
+        _rating_mean,
+    ),
+    Feature(
+        "cart_rate, cart_rate_{window}, purchase_rate, purchase_rate_{window}",
+        "number",
+        "`cart_add`, or `purchase`, for each `item_view`; null without views",
+        rf"(?P<name>cart|purchase)_rate{_WINDOWED}",
+        _rate,
     ),
 )
 

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tapstack.core.aggregates import Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import Delta, Windowed, add_in_windows, count_in_windows, window_numbers
+from tapstack.core.amounts import amounts_of
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
+from tapstack.core.item_facts import Facts, newest
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import ItemState, decode_item, encode_state, item_partition
 
@@ -15,11 +17,12 @@ NAME = "items"
 
 
 class Change(NamedTuple):
-    """What an effect does to one item: it counts, it makes pairs, or both."""
+    """What an entry does to one item: it counts, it makes pairs, or both; or it says something of it."""
 
     counted: Effect | None
     viewed_with: Sequence[str] = ()
     bought_with: Sequence[str] = ()
+    facts: Facts | None = None
 
 
 class Items:
@@ -40,6 +43,8 @@ class Items:
                 found[item_partition(partner)].append(Change(None, viewed_with=effect.item_ids))
             for partner in effect.bought_with:
                 found[item_partition(partner)].append(Change(None, bought_with=effect.item_ids))
+        for item_id, facts in entry.facts.items():
+            found[item_partition(item_id)].append(Change(None, facts=facts))
         return found
 
     def sources(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
@@ -52,7 +57,13 @@ class Items:
         for change in changes:
             if (effect := change.counted) is not None:
                 delta = Delta(effect.code, effect.bought)
-                count_in_windows(item.counters, delta, window_numbers(effect.at_s), effect.arrived_s)
+                numbers = window_numbers(effect.at_s)
+                count_in_windows(item.counters, delta, numbers, effect.arrived_s)
+                if amounts := amounts_of(effect):
+                    item.amounts = item.amounts or Windowed()
+                    add_in_windows(item.amounts, amounts, numbers, effect.arrived_s)
+            if change.facts is not None:
+                item.facts = change.facts if item.facts is None else newest((item.facts, change.facts))
             for partner in change.viewed_with:
                 count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
             for partner in change.bought_with:

@@ -21,6 +21,7 @@ from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, s
 from tapstack_local.reconciliation.interactions import Interactions, add_interactions, hashed
 from tapstack_local.reconciliation.intervals import Numbers
 from tapstack_local.reconciliation.searches import DAY_S, Searches, term_of
+from tapstack_local.reconciliation.words import Said, Words, add_said, numbers_of, words_of
 
 TYPES = (
     "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
@@ -60,6 +61,10 @@ class Effect(NamedTuple):
         What it adds to the user's history, as hashes.
     visitor
         The visitor that it says the user was; empty if it says nothing.
+    numbers
+        What it says of items in numbers, one entry for each mention.
+    words
+        What it says they are.
     """
 
     user: str
@@ -71,6 +76,8 @@ class Effect(NamedTuple):
     term: str = ""
     interactions: tuple[int, ...] = ()
     visitor: str = ""
+    numbers: tuple[tuple[str, Counters], ...] = ()
+    words: tuple[Words, ...] = ()
 
 
 class Fold:
@@ -83,6 +90,8 @@ class Fold:
         self.searches = Searches()
         self.histories: Interactions = {}
         self.links: Counter[tuple[str, str]] = Counter()
+        self.numbers: dict[str, Counters] = {}
+        self.said: Said = {}
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
@@ -92,6 +101,9 @@ class Fold:
             self.links[effect.user, effect.visitor] += 1
         if effect.interactions:
             add_interactions(self.histories, effect.user, effect.interactions)
+        for item_id, said in effect.numbers:
+            add(self.numbers.setdefault(item_id, {}), said)
+        add_said(self.said, effect.words, effect.at_s)
         for item_id, delta in effect.items:
             add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
@@ -108,6 +120,9 @@ class Fold:
             fold.add(copy)
         _add_most(self.users, [fold.users for fold in folds])
         _add_most(self.items, [fold.items for fold in folds])
+        _add_most(self.numbers, [fold.numbers for fold in folds])
+        for copy in copies:
+            add_said(self.said, copy.words, copy.at_s)
         for position, counted in enumerate(self.windows):
             windows = [fold.windows[position] for fold in folds]
             for item_id in {item_id for items in windows for item_id in items}:
@@ -238,6 +253,8 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     items = [(item["item_id"], signed(_item_delta(event, item))) for item in event.get("items", ())]
     delta = signed(_user_delta(event))
     at_ms = at_s * 1_000 + moment.microsecond // 1_000
+    mentioned = event.get("items", ())
+    numbers = [(item["item_id"], signed(found)) for item in mentioned if (found := numbers_of(event, item))]
     return Effect(
         identity[0],
         identity,
@@ -248,6 +265,8 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
         term_of(event),
         _interactions(event, at_ms),
         _visitor(event),
+        tuple(numbers),
+        tuple(word for item in mentioned for word in words_of(event, item)),
     )
 
 

@@ -40,6 +40,7 @@ from tapstack_local.reconciliation.dead_letters import (
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.history import check_histories, entries
 from tapstack_local.reconciliation.identities import check_identities
+from tapstack_local.reconciliation.item_facts import check_numbers, check_said
 from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
 from tapstack_local.reconciliation.links import check_links
@@ -133,6 +134,8 @@ def reconcile(
         events,
         _check_items(expected, tables),
         *_check_windows(expected, tables),
+        check_numbers(tables.items, [fold.numbers for fold in expected.folds()]),
+        check_said(tables.items, [fold.said for fold in expected.folds()]),
         *check_searches(
             [fold.searches for fold in expected.folds()],
             tables.terms,

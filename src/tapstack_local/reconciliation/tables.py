@@ -57,6 +57,8 @@ class ItemRow:
     arrived_s: int
     viewed_with: dict[str, int]
     bought_with: dict[str, int]
+    facts: list[Any] = field(default_factory=lambda: [None] * 4)
+    amounts: dict[int | str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -197,9 +199,11 @@ class Tables:
             window, _, number = name.partition("#")
             self.terms[window, int(number), stripe] = body
             return
-        (lifetime, windows, arrived_s), viewed_with, bought_with = body[:3]
+        (lifetime, windows, arrived_s), viewed_with, bought_with, facts, amounts = [*body, None, None][:5]
         numbered = [{number: whole(each) for number, each in kept.items()} for kept in windows]
         row = ItemRow(whole(lifetime), numbered, arrived_s, viewed_with, bought_with)
+        row.facts = [*(facts or []), *[None] * 4][:4]
+        row.amounts = whole(amounts[0]) if amounts else {}
         self.items.setdefault(name, {})[stripe] = row
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tapstack_simulation.checking.facts import CODES, Amounts, Fact, count, item_amounts
+from tapstack_simulation.checking.item_facts import Numbers, category_of, numbers_of
 
 GAP_S = 30 * 60
 VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
@@ -37,6 +38,10 @@ class Effect(NamedTuple):
         What was bought.
     partners
         For `VIEWED` and `BOUGHT`, the items that it makes pairs with.
+    numbers
+        What it says in numbers.
+    categories
+        Of each item; empty if no event says one.
     """
 
     item_ids: tuple[str, ...]
@@ -45,6 +50,8 @@ class Effect(NamedTuple):
     arrived_s: int
     bought: tuple[tuple[str, int], ...]
     partners: tuple[tuple[str, ...], tuple[str, ...]]
+    numbers: Numbers = Numbers()
+    categories: tuple[str, ...] = ()
 
     def amounts(self) -> Amounts:
         """Return what each item counts."""
@@ -84,7 +91,10 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
     code = CODES[kind]
     counted_s = min(at_s, arrived_s)
     if kind == "item_list_view":
-        return [Effect(tuple(fact.item_ids), code, counted_s, arrived_s, (), ((), ()))]
+        named = tuple(category_of(item) for item in event.get("items", []))
+        named = named if any(named) else ()
+        shown = tuple(fact.item_ids)
+        return [Effect(shown, code, counted_s, arrived_s, (), ((), ()), categories=named)]
     effects: list[Effect] = []
     for item in event.get("items", []):
         item_id = item["item_id"]
@@ -92,7 +102,9 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
             recent.append([at_s, code, item_id, ms])
         partners = _company(visit, kind, item_id)
         bought = tuple((key, n) for key, n in item_amounts(event, item).items() if isinstance(key, str))
-        effects.append(Effect((item_id,), code, counted_s, arrived_s, bought, partners))
+        numbers, category = numbers_of(event, item), category_of(item)
+        categories = (category,) if category else ()
+        effects.append(Effect((item_id,), code, counted_s, arrived_s, bought, partners, numbers, categories))
         state[5] += 2 * sum(map(len, partners))
     recent.sort(key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
     del recent[RECENT_MAX:]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
-from tapstack_simulation.checking.facts import Amounts, difference, merge, named
+from tapstack_simulation.checking.facts import CODES, Amounts, difference, merge, named
+from tapstack_simulation.checking.item_facts import Known, check_amounts, check_known
 from tapstack_simulation.checking.rows import (
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
@@ -19,10 +20,11 @@ from tapstack_simulation.checking.rows import (
 
 PLACES = {VIEWED: VIEWED_WITH_MAX, BOUGHT: BOUGHT_WITH_MAX}  # of an item's maps of partners
 Kept = tuple[tuple[str, ...], tuple[str, ...]]
+NAMES = {code: name for name, code in CODES.items()}
 
 
-def check_item(change: Change, effects: Sequence[Effect]) -> None:
-    """Check an item's row against the effects that were folded into it.
+def check_item(change: Change, effects: Sequence[Effect], said: Sequence[Known]) -> None:
+    """Check an item's row against the effects that were folded into it, and what their events say of it.
 
     Raises
     ------
@@ -40,6 +42,11 @@ def check_item(change: Change, effects: Sequence[Effect]) -> None:
     if wanted != grown:
         raise Violation(2, f"{change.key} moves by {grown}, the journal adds {wanted}")
     _check_windows(change, counted)
+    check_known(change, said)
+    found = [
+        (effect.numbers.amounts(NAMES[effect.code]), effect.at_s, effect.arrived_s) for effect in counted
+    ]
+    check_amounts(change, [each for each in found if each[0]])
     for kind in PLACES:
         added: Amounts = {}
         for effect in effects:

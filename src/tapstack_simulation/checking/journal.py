@@ -13,6 +13,7 @@ from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.boards import check_board, moves
 from tapstack_simulation.checking.derived import Kept, check_item
 from tapstack_simulation.checking.facts import INTEREST
+from tapstack_simulation.checking.item_facts import Known, Numbers, read_facts, said_of, together
 from tapstack_simulation.checking.rows import Change, Image, Key, Violation
 from tapstack_simulation.checking.search_terms import (
     GRAIN_S,
@@ -43,12 +44,15 @@ class Entry(NamedTuple):
         When it was written.
     searches
         What its events search for.
+    said
+        What its events say of items.
     """
 
     effects: Sequence[Effect]
     arrived_s: int
     committed_ms: int
     searches: Sequence[Search] = ()
+    said: Mapping[str, Known] = {}
 
 
 class Journal:
@@ -109,6 +113,8 @@ class Journal:
             found = read_entry(entry.after.state)
             if Counter(found.effects) != Counter(effects):
                 raise Violation(2, f"{entry.key} holds {found.effects}; its events add {effects}")
+            if found.said != (said := _said(ways)):
+                raise Violation(2, f"{entry.key} says {found.said} of items; its events say {said}")
             self.searchers.check(entry.key, [search for _, search, _ in searches], found.searches)
             arrivals_s = [arrived_s for _, _, arrived_s in searches]
             newest_s = max([*arrivals_s, *(effect.arrived_s for effect in effects)])
@@ -153,7 +159,9 @@ class Journal:
         if change.key[0][0] == "I":
             if change.after.ttl_s < newest_s + row_ttl_s:
                 raise Violation(12, f"{change.key} expires too early")
-            check_item(change, effects)
+            check_item(
+                change, effects, [e.said[item_id] for e in fresh if (item_id := change.key[0][2:]) in e.said]
+            )
             return
         if projection == SEARCH_TERMS:
             found = [(search, entry.arrived_s) for entry in fresh for search in entry.searches]
@@ -268,18 +276,32 @@ def read_entry(state: Any) -> Entry:
     """Read an entry as it is stored."""
     arrived_s, stored, *more = state
     effects = []
+    said, categories = read_facts(more[1] if more[1:] else [], arrived_s)
+    shown = iter(categories or [""] * sum(len(effect[0]) for effect in stored))
     for item_ids, code, age_s, before_s, *rest in stored:
         bought = tuple(rest[0].items()) if rest else ()
         partners: Kept = (tuple(rest[1]) if rest[1:] else (), tuple(rest[2]) if rest[2:] else ())
         own_s = arrived_s - before_s
-        effects.append(Effect(tuple(item_ids), code, own_s - age_s, own_s, bought, partners))
+        given = Numbers(*rest[3:4], *(tuple(money.items()) for money in rest[4:5]), *rest[5:6])
+        named = tuple(next(shown) for _ in item_ids)
+        named = named if any(named) else ()
+        effects.append(Effect(tuple(item_ids), code, own_s - age_s, own_s, bought, partners, given, named))
     kept = more[0] if more else []
     if kept != sorted(kept):
         raise Violation(13, "an entry's searches stand in the order in which they were counted")
     searches = [
         Search(digest, place, arrived_s // GRAIN_S - before, *term) for digest, place, before, *term in kept
     ]
-    return Entry(effects, arrived_s, 0, searches)
+    return Entry(effects, arrived_s, 0, searches, said)
+
+
+def _said(ways: Iterable[Way]) -> dict[str, Known]:
+    """Return what a commit's events say of items."""
+    said: dict[str, Known] = {}
+    for turn in (turn for way in ways for turn in way.turns):
+        for item_id, known in said_of(turn.fact.event, min(turn.at_ms // 1000, turn.arrived_s)).items():
+            said[item_id] = together([said.get(item_id, {}), known])
+    return said
 
 
 def _searches(ways: Iterable[Way]) -> list[tuple[str, Search, int]]:

@@ -14,6 +14,16 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from tapstack_simulation.checking.facts import CODES
+from tapstack_simulation.checking.item_facts import (
+    GIVEN_BACK,
+    RATINGS,
+    RATINGS_SUM,
+    SOLD,
+    amounts_in,
+    described,
+    known_in,
+    rates,
+)
 from tapstack_simulation.checking.rows import (
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
@@ -22,10 +32,14 @@ from tapstack_simulation.checking.rows import (
     Key,
     Violation,
 )
-from tapstack_simulation.checking.views import NAMES, Answer, described_user, is_incomplete, lowest
+from tapstack_simulation.checking.views import NAMES, Answer, described_user, item_is_incomplete, lowest
 
 FRESHNESS = ("as_of", "since")
-ITEM_FIELDS = {"item_id", "events", "counts", "value", "value_incomplete", "windows", *FRESHNESS}
+SAID_FIELDS = ("category", "brand", "name", "price", "currency")
+ITEM_FIELDS = {
+    "item_id", *SAID_FIELDS, "events", "counts", "value", "value_incomplete", "units", "refunds", "net_value",
+    "ratings", "rates", "windows", *FRESHNESS,
+}  # fmt: skip
 VERSIONS_MAX = 8  # of a row that the simulated table keeps for stale reads, the present one included
 Name = TypeVar("Name", bound=Hashable)
 Versions = Sequence[Any]  # states of one row, None where it was not there
@@ -100,14 +114,17 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
         _hold_absence(item_id, rows)
         return
     hold_shape(item_id, set(answer), ITEM_FIELDS)
-    shown = _counters("", 0, answer)
+    _hold_rates(item_id, answer)
+    shown = _counters("", 0, answer) | _figures(answer)
     for name, length_s, _ in WINDOWS:
         starts = [entry["start"] for entry in answer["windows"][name]]
         if starts != sorted(set(starts), reverse=True):
             raise Violation(11, f"{item_id} is shown with windows of {name} in this order: {starts}")
         for entry in answer["windows"][name]:
-            shown |= _counters(name, _seconds(entry["start"]) // length_s, entry)
-    may_be = {state is not None and is_incomplete(state[0][0]) for versions in rows for state in versions}
+            number = _seconds(entry["start"]) // length_s
+            shown |= _counters(name, number, entry) | {(f"units {name}", number, SOLD): entry["units"]}
+            _hold_rates(item_id, entry)
+    may_be = {state is not None and item_is_incomplete(state) for versions in rows for state in versions}
     if answer["value_incomplete"] not in may_be:
         raise Violation(11, f"{item_id} is shown with value_incomplete {answer['value_incomplete']}")
     low, high = _bounds([[_parts(state, now_s) for state in versions] for versions in rows])
@@ -115,6 +132,7 @@ def hold_item(past: Past, item_id: str, now_s: int, answer: Answer | None) -> No
         if not low.get(part, 0) <= shown.get(part, 0) <= high.get(part, 0):
             count, least, most = shown.get(part, 0), low.get(part, 0), high.get(part, 0)
             raise Violation(11, f"{item_id} is shown with {count} of {part}; it had {least} to {most}")
+    _hold_known(item_id, answer, rows)
 
 
 def hold_freshness(item_id: str, now_s: int, answer: Answer, counted: Callable[[int], Counter[int]]) -> None:
@@ -227,11 +245,49 @@ def _parts(state: Any, now_s: int) -> dict[Part, int]:
     if state is None:
         return {}
     parts: dict[Part, int] = {("", 0, key): amount for key, amount in state[0][0].items()}
-    for (name, length_s, kept), numbered in zip(WINDOWS, state[0][1], strict=True):
+    said = amounts_in(state)
+    parts |= {("amounts", 0, key): amount for key, amount in said[0].items()}
+    for (name, length_s, kept), numbered, numbers in zip(WINDOWS, state[0][1], said[1], strict=True):
         for number, amounts in numbered.items():
             if number > now_s // length_s - kept:
                 parts |= {(name, number, key): amount for key, amount in amounts.items()}
+                parts[f"units {name}", number, SOLD] = numbers.get(number, {}).get(SOLD, 0)
     return parts
+
+
+def _figures(answer: Answer) -> dict[Part, int]:
+    """Take apart what an answer says of an item's amounts."""
+    refunds, ratings = answer["refunds"], answer["ratings"]
+    shown: dict[int | str, int] = {key: round(value * 1e6) for key, value in refunds["value"].items()}
+    shown |= {SOLD: answer["units"], GIVEN_BACK: refunds["units"], RATINGS: ratings["count"]}
+    shown[RATINGS_SUM] = round((ratings["mean"] or 0) * ratings["count"] * 1e6)
+    return {("amounts", 0, key): amount for key, amount in shown.items()}
+
+
+def _hold_rates(item_id: str, answer: Answer) -> None:
+    if answer["rates"] != rates(answer["counts"]):
+        raise Violation(11, f"{item_id} is shown with {answer['rates']} and {answer['counts']}")
+    value, back = answer["value"], answer.get("refunds", {}).get("value", {})
+    net = {key: value.get(key, 0) - back.get(key, 0) for key in [*value, *back]}
+    shown = answer.get("net_value", net)
+    if shown.keys() != net.keys() or any(abs(shown[key] - net[key]) > 1e-3 for key in net):
+        raise Violation(11, f"{item_id} is shown with {shown}, {value} and {back}")
+
+
+def _hold_known(item_id: str, answer: Answer, rows: Iterable[Versions]) -> None:
+    """Check what an answer says an item is: the newest, for some version of each row, that any row said."""
+    known = [[{} if state is None else known_in(state) for state in versions] for versions in rows]
+    for field in SAID_FIELDS[:4]:
+        at_least = max((min(_when(each, field) for each in versions) for versions in known), default=(-1,))
+        may_be = [each for versions in known for each in versions if _when(each, field) >= at_least]
+        shown = [answer[name] for name in ((field, "currency") if field == "price" else (field,))]
+        names = ("price", "currency") if field == "price" else (field,)
+        if shown not in [[described(each)[name] for name in names] for each in may_be]:
+            raise Violation(11, f"{item_id} is shown with {field} {shown}, which no row said then: {known}")
+
+
+def _when(known: Mapping[str, tuple[Any, ...]], field: str) -> tuple[Any, ...]:
+    return known.get(field, (-1,))
 
 
 def _counters(name: str, number: int, shown: Answer) -> dict[Part, int]:

@@ -11,6 +11,17 @@ from functools import lru_cache
 from typing import Any
 
 from tapstack_simulation.checking.facts import CODES, NO_CURRENCY, Amounts, is_full, merge
+from tapstack_simulation.checking.item_facts import (
+    GIVEN_BACK,
+    RATINGS,
+    RATINGS_SUM,
+    SOLD,
+    amounts_in,
+    described,
+    known_in,
+    rates,
+    together,
+)
 from tapstack_simulation.checking.rows import (
     BOUGHT_WITH_MAX,
     VIEWED_WITH_MAX,
@@ -94,6 +105,9 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
         return None
     lifetime: Amounts = {}
     windows: dict[str, dict[int, Amounts]] = {name: {} for name, _, _ in WINDOWS}
+    said: Amounts = {}
+    for amounts, *_ in map(amounts_in, stripes):
+        merge(said, amounts)
     for (amounts, numbered, *_), *_ in stripes:
         merge(lifetime, amounts)
         for (name, length_s, kept), held in zip(WINDOWS, numbered, strict=True):
@@ -102,14 +116,46 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
                     merge(windows[name].setdefault(number, {}), added)
     shown = {
         name: [
-            {"start": spelled(number * length_s), **_amounts(amounts)}
+            {
+                "start": spelled(number * length_s),
+                **(counted := _amounts(amounts)),
+                "units": sum(units_in(stripe, position, number) for stripe in stripes),
+                "rates": rates(counted["counts"]),
+            }
             for number, amounts in sorted(windows[name].items(), key=lambda entry: -entry[0])
         ]
-        for name, length_s, _ in WINDOWS
+        for position, (name, length_s, _) in enumerate(WINDOWS)
     }
-    lacks = any(is_incomplete(stripe[0][0]) for stripe in stripes)
-    head = {"item_id": item_id, **_amounts(lifetime), "value_incomplete": lacks}
-    return {**head, "windows": shown, **_fresh(now_s)}
+    lacks = any(item_is_incomplete(stripe) for stripe in stripes)
+    head = {"item_id": item_id, **(counted := _amounts(lifetime)), "value_incomplete": lacks}
+    known = described(together(known_in(stripe) for stripe in stripes))
+    return {**head, **known, **_figures(counted, said), "windows": shown, **_fresh(now_s)}
+
+
+def _figures(counted: Answer, said: Amounts) -> Answer:
+    """Put what events say in numbers into words, and the rates."""
+    back = {str(key): amount / 1e6 for key, amount in said.items() if isinstance(key, str)}
+    value: dict[str, float] = counted["value"]
+    net = {key: value.get(key, 0) - back.get(key, 0) for key in [*value, *back]}
+    count = said.get(RATINGS, 0)
+    return {
+        "units": said.get(SOLD, 0),
+        "refunds": {"units": said.get(GIVEN_BACK, 0), "value": back},
+        "net_value": net,
+        "ratings": {"count": count, "mean": said[RATINGS_SUM] / 1e6 / count if count else None},
+        "rates": rates(counted["counts"]),
+    }
+
+
+def units_in(stripe: Any, position: int, number: int) -> int:
+    """Return how many units of an item were sold in a window, by its row in a stripe."""
+    sold: int = amounts_in(stripe)[1][position].get(number, {}).get(SOLD, 0)
+    return sold
+
+
+def item_is_incomplete(stripe: Any) -> bool:
+    """Return whether a currency of an item's row may be under XXX."""
+    return is_incomplete(stripe[0][0]) or is_incomplete(amounts_in(stripe)[0])
 
 
 def partners_answer(

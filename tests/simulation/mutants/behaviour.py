@@ -111,7 +111,7 @@ BEHAVIOUR = (
     one("a_currency_more", "counters name few currencies", AGGREGATES, "return currency if _named_count(into) < CURRENCIES_MAX else", "return currency if _named_count(into) <= CURRENCIES_MAX else"),
     one("windows_ahead", "no clock opens windows ahead of the arrival", FOLD, "    counted_s = min(at_s, arrived_s)", "    counted_s = at_s"),
     one("searches_ahead", "no clock opens windows ahead of the arrival", "tapstack.core.search_terms", "min(at_s, arrived_s), arrived_s, term)", "at_s, arrived_s, term)"),
-    one("value_never_incomplete", "an answer says that currencies may be missing", "tapstack.insights.views", "value_incomplete=any(may_lack_currencies(item.counters.lifetime) for item in items)", "value_incomplete=False"),
+    one("value_never_incomplete", "an answer says that currencies may be missing", "tapstack.insights.items", "value_incomplete=any(_may_lack_currencies(item) for item in items)", "value_incomplete=False"),
     one("merged_session_loses_counters", "sessions that an event bridges are added up", SESSIONS, "    add_counts(first.counters, other.counters)\n", ""),
     one("session_gap_too_long", "30 minutes end a session", SESSIONS, "SESSION_GAP_S = 30 * 60", "SESSION_GAP_S = 45 * 60"),
     one("session_label_ignored", "a client's own session id tells sessions apart", SESSIONS, "        return session.label == label\n", "        return True\n"),

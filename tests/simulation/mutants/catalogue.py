@@ -7,6 +7,7 @@ from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .history import HISTORIES
+from .item_facts import ITEM_FACTS
 from .links import LINKED
 from .mutant import (
     CONSUME,
@@ -517,5 +518,5 @@ MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS, *RECOMMENDING, *LINKED,
-    *HISTORIES, *TRENDS,
+    *HISTORIES, *TRENDS, *ITEM_FACTS,
 )  # fmt: skip

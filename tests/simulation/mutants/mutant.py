@@ -21,6 +21,7 @@ TABLE = "tapstack.aws.dynamodb"
 STREAM = "tapstack.aws.kinesis"
 HISTORY_VIEW = "tapstack.insights.history"
 VIEWS = "tapstack.insights.views"
+ITEMS_VIEW = "tapstack.insights.items"
 PERSON = "tapstack.insights.person"
 USERS_VIEW = "tapstack.insights.users"
 

@@ -118,8 +118,8 @@ PROJECTING = (
         "entry_loses_an_effect",
         "an entry holds every effect of its events",
         TRANSACTION,
-        "encode_entry(self._effects, searches)",
-        "encode_entry(self._effects[: max(1, len(self._effects) - 1)], searches)",
+        "encode_entry(self._effects, searches, self._facts)",
+        "encode_entry(self._effects[: max(1, len(self._effects) - 1)], searches, self._facts)",
     ),
     one(
         "head_expires",

@@ -1,9 +1,8 @@
-# ruff: noqa: E501 - lines of the product are quoted as they stand
 """Mutants of what the insights API reads and answers."""
 
 from __future__ import annotations
 
-from .mutant import PERSON, TABLE, USERS_VIEW, VIEWS, one
+from .mutant import ITEMS_VIEW, PERSON, TABLE, USERS_VIEW, VIEWS, one
 
 RESPOND = "tapstack.insights.respond"
 
@@ -11,21 +10,21 @@ STRIPES = (
     one(
         "one_stripe_read",
         "readers add up all stripes",
-        VIEWS,
+        ITEMS_VIEW,
         "for body in bodies(reader, item_partition(item_id), now_s)]",
         "for body in bodies(reader, item_partition(item_id), now_s)[:1]]",
     ),
     one(
         "one_stripe_windows",
         "an item's windows add up all stripes",
-        VIEWS,
+        ITEMS_VIEW,
         "    for item in items:\n        for number, counters",
         "    for item in items[:1]:\n        for number, counters",
     ),
     one(
         "one_stripe_partners",
         "partners add up all stripes",
-        VIEWS,
+        ITEMS_VIEW,
         "[item.bought_with if bought else item.viewed_with for item in items]",
         "[item.bought_with if bought else item.viewed_with for item in items[:1]]",
     ),
@@ -63,7 +62,7 @@ EXPIRY = (
     one(
         "oldest_window_served",
         "the oldest window kept is not served: a stripe may have dropped it",
-        VIEWS,
+        ITEMS_VIEW,
         "return window.oldest_kept(now_s) + 1",
         "return window.oldest_kept(now_s)",
     ),
@@ -80,9 +79,9 @@ AMOUNTS = (
     one(
         "value_left_out",
         "an item's answer tells what was bought",
-        VIEWS,
-        "        **describe_counters(lifetime),\n",
-        "        **{**describe_counters(lifetime), 'value': {}},\n",
+        ITEMS_VIEW,
+        "    counted = describe_counters(lifetime)\n",
+        "    counted = {**describe_counters(lifetime), 'value': {}}\n",
     ),
     one(
         "value_always_zero",
@@ -94,21 +93,21 @@ AMOUNTS = (
     one(
         "partners_doubled",
         "a pair counts once",
-        VIEWS,
-        "items=_listed(ranked[:n]),\n        count_error_max=count_error_max",
-        "items=_listed((name, 2 * count) for name, count in ranked[:n]),\n        count_error_max=count_error_max",
+        ITEMS_VIEW,
+        "RankedItem(item_id=name, count=count)",
+        "RankedItem(item_id=name, count=2 * count)",
     ),
     one(
         "partners_of_the_other_kind",
         "viewed is not bought",
-        VIEWS,
+        ITEMS_VIEW,
         "[item.bought_with if bought else item.viewed_with for item in items]",
         "[item.viewed_with if bought else item.bought_with for item in items]",
     ),
     one(
         "partners_never_wrong",
         "a full map of partners says by how much it may be wrong",
-        VIEWS,
+        ITEMS_VIEW,
         "            error += min(partners.values())\n",
         "            error += 0\n",
     ),
@@ -118,7 +117,7 @@ ORDER = (
     one(
         "ties_out_of_order",
         "of equal counts the smaller id comes first",
-        VIEWS,
+        ITEMS_VIEW,
         "key=lambda entry: (-entry[1], entry[0])",
         "key=lambda entry: -entry[1]",
     ),
@@ -139,7 +138,7 @@ ORDER = (
     one(
         "windows_oldest_first",
         "windows come newest first",
-        VIEWS,
+        ITEMS_VIEW,
         "for number in sorted(counted, reverse=True)",
         "for number in sorted(counted)",
     ),

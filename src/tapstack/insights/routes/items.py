@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tapstack.insights.answers import Item, Partners
 from tapstack.insights.freshness import ITEMS
+from tapstack.insights.items import item_view, partners_view
 from tapstack.insights.route import Asked, Route
 from tapstack.insights.routes.choices import N
-from tapstack.insights.views import item_view, partners_view
 
 
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
@@ -17,7 +17,7 @@ def _partners(asked: Asked, *, bought: bool) -> Partners | None:
 ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/items/{id}",
-        summary="an item's counts and value, over its lifetime and in windows",
+        summary="what an item is, its counts, value and rates, over its lifetime and in windows",
         scopes=("items",),
         read=lambda asked: item_view(asked.reader, asked.id, asked.now_s, asked.fresh(ITEMS)),
         answer=Item,

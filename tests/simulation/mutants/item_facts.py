@@ -1,0 +1,98 @@
+"""Mutants of what events say of items, and of units, refunds and ratings."""
+
+from __future__ import annotations
+
+from .mutant import TRANSACTION, one
+
+FACTS = "tapstack.core.item_facts"
+AMOUNTS = "tapstack.core.amounts"
+JOURNAL = "tapstack.core.journal"
+PROJECTION = "tapstack.projections.items"
+VIEW = "tapstack.insights.items"
+
+ITEM_FACTS = (
+    one(
+        "older_fact_wins",
+        "the newest event decides what an item is",
+        FACTS,
+        "    return max(one, other)\n",
+        "    return min(one, other)\n",
+    ),
+    one(
+        "last_folded_fact_wins",
+        "whatever the order in which entries are folded",
+        FACTS,
+        "    return max(one, other)\n",
+        "    return other\n",
+    ),
+    one(
+        "facts_of_a_clock_ahead",
+        "a clock that is ahead decides nothing for longer than others",
+        TRANSACTION,
+        "counted_s = delivery.event, min(delivery.at_s, delivery.arrived_at_s)",
+        "counted_s = delivery.event, delivery.at_s",
+    ),
+    one(
+        "facts_of_duplicates",
+        "an event that is counted already says nothing",
+        TRANSACTION,
+        "        verdict = self._judge(key, user, delivery)\n",
+        "        verdict = self._judge(key, user, delivery)\n        self._describe(delivery)\n",
+    ),
+    one(
+        "facts_of_one_stripe",
+        "readers take the newest of the stripes",
+        VIEW,
+        "    return newest([item.facts for item in items if item.facts is not None])\n",
+        "    return newest([item.facts for item in list(items)[:1] if item.facts is not None])\n",
+    ),
+    one(
+        "price_of_a_refund",
+        "the price of a refund is none of today",
+        FACTS,
+        'item.price is not None and event.event_type != "refund"',
+        "item.price is not None",
+    ),
+    one(
+        "facts_not_folded",
+        "an entry's facts come to the item's row",
+        PROJECTION,
+        "            if change.facts is not None:\n",
+        "            if change.facts is not None and change.counted is not None:\n",
+    ),
+    one(
+        "facts_without_their_time",
+        "an entry says when something was said",
+        JOURNAL,
+        "yield (item_id, arrived_s - at_s, *places",
+        "yield (item_id, 0, *places",
+    ),
+    one(
+        "units_counted_as_events",
+        "units are quantities",
+        AMOUNTS,
+        "return 1 if item.quantity is None else item.quantity",
+        "return 1",
+    ),
+    one(
+        "amounts_outside_their_window",
+        "units belong to the windows of their event's own time",
+        PROJECTION,
+        "add_in_windows(item.amounts, amounts, numbers, effect.arrived_s)",
+        "add_in_windows(item.amounts, amounts, window_numbers(effect.arrived_s), effect.arrived_s)",
+    ),
+    one(
+        "every_value_is_a_rating",
+        "an amount of money is no rating",
+        AMOUNTS,
+        "event.value is None or not -RATING_MAX <= event.value <= RATING_MAX",
+        "event.value is None",
+    ),
+    one(
+        "refunds_lower_nothing",
+        "what was paid back is said",
+        AMOUNTS,
+        "        amounts.update(effect.refunded.items())\n",
+        "",
+    ),
+)

@@ -607,6 +607,12 @@ variable "allowed_origins" {
   }
 }
 
+variable "enable_schemas" {
+  description = "Hold events to the schemas that tapstack package --schemas DIR put into the collector's zip; they must be there."
+  type        = bool
+  default     = false
+}
+
 variable "readers" {
   description = "Readers of the insights API by id: SHA-256 of their live keys, and scopes. Null: no keys are asked for; {}: nobody reads."
   type        = map(object({ key_hashes = list(string), scopes = list(string) }))
@@ -2528,6 +2534,7 @@ locals {
       TAPSTACK_EVENT_AGE_MAX_DAYS   = tostring(var.event_age_max_days)
       TAPSTACK_REQUEST_BYTES_MAX    = tostring(var.request_bytes_max)
       TAPSTACK_ALLOWED_ORIGINS      = join(",", var.allowed_origins)
+      TAPSTACK_SCHEMAS              = var.enable_schemas ? "schemas" : ""
       TAPSTACK_SOURCES              = join("", aws_secretsmanager_secret.sources[*].arn)
       TAPSTACK_ENRICHMENT           = join(",", var.enrichment.steps)
       TAPSTACK_CONSENT              = var.enrichment.consent

@@ -210,6 +210,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_EVENT_AGE_MAX_DAYS   = "30"
         TAPSTACK_REQUEST_BYTES_MAX    = "1000000"
         TAPSTACK_ALLOWED_ORIGINS      = ""
+        TAPSTACK_SCHEMAS              = ""
         TAPSTACK_SOURCES              = ""
         TAPSTACK_ENRICHMENT           = ""
         TAPSTACK_CONSENT              = "off"

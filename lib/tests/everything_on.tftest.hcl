@@ -55,6 +55,7 @@ run "everything_on" {
     enable_tracing                 = true
     require_write_keys             = true
     enrichment                     = { consent = "anonymous", pseudonymised_fields = ["user_id", "traits.email"] }
+    enable_schemas                 = true
     permissions_boundary_arn       = "arn:aws:iam::111122223333:policy/boundary"
     api_hostname                   = "tapstack.example.internal"
     allowed_client_cidrs           = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]
@@ -69,6 +70,11 @@ run "everything_on" {
   assert {
     condition     = length(aws_instance.operations) == 1 && length(aws_lb_target_group.ip) == 1 && length(aws_nat_gateway.zonal) == 3 && length(aws_lb_listener.https) == 1
     error_message = "Every toggle must be on here."
+  }
+
+  assert {
+    condition     = local.function_environment.collector.TAPSTACK_SCHEMAS == "schemas"
+    error_message = "The collector reads the schemas in its zip."
   }
 
   assert {

@@ -41,6 +41,7 @@ REASONS: Mapping[str, Reason] = {
     "not_json": Reason(QUARANTINE, "the record or event is not JSON"),
     "invalid_event": Reason(QUARANTINE, "the record or event breaks the schema of events"),
     "too_many_bytes": Reason(QUARANTINE, "the record or event has more bytes than an event may have"),
+    "breaks_schema": Reason(QUARANTINE, "the event breaks a [schema](schemas.md) of yours"),
     "unreadable": Reason(QUARANTINE, "the request cannot be split into events"),
 }
 
@@ -110,6 +111,10 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage",
         When the collector had the request, Unix seconds.
     data
         The event as it was sent, in a body that its path takes; a GET's is its query.
+    source
+        Who sent it, by its write key; None if keys are not checked.
+    schema
+        The operator's schema that it breaks, such as ``purchase/2``; None if it breaks none of those.
     """
 
     reason: str
@@ -120,6 +125,8 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage",
     path: str
     arrived_at_s: int
     data: bytes
+    source: str | None = None
+    schema: str | None = None
 
     @property
     def coordinates(self) -> Coordinates:

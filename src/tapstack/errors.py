@@ -34,14 +34,17 @@ class InvalidEvent(TapstackError):  # noqa: N818 - the tree reads as outcomes, n
         What was expected, in words for the sender.
     code
         The kind of mistake, in one word: ``not_json``, ``too_many_bytes``, ``unreadable`` for a request that
-        cannot be split into events, else ``invalid_event``.
+        cannot be split into events, ``breaks_schema``, else ``invalid_event``.
+    schema
+        The schema of the operator's own that it breaks, such as ``purchase/2``; empty for none.
     """
 
-    def __init__(self, field: str, reason: str, code: str = "invalid_event") -> None:
+    def __init__(self, field: str, reason: str, code: str = "invalid_event", schema: str = "") -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.field = field
         self.reason = reason
         self.code = code
+        self.schema = schema
 
 
 class Unavailable(TapstackError):  # noqa: N818 - likewise

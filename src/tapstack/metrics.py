@@ -39,6 +39,12 @@ METRICS: Mapping[str, Sequence[Metric]] = {
         Metric("events_ok", "Count", "events stored in the stream, or spilled"),
         Metric("events_duplicate", "Count", "events that were in the same request before"),
         Metric("events_invalid", "Count", "events refused for good: quarantine bucket"),
+        Metric("events_schema_refused", "Count", "of them, those that break a schema of yours"),
+        Metric(
+            "events_schema_warned",
+            "Count",
+            "events that break a schema of yours, and are accepted all the same",
+        ),
         Metric("events_denied", "Count", "events whose user denied consent, of which nothing is kept"),
         Metric(
             "events_retry",

@@ -41,6 +41,8 @@ class CloudConfig:
         Origins of the web pages that may use the API.
     sources
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
+    schemas
+        Its ``TAPSTACK_SCHEMAS``; empty for none.
     blueprint
         What to run instead of the embedded cloud's own functions and settings; shards, lanes, batches and
         log level are then the blueprint's.
@@ -59,6 +61,7 @@ class CloudConfig:
     reshard: bool | None = None
     origins: tuple[str, ...] = ()
     sources: str = ""
+    schemas: str = ""
     blueprint: Blueprint | None = None
 
     def described(self) -> Blueprint:
@@ -70,4 +73,5 @@ class CloudConfig:
             batching_window_s=self.batching_window_s,
             log_level=self.log_level,
             sources=self.sources,
+            schemas=self.schemas,
         )

@@ -107,6 +107,7 @@ def embedded(
     batching_window_s: int = 0,
     log_level: str = "INFO",
     sources: str = "",
+    schemas: str = "",
 ) -> Blueprint:
     """Describe the embedded cloud.
 
@@ -124,13 +125,16 @@ def embedded(
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     sources
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
+    schemas
+        Its ``TAPSTACK_SCHEMAS``; empty for none.
 
     Returns
     -------
     Blueprint
         What `EmbeddedCloud` runs.
     """
-    hosted = functions(environments(lanes=lanes, log_level=log_level, sources=sources), shards=shards)
+    variables = environments(lanes=lanes, log_level=log_level, sources=sources, schemas=schemas)
+    hosted = functions(variables, shards=shards)
     consumer = next(function for function in hosted if function.name == CONSUMER)
     return Blueprint(
         functions=tuple(hosted),
@@ -162,7 +166,9 @@ def embedded(
     )
 
 
-def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, dict[str, str]]:
+def environments(
+    *, lanes: int, log_level: str, sources: str = "", schemas: str = ""
+) -> dict[str, dict[str, str]]:
     """List each function's environment variables, with the deployed stack's default limits.
 
     Parameters
@@ -173,6 +179,8 @@ def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, 
         ``DEBUG``, ``INFO``, ``WARNING`` or ``ERROR``.
     sources
         The collector's ``TAPSTACK_SOURCES``.
+    schemas
+        Its ``TAPSTACK_SCHEMAS``.
 
     Returns
     -------
@@ -190,6 +198,7 @@ def environments(*, lanes: int, log_level: str, sources: str = "") -> dict[str, 
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
             "TAPSTACK_ALLOWED_ORIGINS": "",
+            "TAPSTACK_SCHEMAS": schemas,
             "TAPSTACK_SOURCES": sources,
         },
         CONSUMER: {

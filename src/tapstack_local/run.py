@@ -8,13 +8,12 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 
-from tapstack.core.sources import read_sources
 from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
@@ -27,9 +26,9 @@ from tapstack_local.reconciliation.accepted_events import AcceptedEvents
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
 from tapstack_local.reconciliation.tables import Reader, Tables
 from tapstack_local.recording import Recording, read_recording, source_name
-from tapstack_local.run_options import Options
+from tapstack_local.run_options import Options, require_known, require_schemas, source_of
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
-from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, percentiles
+from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, no_schema, percentiles
 from tapstack_local.showcase import recommendation
 from tapstack_local.stack.reading import applied
 from tapstack_local.traffic import EVENTS_PER_MIN, Request, generate
@@ -88,7 +87,8 @@ class _Run:
         """Prepare the run outside the event loop, where Ctrl-C ends the program at once; then run it."""
         require_free(self._options.port)
         _require_writable(self._options.calls)
-        _require_known(self._options)
+        require_known(self._options)
+        require_schemas(self._options)
         try:
             recording = self._read_recording()
             with applied(self._options.stack, self._options.packages) as blueprint:
@@ -123,6 +123,7 @@ class _Run:
             reshard=options.reshard,
             origins=options.origins,
             sources="" if options.sources is None else f"file:{options.sources.resolve()}",
+            schemas="" if options.schemas is None else str(options.schemas.resolve()),
             blueprint=blueprint,
         )
         described = config.described()
@@ -188,6 +189,7 @@ class _Run:
             is_full=lambda: cloud.backlog > BACKLOG_MAX_PER_SHARD * cloud.blueprint.shards,
             request_bytes_max=min(map(int, limits), default=REQUEST_BYTES_MAX),
             write_key=self._options.write_key,
+            breaks_schema=self._breaks_schema(),
         )
         await self._watch(asyncio.create_task(sender.run(requests)), cloud, stage, "sending")
         self._summary.unfolded = await self._watch(
@@ -195,6 +197,16 @@ class _Run:
         )
         took_s = max(time.monotonic() - sender.sent.started_s, 1e-9)
         self._summary.events_per_s = round(sender.sent.accepted / took_s, 1)
+
+    def _breaks_schema(self) -> Callable[[Mapping[str, Any]], str | None]:
+        """Return what says which of the run's events have to be refused for a schema."""
+        options = self._options
+        if options.schemas is None:
+            return no_schema
+        from tapstack_local.schemas import Judge  # and the library with it
+
+        source = source_of(options)
+        return Judge(options.schemas, None if source is None else source.id).broken
 
     async def _watch(self, task: asyncio.Task[T], cloud: EmbeddedCloud, stage: Stage, phase: str) -> T:
         try:
@@ -211,7 +223,8 @@ class _Run:
         if self._sender is None:
             return 0
         sent = self._sender.sent
-        return sent.accepted + sent.invalid + sent.invalid_accepted + sent.refused + sent.unanswered
+        refused = sent.invalid + sent.schema_refused + sent.refused
+        return sent.accepted + sent.invalid_accepted + refused + sent.unanswered
 
     def _note(self, cloud: EmbeddedCloud) -> str:
         parts = [f", {cloud.backlog:,} on their way"]
@@ -281,6 +294,7 @@ class _Run:
             "invalid",
             "invalid_accepted",
             "refused",
+            "schema_refused",
             "unanswered",
             "repeated",
             "never_visible",
@@ -319,23 +333,6 @@ def shop(seed: int, events: int, events_per_min: float | None, now_ms: int) -> I
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _require_known(options: Options) -> None:
-    """Refuse sources that nobody could send by, and a key that is none of theirs, before anything starts."""
-    if options.sources is None:
-        return
-    if options.stack is not None:
-        raise UsageError("--sources: the stack says itself where its sources are")
-    try:
-        source = read_sources(options.sources.read_bytes()).of_key(options.write_key)
-    except Unavailable as error:
-        raise UsageError(f"{options.sources}: {error}") from None
-    if source is None:
-        advice = f"tapstack sources add shop --file {options.sources}"
-        raise UsageError(f"--write-key: expected a live key of {options.sources}; this makes one: {advice}")
-    if not source.takes("native"):
-        raise UsageError(f"--write-key: the source {source.id} may not send in the native format")
 
 
 def _require_writable(calls: Path | None) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tapstack.core.sources import Source, read_sources
+from tapstack.errors import Unavailable, UsageError
 from tapstack_local.recording import Layout
 from tapstack_local.traffic import EVENTS_PER_MIN
 
@@ -40,6 +42,8 @@ class Options:
         File with the sources that may send; None takes events of everybody.
     write_key
         The key of the run's own events, with `sources`.
+    schemas
+        Folder of the schemas that events are held to; None for none.
     leave
         Whether to end when everything is reconciled, instead of serving the API.
     json
@@ -67,9 +71,45 @@ class Options:
     origins: tuple[str, ...] = ()
     sources: Path | None = None
     write_key: str = ""
+    schemas: Path | None = None
     leave: bool = False
     json: bool = False
     quiet: bool = False
     stack: str | None = None
     packages: Path = Path("dist")
     calls: Path | None = None
+
+
+def require_known(options: Options) -> None:
+    """Refuse sources that nobody could send by, and a key that is none of theirs, before anything starts."""
+    if options.sources is None:
+        return
+    if options.stack is not None:
+        raise UsageError("--sources: the stack says itself where its sources are")
+    source = source_of(options)
+    if source is None:
+        advice = f"tapstack sources add shop --file {options.sources}"
+        raise UsageError(f"--write-key: expected a live key of {options.sources}; this makes one: {advice}")
+    if not source.takes("native"):
+        raise UsageError(f"--write-key: the source {source.id} may not send in the native format")
+
+
+def source_of(options: Options) -> Source | None:
+    """Return who sends the run's own events."""
+    if options.sources is None:
+        return None
+    try:
+        return read_sources(options.sources.read_bytes()).of_key(options.write_key)
+    except Unavailable as error:
+        raise UsageError(f"{options.sources}: {error}") from None
+
+
+def require_schemas(options: Options) -> None:
+    """Refuse schemas that are not in order, before anything starts."""
+    if options.schemas is None:
+        return
+    if options.stack is not None:
+        raise UsageError("--schemas: the stack's collector has its schemas in its zip")
+    from tapstack.collector.schema_folder import load_folder  # and the library with it
+
+    load_folder(options.schemas)

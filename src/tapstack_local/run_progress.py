@@ -177,6 +177,7 @@ _MEANINGS = {
     "invalid": "malformed on purpose, and refused",
     "invalid_accepted": "malformed on purpose, and accepted",
     "refused": "valid, and refused",
+    "schema_refused": "break a schema, and refused",
     "unanswered": "never answered for",
     "duplicates": "accepted copies of accepted events",
     "applied": "distinct events counted",
@@ -191,7 +192,7 @@ _MEANINGS = {
 }
 _BAD = {"unsent", "invalid_accepted", "refused", "unanswered", "lost", "overcounted", "never_visible"}
 _IF_ANY = _BAD - {"refused", "lost", "overcounted"} | {
-    "skipped_rows", "external_applied", "external_late", "failed_folds",
+    "schema_refused", "skipped_rows", "external_applied", "external_late", "failed_folds",
 }  # fmt: skip
 
 

@@ -59,6 +59,11 @@ class Ledger(Protocol):
         ...
 
 
+def no_schema(event: Mapping[str, Any]) -> str | None:  # noqa: ARG001 - it looks at none
+    """Return None: there are no schemas."""
+    return None
+
+
 def never() -> bool:
     """Return False."""
     return False
@@ -78,6 +83,8 @@ class Sent:
         Events that are invalid on purpose: refused, as they should be; answered ``ok`` or ``duplicate``.
     refused
         Valid events that the collector refused, alone or with their whole request.
+    schema_refused
+        Events that break a schema which has them refused, and were.
     unanswered
         Events that were sent again and again and never answered for. What is in none of these is under way.
     failures
@@ -101,6 +108,7 @@ class Sent:
     invalid: int = 0
     invalid_accepted: int = 0
     refused: int = 0
+    schema_refused: int = 0
     unanswered: int = 0
     failures: Refusals = field(default_factory=Refusals)
     repeated: int = 0
@@ -133,6 +141,8 @@ class Sender:
         How large a request's body may be.
     write_key
         Of each request; empty for none.
+    breaks_schema
+        Returns the schema for which an event has to be refused; None if it has not to be.
     clock, sleep
         Time, for tests.
     """
@@ -148,6 +158,7 @@ class Sender:
         is_full: Callable[[], bool] = never,
         request_bytes_max: int = REQUEST_BYTES_MAX,
         write_key: str = "",
+        breaks_schema: Callable[[Mapping[str, Any]], str | None] = no_schema,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -162,6 +173,7 @@ class Sender:
         self._headers = {"Content-Type": "application/json", "User-Agent": AGENT}
         if write_key:
             self._headers["X-Write-Key"] = write_key
+        self._breaks_schema = breaks_schema
         self._clock = clock
         self._sleep = sleep
         self._stopped = False
@@ -278,25 +290,31 @@ class Sender:
 
     def _settle(self, session: aiohttp.ClientSession, entry: Entry, result: Result) -> bool:
         """Take note of an answer; False if the event has to be sent again."""
-        on_purpose = isinstance(entry.payload, bytes)
-        if result.status in {"ok", "duplicate"}:
-            if isinstance(entry.payload, dict):
-                self.sent.accepted += 1
-                self._ledger.accept(entry.payload)
-                self._maybe_sample(session, entry.payload)
-            else:
-                self.sent.invalid_accepted += 1
-                self.sent.failures.add("accepted", "invalid, and answered as stored", entry.where)
-            return True
-        if result.status != "invalid":
+        if result.status not in {"ok", "duplicate", "invalid"}:
             return False
+        event = entry.payload if isinstance(entry.payload, dict) else None
+        schema = None if event is None else self._breaks_schema(event)
+        if result.status == "invalid":
+            self._note_refused(entry, result, schema)
+        elif event is None or schema is not None:
+            self.sent.invalid_accepted += 1
+            what = "invalid" if schema is None else f"it breaks the schema {schema}"
+            self.sent.failures.add("accepted", f"{what}, and answered as stored", entry.where)
+        else:
+            self.sent.accepted += 1
+            self._ledger.accept(event)
+            self._maybe_sample(session, event)
+        return True
+
+    def _note_refused(self, entry: Entry, result: Result, schema: str | None) -> None:
         self._ledger.refuse(entry.data)
-        if on_purpose:
+        if isinstance(entry.payload, bytes):
             self.sent.invalid += 1
+        elif schema is not None:
+            self.sent.schema_refused += 1
         else:
             self.sent.refused += 1
             self.sent.failures.add("refused", result.reason, entry.where)
-        return True
 
     def _maybe_sample(self, session: aiohttp.ClientSession, event: Mapping[str, Any]) -> None:
         """Time the first event of a new user now and then."""

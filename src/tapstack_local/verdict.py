@@ -28,6 +28,8 @@ class Summary(msgspec.Struct, kw_only=True):
         Events that are invalid on purpose: refused; taken all the same.
     refused
         Valid events that were refused.
+    schema_refused
+        Events that break a schema which has them refused, and were.
     unanswered
         Events sent and never answered for.
     failures
@@ -75,6 +77,7 @@ class Summary(msgspec.Struct, kw_only=True):
     invalid: int = 0
     invalid_accepted: int = 0
     refused: int = 0
+    schema_refused: int = 0
     unanswered: int = 0
     failures: list[Refusal] = msgspec.field(default_factory=list)
     repeated: int = 0
@@ -171,8 +174,11 @@ def _exact(summary: Summary) -> str:
     kept = f", {summary.quarantined:,} in quarantine" if summary.quarantined else ""
     skipped = f", {summary.skipped_rows:,} rows skipped" if summary.skipped_rows else ""
     which = "every event that was sent" if summary.unsent or summary.ending != "whole" else "every event"
+    refused = f", {summary.schema_refused:,} refused for a schema" if summary.schema_refused else ""
+    fates = ["counted exactly once", *(["stored as late"] if late else [])]
+    fates += ["refused for a schema and kept"] if refused else []
     return (
-        f"{which} was counted exactly once{' or stored as late' if late else ''}: "
-        f"{summary.applied:,} applied, {summary.duplicates:,} duplicates recognised{late}{kept}{skipped}, "
+        f"{which} was {' or '.join(fates)}: {summary.applied:,} applied, "
+        f"{summary.duplicates:,} duplicates recognised{late}{refused}{kept}{skipped}, "
         "0 lost, 0 overcounted."
     )

@@ -12,6 +12,7 @@ from tapstack_simulation.checking.facts import Name, native_name, opaque_name, r
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.event_details import decorate, describe, exaggerate, judge, search
+from tapstack_simulation.event_schemas import breaks
 from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.kernel import DAY_US, Actor, Kernel
 from tapstack_simulation.poison import NO_EVENTS
@@ -42,6 +43,7 @@ class Sent(msgspec.Struct, frozen=True):
     pk: str
     name: Name
     made_us: int
+    breaks_schema: bool = False
 
 
 class Device(msgspec.Struct, kw_only=True):
@@ -205,13 +207,14 @@ class Clients:
             return False
         kept = []
         for sent, status in zip(batch, statuses, strict=True):
-            if status in {"ok", "duplicate"}:
+            is_refused = sent.breaks_schema and self._collectors.schemas == "quarantine"
+            if status in {"ok", "duplicate"} and not is_refused:
                 self._collectors.checker.acknowledged(sent.pk, sent.name)
                 device.history.append(sent)
             elif status == "retry":
                 kept.append(sent)
-            else:
-                raise AssertionError(f"a valid event was called {status}: {sent.body!r}")
+            elif status != "invalid" or not is_refused:
+                raise Violation(4, f"{sent.body!r} was called {status}")
         device.outbox = kept + device.outbox[len(batch) :]
         return not kept
 
@@ -277,7 +280,7 @@ class Clients:
         return None
 
     def _sent(self, event: dict[str, Any], name: Name) -> Sent:
-        sent = Sent(_encode(event), row_of(event), name, self._kernel.now_us)
+        sent = Sent(_encode(event), row_of(event), name, self._kernel.now_us, breaks(event))
         self._collectors.checker.said(sent.pk, name, sent.body)
         return sent
 

@@ -6,6 +6,7 @@ import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.objects import CollectorDependencies
+from tapstack.collector.schemas import Strictness
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable
 from tapstack.ports import StreamEntry, StreamWriter
@@ -13,6 +14,7 @@ from tapstack_emulator import Crash
 from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.event_schemas import schemas
 from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, SpillBucket, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
 from tapstack_simulation.observed_aws import STREAM, ObservedAws
@@ -55,10 +57,13 @@ class Collectors:
     ----------
     aws
         The services.
+    schemas
+        What becomes of events that break the schema.
     """
 
-    def __init__(self, aws: ObservedAws) -> None:
+    def __init__(self, aws: ObservedAws, schemas: Strictness) -> None:
         self.checker = aws.checker
+        self.schemas = schemas
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self._aws = aws
@@ -121,6 +126,7 @@ class Collectors:
                 dependencies,
                 request_bytes_max=REQUEST_BYTES_MAX,
                 event_bytes_max=EVENT_BYTES_MAX,
+                check_schemas=schemas(self.schemas).check,
             )
         except (Violation, Stuck):
             raise
@@ -144,11 +150,11 @@ class Collectors:
 
 
 def _fates(payload: bytes, count: int) -> list[str]:
-    """Read an answer as a sender does: 200 says that all is well but for what is invalid, 503 that not."""
+    """Read an answer as a sender does: 503 says that something is to be sent again, 400 that nothing is."""
     answer = decode_response(payload)
     fates = [result["status"] for result in _decode(answer.body).get("results", ())]
     if len(fates) == count and answer.status == 200:
         return [fate if fate == "invalid" else "ok" for fate in fates]
-    if len(fates) == count and answer.status == 503:
+    if len(fates) == count and (answer.status == 503 or (answer.status == 400 and {"invalid"} == {*fates})):
         return fates
     raise Violation(4, f"valid events were answered with {answer.status}: {answer.body[:200]!r}")

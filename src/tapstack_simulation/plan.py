@@ -71,6 +71,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         Entries of a lane that the projector folds at a time.
     history_interactions, history_days, history_page
         How much of a user's interactions is kept, and how many wait for a page.
+    schemas
+        What becomes of events that break the schema of `tapstack_simulation.event_schemas`.
     """
 
     shards: int
@@ -94,6 +96,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     history_interactions: int = 500
     history_days: int = 20
     history_page: int = 16
+    schemas: Literal["off", "warn", "quarantine"] = "off"
 
 
 def with_history(shape: Shape, rng: random.Random) -> Shape:

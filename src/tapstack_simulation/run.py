@@ -22,6 +22,7 @@ from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.clients import Clients, Device
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.drainers import Drainers
+from tapstack_simulation.event_schemas import with_schemas
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
 from tapstack_simulation.functions import SEARCH_USERS_MIN, Functions
 from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
@@ -114,7 +115,8 @@ class _Simulation:
         crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
         history = random.Random(f"{plan.seed}/history")  # noqa: S311 - likewise
         shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
-        self.shape: Shape = with_history(shape, history)
+        schemas = random.Random(f"{plan.seed}/schemas")  # noqa: S311 - likewise
+        self.shape: Shape = with_schemas(with_history(shape, history), schemas)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
         self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
@@ -144,7 +146,7 @@ class _Simulation:
             row_ttl_s=max(ROW_TTL_S, DERIVED_TTL_MIN_S), entries_max=self.shape.entries_max
         )
         self.projectors = Projectors(self.aws, projections, self.shape.timeout_ms)
-        self.collectors = Collectors(self.aws)
+        self.collectors = Collectors(self.aws, self.shape.schemas)
         self.drainers = Drainers(self.aws)
         self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
         self.mappings = Mappings(self.aws, self.functions, self.shape)

@@ -13,7 +13,7 @@ import msgspec
 from collectors import dependencies_of, failing_bucket
 from event_strategies import NOON_S
 from tapstack.collector.enrichment.order import Enrichment
-from tapstack.collector.intake import Result
+from tapstack.collector.intake import CheckSchemas, Result
 from tapstack.core.events import EVENT_BYTES_MAX, StreamEvent, decode_event
 from tapstack.dead_letters import decode
 from tapstack.entrypoints.collector_request import take
@@ -89,6 +89,7 @@ def ask(
     is_checked: bool = True,
     now_s: int = NOON_S,
     bucket: MemoryBucket | None = None,
+    check_schemas: CheckSchemas | None = None,
     enrichment: Enrichment | None = None,
 ) -> Answered:
     """Send a request through the load balancer's event; a body that is not bytes is written as JSON.
@@ -113,6 +114,7 @@ def ask(
         dependencies_of(stream, quarantine=bucket, spill=spill, clock=ManualClock(now_s * 1_000)),
         request_bytes_max=1_000_000,
         event_bytes_max=EVENT_BYTES_MAX,
+        check_schemas=check_schemas,
         enrichment=None if enrichment is None else lambda: enrichment,
     )
     for each in stream.data if is_checked else ():

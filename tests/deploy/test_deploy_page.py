@@ -115,7 +115,7 @@ def test_the_bill_is_of_the_stack_as_it_is() -> None:
     assert shard_metrics is not None
     ours = sum(map(len, METRICS.values()))
     of_a_shard = shard_metrics[1].count('"') // 2
-    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 18 of ours, 7 of each shard"][1]
+    assert f"{ours} + {of_a_shard} x 2" == LINES["Metrics: 24 of ours, 7 of each shard"][1]
 
 
 def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:

@@ -39,6 +39,8 @@ ENVIRONMENT = {
     "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
 }
 
+COLLECTOR_WITH_SCHEMAS_BYTES_MAX = 8_000_000
+
 
 def built(root: Path, output: Path, architecture: Architecture, python: str) -> dict[str, Path]:
     try:
@@ -134,6 +136,24 @@ def test_a_zip_is_small_sorted_and_says_nothing_of_where_it_was_made(
     assert {entry.date_time for entry in found} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in found} == {0o100644}
     assert not [name for name in names if name.endswith((".pyc", ".pyi", ".lock")) or "dist-info" in name]
+
+
+def test_a_collector_with_schemas_has_them_and_what_checks_them(sources: Path, tmp_path: Path) -> None:
+    schema = tmp_path / "schemas/own/1.json"
+    schema.parent.mkdir(parents=True)
+    schema.write_text('{"x-tapstack": {"strictness": "warn"}}')
+    packages = build(sources, tmp_path / "dist", "arm64", "3.13", schemas=tmp_path / "schemas")
+    for package_ in packages:
+        names = {entry.filename for entry in entries(package_.path)}
+        is_collector = package_.function == "collector"
+        assert package_.zip_bytes < (COLLECTOR_WITH_SCHEMAS_BYTES_MAX if is_collector else ZIP_BYTES_MAX)
+        assert ("schemas/own/1.json" in names) is is_collector
+        assert ("jsonschema_rs/jsonschema_rs.abi3.so" in names) is is_collector
+
+
+def test_schemas_need_a_runtime_for_which_there_is_a_wheel(sources: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"schemas need Python 3\.12 or later on arm64"):
+        build(sources, tmp_path / "dist", "arm64", "3.11", schemas=tmp_path)
 
 
 def test_extensions_are_for_the_platform_asked_for(for_lambda: dict[str, Path]) -> None:

@@ -92,6 +92,7 @@ def test_what_is_set_is_read() -> None:
         event_age_max_days=29,
         request_bytes_max=512_000,
         allowed_origins=frozenset(),
+        schemas="",
         sources="",
         log_interval_s=10,
     )

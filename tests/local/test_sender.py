@@ -61,12 +61,13 @@ async def collector(post, get=show):
         await runner.cleanup()
 
 
-def send(post, requests, *, events_per_min=None, get=show):
+def send(post, requests, *, events_per_min=None, get=show, **options):
     ledger, time = Ledger(), ManualTime()
 
     async def main():
         async with collector(post, get) as url:
-            sender = Sender(url, ledger, events_per_min=events_per_min, clock=time.clock, sleep=time.sleep)
+            timing = {"events_per_min": events_per_min, "clock": time.clock, "sleep": time.sleep}
+            sender = Sender(url, ledger, **timing, **options)
             return await sender.run(requests)
 
     return asyncio.run(main()), ledger, time
@@ -105,6 +106,21 @@ def test_only_what_is_to_be_retried_is_sent_again_unchanged_after_the_stated_wai
     assert ledger.accepted == [1, 4, 2]
     assert (sent.accepted, sent.refused, sent.repeated, sent.unanswered) == (3, 1, 1, 0)
     assert time.now_s >= 7
+
+
+def test_what_breaks_a_schema_has_to_be_refused_and_nothing_else_has():
+    async def post(request):
+        return web.json_response(results("invalid", "invalid", "ok", "ok"))
+
+    def broken(event):
+        return "own/1" if event["n"] % 2 else None
+
+    sent, ledger, _ = send(post, [Request(0, events(1, 2, 3, 4))], breaks_schema=broken)
+    assert (sent.schema_refused, sent.refused, sent.invalid_accepted, sent.accepted) == (1, 1, 1, 1)
+    assert ledger.accepted == [4]
+    assert len(ledger.refused) == 2
+    reasons = [failure.reason for failure in sent.failures]
+    assert "it breaks the schema own/1, and answered as stored" in reasons
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])

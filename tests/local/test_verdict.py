@@ -51,6 +51,19 @@ CASES: dict[str, tuple[dict[str, Any], int, str]] = {
         1,
         "NOT exact: 4 valid events refused (items: expected an array; first line 2) (seed 7)",
     ),
+    "refused for a schema": (
+        {"schema_refused": 3},
+        0,
+        (
+            "Every event was counted exactly once or refused for a schema and kept: 5 applied, "
+            "1 duplicates recognised, 3 refused for a schema, 0 lost"
+        ),
+    ),
+    "refused for a schema, and others for nothing": (
+        {"schema_refused": 3, "refused": 1},
+        1,
+        "NOT exact: 1 valid events refused (seed 7)",
+    ),
     "invalid accepted": ({"invalid_accepted": 1}, 1, "NOT exact: 1 invalid events accepted (seed 7)"),
     "unanswered": ({"unanswered": 4}, 1, "NOT exact: 4 events never answered for (seed 7)"),
     "never shown": ({"never_visible": 1}, 1, "NOT exact: 1 users never shown by the API (seed 7)"),

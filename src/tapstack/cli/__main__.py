@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 
 EXTRAS = frozenset(
-    {"aiohttp", "awslambdaric", "boto3", "cbor2", "click", "greenlet", "h2", "ministack", "rich", "urllib3"}
+    {
+        "aiohttp",
+        "awslambdaric",
+        "boto3",
+        "cbor2",
+        "click",
+        "greenlet",
+        "h2",
+        "jsonschema_rs",
+        "ministack",
+        "rich",
+        "urllib3",
+    }
 )
 
 

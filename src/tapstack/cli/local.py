@@ -100,6 +100,8 @@ Examples:
     tapstack local --input views.csv --map user_id=visitor --exit
     zcat clicks.dat.gz | tapstack local --input - \\
       --columns session_id,timestamp,item_id,category
+  with schemas of yours:
+    tapstack local --schemas schemas --exit
   the applied Terraform stack, from its state and its zips:
     tapstack local --stack terraform --exit
 
@@ -170,6 +172,10 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
     help="With --sources: the key of the run's own events.",
 )  # fmt: skip
+@click.option(
+    "--schemas", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
+    help="Hold events to the schemas of this folder; see 'tapstack schemas'.",
+)  # fmt: skip
 @click.option("--exit", "leave", is_flag=True, help="Exit after the check; without it the API stays up.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to standard error."
@@ -208,6 +214,7 @@ def command(
     origins: tuple[str, ...],
     sources: Path | None,
     write_key: str,
+    schemas: Path | None,
     leave: bool,
     as_json: bool,
     quiet: bool,
@@ -248,6 +255,7 @@ def command(
             origins=origins,
             sources=sources,
             write_key=write_key if sources is not None else "",
+            schemas=schemas,
             leave=leave,
             json=as_json,
             quiet=quiet,

@@ -17,6 +17,8 @@ Examples:
     tapstack package
   for another platform:
     tapstack package --arch x86_64 --python 3.12
+  with your schemas in the collector's:
+    tapstack package --schemas schemas
   a digest of each:
     tapstack package --json | jq -r '.packages[] | .function, .sha256'
 
@@ -39,9 +41,19 @@ Exit codes: 0 built; 1 the wheels could not be fetched; 2 a mistake in the comma
 @click.option(
     "--root", type=click.Path(path_type=Path), default=".", show_default=True, help="The checkout to package."
 )
+@click.option(
+    "--schemas", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Put the schemas of this folder, and what checks them, into the collector's zip.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def command(
-    *, architecture: Literal["arm64", "x86_64"], python: str, output: Path, root: Path, as_json: bool
+    *,
+    architecture: Literal["arm64", "x86_64"],
+    python: str,
+    output: Path,
+    root: Path,
+    schemas: Path | None,
+    as_json: bool,
 ) -> int:
     """Build the zips of the Lambda functions.
 
@@ -52,7 +64,11 @@ def command(
 
     from tapstack.deploy.package import build
 
-    packages = build(root, output, architecture, python)
+    if schemas is not None:
+        from tapstack.collector.schema_folder import load_folder
+
+        load_folder(schemas)
+    packages = build(root, output, architecture, python, schemas=schemas)
     if as_json:
         rows = [
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from tapstack.ports import StreamEntry
 FUTURE_MAX = timedelta(hours=24)
 _MS = timedelta(milliseconds=1)
 RETRY_AFTER_MS = 1_000
+SCHEMA_NOTES_MAX = 100  # of a request: with one for each event an answer would not fit the load balancer
 
 Status = Literal["ok", "duplicate", "invalid", "denied", "retry"]
 
@@ -35,12 +36,15 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
         Why it is invalid, or will be, if it is to be sent again.
     notes
         What of an event that is not invalid was not taken as it was said, or why it will not be counted.
+    schema
+        The operator's schema that it breaks, such as ``purchase/2``.
     """
 
     status: Status
     field: str | None = None
     reason: str | None = None
     notes: Sequence[str] = ()
+    schema: str | None = None
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,21 @@ Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collec
 Enrich = Callable[[ClientEvent, Arrival], Enriched | None]  # see `tapstack.collector.enrichment.order`
 
 
+class Breach(Protocol):
+    """A schema that an event breaks and may break; see `tapstack.collector.schemas.Found`."""
+
+    @property
+    def schema(self) -> str:
+        """Return its name."""
+
+    @property
+    def note(self) -> str:
+        """Return what is wrong, in words for the sender."""
+
+
+CheckSchemas = Callable[[ClientEvent, str | None], Breach | None]  # see `Schemas.check`
+
+
 def collect(
     events: Sequence[Incoming],
     dependencies: Dependencies,
@@ -82,6 +101,7 @@ def collect(
     spill: Spill | None = None,
     keep: Keep | None = None,
     source: Source | None = None,
+    check_schemas: CheckSchemas | None = None,
     enrich: Enrich | None = None,
 ) -> list[Result]:
     """Take events.
@@ -105,6 +125,8 @@ def collect(
         known to be stored. None where the caller has them still.
     source
         Who sent them; None if write keys are not checked.
+    check_schemas
+        Holds an event to the operator's schemas; None if there are none.
     enrich
         Returns an event as it is to be stored, or that nothing of it may be; None if all stay as they are.
 
@@ -122,13 +144,15 @@ def collect(
     entries: dict[int, StreamEntry] = {}
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
+    breaches = 0
     for position, data in enumerate(events):
         try:
             event, notes = _parse(data, event_bytes_max)
-            _check_source(event, source, received_at)
+            breach = _checked(event, source, received_at, check_schemas)
         except InvalidEvent as error:
             refused[position] = error
-            results.append(Result("retry", error.field or None, error.reason))
+            reason = Result("retry", error.field or None, error.reason, schema=error.schema or None)
+            results.append(reason)
             continue
         enriched = None
         if enrich is not None:
@@ -137,9 +161,11 @@ def collect(
                 results.append(Result("denied", notes=(REFUSED,)))
                 continue
             event, notes = enriched.event, enriched.notes or notes
-        if event_age_max is not None and _is_older(event, received_at, event_age_max):
-            notes = (f"too_old: {_TOO_OLD.format(event_age_max.days)}", *notes)
-        results.append(Result("retry", notes=notes))
+        if breach is not None:
+            breaches += 1
+            notes = (breach.note, *notes) if breaches <= SCHEMA_NOTES_MAX else notes
+        notes = _with_age(notes, event, received_at, event_age_max)
+        results.append(Result("retry", notes=notes, schema=None if breach is None else breach.schema))
         earlier = first.setdefault(_identity(event), position)
         if earlier != position:
             twins[position] = earlier
@@ -155,10 +181,14 @@ def collect(
 
 def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[int, int]) -> None:
     for position in stored:
-        results[position] = Result("ok", notes=results[position].notes)
+        results[position] = _stored_result("ok", results[position])
     for position, earlier in twins.items():
         if earlier in stored:
-            results[position] = Result("duplicate", notes=results[position].notes)
+            results[position] = _stored_result("duplicate", results[position])
+
+
+def _stored_result(status: Status, result: Result) -> Result:
+    return Result(status, notes=result.notes, schema=result.schema)
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:
@@ -236,7 +266,7 @@ def _record(
     source: Source | None,
     enriched: Enriched | None,
 ) -> bytes:
-    name = None if source is None else source.id
+    name = _id_of(source)
     shift_ms, found = (0, NOTHING) if enriched is None else (enriched.shift_ms, enriched.found)
     if isinstance(data, Translated):
         return record_of(
@@ -251,9 +281,17 @@ def _record(
     return record_of(event, received_at, source=name, shift_ms=shift_ms, found=found)
 
 
-def _check_source(event: ClientEvent, source: Source | None, received_at: datetime) -> None:
+def _id_of(source: Source | None) -> str | None:
+    return None if source is None else source.id
+
+
+def _checked(
+    event: ClientEvent, source: Source | None, received_at: datetime, check_schemas: CheckSchemas | None
+) -> Breach | None:
+    """Refuse what the source may not send, and what breaks a schema; return a schema that it may break."""
     if source is not None:
         source.check(event, received_at)
+    return None if check_schemas is None else check_schemas(event, _id_of(source))
 
 
 def _parse(data: Incoming, event_bytes_max: int) -> Said:
@@ -268,9 +306,13 @@ def _parse(data: Incoming, event_bytes_max: int) -> Said:
 _TOO_OLD = "occurred_at is more than {} days ago; the event is stored as a dead letter and not counted"
 
 
-def _is_older(event: ClientEvent, received_at: datetime, age_max: timedelta) -> bool:
-    """Return whether the consumer will find an event too old, unless it knows it as counted."""
-    return event.occurred_at is not None and event.occurred_at < received_at - age_max
+def _with_age(
+    notes: Sequence[str], event: ClientEvent, received_at: datetime, age_max: timedelta | None
+) -> Sequence[str]:
+    """Add a note if the consumer will find an event too old, unless it knows it as counted."""
+    if age_max is None or event.occurred_at is None or event.occurred_at >= received_at - age_max:
+        return notes
+    return (f"too_old: {_TOO_OLD.format(age_max.days)}", *notes)
 
 
 def _identity(event: ClientEvent) -> tuple[object, ...]:

@@ -26,8 +26,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
-    request, format, route
-        The request, and how it is read.
+    request, format, route, source
+        The request, how it is read, and who sent it, if that is known.
     body_bytes_max
         What its body may have after decompression.
     dependencies
@@ -39,6 +39,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     format: Format
     route: Route
+    source: str | None
     body_bytes_max: int
     dependencies: CollectorDependencies
     withheld: Callable[[bytes], bool] | None = None
@@ -78,6 +79,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
                 path=self.route.path,
                 arrived_at_s=now_ms // 1000,
                 data=text_without_keys(payloads[index], self.format),
+                source=self.source,
+                schema=error.schema or None,
             )
             for index, error in sorted(refused.items())
             if payloads[index] and not (self.withheld is not None and self.withheld(payloads[index]))

@@ -401,14 +401,14 @@ def _explain(message: str) -> InvalidEvent:
         return InvalidEvent(name, "is required")
     if named["name"] in SERVER_SET and not path:
         return InvalidEvent(name, "is set by the collector and not accepted from senders")
-    shown = _shown(named["name"])
+    shown = shown_name(named["name"])
     return InvalidEvent(
         f"{path}.{shown}" if path else shown,
         "unknown field; put what the schema does not name into properties",
     )
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return of a name that the sender chose what an answer repeats: some bytes, however it is escaped."""
     plain = "".join([c if c.isprintable() and c not in '"\\' and ord(c) <= _BMP_MAX else "?" for c in name])
     return plain if len(plain) <= NAME_SHOWN_MAX else plain[:NAME_SHOWN_MAX] + "..."

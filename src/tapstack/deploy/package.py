@@ -15,8 +15,8 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,9 +28,14 @@ ZIP_BYTES_MAX = (
     2_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )
 INSTALL_TIMEOUT_S = 300
+SCHEMAS = "schemas"  # their folder in the collector's zip, as TAPSTACK_SCHEMAS has it
+CHECKER = "jsonschema-rs"  # 6 MB that only a collector with schemas needs
 
 # The C library of manylinux2014 is older than that of every Lambda runtime from Python 3.11 on.
 PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+# jsonschema-rs has no older one (PyPI, 2026-11-30). Runtimes from Python 3.12 on are Amazon Linux 2023, with
+# 2.34. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (from knowledge, 2026-11-30)
+ARM64_WITH_SCHEMAS = "aarch64-manylinux_2_28"
 Architecture = Literal["arm64", "x86_64"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
@@ -66,7 +71,9 @@ class Package:
     sha256: str
 
 
-def build(root: Path, output: Path, architecture: Architecture, python: str) -> list[Package]:
+def build(
+    root: Path, output: Path, architecture: Architecture, python: str, *, schemas: Path | None = None
+) -> list[Package]:
     """Build every function's zip.
 
     Parameters
@@ -79,6 +86,8 @@ def build(root: Path, output: Path, architecture: Architecture, python: str) -> 
         Processor of the functions.
     python
         Python of the functions, such as ``3.13``.
+    schemas
+        Folder of schemas for the collector's zip, all in order; None leaves out what checks them as well.
 
     Returns
     -------
@@ -97,12 +106,22 @@ def build(root: Path, output: Path, architecture: Architecture, python: str) -> 
             raise UsageError(f"{root} is no checkout of tapstack: {name} is missing")
     if not re.fullmatch(r"3\.1[1-9]", python):
         raise UsageError(f"expected a Python such as 3.13, from 3.11, got {python!r}")
+    platform = PLATFORMS[architecture]
+    if schemas is not None and architecture == "arm64":
+        if python == "3.11":
+            raise UsageError(f"schemas need Python 3.12 or later on arm64: {CHECKER} has no wheel for 3.11")
+        platform = ARM64_WITH_SCHEMAS
     sources = root / "src"
-    requirements = locked_requirements(root, distributions(root, sources))
+    schema_files = {} if schemas is None else _schema_files(schemas)
+    names = distributions(root, sources)
+    left_out = set() if schemas is not None else {CHECKER}
+    requirements = locked_requirements(root, [name for name in names if name not in left_out])
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder, "wheels")
-        install(requirements, wheels, PLATFORMS[architecture], python)
-        needs = {function: needs_of(function, [sources, wheels]) for function in FUNCTIONS}
+        install(requirements, wheels, platform, python)
+        needs = {function: needs_of(function, [sources, wheels], left_out) for function in FUNCTIONS}
+        collector = needs["collector"]
+        needs["collector"] = replace(collector, files={**collector.files, **schema_files})
         output.mkdir(parents=True, exist_ok=True)
         return [write_package(function, needs[function], output) for function in FUNCTIONS]
 
@@ -128,14 +147,16 @@ def distributions(root: Path, sources: Path) -> list[str]:
         If something else is imported, such as boto3.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    allowed = {re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in project["dependencies"]}
+    lines = [*project["dependencies"], *project.get("optional-dependencies", {}).get("schemas", ())]
+    names = [re.split(r"[^A-Za-z0-9_.-]", line)[0] for line in lines]
+    allowed = {name.replace("-", "_"): name for name in names}
     needed = follow([f"tapstack.entrypoints.{function}" for function in FUNCTIONS], [sources]).missing
     for module, importer in needed.items():
         if module.partition(".")[0] not in allowed:
             raise UsageError(
                 f"{importer} imports {module}: a function may import {', '.join(sorted(allowed))}"
             )
-    return sorted({module.partition(".")[0] for module in needed})
+    return sorted({allowed[module.partition(".")[0]] for module in needed})
 
 
 def locked_requirements(root: Path, names: Iterable[str]) -> str:
@@ -210,7 +231,7 @@ def install(requirements: str, folder: Path, platform: str, python: str) -> None
         _refuse(done.stderr, f"Python {python} on {platform}")
 
 
-def needs_of(function: str, folders: Sequence[Path]) -> Needs:
+def needs_of(function: str, folders: Sequence[Path], left_out: Collection[str] = ()) -> Needs:
     """Find the files of one function.
 
     Parameters
@@ -219,6 +240,8 @@ def needs_of(function: str, folders: Sequence[Path]) -> Needs:
         Its name.
     folders
         Our sources and the unpacked wheels.
+    left_out
+        Distributions that it does without.
 
     Returns
     -------
@@ -232,7 +255,7 @@ def needs_of(function: str, folders: Sequence[Path]) -> Needs:
     """
     needs = follow([f"tapstack.entrypoints.{function}"], folders)
     for module, importer in needs.missing.items():
-        if importer.partition(".")[0] in {"", "tapstack"}:
+        if importer.partition(".")[0] in {"", "tapstack"} and module.replace("_", "-") not in left_out:
             raise UsageError(f"{importer or 'the package'} needs {module}, which is not there")
     return needs
 
@@ -270,6 +293,12 @@ def write_package(function: str, needs: Needs, output: Path) -> Package:
         file_count=len(needs.files),
         sha256=hashlib.sha256(data).hexdigest(),
     )
+
+
+def _schema_files(folder: Path) -> Mapping[str, Path]:
+    """Return the schemas by their places in the zip."""
+    paths = folder.glob("*/*.json")
+    return {f"{SCHEMAS}/{path.relative_to(folder).as_posix()}": path for path in paths}
 
 
 def _write_zip(path: Path, files: Mapping[str, Path]) -> int:

@@ -14,6 +14,7 @@ from tapstack.aws.s3 import S3Bucket
 from tapstack.aws.secrets import Secret
 from tapstack.collector.admission import Admission
 from tapstack.collector.enrichment.order import Enrichment
+from tapstack.collector.intake import CheckSchemas
 from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.core.events import Item, StreamEvent
@@ -23,7 +24,7 @@ from tapstack.entrypoints.enrichment import EnrichmentSettings, enrichment_of, e
 from tapstack.entrypoints.jitter import jitter, unique
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import AwsSettings, CollectorSettings, aws_settings, collector_settings
-from tapstack.errors import Unavailable
+from tapstack.errors import Misconfigured, Unavailable, UsageError
 from tapstack.metrics import METRICS
 from tapstack.ports import Clock
 
@@ -72,6 +73,29 @@ def _reader(place: str, aws: AwsSettings) -> Callable[[], bytes]:
     return Secret(secrets, place).read
 
 
+def build_schemas(folder: str) -> CheckSchemas | None:
+    """Return what holds events to the operator's schemas; None, at no cost, if there are none.
+
+    Raises
+    ------
+    Misconfigured
+        If they cannot be read.
+    """
+    if not folder:
+        return None
+    import os
+    from pathlib import Path
+
+    from tapstack.collector.schema_folder import load_folder
+    from tapstack.collector.schemas import Schemas
+
+    try:
+        # Lambda's name for the folder of the unpacked zip.
+        return Schemas(load_folder(Path(os.environ.get("LAMBDA_TASK_ROOT", ""), folder))).check
+    except UsageError as error:
+        raise Misconfigured("TAPSTACK_SCHEMAS", str(error)) from None
+
+
 def _read_file(path: str) -> bytes:
     from pathlib import Path  # no function in Lambda needs it
 
@@ -86,6 +110,7 @@ _aws = aws_settings()
 _dependencies = build_dependencies(_settings, _aws)
 _admission = build_admission(_settings, _aws, _dependencies.clock)
 _enrichment = build_enrichment(enrichment_settings(), _aws)
+_check_schemas = build_schemas(_settings.schemas)
 _requests = RequestLog(_settings.log_interval_s, METRICS["collector"])
 
 
@@ -101,6 +126,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         allowed_origins=_settings.allowed_origins,
         admission=_admission,
         enrichment=_enrichment,
+        check_schemas=_check_schemas,
     )
     _log(taken, began_ms)
     return taken.answer
@@ -116,6 +142,9 @@ def _log(taken: Taken, began_ms: int) -> None:
     now_ms = _dependencies.clock.now_ms()
     statuses = Counter([result.status for result in taken.results])
     counts = {f"events_{status}": count for status, count in statuses.items()}
+    breaches = Counter([result.status for result in taken.results if result.schema is not None])
+    counts["events_schema_refused"] = breaches["invalid"]
+    counts["events_schema_warned"] = breaches["ok"] + breaches["duplicate"]
     if (status := taken.answer["statusCode"]) in REFUSED:
         counts[REFUSED[status]] = 1
     answer = {"status": status}
@@ -132,4 +161,5 @@ def _warnings(taken: Taken) -> Iterator[dict[str, object]]:
         yield {"status": status, "events": len(taken.results), **trouble}
     for result in taken.results:
         if result.status == "invalid":
-            yield {"rejected": _loggable(result.field), "reason": result.reason}
+            schema = {} if result.schema is None else {"schema": result.schema}
+            yield {"rejected": _loggable(result.field), "reason": result.reason, **schema}

@@ -14,7 +14,7 @@ from tapstack.collector.admission import Admission
 from tapstack.collector.enrichment.order import Enrichment, browser_of
 from tapstack.collector.enrichment.withholding import may_deny
 from tapstack.collector.formats import ROUTES, Routes, Spoken
-from tapstack.collector.intake import RETRY_AFTER_MS, Enrich, Result, collect
+from tapstack.collector.intake import RETRY_AFTER_MS, CheckSchemas, Enrich, Result, collect
 from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
@@ -50,6 +50,7 @@ def take(
     event_age_max: timedelta | None = None,
     allowed_origins: Collection[str] = (),
     admission: Admission | None = None,
+    check_schemas: CheckSchemas | None = None,
     enrichment: Callable[[], Enrichment] | None = None,
     routes: Routes = ROUTES,
 ) -> Taken:
@@ -71,6 +72,8 @@ def take(
         Of the web pages that may send events.
     admission
         Decides by write keys who may send; None lets everybody.
+    check_schemas
+        Holds events to the operator's schemas; None if there are none.
     enrichment
         Returns what is added to events, or taken out; None if nothing is. It may raise `Unavailable`.
     routes
@@ -97,6 +100,7 @@ def take(
         request=request,
         format=spoken.format,
         route=spoken.route,
+        source=None if source is None else source.id,
         body_bytes_max=request_bytes_max,
         dependencies=dependencies,
         withheld=_withheld(enriching),
@@ -119,6 +123,7 @@ def take(
         spill=partial(put_spilled, dependencies=dependencies),
         keep=quarantine.keep,
         source=source,
+        check_schemas=check_schemas,
         enrich=_enrich(request, enriching),
     )
     taken = _taken(request, grant, spoken.format.reply(request, results), results)

@@ -43,6 +43,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_EVENT_AGE_MAX_DAYS": "as the consumer has it; an older event is accepted with a note",
         "TAPSTACK_REQUEST_BYTES_MAX": "bytes a request's body may have after decompression",
         "TAPSTACK_ALLOWED_ORIGINS": "origins of web pages that may send events, with commas between",
+        "TAPSTACK_SCHEMAS": "folder of the schemas that events are held to, in the zip; empty: none",
         "TAPSTACK_SOURCES": "secret with the sources (ARN or name), or file:/PATH; empty: no key is checked",
         "TAPSTACK_ENRICHMENT": "what is found out about events: some of ua, bots, campaign, ip, clock_skew",
         "TAPSTACK_CONSENT": "off, anonymous or refused: what becomes of events whose user denied analytics",
@@ -111,6 +112,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True):
     event_age_max_days: int
     request_bytes_max: int
     allowed_origins: frozenset[str]
+    schemas: str
     sources: str
     log_interval_s: int
 
@@ -193,6 +195,7 @@ def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings
         event_age_max_days=_number(env, "TAPSTACK_EVENT_AGE_MAX_DAYS", 1, 3_650),
         request_bytes_max=_number(env, "TAPSTACK_REQUEST_BYTES_MAX", 1_024, 5 * 1024 * 1024),
         allowed_origins=_origins(env, "TAPSTACK_ALLOWED_ORIGINS"),
+        schemas=env.get("TAPSTACK_SCHEMAS", ""),
         sources=env.get("TAPSTACK_SOURCES", ""),
         log_interval_s=_log_interval_s(env),
     )

@@ -478,6 +478,28 @@ COLLECTOR = (
         "    if refused:\n",
     ),
     one(
+        "schema_breach_dropped",
+        "an event that breaks a schema is kept before it is answered",
+        INTAKE,
+        '            refused[position] = error\n            reason = Result("retry",',
+        "            if not error.schema:\n                refused[position] = error\n"
+        '            reason = Result("invalid" if error.schema else "retry",',
+    ),
+    one(
+        "schema_breach_accepted",
+        "an event that breaks a schema is refused if the schema says so",
+        "tapstack.collector.schemas",
+        '            if schema.use.strictness == "warn":\n',
+        "            if schema.use.strictness:\n",
+    ),
+    one(
+        "schema_warning_refused",
+        "an event that breaks a schema is accepted if the schema only warns",
+        "tapstack.collector.schemas",
+        '            if schema.use.strictness == "warn":\n',
+        "            if not schema.use.strictness:\n",
+    ),
+    one(
         "refusal_not_confirmed",
         "a refused event is kept only once the bucket says so",
         INTAKE,

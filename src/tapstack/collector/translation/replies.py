@@ -21,11 +21,12 @@ GIF = (  # the smallest there is: one transparent pixel
 
 
 class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An event that was refused: its place in the request, from 0, and why."""
+    """An event that was refused: its place in the request, from 0, and why; a schema, if that refuses it."""
 
     index: int
     field: str | None = None
     reason: str | None = None
+    schema: str | None = None
 
 
 def json_reply(results: Sequence[Result], success: Mapping[str, object]) -> Response:
@@ -74,7 +75,7 @@ def unavailable(results: Sequence[Result]) -> Response | None:
 
 def _rejected(results: Sequence[Result]) -> list[Rejected]:
     return [
-        Rejected(index, result.field, result.reason)
+        Rejected(index, result.field, result.reason, result.schema)
         for index, result in enumerate(results)
         if result.status == "invalid"
     ]

@@ -2513,6 +2513,7 @@ locals {
       TAPSTACK_EVENT_AGE_MAX_DAYS   = tostring(var.event_age_max_days)
       TAPSTACK_HISTORY_INTERACTIONS = tostring(var.history_interactions)
       TAPSTACK_HISTORY_DAYS         = tostring(var.history_days)
+      TAPSTACK_ATTRIBUTES           = "attributes.json"
       TAPSTACK_SEARCH_USERS_MIN     = tostring(var.search_users_min)
       TAPSTACK_LOG_LEVEL            = var.logging.level
     }
@@ -2548,6 +2549,7 @@ locals {
       TAPSTACK_TABLE                = aws_dynamodb_table.behaviour.name
       TAPSTACK_HISTORY_INTERACTIONS = tostring(var.history_interactions)
       TAPSTACK_HISTORY_DAYS         = tostring(var.history_days)
+      TAPSTACK_ATTRIBUTES           = "attributes.json"
       TAPSTACK_READERS              = var.readers == null ? "" : jsonencode(var.readers)
       TAPSTACK_TRENDING_WEIGHTS     = join(",", [for type, weight in var.trending_weights : "${type}=${weight}"])
       TAPSTACK_LOG_LEVEL            = var.logging.level

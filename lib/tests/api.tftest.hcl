@@ -189,6 +189,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_EVENT_AGE_MAX_DAYS   = "30"
         TAPSTACK_HISTORY_INTERACTIONS = "500"
         TAPSTACK_HISTORY_DAYS         = "90"
+        TAPSTACK_ATTRIBUTES           = "attributes.json"
         TAPSTACK_SEARCH_USERS_MIN     = "5"
         TAPSTACK_LOG_LEVEL            = "INFO"
       }
@@ -224,6 +225,7 @@ run "functions_are_what_the_zips_hold" {
         TAPSTACK_TABLE                = "tapstack-dev-behaviour"
         TAPSTACK_HISTORY_INTERACTIONS = "500"
         TAPSTACK_HISTORY_DAYS         = "90"
+        TAPSTACK_ATTRIBUTES           = "attributes.json"
         TAPSTACK_READERS              = ""
         TAPSTACK_TRENDING_WEIGHTS     = "cart_add=4,item_click=1,item_view=1,purchase=10,share=2,wishlist_add=3"
         TAPSTACK_LOG_LEVEL            = "INFO"

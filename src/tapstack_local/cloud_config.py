@@ -43,6 +43,8 @@ class CloudConfig:
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
     schemas
         Its ``TAPSTACK_SCHEMAS``; empty for none.
+    attributes
+        ``TAPSTACK_ATTRIBUTES``: a file that ``tapstack package`` could have written; empty declares none.
     blueprint
         What to run instead of the embedded cloud's own functions and settings; shards, lanes, batches and
         log level are then the blueprint's.
@@ -62,6 +64,7 @@ class CloudConfig:
     origins: tuple[str, ...] = ()
     sources: str = ""
     schemas: str = ""
+    attributes: str = ""
     blueprint: Blueprint | None = None
 
     def described(self) -> Blueprint:
@@ -74,4 +77,5 @@ class CloudConfig:
             log_level=self.log_level,
             sources=self.sources,
             schemas=self.schemas,
+            attributes=self.attributes,
         )

@@ -108,6 +108,7 @@ def embedded(
     log_level: str = "INFO",
     sources: str = "",
     schemas: str = "",
+    attributes: str = "",
 ) -> Blueprint:
     """Describe the embedded cloud.
 
@@ -127,13 +128,17 @@ def embedded(
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
     schemas
         Its ``TAPSTACK_SCHEMAS``; empty for none.
+    attributes
+        ``TAPSTACK_ATTRIBUTES`` of the consumer and of insights; empty declares none.
 
     Returns
     -------
     Blueprint
         What `EmbeddedCloud` runs.
     """
-    variables = environments(lanes=lanes, log_level=log_level, sources=sources, schemas=schemas)
+    variables = environments(
+        lanes=lanes, log_level=log_level, sources=sources, schemas=schemas, attributes=attributes
+    )
     hosted = functions(variables, shards=shards)
     consumer = next(function for function in hosted if function.name == CONSUMER)
     return Blueprint(
@@ -167,7 +172,7 @@ def embedded(
 
 
 def environments(
-    *, lanes: int, log_level: str, sources: str = "", schemas: str = ""
+    *, lanes: int, log_level: str, sources: str = "", schemas: str = "", attributes: str = ""
 ) -> dict[str, dict[str, str]]:
     """List each function's environment variables, with the deployed stack's default limits.
 
@@ -181,6 +186,8 @@ def environments(
         The collector's ``TAPSTACK_SOURCES``.
     schemas
         Its ``TAPSTACK_SCHEMAS``.
+    attributes
+        ``TAPSTACK_ATTRIBUTES`` of the consumer and of insights.
 
     Returns
     -------
@@ -210,11 +217,18 @@ def environments(
             "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS,
             "TAPSTACK_EVENT_AGE_MAX_DAYS": "30",
             "TAPSTACK_SEARCH_USERS_MIN": "5",
+            "TAPSTACK_ATTRIBUTES": attributes,
             **HISTORY,
         },
         DRAINER: {**common, "TAPSTACK_STREAM": STREAM, "TAPSTACK_SPILL_BUCKET": SPILL_BUCKET},
         PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
-        INSIGHTS: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_READERS": "", **HISTORY},
+        INSIGHTS: {
+            **common,
+            "TAPSTACK_TABLE": TABLE,
+            "TAPSTACK_READERS": "",
+            "TAPSTACK_ATTRIBUTES": attributes,
+            **HISTORY,
+        },
     }
 
 

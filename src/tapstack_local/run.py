@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from tapstack.core.attributes.definitions import Definitions
+from tapstack.deploy.attributes import compiled, load_valid
 from tapstack.errors import Unavailable, UsageError
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
@@ -75,6 +77,7 @@ class _Run:
         self._summary = Summary(seed=self._seed, shards=options.shards)
         self._ledger = AcceptedEvents()
         self._external = ExternalTraffic(self._ledger, AGENT)
+        self._attributes = ""  # the file that functions read
         self._cloud: EmbeddedCloud | None = None
         self._sender: Sender | None = None
         self._result: Reconciliation | None = None
@@ -89,9 +92,13 @@ class _Run:
         _require_writable(self._options.calls)
         require_known(self._options)
         require_schemas(self._options)
+        definitions = _definitions(self._options)
         try:
             recording = self._read_recording()
-            with applied(self._options.stack, self._options.packages) as blueprint:
+            with (
+                applied(self._options.stack, self._options.packages) as blueprint,
+                compiled(definitions) as self._attributes,
+            ):
                 return asyncio.run(self._main(recording, blueprint))
         except KeyboardInterrupt:
             self._summary.ending = "interrupted"
@@ -124,6 +131,7 @@ class _Run:
             origins=options.origins,
             sources="" if options.sources is None else f"file:{options.sources.resolve()}",
             schemas="" if options.schemas is None else str(options.schemas.resolve()),
+            attributes=self._attributes,
             blueprint=blueprint,
         )
         described = config.described()
@@ -333,6 +341,15 @@ def shop(seed: int, events: int, events_per_min: float | None, now_ms: int) -> I
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _definitions(options: Options) -> Definitions | None:
+    """Return what attributes are declared; raises `UsageError`."""
+    if options.attributes is None:
+        return None
+    if options.stack is not None:
+        raise UsageError("--attributes: the zips of a stack hold their own; see 'tapstack package --help'")
+    return load_valid(options.attributes)
 
 
 def _require_writable(calls: Path | None) -> None:

@@ -44,6 +44,8 @@ class Options:
         The key of the run's own events, with `sources`.
     schemas
         Folder of the schemas that events are held to; None for none.
+    attributes
+        File of declared attributes; None declares none.
     leave
         Whether to end when everything is reconciled, instead of serving the API.
     json
@@ -72,6 +74,7 @@ class Options:
     sources: Path | None = None
     write_key: str = ""
     schemas: Path | None = None
+    attributes: Path | None = None
     leave: bool = False
     json: bool = False
     quiet: bool = False

@@ -81,7 +81,7 @@ def test_boards_survive_storage(board: Board) -> None:
 def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     # Rows outlive releases: another order of fields needs a migration.
     first_release = ("seen", "profile", "counters", "recent", "sessions", "pairs_count")
-    assert UserState.__struct_fields__ == (*first_release, "history")
+    assert UserState.__struct_fields__ == (*first_release, "history", "attributes")
     assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with", "facts", "amounts")
     assert Board.__struct_fields__ == ("newest", "items", "evicted")
     assert msgspec.msgpack.decode(encode_state(UserState())) == [
@@ -92,6 +92,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
         [[], 0, -1],
         0,
         None,
+        {},
     ]
     assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}, None, None]
 

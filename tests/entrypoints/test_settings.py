@@ -83,6 +83,7 @@ def test_what_is_set_is_read() -> None:
         age_max_s=29 * DAY_S,
         search_users_min=5,
         history=HistoryBounds(interactions=100, days=29),
+        attributes="",
     )
     assert collector_settings(COLLECTOR) == CollectorSettings(
         stream="events",
@@ -101,6 +102,7 @@ def test_what_is_set_is_read() -> None:
         table="behaviour",
         readers="",
         history=HistoryBounds(interactions=100, days=29),
+        attributes="",
         trending_weights=DEFAULT_WEIGHTS,
         log_interval_s=10,
     )

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapstack.errors import UsageError
-
 if TYPE_CHECKING:
     from tapstack.core.attributes.definitions import Definitions
 
@@ -38,9 +36,10 @@ def check(path: Path, *, as_json: bool) -> int:
     """Say all that is wrong with a file, or what it costs."""
     from tapstack.core.attributes.faults import InvalidDefinitions
     from tapstack.core.attributes.prediction import predicted
+    from tapstack.deploy.attributes import load
 
     try:
-        definitions = _read(path)
+        definitions = load(path)
     except InvalidDefinitions as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "faults": [fault._asdict() for fault in error.faults]}))
@@ -75,16 +74,6 @@ def check(path: Path, *, as_json: bool) -> int:
         f"each transaction that writes it costs up to {row.write_units} write units more"
     )
     return 0
-
-
-def _read(path: Path) -> Definitions:
-    """Read a file; raises `InvalidDefinitions`."""
-    from tapstack.core.attributes.reading import read_definitions
-
-    try:
-        return read_definitions(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: expected UTF-8, byte {error.start} is none") from None
 
 
 def _features(definitions: Definitions) -> list[str]:

@@ -176,6 +176,10 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     "--schemas", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
     help="Hold events to the schemas of this folder; see 'tapstack schemas'.",
 )  # fmt: skip
+@click.option(
+    "--attributes", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    help="Keep the attributes that this file declares; see 'tapstack attributes'.",
+)  # fmt: skip
 @click.option("--exit", "leave", is_flag=True, help="Exit after the check; without it the API stays up.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to standard error."
@@ -215,6 +219,7 @@ def command(
     sources: Path | None,
     write_key: str,
     schemas: Path | None,
+    attributes: Path | None,
     leave: bool,
     as_json: bool,
     quiet: bool,
@@ -256,6 +261,7 @@ def command(
             sources=sources,
             write_key=write_key if sources is not None else "",
             schemas=schemas,
+            attributes=attributes,
             leave=leave,
             json=as_json,
             quiet=quiet,

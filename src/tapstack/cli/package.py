@@ -45,6 +45,10 @@ Exit codes: 0 built; 1 the wheels could not be fetched; 2 a mistake in the comma
     "--schemas", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Put the schemas of this folder, and what checks them, into the collector's zip.",
 )  # fmt: skip
+@click.option(
+    "--attributes", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    help="File of declared attributes.  [default: attributes.toml of the checkout, if there is one]",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def command(
     *,
@@ -53,6 +57,7 @@ def command(
     output: Path,
     root: Path,
     schemas: Path | None,
+    attributes: Path | None,
     as_json: bool,
 ) -> int:
     """Build the zips of the Lambda functions.
@@ -68,7 +73,7 @@ def command(
         from tapstack.collector.schema_folder import load_folder
 
         load_folder(schemas)
-    packages = build(root, output, architecture, python, schemas=schemas)
+    packages = build(root, output, architecture, python, schemas=schemas, attributes=attributes)
     if as_json:
         rows = [
             {

@@ -14,6 +14,7 @@ from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import Delivery, StreamRecord, parse
 from tapstack.consumer.row_cache import RowCache
 from tapstack.consumer.transaction import BYTES_MAX, Transaction
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.capacity import row_bytes, transaction_units
 from tapstack.core.history import HistoryBounds
 from tapstack.core.identity import DAY_S
@@ -47,6 +48,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         How much of a user's events is remembered; None for as much as rows live long enough for.
     history
         How much of a user's interactions is kept; fewer days than a row lives after its last event.
+    declared
+        Attributes that are kept of users and sessions, beside what always is.
     """
 
     lanes: int
@@ -54,6 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     age_max_s: int
     bounds: Bounds | None = None
     history: HistoryBounds = HistoryBounds()
+    declared: Declared = NOTHING_DECLARED
 
     @property
     def waited_max_s(self) -> int:
@@ -227,7 +231,11 @@ class _Invocation:
         attempt, end = 0, len(deliveries)
         while True:
             transaction = Transaction(
-                self._row_cache, self._limits.row_ttl_s, self._bounds, self._limits.history
+                self._row_cache,
+                self._limits.row_ttl_s,
+                self._bounds,
+                self._limits.history,
+                self._limits.declared,
             )
             for delivery in deliveries[:end]:
                 if not transaction.add(delivery):

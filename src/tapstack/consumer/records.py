@@ -47,6 +47,7 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     at_s: int  # the event's own time
     arrived_at_s: int
     too_old: bool  # beyond what a row may have forgotten by expiry: not counted unless it is known
+    data: bytes  # the record's payload: declared attributes may name what `event` passes over
 
 
 class Poison(NamedTuple):
@@ -84,7 +85,7 @@ def parse(
             arrived_at_s = record.arrived_at_s
             oldest_s = arrived_at_s - age_max_s
             oldest = _Oldest(oldest_s, EPOCH + timedelta(seconds=oldest_s))
-        deliveries.append(_delivery(position, arrived_at_s, event, oldest, waited_max_s))
+        deliveries.append(_delivery(position, record, event, oldest, waited_max_s))
     return deliveries, poison
 
 
@@ -103,17 +104,20 @@ class _Oldest(NamedTuple):
     at: datetime
 
 
-def _delivery(position: int, arrived_at_s: int, event: Event, oldest: _Oldest, waited_max_s: int) -> Delivery:
+def _delivery(
+    position: int, record: StreamRecord, event: Event, oldest: _Oldest, waited_max_s: int
+) -> Delivery:
     identity = identify(event)
     # It may have waited in the spill bucket: it is as old as it was when it was accepted.
-    waited_s = min(max(0, arrived_at_s - unix_s(event.received_at)), waited_max_s)
+    waited_s = min(max(0, record.arrived_at_s - unix_s(event.received_at)), waited_max_s)
     return Delivery(
         position=position,
         event=event,
         identity=identity,
         user_key=_user_keys[event.user_id, event.anonymous_id],
         at_s=unix_s(event.occurred_at),
-        arrived_at_s=arrived_at_s,
+        arrived_at_s=record.arrived_at_s,
         # A client's clock may be ahead, or silent; the collector's was there too.
         too_old=event.received_at < oldest.at or 0 < identity.when < oldest.at_s - waited_s,
+        data=record.data,
     )

@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator, Mapping
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
-from tapstack.core.fold import fold_event
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
+from tapstack.core.fold import fold_attributes, fold_event
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
 from tapstack.core.item_facts import Facts, facts_of, newest
@@ -58,13 +59,23 @@ class Transaction:
         How much of a user's events is remembered.
     history
         How much of a user's interactions is kept.
+    declared
+        Attributes that are kept beside.
     """
 
-    def __init__(self, row_cache: RowCache, row_ttl_s: int, bounds: Bounds, history: HistoryBounds) -> None:
+    def __init__(
+        self,
+        row_cache: RowCache,
+        row_ttl_s: int,
+        bounds: Bounds,
+        history: HistoryBounds,
+        declared: Declared = NOTHING_DECLARED,
+    ) -> None:
         self._row_cache = row_cache
         self._row_ttl_s = row_ttl_s
         self._bounds = bounds
         self._history = history
+        self._declared = declared
         self._users: dict[Key, UserState] = {}
         self._changed: dict[Key, None] = {}  # user rows to be written
         self._pages: dict[Key, Page] = {}
@@ -100,6 +111,9 @@ class Transaction:
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
+            fold_attributes(
+                user, delivery.event, delivery.data, delivery.at_s, delivery.arrived_at_s, self._declared
+            )
             self._link(key, user, delivery)
             self._describe(delivery)
             if delivery.event.query is not None:

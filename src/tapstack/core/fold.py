@@ -6,8 +6,10 @@ Both commit in one transaction or not at all.
 
 from __future__ import annotations
 
-from tapstack.core.aggregates import count, item_bought, user_delta
+from tapstack.core.aggregates import Counters, count, item_bought, user_delta
 from tapstack.core.amounts import rating_of, refunded_of, units_of
+from tapstack.core.attributes.declared import Declared
+from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 from tapstack.core.history import Recent, keep_newest, put_aside
@@ -78,6 +80,44 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
         )
         user.pairs_count += 2 * (len(viewed) + len(bought))
     return effects
+
+
+def fold_attributes(
+    user: UserState, event: Event, data: bytes, at_s: int, arrived_s: int, declared: Declared
+) -> None:
+    """Apply an event to the declared attributes of its user and session, in place, after `fold_event`.
+
+    Parameters
+    ----------
+    user
+        The state; changed.
+    event
+        An event that was judged NEW.
+    data
+        Its record: attributes may name whatever an event says.
+    at_s, arrived_s
+        As `fold_event` has them. A clock that is ahead says nothing: then the arrival counts.
+    declared
+        What is kept; states of other views are dropped.
+    """
+    if declared.is_empty:
+        user.attributes = {}
+        for session in user.sessions.newest:
+            session.attributes = {}
+        return
+    ms = event.occurred_at.microsecond // 1000 if at_s <= arrived_s else 0
+    moment = Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)
+    told = declared.told(event.event_type, data)
+    is_new = _events_count(user.counters) == 1
+    user.attributes = declared.of_user(user.attributes, told, moment, is_new=is_new)
+    for session in user.sessions.newest:
+        if session.label is not None and session.label == event.session_id:
+            is_new = _events_count(session.counters) == 1
+            session.attributes = declared.of_session(session.attributes, told, moment, is_new=is_new)
+
+
+def _events_count(counters: Counters) -> int:
+    return sum([number for code, number in counters.items() if isinstance(code, int)])
 
 
 def _fits_a_row(name: str) -> bool:

@@ -30,6 +30,7 @@ from typing import TypeVar
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
+from tapstack.core.attributes.states import ViewStates
 from tapstack.core.history import History, Recent
 from tapstack.core.item_facts import Facts
 from tapstack.core.links import Links
@@ -69,6 +70,7 @@ class UserState(msgspec.Struct, gc=False, array_like=True):
     sessions: Sessions = msgspec.field(default_factory=Sessions)
     pairs_count: int = 0  # pairs this user's events added to items' maps, each end counted
     history: History | None = None  # of interactions that left the newest; None until there are any
+    attributes: ViewStates = {}  # declared ones
 
 
 class ItemState(msgspec.Struct, gc=False, array_like=True):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tapstack.core.aggregates import Counters, add_counts
+from tapstack.core.attributes.states import ViewStates
 
 SESSION_GAP_S = 30 * 60  # the convention of the field: Google Analytics, Segment, Snowplow
 SESSIONS_MAX = 3
@@ -27,6 +28,7 @@ class Session(msgspec.Struct, gc=False, array_like=True):
     counters: Counters
     viewed: list[str] = []
     bought: list[str] = []
+    attributes: ViewStates = {}  # declared ones; of sessions that have a label
 
 
 class Sessions(msgspec.Struct, gc=False, array_like=True):

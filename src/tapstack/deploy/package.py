@@ -20,10 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from tapstack.core.attributes.definitions import NONE, encode_definitions
+from tapstack.deploy.attributes import COMPILED, load_valid
 from tapstack.deploy.imports import Needs, follow
 from tapstack.errors import Unavailable, UsageError
 
 FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")
+ATTRIBUTES = "attributes.toml"  # of a checkout
+WITH_DEFINITIONS = ("consumer", "insights")  # functions that know what it declares
 ZIP_BYTES_MAX = (
     2_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )
@@ -72,7 +76,13 @@ class Package:
 
 
 def build(
-    root: Path, output: Path, architecture: Architecture, python: str, *, schemas: Path | None = None
+    root: Path,
+    output: Path,
+    architecture: Architecture,
+    python: str,
+    *,
+    schemas: Path | None = None,
+    attributes: Path | None = None,
 ) -> list[Package]:
     """Build every function's zip.
 
@@ -88,6 +98,8 @@ def build(
         Python of the functions, such as ``3.13``.
     schemas
         Folder of schemas for the collector's zip, all in order; None leaves out what checks them as well.
+    attributes
+        File that declares attributes; None for ``attributes.toml`` of the checkout, if it has one.
 
     Returns
     -------
@@ -111,6 +123,7 @@ def build(
         if python == "3.11":
             raise UsageError(f"schemas need Python 3.12 or later on arm64: {CHECKER} has no wheel for 3.11")
         platform = ARM64_WITH_SCHEMAS
+    added = {name: {COMPILED: definitions(root, attributes)} for name in WITH_DEFINITIONS}
     sources = root / "src"
     schema_files = {} if schemas is None else _schema_files(schemas)
     names = distributions(root, sources)
@@ -123,7 +136,26 @@ def build(
         collector = needs["collector"]
         needs["collector"] = replace(collector, files={**collector.files, **schema_files})
         output.mkdir(parents=True, exist_ok=True)
-        return [write_package(function, needs[function], output) for function in FUNCTIONS]
+        return [write_package(each, needs[each], output, added.get(each, {})) for each in FUNCTIONS]
+
+
+def definitions(root: Path, path: Path | None) -> bytes:
+    """Return the declared attributes as functions read them.
+
+    Parameters
+    ----------
+    root
+        The checkout.
+    path
+        The file that declares them; None for that of the checkout, which may have none.
+
+    Raises
+    ------
+    UsageError
+        Naming the first thing that is wrong with the file.
+    """
+    path = root / ATTRIBUTES if path is None and (root / ATTRIBUTES).exists() else path
+    return encode_definitions(NONE if path is None else load_valid(path))
 
 
 def distributions(root: Path, sources: Path) -> list[str]:
@@ -260,7 +292,9 @@ def needs_of(function: str, folders: Sequence[Path], left_out: Collection[str] =
     return needs
 
 
-def write_package(function: str, needs: Needs, output: Path) -> Package:
+def write_package(
+    function: str, needs: Needs, output: Path, added: Mapping[str, bytes] | None = None
+) -> Package:
     """Write one function's zip, whole or not at all.
 
     Parameters
@@ -271,16 +305,19 @@ def write_package(function: str, needs: Needs, output: Path) -> Package:
         Its files.
     output
         Folder for the zip.
+    added
+        Further files by name, and what they hold.
 
     Returns
     -------
     Package
         What was written.
     """
+    added = added or {}
     path = output / f"{function}.zip"
     unfinished = output / f".{function}.zip.{os.getpid()}"
     try:
-        unzipped_bytes = _write_zip(unfinished, needs.files)
+        unzipped_bytes = _write_zip(unfinished, needs.files, added)
         data = unfinished.read_bytes()
         unfinished.replace(path)
     finally:
@@ -290,7 +327,7 @@ def write_package(function: str, needs: Needs, output: Path) -> Package:
         path=path,
         zip_bytes=len(data),
         unzipped_bytes=unzipped_bytes,
-        file_count=len(needs.files),
+        file_count=len(needs.files) + len(added),
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -301,11 +338,11 @@ def _schema_files(folder: Path) -> Mapping[str, Path]:
     return {f"{SCHEMAS}/{path.relative_to(folder).as_posix()}": path for path in paths}
 
 
-def _write_zip(path: Path, files: Mapping[str, Path]) -> int:
+def _write_zip(path: Path, files: Mapping[str, Path], added: Mapping[str, bytes]) -> int:
     unzipped_bytes = 0
     with zipfile.ZipFile(path, "w") as package:
-        for name in sorted(files):
-            data = files[name].read_bytes()
+        for name in sorted([*files, *added]):
+            data = added[name] if name in added else files[name].read_bytes()
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = _MODE << 16

@@ -16,6 +16,7 @@ from tapstack.consumer.journal_lag import JournalLag
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.consumer_batch import Handled, handle, stream_records
 from tapstack.entrypoints.context import Context
+from tapstack.entrypoints.declared import read_declared
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import AwsSettings, ConsumerSettings, aws_settings, consumer_settings
@@ -50,6 +51,7 @@ _limits = Limits(
     row_ttl_s=_settings.row_ttl_s,
     age_max_s=_settings.age_max_s,
     history=_settings.history,
+    declared=read_declared(_settings.attributes),
 )
 _dependencies = build_dependencies(_settings, aws_settings())
 

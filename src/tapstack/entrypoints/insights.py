@@ -11,6 +11,7 @@ from tapstack.aws.table_reader import TableReader
 from tapstack.entrypoints.alb import RESPONSE_JSON_BYTES_MAX, passes, read_request, write_response
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.context import Context
+from tapstack.entrypoints.declared import read_declared
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.request_log import RequestLog
 from tapstack.entrypoints.settings import InsightsSettings, aws_settings, insights_settings
@@ -54,6 +55,7 @@ def build_readers(settings: InsightsSettings) -> Readers | None:
 
 _settings = insights_settings()
 _readers = build_readers(_settings)
+_declared = read_declared(_settings.attributes)
 _aws = aws_settings()
 _clock = SystemClock()
 _requests = RequestLog(_settings.log_interval_s, METRICS["insights"])
@@ -82,6 +84,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
             _readers,
             _settings.history,
             _settings.trending_weights,
+            _declared,
         )
     except RequestError as error:
         response = problem(error)

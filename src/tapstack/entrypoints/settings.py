@@ -33,6 +33,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_SEARCH_USERS_MIN": "different users after whose searches a term's text is kept, 2 to 12",
         "TAPSTACK_HISTORY_INTERACTIONS": "of a user's newest interactions so many are kept, 20 to 2000",
         "TAPSTACK_HISTORY_DAYS": "days an interaction is kept in the history; fewer than the row's",
+        "TAPSTACK_ATTRIBUTES": "file of declared attributes beside the code; empty: none are declared",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "collector": {
@@ -68,6 +69,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "TAPSTACK_READERS": "who may read, JSON: by id key_hashes and scopes; empty: no keys are asked for",
         "TAPSTACK_HISTORY_INTERACTIONS": "as the consumer has it; no more are shown",
         "TAPSTACK_HISTORY_DAYS": "as the consumer has it; none older is shown",
+        "TAPSTACK_ATTRIBUTES": "as the consumer has it",
         "TAPSTACK_TRENDING_WEIGHTS": "what an event adds to a trend's score: item_view=1,purchase=10",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
         "TAPSTACK_LOG_INTERVAL_S": "seconds for which requests are summed into a line, 0 to 300; 0: none",
@@ -86,6 +88,7 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
     age_max_s: int
     search_users_min: int
     history: HistoryBounds
+    attributes: str
 
 
 class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +126,7 @@ class InsightsSettings(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     readers: str
     history: HistoryBounds
+    attributes: str
     trending_weights: Weights
     log_interval_s: int
 
@@ -169,6 +173,7 @@ def consumer_settings(env: Mapping[str, str] = os.environ) -> ConsumerSettings:
         age_max_s=age_max_days * DAY_S,
         search_users_min=_number(env, "TAPSTACK_SEARCH_USERS_MIN", 2, 12),
         history=history,
+        attributes=env.get("TAPSTACK_ATTRIBUTES", ""),
     )
 
 
@@ -216,6 +221,7 @@ def insights_settings(env: Mapping[str, str] = os.environ) -> InsightsSettings:
         table=_text(env, "TAPSTACK_TABLE"),
         readers=env.get("TAPSTACK_READERS", ""),
         history=_history(env),
+        attributes=env.get("TAPSTACK_ATTRIBUTES", ""),
         trending_weights=_weights(env, "TAPSTACK_TRENDING_WEIGHTS"),
         log_interval_s=_log_interval_s(env),
     )

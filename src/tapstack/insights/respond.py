@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.history import HistoryBounds
 from tapstack.core.ranking import DEFAULT_WEIGHTS, Weights
 from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, options_response
@@ -32,6 +33,7 @@ def respond(
     readers: Readers | None = None,
     history: HistoryBounds = DEFAULT_HISTORY,
     weights: Weights = DEFAULT_WEIGHTS,
+    declared: Declared = NOTHING_DECLARED,
 ) -> Response:
     """Answer a request; what HEAD asks for is answered like GET, and its body left out by the caller.
 
@@ -51,6 +53,8 @@ def respond(
         How much of a user's interactions is shown.
     weights
         What an event of each type adds to a trend's scores.
+    declared
+        The attributes that the consumer keeps beside.
 
     Raises
     ------
@@ -74,7 +78,14 @@ def respond(
         raise MethodNotAllowed(*route.methods)
     scopes = readers.scopes_of(request) if readers is not None and route.scopes else None
     freshness = freshness or FreshnessCache(reader)
-    asked = Asked(reader=reader, freshness=freshness, now_s=now_s, bounds=history, weights=weights)
+    asked = Asked(
+        reader=reader,
+        freshness=freshness,
+        now_s=now_s,
+        bounds=history,
+        weights=weights,
+        declared=declared,
+    )
     _read_request(asked, route, request)
     if scopes is not None:
         check_scopes(route.needed_scopes(asked.body), scopes)

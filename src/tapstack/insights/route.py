@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from tapstack.core.aggregates import WINDOWS, Window
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.events import Id
 from tapstack.core.history import HistoryBounds
 from tapstack.core.ranking import TRENDS, Trend, Weights
@@ -33,6 +34,7 @@ class Asked(msgspec.Struct, kw_only=True):
     now_s: int
     bounds: HistoryBounds
     weights: Weights
+    declared: Declared = NOTHING_DECLARED
     id: str = ""
     n: int = 0
     type: int = ANY_TYPE

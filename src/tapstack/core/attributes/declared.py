@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapstack.core.attributes.definitions import NONE, Definitions
+from tapstack.core.attributes.definitions import NONE, Definitions, FeatureView
 from tapstack.core.attributes.states import Moment, View, ViewStates, folded
 from tapstack.core.attributes.told import Told, decode_told
 from tapstack.core.events import EVENT_TYPES
@@ -13,12 +13,24 @@ class Declared:
 
     def __init__(self, definitions: Definitions = NONE) -> None:
         self.definitions = definitions
-        views = [*definitions.views("user"), *definitions.views("session")]
-        self._users = [View(view) for view in definitions.views("user")]
-        self._sessions = [View(view) for view in definitions.views("session")]
+        self._views = {view.key: View(view) for view in definitions.feature_view}
+        self._users = [self.view_of(view) for view in definitions.views("user")]
+        self._sessions = [self.view_of(view) for view in definitions.views("session")]
         self._types = frozenset(
-            [kind for view in views for each in view.attribute for kind in each.events or EVENT_TYPES]
+            kind
+            for view in definitions.feature_view
+            for attribute in view.attribute
+            for kind in attribute.events or EVENT_TYPES
         )
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is declared."""
+        return not self._views
+
+    def view_of(self, view: FeatureView) -> View:
+        """Return a view, ready to be read."""
+        return self._views[view.key]
 
     def told(self, event_type: str, data: bytes) -> Told | None:
         """Return what an event says, its record given; None if no view counts its type."""

@@ -10,12 +10,15 @@ from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.common_terms import CommonTerms
 from tapstack.consumer.consume import Dependencies, Limits
 from tapstack.consumer.journal_lag import JournalLag
+from tapstack.core.attributes.declared import Declared
+from tapstack.core.attributes.reading import read_definitions
 from tapstack.entrypoints.consumer_batch import handle
 from tapstack_emulator import Crash
 from tapstack_emulator.event_source_mapping.config import MappingConfig
 from tapstack_emulator.event_source_mapping.model import Invoke
 from tapstack_emulator.event_source_mapping.payload import invocation_event
 from tapstack_emulator.event_source_mapping.responses import InvokeResult
+from tapstack_simulation.checking.attributes import FILES
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, latency_us
 from tapstack_simulation.kernel import Actor, ActorClock, Kernel, Stuck
@@ -24,6 +27,8 @@ from tapstack_simulation.observed_aws import TABLE, ObservedAws
 ANSWERS_LIKE_EMPTY = (b"null", b"{}", b'""', b"[]", b'{"batchItemFailures":null}', b"5", b'{"foo":1}', b"<>")
 # Few users and short intervals, as runs are small and short.
 SEARCH_USERS_MIN, COMMON_TERMS_EVERY_S = 2, 3
+# What deployments declare; the checker knows the same files.
+DECLARED = tuple(Declared(read_definitions(text)) for text in FILES)
 BAD_IDENTIFIERS = (b'""', b"null", b"123", b'"123"', b'{"a":1}')
 
 _decode = msgspec.json.Decoder().decode

@@ -24,7 +24,7 @@ from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.drainers import Drainers
 from tapstack_simulation.event_schemas import with_schemas
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
-from tapstack_simulation.functions import SEARCH_USERS_MIN, Functions
+from tapstack_simulation.functions import DECLARED, SEARCH_USERS_MIN, Functions
 from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
 from tapstack_simulation.observed_aws import RETENTION_H, TABLE, ObservedAws
 from tapstack_simulation.operators.clocks import is_expired
@@ -115,6 +115,7 @@ class _Simulation:
         crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
         history = random.Random(f"{plan.seed}/history")  # noqa: S311 - likewise
         shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
+        attributes = random.Random(f"{plan.seed}/attributes")  # noqa: S311 - likewise
         schemas = random.Random(f"{plan.seed}/schemas")  # noqa: S311 - likewise
         self.shape: Shape = with_schemas(with_history(shape, history), schemas)
         self.kernel = Kernel(plan.seed)
@@ -140,6 +141,7 @@ class _Simulation:
             age_max_s=AGE_MAX_S,
             bounds=_bounds(self.shape),
             history=_history(self.shape),
+            declared=attributes.choice(DECLARED),
         )
         self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
         projections = ProjectionLimits(

@@ -54,9 +54,9 @@ def body(n: int, *, at: str = "2026-01-01", user: str = "a") -> bytes:
 def user_state(count: int, *, top: int = 0, gaps: Any = ()) -> Any:
     client = bytes.fromhex(CLIENT.replace("-", ""))
     seen = [{client: [top, [list(gap) for gap in gaps], DAY]}, {}, {}, -1, -1, DAY]
-    session = [None, NOW_S, NOW_S, {1: count}, ["p"], []]
+    session = [None, NOW_S, NOW_S, {1: count}, ["p"], [], {}]
     recent = [[NOW_S, 1, "p", 0]] * count
-    return [seen, [NOW_S, NOW_S, None, {}, 0, [], {}], {1: count}, recent, [[session], 0, -1], 0]
+    return [seen, [NOW_S, NOW_S, None, {}, 0, [], {}], {1: count}, recent, [[session], 0, -1], 0, None, {}]
 
 
 EFFECT = [["p"], 1, 0, 0]

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
-from tapstack.core.fold import fold_attributes, fold_event
+from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
 from tapstack.core.item_facts import Facts, facts_of, newest
@@ -110,10 +110,7 @@ class Transaction:
             self._changed[key] = None
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
-            self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)
-            fold_attributes(
-                user, delivery.event, delivery.data, delivery.at_s, delivery.arrived_at_s, self._declared
-            )
+            self._effects += self._fold(user, delivery)
             self._link(key, user, delivery)
             self._describe(delivery)
             if delivery.event.query is not None:
@@ -134,6 +131,10 @@ class Transaction:
     def _may_link(self, user: UserState, delivery: Delivery) -> bool:
         ids, day = linked_ids(delivery.event), delivery.arrived_at_s // DAY_S
         return ids is not None and is_link_due(user.profile.links, ids[1], day, self._row_ttl_s // DAY_S)
+
+    def _fold(self, user: UserState, delivery: Delivery) -> list[Effect]:
+        at_s, arrived_s = delivery.at_s, delivery.arrived_at_s
+        return fold_event(user, delivery.event, at_s, arrived_s, self._declared, delivery.data)
 
     def _describe(self, delivery: Delivery) -> None:
         event, counted_s = delivery.event, min(delivery.at_s, delivery.arrived_at_s)

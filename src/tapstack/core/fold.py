@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tapstack.core.aggregates import Counters, count, item_bought, user_delta
 from tapstack.core.amounts import rating_of, refunded_of, units_of
-from tapstack.core.attributes.declared import Declared
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
@@ -22,7 +22,14 @@ from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 ID_BYTES_MAX = 256  # UTF-8, of an id that a user's row lists; an id may have 256 characters, four bytes each
 
 
-def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list[Effect]:
+def fold_event(
+    user: UserState,
+    event: Event,
+    at_s: int,
+    arrived_s: int,
+    declared: Declared = NOTHING_DECLARED,
+    data: bytes = b"",
+) -> list[Effect]:
     """Apply an event to its user's state, in place.
 
     Parameters
@@ -35,6 +42,10 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
         The event's own time, Unix seconds.
     arrived_s
         When its record arrived at the stream, Unix seconds.
+    declared
+        Attributes that are kept beside.
+    data
+        The event's record: attributes may name whatever it says.
 
     Returns
     -------
@@ -45,6 +56,10 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
     counted = [user.counters] if session is None else [user.counters, session.counters]
     count(counted, user_delta(event))
     _fold_profile(user.profile, event, at_s)
+    if declared.is_empty:
+        _drop_attributes(user)
+    else:
+        _fold_attributes(user, session, event, at_s, arrived_s, declared, data)
     items = event.items
     if not items:
         return []
@@ -82,38 +97,34 @@ def fold_event(user: UserState, event: Event, at_s: int, arrived_s: int) -> list
     return effects
 
 
-def fold_attributes(
-    user: UserState, event: Event, data: bytes, at_s: int, arrived_s: int, declared: Declared
-) -> None:
-    """Apply an event to the declared attributes of its user and session, in place, after `fold_event`.
+def _drop_attributes(user: UserState) -> None:
+    """Keep no state that this event is not in."""
+    user.attributes = {}
+    for session in user.sessions.newest:
+        session.attributes = {}
 
-    Parameters
-    ----------
-    user
-        The state; changed.
-    event
-        An event that was judged NEW.
-    data
-        Its record: attributes may name whatever an event says.
-    at_s, arrived_s
-        As `fold_event` has them. A clock that is ahead says nothing: then the arrival counts.
-    declared
-        What is kept; states of other views are dropped.
+
+def _fold_attributes(
+    user: UserState,
+    session: Session | None,
+    event: Event,
+    at_s: int,
+    arrived_s: int,
+    declared: Declared,
+    data: bytes,
+) -> None:
+    """Fold an event into the declared attributes of its user and session, after it was counted in both.
+
+    A clock that is ahead says nothing: then the arrival counts.
     """
-    if declared.is_empty:
-        user.attributes = {}
-        for session in user.sessions.newest:
-            session.attributes = {}
-        return
     ms = event.occurred_at.microsecond // 1000 if at_s <= arrived_s else 0
     moment = Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)
     told = declared.told(event.event_type, data)
     is_new = _events_count(user.counters) == 1
     user.attributes = declared.of_user(user.attributes, told, moment, is_new=is_new)
-    for session in user.sessions.newest:
-        if session.label is not None and session.label == event.session_id:
-            is_new = _events_count(session.counters) == 1
-            session.attributes = declared.of_session(session.attributes, told, moment, is_new=is_new)
+    if session is not None and session.label is not None:
+        is_new = _events_count(session.counters) == 1
+        session.attributes = declared.of_session(session.attributes, told, moment, is_new=is_new)
 
 
 def _events_count(counters: Counters) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from tapstack_simulation.checking import attributes
+from tapstack_simulation.checking.attributes import NOTHING, Counted, Declared
 from tapstack_simulation.checking.facts import CODES, Amounts, Fact, count, item_amounts
 from tapstack_simulation.checking.item_facts import Numbers, category_of, numbers_of
 
@@ -17,10 +19,12 @@ VISITS_MAX, VISIT_ITEMS_MAX, PREDECESSORS = 3, 8, 2
 RECENT_MAX, ALIASES_MAX, TRAITS_MAX, TEXT_MAX, PARTNER_BYTES_MAX = 20, 4, 16, 64, 64
 ID_BYTES_MAX = 256
 VIEWED, BOUGHT = 1, 2  # where an item's row has its maps
-LABEL, START, END, COUNTS, SEEN, TAKEN = range(6)  # of a session
+LABEL, START, END, COUNTS, SEEN, TAKEN, ATTRIBUTES = range(7)  # of a session
 
 # Positions in a user's row after its memory, as messages name them.
-FIELDS = ("profile", "counters", "recent", "sessions", "pairs_count")
+FIELDS = {
+    1: "profile", 2: "counters", 3: "recent", 4: "sessions", 5: "pairs_count", 7: "attributes",
+}  # fmt: skip
 
 
 class Effect(NamedTuple):
@@ -66,7 +70,7 @@ class Turn(NamedTuple):
     arrived_s: int
 
 
-def refold(state: Any, turns: Iterable[Turn]) -> list[Effect]:
+def refold(state: Any, turns: Iterable[Turn], declared: Declared = NOTHING) -> list[Effect]:
     """Fold events into a user's row in place, except its memory, and return what they add to items.
 
     Parameters
@@ -75,11 +79,13 @@ def refold(state: Any, turns: Iterable[Turn]) -> list[Effect]:
         The row before, decoded; changed in place.
     turns
         What is counted, in the order in which it is.
+    declared
+        The attributes that whoever counted it keeps.
     """
-    return [effect for turn in turns for effect in _take(state, turn)]
+    return [effect for turn in turns for effect in _take(state, turn, declared)]
 
 
-def _take(state: Any, turn: Turn) -> list[Effect]:
+def _take(state: Any, turn: Turn, declared: Declared) -> list[Effect]:
     fact, at_ms, arrived_s = turn
     at_s, ms = divmod(at_ms, 1000)
     event = fact.event
@@ -87,6 +93,7 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
     visit = _visit(visits, at_s, event.get("session_id"))
     count([counters] if visit is None else [counters, visit[COUNTS]], fact.user)
     _describe(profile, event, at_s)
+    _fold_attributes(state, visit, turn, declared)
     kind = event["event_type"]
     code = CODES[kind]
     counted_s = min(at_s, arrived_s)
@@ -111,6 +118,24 @@ def _take(state: Any, turn: Turn) -> list[Effect]:
     return effects
 
 
+def _fold_attributes(state: Any, visit: Any, turn: Turn, declared: Declared) -> None:
+    """Fold an event into what is declared; whoever declares nothing drops what there is."""
+    at_ms = turn.at_ms if turn.at_ms // 1000 <= turn.arrived_s else turn.arrived_s * 1000
+    counted = Counted(turn.fact.event, at_ms, turn.arrived_s)
+    state[7] = attributes.refold(state[7], declared.users, counted, is_first=_is_first(state[2]))
+    if not declared.users:
+        for each in state[4][0]:
+            each[ATTRIBUTES] = {}
+    elif visit is not None and visit[LABEL] is not None:
+        is_first = _is_first(visit[COUNTS])
+        before = visit[ATTRIBUTES]
+        visit[ATTRIBUTES] = attributes.refold(before, declared.sessions, counted, is_first=is_first)
+
+
+def _is_first(counters: Amounts) -> bool:
+    return sum(amount for key, amount in counters.items() if isinstance(key, int)) == 1
+
+
 def _company(visit: Any, kind: str, item_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the partners that an item meets for the first time in a visit: by viewing, by buying."""
     if visit is None or kind not in {"item_view", "purchase"} or len(item_id.encode()) > PARTNER_BYTES_MAX:
@@ -133,8 +158,10 @@ def _visit(visits: Any, at_s: int, label: str | None) -> Any:
     if not goes_on and at_s <= forgotten_end_s:
         return None
     joined = [visit for visit in newest if _is_part_of(visit, at_s, label)]
-    whole: Any = [label, at_s, at_s, {}, [], []]
+    whole: Any = [label, at_s, at_s, {}, [], [], {}]
     for visit in joined:
+        if label is not None:
+            whole[ATTRIBUTES] = visit[ATTRIBUTES]
         whole[START] = min(whole[START], visit[START])
         whole[END] = max(whole[END], visit[END])
         count([whole[COUNTS]], visit[COUNTS])

@@ -70,7 +70,16 @@ class Image(NamedTuple):
 
 
 Key = tuple[str, str]
-EMPTY_USER: list[Any] = [[{}, {}, {}, -1, -1, -1], [0, 0, None, {}, 0, [], {}], {}, [], [[], 0, -1], 0, None]
+EMPTY_USER: list[Any] = [
+    [{}, {}, {}, -1, -1, -1],
+    [0, 0, None, {}, 0, [], {}],
+    {},
+    [],
+    [[], 0, -1],
+    0,
+    None,
+    {},
+]
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}, None, None]
 EMPTY_BOARD: list[Any] = [0, {}, {}]
 

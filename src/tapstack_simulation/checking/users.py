@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack_simulation.checking.behaviour import FIELDS, Effect, Turn, refold
+from tapstack_simulation.checking.attributes import declared_of, take_fingerprints
+from tapstack_simulation.checking.behaviour import ATTRIBUTES, FIELDS, Effect, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
 from tapstack_simulation.checking.intervals import without
 from tapstack_simulation.checking.links import take_links
@@ -163,13 +164,20 @@ def _explain(
     _hold_memory(pk, memory, after[0], written)
     told = copy.deepcopy(before) if change.before is None else _unpack(change.before.packed)
     ordered = [Turn(fact, turn.at_ms, turn.arrived_s) for turn, fact in placed]
-    effects = refold(told, ordered)
+    effects = refold(told, ordered, declared_of(pk, after[7]))
+    _take_fingerprints(told, after)
     pointers = take_links(told, pk, ordered, promises.row_ttl_s // DAY_S)
-    for position, field in enumerate(FIELDS, 1):
+    for position, field in FIELDS.items():
         if told[position] != after[position]:
             message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
     return Way(pk, ordered, effects, pointers)
+
+
+def _take_fingerprints(told: Any, after: Any) -> None:
+    take_fingerprints(told[7], after[7])
+    for one, other in zip(told[4][0], after[4][0], strict=False):
+        take_fingerprints(one[ATTRIBUTES], other[ATTRIBUTES])
 
 
 def _hold_memory(pk: str, memory: Memory, after: Any, written: dict[str, bytes]) -> None:

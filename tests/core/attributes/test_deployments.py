@@ -14,7 +14,7 @@ from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.definitions import Definitions
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import decode_event
-from tapstack.core.fold import fold_attributes, fold_event
+from tapstack.core.fold import fold_event
 from tapstack.core.rows import UserState, decode_user, encode_state
 from tapstack_local.reconciliation.attributes import Seen, expected
 
@@ -49,8 +49,7 @@ def record(event_type: str, value: int, at_s: int, **more: Any) -> bytes:
 def fold(user: UserState, data: bytes, arrived_s: int, declared: Declared) -> UserState:
     event = decode_event(data)
     at_s = int(event.occurred_at.timestamp())
-    fold_event(user, event, at_s, arrived_s)
-    fold_attributes(user, event, data, at_s, arrived_s, declared)
+    fold_event(user, event, at_s, arrived_s, declared, data)
     return decode_user(encode_state(user))
 
 
@@ -128,9 +127,8 @@ def test_a_clock_that_is_ahead_counts_at_its_arrival():
     user = UserState()
     data = record("item_view", 1, NOON_S + 86_000)
     event = decode_event(data)
-    fold_event(user, event, NOON_S + 86_000, NOON_S)
     declared = Declared(OLD)
-    fold_attributes(user, event, data, NOON_S + 86_000, NOON_S, declared)
+    fold_event(user, event, NOON_S + 86_000, NOON_S, declared, data)
     kept = declared.view_of(OLD.feature_view[0]).attributes[0]
     (hour, _), state = OLD.feature_view[0].attribute[0].spans, user.attributes["v@1"]
     assert kept.answer(state.attributes[0], hour, state.arrived_s, NOON_S).value == 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .attributes import ATTRIBUTES
 from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
@@ -540,5 +541,5 @@ MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS, *RECOMMENDING, *LINKED,
-    *HISTORIES, *TRENDS, *ITEM_FACTS,
+    *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES,
 )  # fmt: skip

@@ -12,10 +12,8 @@ from .mutant import CONSUME, RECORDS, ROW_CACHE, TRANSACTION, Mutant
 from .patching import Edit
 
 _JUDGED = "        verdict = self._judge(key, user, delivery)\n"
-_FOLDED = (
-    "            self._effects += fold_event(user, delivery.event, delivery.at_s, delivery.arrived_at_s)\n"
-)
-_PARSED = "        deliveries.append(_delivery(position, arrived_at_s, event, oldest, waited_max_s))\n"
+_FOLDED = "            self._effects += self._fold(user, delivery)\n"
+_PARSED = "        deliveries.append(_delivery(position, record, event, oldest, waited_max_s))\n"
 _PARSED_ANEW = _PARSED.replace("deliveries.append(", "made = [").replace("))\n", ")]\n")
 # The number travels beside the flag that says an event is too old.
 _TOO_OLD = Edit(TRANSACTION, "if delivery.too_old and verdict in", "if delivery.too_old[0] and verdict in")

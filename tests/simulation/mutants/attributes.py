@@ -1,0 +1,60 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""Mutants of declared attributes."""
+
+from __future__ import annotations
+
+from .mutant import TRANSACTION, one
+
+FOLD = "tapstack.core.fold"
+STATES = "tapstack.core.attributes.states"
+
+_NEW = "        if verdict is NEW:\n            if not self._fits("
+_FOLDED = "    return {view.key: view.folded(states.get(view.key), told, moment, is_new=is_new) for view in views}\n"
+
+ATTRIBUTES = (
+    one(
+        "attributes_on_duplicate",
+        "a copy of an event counts in no attribute",
+        TRANSACTION,
+        _NEW,
+        "        if verdict is not NEW and key in self._changed:\n"
+        "            twin = decode_user(encode_state(user))\n"
+        "            self._fold(twin, delivery)\n"
+        "            user.attributes = twin.attributes\n" + _NEW,
+    ),
+    one(
+        "tile_by_arrival",
+        "an event counts in the tile of its own time",
+        FOLD,
+        "Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)",
+        "Moment(arrived_s * 1000 + ms, arrived_s)",
+    ),
+    one(
+        "old_states_kept",
+        "a row keeps no state that lacks an event",
+        STATES,
+        _FOLDED,
+        _FOLDED.replace("return {", "return {**states} | {"),
+    ),
+    one(
+        "states_kept_by_nobody",
+        "who declares nothing drops what others kept",
+        FOLD,
+        "        _drop_attributes(user)\n",
+        "        pass\n",
+    ),
+    one(
+        "always_whole",
+        "a view that begins later than its row says since when",
+        STATES,
+        "0 if is_new else moment.arrived_s",
+        "0",
+    ),
+    one(
+        "tiles_do_not_age",
+        "tiles grow older with arrivals",
+        STATES,
+        "                attribute.aged(each, state.arrived_s, moment.arrived_s)\n",
+        "                pass\n",
+    ),
+)

@@ -25,6 +25,7 @@ from tapstack.core import (
     sessions,
     traits,
 )
+from tapstack.core.attributes.states import ViewState
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import (
     LANES_A_STRIPE,
@@ -58,7 +59,7 @@ STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
     sessions.Session, StoredEntry, StoredEffect, StoredFacts, StoredSaid, StoredSearch, Facts, Watermark,
-    ranking.Board,
+    ranking.Board, ViewState,
 )  # fmt: skip
 
 

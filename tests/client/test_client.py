@@ -96,6 +96,8 @@ CALLS = [
     calls.trending("1h", 5),
     calls.search_terms(None, None),
     calls.features(["ann"], ["event_count"], ["mug"], ["event_count_1h"]),
+    calls.features([], [], [], [], [("ann", "s-1")], ["visit:views_lifetime"], "home"),
+    calls.attributes(),
     calls.status(),
 ]
 

@@ -9,6 +9,7 @@ import msgspec
 
 from event_strategies import NOON_S
 from tapstack.core.aggregates import WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.fold import fold_event
 from tapstack.core.ranking import Board, Series
@@ -85,10 +86,11 @@ def get(rows: Any, path: str, now_s: int = NOON_S, **query: str) -> Any:
     return msgspec.to_builtins(answer)
 
 
-def user_of(*events: Event) -> UserState:
+def user_of(*events: Event, declared: Declared = NOTHING_DECLARED) -> UserState:
     user = UserState()
     for event in events:
-        fold_event(user, event, int(event.occurred_at.timestamp()), NOON_S)
+        at_s, data = int(event.occurred_at.timestamp()), msgspec.json.encode(event)
+        fold_event(user, event, at_s, NOON_S, declared, data)
     return user
 
 

@@ -22,6 +22,8 @@ from tapstack.core.aggregates import (
     window_numbers,
 )
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
+from tapstack.core.attributes.declared import Declared
+from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
@@ -42,6 +44,8 @@ from tapstack.insights.route import ID_CHARS_MAX, METHODS
 from tapstack.insights.routes import ROUTES, route_at
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "insights-api.md").read_text()
+ATTRIBUTES = (Path(__file__).parents[2] / "docs" / "reference" / "attributes.md").read_text()
+DECLARED = Declared(read_definitions(ATTRIBUTES.split("```toml\n")[1].split("```")[0]))
 # A request in a heading, then prose, then the answer.
 EXAMPLES: dict[str, str] = dict(
     re.findall(r"^### `GET (\S+)`$(?:(?!^#)[\s\S])*?^```json\n([\s\S]*?)^```$", PAGE, re.MULTILINE)
@@ -59,7 +63,7 @@ def shop() -> Rows:
                 occurred_at="2026-03-10T11:58:00Z",
                 anonymous_id="a-17",
                 session_id="s-1",
-                items=[{"item_id": "mug"}],
+                items=[{"item_id": "mug", "category": "kitchen"}],
                 context={"locale": "de-DE"},
                 traits={"plan": "pro"},
             ),
@@ -70,7 +74,9 @@ def shop() -> Rows:
                 session_id="s-1",
                 items=[{"item_id": "mug", "price": 12.5, "quantity": 2}, {"item_id": "lamp", "price": 40}],
                 currency="EUR",
+                value=65,
             ),
+            declared=DECLARED,
         ),
     )
     for lane, head in enumerate((1_042, 988)):
@@ -122,7 +128,7 @@ def test_every_route_has_an_example_and_a_row_and_nothing_else_has() -> None:
 
 @pytest.mark.parametrize("target", EXAMPLES)
 def test_an_example_is_what_is_answered(target: str) -> None:
-    answer: Any = json.loads(respond(asked(target), shop(), NOON_S).body)
+    answer: Any = json.loads(respond(asked(target), shop(), NOON_S, declared=DECLARED).body)
     assert json.loads(EXAMPLES[target]) == answer
     assert list(json.loads(EXAMPLES[target])) == list(answer)
 
@@ -139,7 +145,7 @@ def test_an_example_of_what_is_sent_is_answered_as_shown() -> None:
     assert [path for path, _, _ in SENT] == [route.path for route in ROUTES if route.method == "POST"]
     for path, body, answer in SENT:
         request = Request(method="POST", path=tuple(path[1:].split("/")), raw_body=body.encode())
-        assert json.loads(respond(request, shop(), NOON_S).body) == json.loads(answer)
+        assert json.loads(respond(request, shop(), NOON_S, declared=DECLARED).body) == json.loads(answer)
 
 
 def test_every_parameter_is_listed_with_what_it_must_be() -> None:

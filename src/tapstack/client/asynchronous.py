@@ -12,6 +12,7 @@ from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
 from tapstack.client.calls import Call
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    DeclaredAttributes,
     Features,
     Item,
     Partners,
@@ -168,9 +169,23 @@ class AsyncInsights:
         user_features: Sequence[str] = (),
         items: Sequence[str] = (),
         item_features: Sequence[str] = (),
+        sessions: Sequence[tuple[str, str]] = (),
+        session_features: Sequence[str] = (),
+        feature_service: str = "",
     ) -> Features:
-        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are."""
-        answer = await self._send(calls.features(users, user_features, items, item_features))
+        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are.
+
+        A session is a user's id and its own.
+        """
+        call = calls.features(
+            users, user_features, items, item_features, sessions, session_features, feature_service
+        )
+        answer = await self._send(call)
+        return found(answer)
+
+    async def attributes(self) -> DeclaredAttributes:
+        """Return the declared attributes."""
+        answer = await self._send(calls.attributes())
         return found(answer)
 
     async def close(self) -> None:

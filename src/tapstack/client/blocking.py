@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from tapstack.client import calls
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    DeclaredAttributes,
     Features,
     Item,
     Partners,
@@ -174,9 +175,22 @@ class Insights:
         user_features: Sequence[str] = (),
         items: Sequence[str] = (),
         item_features: Sequence[str] = (),
+        sessions: Sequence[tuple[str, str]] = (),
+        session_features: Sequence[str] = (),
+        feature_service: str = "",
     ) -> Features:
-        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are."""
-        return found(self._send(calls.features(users, user_features, items, item_features)))
+        """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are.
+
+        A session is a user's id and its own.
+        """
+        call = calls.features(
+            users, user_features, items, item_features, sessions, session_features, feature_service
+        )
+        return found(self._send(call))
+
+    def attributes(self) -> DeclaredAttributes:
+        """Return the declared attributes."""
+        return found(self._send(calls.attributes()))
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from tapstack.insights.answers import (
+    DeclaredAttributes,
     Features,
     Item,
     Partners,
@@ -119,16 +120,32 @@ def search_terms(window: str | None, n: int | None) -> Call[SearchTerms]:
 
 
 def features(
-    users: Sequence[str], user_features: Sequence[str], items: Sequence[str], item_features: Sequence[str]
+    users: Sequence[str],
+    user_features: Sequence[str],
+    items: Sequence[str],
+    item_features: Sequence[str],
+    sessions: Sequence[tuple[str, str]] = (),
+    session_features: Sequence[str] = (),
+    feature_service: str = "",
 ) -> Call[Features]:
-    """Ask for features of users and items."""
-    body = {
+    """Ask for features of users, items and sessions."""
+    body: dict[str, Any] = {
         "users": list(users),
         "user_features": list(user_features),
         "items": list(items),
         "item_features": list(item_features),
     }
+    if sessions:
+        body["sessions"] = [{"user_id": user, "session_id": session} for user, session in sessions]
+        body["session_features"] = list(session_features)
+    if feature_service:
+        body["feature_service"] = feature_service
     return Call(path="/v1/features:batchGet", answer=Features, body=body)
+
+
+def attributes() -> Call[DeclaredAttributes]:
+    """Ask for what is declared."""
+    return Call(path="/v1/attributes", answer=DeclaredAttributes)
 
 
 def status() -> Call[Status]:

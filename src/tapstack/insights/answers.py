@@ -375,8 +375,8 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     end: str
 
 
-class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The features of a user or an item.
+class FeatureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The features of a user, a session or an item.
 
     Parameters
     ----------
@@ -386,12 +386,20 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
         When an item's newest event arrived; of a user the newest event's own time. Null if not found.
     values
         In the order of the table's `features`; null where nothing is known.
+    since
+        Of declared features, by view and version: whatever arrived then or later is in the values. Only views
+        that lack something.
+    missing_max
+        Of declared features, by name: how many values are missing at most, or by how much each count is too
+        low. Only features that kept no more for want of room.
     """
 
     id: str
     status: Literal["found", "not_found"]
     updated_at: str | None
-    values: list[str | int | float | bool | list[str] | None]
+    values: list[str | int | float | bool | list[str] | dict[str, int] | None]
+    since: dict[str, str] = {}
+    missing_max: dict[str, int] = {}
 
 
 class FeatureTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -411,7 +419,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     since
         What was counted before is not in the items' features; null if nothing is missing.
     windows
-        What each window among the features covers.
+        What each window among the features covers. One whose file sets a hop is named with it: 24h/2h.
     """
 
     as_of: str
@@ -419,6 +427,59 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     windows: dict[str, Interval]
     users: FeatureTable
     items: FeatureTable
+    sessions: FeatureTable
+
+
+class AttributeFeature(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature of a declared attribute.
+
+    Parameters
+    ----------
+    name
+        Without the version it means the newest one.
+    tile_s
+        By how much a window may cover more than its length; null of a lifetime.
+    """
+
+    name: str
+    aggregation: str
+    json_type: str
+    window: str
+    tile_s: int | None
+    description: str
+
+
+class AttributeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature view.
+
+    Parameters
+    ----------
+    ttl
+        After so long without an event that counts, what was kept is forgotten; null for never.
+    """
+
+    name: str
+    version: int
+    entity: str
+    ttl: str | None
+    owner: str
+    description: str
+    features: list[AttributeFeature]
+
+
+class AttributeService(msgspec.Struct, frozen=True, kw_only=True):
+    """Features that are asked for together."""
+
+    name: str
+    features: list[str]
+    description: str
+
+
+class DeclaredAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of attributes declares."""
+
+    views: list[AttributeView]
+    services: list[AttributeService]
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -464,6 +525,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 Answer = (
     Features
+    | DeclaredAttributes
     | Status
     | User
     | UserHistory

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
+from tapstack.core.attributes.definitions import Definitions, Entity
+from tapstack.core.attributes.states import ViewStates
 from tapstack.core.events import Id
 from tapstack.core.journal import stripe_of
 from tapstack.core.rows import (
     ItemState,
+    UserState,
     anonymous_key,
     decode_derived,
     decode_item,
@@ -21,6 +25,14 @@ from tapstack.core.rows import (
 )
 from tapstack.http import echo
 from tapstack.insights.answers import FeatureRow, Features, FeatureTable, Interval
+from tapstack.insights.declared import Asked as DeclaredAsked
+from tapstack.insights.declared import (
+    asked_for,
+    intervals,
+    newest_arrival_s,
+    service_features,
+    values_of,
+)
 from tapstack.insights.features import (
     ITEM_FEATURES,
     LIFETIME,
@@ -43,28 +55,81 @@ ENTITIES_MAX = 100
 CELLS_MAX = 20_000
 
 
+class SessionId(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A session: events of a user that named this ``session_id``."""
+
+    user_id: Id
+    session_id: Id
+
+
 class FeatureQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The features that are asked for, and the users and items.
+    """The features that are asked for, and the users, sessions and items.
 
     Parameters
     ----------
     users
         A ``user_id`` or an ``anonymous_id`` each.
     items
-        An ``item_id`` each; at most 100 users and items together.
+        An ``item_id`` each.
+    sessions
+        At most 100 users, items and sessions together.
     user_features
         Of the users, by name.
     item_features
-        Of the items, by name; at most 20,000 cells together.
+        Of the items, by name.
+    session_features
+        Of the sessions, by name: declared ones. At most 20,000 cells together.
+    feature_service
+        A declared service, whose features are added to those of users and sessions.
     """
 
     users: list[Id] = []
     items: list[Id] = []
+    sessions: list[SessionId] = []
     user_features: list[str] = []
     item_features: list[str] = []
+    session_features: list[str] = []
+    feature_service: str = ""
+
+    @property
+    def people(self) -> bool:
+        """Return whether users or sessions are asked for."""
+        return bool(self.users or self.sessions)
 
 
-def batch_get(reader: RowReader, query: FeatureQuery, now_s: int, freshness: FreshnessCache) -> Features:
+class _Compiled(NamedTuple):
+    """Features, compiled: functions of a row, and by position those that are declared."""
+
+    getters: list[Getter[Any]]
+    declared: dict[int, DeclaredAsked]
+
+    def row(self, id_: str, updated_s: int, described: Any, states: ViewStates, at_s: int) -> FeatureRow:
+        """Return the row of what was found."""
+        values: list[Any] = [getter(described) for getter in self.getters]
+        found = values_of(self.declared.values(), states, at_s)
+        for position, value in zip(self.declared, found.values, strict=True):
+            values[position] = value
+        return FeatureRow(
+            id=id_,
+            status="found",
+            updated_at=time_text(updated_s),
+            values=values,
+            since=found.since,
+            missing_max=found.missing_max,
+        )
+
+    def missing(self, id_: str) -> FeatureRow:
+        """Return the row of what was not found."""
+        return FeatureRow(id=id_, status="not_found", updated_at=None, values=[None] * len(self.getters))
+
+
+def batch_get(
+    reader: RowReader,
+    query: FeatureQuery,
+    now_s: int,
+    freshness: FreshnessCache,
+    declared: Declared = NOTHING_DECLARED,
+) -> Features:
     """Return the features asked for, a row for each entity in the order of the query.
 
     Parameters
@@ -77,6 +142,8 @@ def batch_get(reader: RowReader, query: FeatureQuery, now_s: int, freshness: Fre
         Unix seconds.
     freshness
         What is known of the journal.
+    declared
+        The attributes that the consumer keeps beside.
 
     Raises
     ------
@@ -85,64 +152,88 @@ def batch_get(reader: RowReader, query: FeatureQuery, now_s: int, freshness: Fre
     Unavailable
         If not every row could be read: nothing unread is answered as not found.
     """
-    users, items = _checked(query)
+    query = _with_service(query, declared.definitions)
+    users, items, sessions = _checked(query, declared)
     fresh, stripes = Freshness(now_s, 0), set[int]()
     if query.items:
         fresh = freshness.of(ITEMS, now_s)
         stripes = {stripe_of(lane) for lane in freshness.progress(now_s).heads}
-    user_rows = _read_users(reader, query.users, now_s)
+    people = dict.fromkeys([*query.users, *(session.user_id for session in query.sessions)])
+    states = {id_: decode_user(row.state) for id_, row in _read_users(reader, list(people), now_s).items()}
     item_rows = _read_items(reader, query.items, now_s, stripes)
     # Windows end at the newest arrival, should that be ahead: its row has dropped what is too old for it.
     arrivals = [item.counters.arrived_s for stripes in item_rows.values() for item in stripes]
-    at_s = max([now_s, *arrivals])
+    at_s = max([now_s, *arrivals, *_arrivals(states.values())])
     scopes = scopes_of(query.item_features)
+    item_windows = {
+        name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
+        for name in scopes - {LIFETIME}
+    }
+    windows = item_windows | intervals([*users.declared.values(), *sessions.declared.values()], at_s)
     return Features(
         as_of=time_text(fresh.as_of_s),
         since=time_text(fresh.since_s) if fresh.since_s else None,
-        windows={
-            name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
-            for name in sorted(scopes - {LIFETIME})
-        },
+        windows=dict(sorted(windows.items())),
         users=FeatureTable(
             features=query.user_features,
-            rows=[_user(id_, user_rows.get(id_), users, now_s) for id_ in query.users],
+            rows=[_user(id_, states.get(id_), users, now_s, at_s) for id_ in query.users],
         ),
         items=FeatureTable(
             features=query.item_features,
             rows=[_item(id_, item_rows.get(id_), items, at_s, scopes) for id_ in query.items],
         ),
+        sessions=FeatureTable(
+            features=query.session_features,
+            rows=[_session(each, states.get(each.user_id), sessions, at_s) for each in query.sessions],
+        ),
     )
 
 
-def _user(id_: str, row: Row | None, getters: Sequence[Getter[Any]], now_s: int) -> FeatureRow:
-    if row is None:
-        return _missing(id_, len(getters))
-    state = decode_user(row.state)
-    described = user_row(state, now_s)
-    return FeatureRow(
-        id=id_,
-        status="found",
-        updated_at=time_text(state.profile.last_seen_s),
-        values=[getter(described) for getter in getters],
-    )
+def _user(id_: str, state: UserState | None, features: _Compiled, now_s: int, at_s: int) -> FeatureRow:
+    if state is None:
+        return features.missing(id_)
+    seen_s, described = state.profile.last_seen_s, user_row(state, now_s)
+    return features.row(id_, seen_s, described, state.attributes, at_s)
+
+
+def _session(asked: SessionId, state: UserState | None, features: _Compiled, at_s: int) -> FeatureRow:
+    for session in [] if state is None else state.sessions.newest:
+        if session.label == asked.session_id:
+            return features.row(asked.session_id, session.end_s, None, session.attributes, at_s)
+    return features.missing(asked.session_id)
 
 
 def _item(
-    id_: str, stripes: Sequence[ItemState] | None, getters: Sequence[Getter[Any]], at_s: int, scopes: set[str]
+    id_: str, stripes: Sequence[ItemState] | None, features: _Compiled, at_s: int, scopes: set[str]
 ) -> FeatureRow:
     if not stripes:
-        return _missing(id_, len(getters))
+        return features.missing(id_)
     described = item_row(stripes, at_s, scopes)
-    return FeatureRow(
-        id=id_,
-        status="found",
-        updated_at=time_text(described.updated_s),
-        values=[getter(described) for getter in getters],
+    return features.row(id_, described.updated_s, described, {}, at_s)
+
+
+def _arrivals(states: Iterable[UserState]) -> Iterable[int]:
+    """Yield the newest arrivals that declared attributes of users and sessions know."""
+    for state in states:
+        yield newest_arrival_s(state.attributes)
+        for session in state.sessions.newest:
+            yield newest_arrival_s(session.attributes)
+
+
+def _with_service(query: FeatureQuery, definitions: Definitions) -> FeatureQuery:
+    """Return a query with the features of its service among those of users and sessions."""
+    if not query.feature_service:
+        return query
+    users = service_features(definitions, query.feature_service, "user")
+    sessions = service_features(definitions, query.feature_service, "session")
+    if users is None or sessions is None:
+        detail = f"expected the name of a declared service, got {echo(query.feature_service)}"
+        raise InvalidRequest([Fault(pointer="#/feature_service", detail=detail)])
+    return msgspec.structs.replace(
+        query,
+        user_features=[*query.user_features, *(users if query.users else ())],
+        session_features=[*query.session_features, *(sessions if query.sessions else ())],
     )
-
-
-def _missing(id_: str, count: int) -> FeatureRow:
-    return FeatureRow(id=id_, status="not_found", updated_at=None, values=[None] * count)
 
 
 def _read_users(reader: RowReader, ids: Sequence[str], now_s: int) -> Mapping[str, Row]:
@@ -169,32 +260,50 @@ def _read_items(
     return found
 
 
-def _checked(query: FeatureQuery) -> tuple[Sequence[Getter[Any]], Sequence[Getter[Any]]]:
-    """Return the functions that compute the features of users, and those of items."""
+def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, _Compiled, _Compiled]:
+    """Return the features of users, of items and of sessions, compiled."""
     faults: list[Fault] = []
-    entities = len(query.users) + len(query.items)
+    asked = (
+        (query.users, query.user_features),
+        (query.items, query.item_features),
+        (query.sessions, query.session_features),
+    )
+    entities = sum([len(ids) for ids, _ in asked])
     if not 1 <= entities <= ENTITIES_MAX:
-        detail = f"expected 1 to {ENTITIES_MAX} users and items, got {entities}"
+        detail = f"expected 1 to {ENTITIES_MAX} users, items and sessions, got {entities}"
         faults.append(Fault(pointer="#", detail=detail))
-    cells = len(query.users) * len(query.user_features) + len(query.items) * len(query.item_features)
+    cells = sum([len(ids) * len(features) for ids, features in asked])
     if cells > CELLS_MAX:
         faults.append(Fault(pointer="#", detail=f"expected at most {CELLS_MAX} cells, got {cells}"))
-    users = _compiled("user_features", query.user_features, USER_FEATURES, faults)
-    items = _compiled("item_features", query.item_features, ITEM_FEATURES, faults)
+    users = _compiled("user_features", query.user_features, USER_FEATURES, "user", declared, faults)
+    items = _compiled("item_features", query.item_features, ITEM_FEATURES, "item", declared, faults)
+    sessions = _compiled("session_features", query.session_features, (), "session", declared, faults)
     if faults:
         raise InvalidRequest(faults)
-    return users, items
+    return users, items, sessions
 
 
 def _compiled(
-    member: str, names: Sequence[str], features: Sequence[Feature[R]], faults: list[Fault]
-) -> list[Getter[R]]:
-    getters = []
+    member: str,
+    names: Sequence[str],
+    features: Sequence[Feature[R]],
+    entity: Entity,
+    declared: Declared,
+    faults: list[Fault],
+) -> _Compiled:
+    found = _Compiled([], {})
     for position, name in enumerate(names[:CELLS_MAX]):
-        getter = compiled(name, features)
+        asked = asked_for(declared, name, entity)
+        getter = compiled(name, features) if asked is None else _nothing
+        if asked is not None:
+            found.declared[position] = asked
         if getter is None:
             pointer = f"#/{member}/{position}"
             faults.append(Fault(pointer=pointer, detail=f"expected the name of a feature, got {echo(name)}"))
         else:
-            getters.append(getter)
-    return getters
+            found.getters.append(getter)
+    return found
+
+
+def _nothing(_: object) -> None:
+    """Stand where a declared feature's value will be."""

@@ -862,7 +862,7 @@ variable "api_services" {
     collector = {
       priority = 10
       paths = [
-        "/v1/events", "/v1/events/", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/", # of one letter: Segment's short forms
+        "/v1/events", "/v1/events/*", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/", # of one letter: Segment's short forms
         "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/", "/v1/screen", "/v1/screen/",
         "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/", "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*",
         "/pixel/v1/*", "/beacon/v1/*", "/sourceConfig*", "/com.snowplowanalytics.snowplow/*", "/i", "/i/*",

@@ -17,6 +17,15 @@ ENCODINGS_MAX = 2  # of one body; each costs as much as the body may have bytes
 ECHO_CHARS_MAX = 64  # of what a sender wrote, in a message
 INFLATE_BYTES = 4_096  # fed at once: what follows a gzip member is copied, and a body may have many members
 
+HTML = "text/html; charset=utf-8"
+# Of a page of ours: nothing may be loaded or run; its style is in it.
+PAGE_HEADERS: Mapping[str, str] = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+}
+
 _encoder = msgspec.json.Encoder()
 
 

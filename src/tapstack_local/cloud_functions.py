@@ -44,7 +44,7 @@ TARGET_GROUPS = (
 )
 # As lib/tap_stack.tf deploys by default; a test compares them.
 COLLECTOR_PATHS = (
-    "/v1/events", "/v1/events/", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/",
+    "/v1/events", "/v1/events/*", "/v1/batch", "/v1/batch/", "/v1/?", "/v1/?/",
     "/v1/track", "/v1/track/", "/v1/page", "/v1/page/", "/v1/identify", "/v1/identify/",
     "/v1/screen", "/v1/screen/", "/v1/group", "/v1/group/", "/v1/alias", "/v1/alias/",
     "/v1/import", "/v1/import/", "/v1/projects/*", "/v1/pixel/*", "/pixel/v1/*", "/beacon/v1/*",

@@ -110,7 +110,8 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     more = {
         "consumer": {"dead_letters.py", "retry_budget.py"},
         "projector": {"projections", "retry_budget.py"},
-        "collector": {"http.py", "dead_letters.py", "spill.py"},
+        "collector": {"http.py", "dead_letters.py", "spill.py", "openapi.py", "docs_page.py"},
+        "insights": {"http.py", "openapi.py", "docs_page.py"},
         "drainer": {"collector", "spill.py", "retry_budget.py"},
     }
     top = (top | more.get(function, {"http.py"})) - (

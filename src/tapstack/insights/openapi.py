@@ -1,23 +1,16 @@
-"""The OpenAPI 3.1 document of the API, made of the routes and of the answers' types [1]_.
-
-References
-----------
-.. [1] https://spec.openapis.org/oas/v3.1.1.html, read 2026-11-30
-"""
+"""The OpenAPI 3.1 document of the API, made of the routes and of the answers' types."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import msgspec
 
-from tapstack import __version__
+from tapstack import openapi
 from tapstack.insights.problems import MEDIA_TYPE, Problem
 from tapstack.insights.route import ID_CHARS_MAX, Route
-
-Json = dict[str, Any]
+from tapstack.openapi import Json, reference, response, words_of
 
 DESCRIPTION = (
     "What Tapstack knows of users and items, for recommendation engines. Times are UTC. "
@@ -40,38 +33,32 @@ SECURITY_SCHEMES = {
     "basic": {"type": "http", "scheme": "basic", "description": "the key is the user"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-_REF = "#/components/schemas/"
 
 
 def document(routes: Sequence[Route]) -> Json:
     """Return the document."""
     types = [each for route in routes for each in (route.answer, route.body) if _is_struct(each)]
-    _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REF + "{name}")
-    for schema in schemas.values():
-        _describe_fields(schema)
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Tapstack insights", "version": __version__, "description": DESCRIPTION},
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas,
-            "responses": {
-                str(status): _problem(meaning)
-                for status, meaning in {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN}.items()
-            },
-            "securitySchemes": SECURITY_SCHEMES,
+    problems = {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN}
+    return openapi.document(
+        "Tapstack insights",
+        DESCRIPTION,
+        paths=paths,
+        types=[*types, Problem],
+        responses={
+            str(status): response(meaning, MEDIA_TYPE, reference(Problem))
+            for status, meaning in problems.items()
         },
-    }
+        security_schemes=SECURITY_SCHEMES,
+    )
 
 
 _UNSEEN = "nothing has been seen under this id"
 
 
-def _is_struct(kind: object) -> bool:
+def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
@@ -91,8 +78,8 @@ def _operation(route: Route) -> Json:
         "responses": answers,
     }
     if route.body is not None:
-        schema = {"$ref": _REF + route.body.__name__}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {"application/json": {"schema": reference(route.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -106,8 +93,7 @@ def _scopes(route: Route) -> str:
 
 def operation_id(route: Route) -> str:
     """Return a name for an operation, from its method and path: ``getItemsAlsoViewed``."""
-    words = re.findall(r"[A-Za-z]+", route.path.removeprefix("/v1").replace("{id}", ""))
-    return route.method.lower() + "".join(word[:1].upper() + word[1:] for word in words)
+    return route.method.lower() + words_of(route.path.removeprefix("/v1").replace("{id}", ""))
 
 
 def _parameters(route: Route) -> Iterable[Json]:
@@ -130,25 +116,7 @@ def _parameters(route: Route) -> Iterable[Json]:
 
 
 def _answer(route: Route) -> Json:
-    if not _is_struct(route.answer):
-        schema: Json = {"type": "object" if route.answer is dict else "string"}
-        return {"description": route.summary, "content": {route.media_type: {"schema": schema}}}
-    schema = {"$ref": _REF + route.answer.__name__}
-    return {"description": route.summary, "content": {route.media_type: {"schema": schema}}}
-
-
-def _problem(meaning: str) -> Json:
-    return {"description": meaning, "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + "Problem"}}}}
-
-
-def _describe_fields(schema: Json) -> None:
-    """Take a type's docstring apart: its prose describes the type, its parameters describe the fields."""
-    prose, _, listed = str(schema.get("description", "")).partition("Parameters\n")
-    schema["description"] = _joined(prose.splitlines())
-    for name, text in re.findall(r"^ {0,4}(\w+)\n((?: {5,}.*(?:\n|$))+)", listed, re.MULTILINE):
-        if name in schema.get("properties", {}):
-            schema["properties"][name]["description"] = _joined(text.splitlines())
-
-
-def _joined(lines: Sequence[str]) -> str:
-    return " ".join(line.strip() for line in lines if line.strip())
+    schema: Json = {"type": "object" if route.answer is dict else "string"}
+    if _is_struct(route.answer):
+        schema = reference(route.answer)
+    return response(route.summary, route.media_type, schema)

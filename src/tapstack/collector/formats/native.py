@@ -9,16 +9,22 @@ import msgspec
 from tapstack.collector.bodies import split
 from tapstack.collector.intake import RETRY_AFTER_MS, Result
 from tapstack.collector.wire_format import Route
-from tapstack.http import Request, Response, json_response
+from tapstack.http import HTML, PAGE_HEADERS, Request, Response, json_response
 
 NAME = "native"
-ROUTES = (Route("/v1/events"),)
+_DOCUMENT, _PAGE = "openapi.json", "docs"
+ROUTES = (
+    Route("/v1/events"),
+    *(Route(f"/v1/events/{name}", ("GET",), takes_events=False) for name in (_DOCUMENT, _PAGE)),
+)
 KEYS: Sequence[str] = ()
 FIELDS: Mapping[str, str] = {}  # its words are ours
 
 
 def parse(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
     """Split the body into its events; see `tapstack.collector.wire_format.Format`."""
+    if request.path[-1] in {_DOCUMENT, _PAGE}:
+        return ()
     return split(request.body(body_bytes_max))
 
 
@@ -32,8 +38,10 @@ def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG
     return None
 
 
-def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG001 - all alike
+def reply(request: Request, results: Sequence[Result]) -> Response:
     """Answer 200 if every valid event is stored, 503 if some have to be sent again, 400 if none is valid."""
+    if request.path[-1] in {_DOCUMENT, _PAGE}:
+        return _description(request.path[-1])
     statuses = {result.status for result in results}
     body = {"results": results}
     if "retry" in statuses:
@@ -45,6 +53,19 @@ def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG
     if statuses == {"invalid"}:
         return json_response(400, {"code": "invalid_events", "message": _first_reason(results), **body})
     return json_response(200, body)
+
+
+def _description(name: str) -> Response:
+    """Return the collector's OpenAPI document, or the page made of it."""
+    from tapstack.collector.formats import FORMATS  # seldom asked for: a cold start does without
+    from tapstack.collector.openapi import document
+
+    if name == _DOCUMENT:
+        return json_response(200, document(FORMATS))
+    from tapstack.docs_page import page
+
+    headers = {"content-type": HTML, **PAGE_HEADERS}
+    return Response(status=200, headers=headers, body=page(document(FORMATS)).encode())
 
 
 def _first_reason(results: Sequence[Result]) -> str:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapstack import __version__
+from tapstack.http import HTML, PAGE_HEADERS
 from tapstack.insights.answers import Health, Status
 from tapstack.insights.route import Route
 from tapstack.insights.views import health_view, status_view
-
-# Of the page: nothing may be loaded or run; its style is in it.
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def _openapi() -> Mapping[str, Any]:
@@ -22,7 +20,7 @@ def _openapi() -> Mapping[str, Any]:
 
 
 def _docs() -> str:
-    from tapstack.insights.docs_page import page  # likewise
+    from tapstack.docs_page import page  # likewise
 
     return page(_openapi())
 
@@ -51,8 +49,8 @@ ROUTES: tuple[Route, ...] = (
         read=lambda _: _docs(),
         answer=str,
         max_age_s=300,
-        media_type="text/html; charset=utf-8",
-        headers={"content-security-policy": CONTENT_SECURITY_POLICY, "x-content-type-options": "nosniff"},
+        media_type=HTML,
+        headers=PAGE_HEADERS,
     ),
     Route(
         path="/healthz",

@@ -18,6 +18,7 @@ CURRENCIES = ("AUD", "BRL", "CAD", "CNY", "DKK", "EUR", "INR", "JPY", "KRW", "MX
 VISITORS = ("visitor0", "visitor1", "visitor2", "user0", "user1", "user2")
 CATEGORIES = ("shoes", "shoes", " shoes ", "hats", "Hüte", "", "x" * 96 + "1", "x" * 96 + "2")
 BRANDS = ("B", "Ü" * 60, "A")
+LISTS = ("home", "search", "r-1")
 LOCALES = ("de-DE", "pt-BR", "日本語", "x" * 80, 7)
 PLANS = ("free", "paid", "é" * 70)
 NUMBERS = (7, 2.5, True, 2**70, -(2**63))  # two of them no row can hold
@@ -88,7 +89,7 @@ def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.2:
         event |= REST
     if rng.random() < 0.1:
-        event |= {"recommendation_id": "r-1", "attribution_source": "newsletter"}
+        event |= {"recommendation_id": f"r-{len(event)}", "attribution_source": "newsletter"}
     for item in event.get("items", ()):
         _decorate_item(item, rng)
     return event
@@ -96,7 +97,11 @@ def decorate(event: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 
 def _decorate_item(item: dict[str, Any], rng: random.Random) -> None:
     if rng.random() < 0.3:
-        item |= {"name": "Schuh", "category": "shoes", "brand": "B", "variant": "42", "position": 3}
+        item |= {"name": "Schuh", "category": "shoes", "brand": "B", "variant": "42"}
+        number = sum(item["item_id"].encode())  # no further draw: a seed means the same as it did without
+        item |= {"list_id": LISTS[number % len(LISTS)], "position": number % 104 - 2}
+        if not number % 5:
+            del item["position"]
     if rng.random() < 0.1:
         item |= {"price": rng.choice((0, 0.1, 1e-7, 19.995, -5.0)), "currency": rng.choice(("CHF", "GBP"))}
     if rng.random() < 0.02:

@@ -16,6 +16,7 @@ from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
+from tapstack_simulation.checking.impressions import hold_list
 from tapstack_simulation.checking.item_facts import ITEM_FEATURES, described_features
 from tapstack_simulation.checking.links import Pairs, hold_person
 from tapstack_simulation.checking.past import (
@@ -30,6 +31,7 @@ from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold_trends
 from tapstack_simulation.checking.views import by_partition
+from tapstack_simulation.event_details import LISTS
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
@@ -105,6 +107,9 @@ class Readers:
         hold_recommendations(past, now_s, n, recommended or {})
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
         hold_search_terms(past, position, now_s, n, terms or {})
+        list_id, days = rng.choice(LISTS), rng.choice((0, 7))
+        shown = self._get(self._table, now_s, "lists", list_id, "impressions", days=str(days))
+        hold_list(past, list_id, now_s, days, shown)
         if rng.random() < 0.5:
             kind = rng.choice(("any", "any", "item_view", "purchase"))
             self._walk(self._table, now_s, f"user{rng.randrange(self._users)}", kind, rng.choice((1, 7, 100)))

@@ -16,6 +16,15 @@ from tapstack.core.events import EVENT_TYPES
 from tapstack.core.fold import fold_event
 from tapstack.core.history import History, HistoryBounds, Recent, Slot, put_aside
 from tapstack.core.identity import DAY_S, Native, Opaque
+from tapstack.core.impressions import (
+    CLICKED,
+    OTHER_POSITION,
+    SHOWN,
+    Showings,
+    Shown,
+    count_showing,
+    list_place,
+)
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
 from tapstack.core.links import LINKS_MAX
@@ -132,7 +141,26 @@ def history() -> History:
     return made
 
 
-ATTACKS: dict[str, Callable[[], int]] = {"an item": item, "search terms of a window": terms, "a user": user}
+def place() -> int:
+    """A list of every position, seen and clicked all the time for eight days, with every type of event."""
+    state = Showings()
+    ends_s = MONDAY_S + 8 * DAY_S
+    positions = dict.fromkeys(range(OTHER_POSITION + 1), 2**31)
+    for at_s in sorted(
+        {ends_s - back * window.length_s for window in WINDOWS for back in range(window.kept + 1)}
+    ):
+        for code in range(len(EVENT_TYPES)):
+            shown = Shown(list_place("x"), code, at_s, 300, positions if code in {SHOWN, CLICKED} else {})
+            count_showing(state, shown, at_s)
+    return row_bytes((f"P#{list_place(LONGEST_ID)}", "0000"), encode_derived(APPLIED, encode_state(state)))
+
+
+ATTACKS: dict[str, Callable[[], int]] = {
+    "an item": item,
+    "a list or a recommendation": place,
+    "search terms of a window": terms,
+    "a user": user,
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -13,6 +13,14 @@ from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, PARTNER_BYTES_MAX, VIEWE
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import RECENT_MAX, Recent
+from tapstack.core.impressions import (
+    OTHER_POSITION,
+    Showings,
+    Shown,
+    count_showing,
+    list_place,
+    recommendation_place,
+)
 from tapstack.core.journal import head_key
 from tapstack.core.links import LINKS_MAX, POINTER_STATE, visitor_pointer
 from tapstack.core.ranking import BOARD_PLACES, INTERESTED, Board
@@ -25,6 +33,7 @@ from tapstack.core.rows import (
     board_partition,
     item_partition,
     known_user_key,
+    showings_partition,
     stripe_sort_key,
     terms_partition,
 )
@@ -102,6 +111,12 @@ def full(character: str, id_: str) -> Rows:
     for visitor in ids(character, LINKS_MAX, 250):
         rows.put_state(*visitor_pointer(known_user_key(id_)[0], visitor), POINTER_STATE)
         rows.put(*anonymous_key(visitor), user(character))
+    for place in (list_place(id_), recommendation_place(id_)):
+        positions = dict.fromkeys(range(OTHER_POSITION + 1), 2**53)
+        state = Showings()
+        for code in range(len(EVENT_TYPES)):
+            count_showing(state, Shown(place, code, NOON_S, 1, positions), NOON_S)
+        rows.put(showings_partition(place), stripe_sort_key(0), state)
     for stripe in range(STRIPES):
         rows.put(item_partition(id_), stripe_sort_key(stripe), item(character, stripe))
         names = [f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES)]

@@ -25,6 +25,14 @@ from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.impressions import (
+    SHOP,
+    Showings,
+    Shown,
+    count_showing,
+    list_place,
+    recommendation_place,
+)
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.ranking import Board
@@ -32,6 +40,7 @@ from tapstack.core.rows import (
     board_partition,
     item_partition,
     known_user_key,
+    showings_partition,
     stripe_sort_key,
     terms_partition,
 )
@@ -81,7 +90,7 @@ def shop() -> Rows:
     )
     for lane, head in enumerate((1_042, 988)):
         rows.put_state(*head_key(lane), b"", version=head)
-    for projection in ("items", "leaderboards", "search_terms"):
+    for projection in ("items", "leaderboards", "search_terms", "impressions"):
         rows.put_state(*watermark_key(projection), encode_watermark(Watermark({0: 1_042, 1: 988})))
     view, purchase = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
     mug = item_of((NOON_S, view), (NOON_S - 120, view), viewed={"lamp": 3, "vase": 1})
@@ -105,7 +114,24 @@ def shop() -> Rows:
     window = WINDOWS[1]
     terms = {1: Term(12, 0, "mug"), 2: Term(7, 0, "red lamp"), 3: Term(2, 0, "vase"), 4: Term(3, 0)}
     rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(0), terms)
+    put_showings(rows)
     return rows
+
+
+def put_showings(rows: Rows) -> None:
+    """What was shown at home and by a recommendation, and the shop's steps."""
+    shown, clicked, purchase = (TYPE_CODE[name] for name in ("item_list_view", "item_click", "purchase"))
+    steps = zip(("item_view", "cart_add", "checkout_start", "purchase"), (40, 10, 4, 2), strict=True)
+    home, recommended = list_place("home"), recommendation_place("r-7")
+    for place, found in {
+        home: [(shown, 4, {1: 4, 2: 4}), (clicked, 2, {1: 2})],
+        recommended: [(shown, 1, {1: 1, 2: 1}), (clicked, 1, {2: 1}), (purchase, 1, {})],
+        SHOP: [(TYPE_CODE[name], count, {}) for name, count in steps],
+    }.items():
+        state = Showings()
+        for code, count, positions in found:
+            count_showing(state, Shown(place, code, NOON_S, count, positions), NOON_S)
+        rows.put(showings_partition(place), stripe_sort_key(0), state)
 
 
 def asked(target: str) -> Request:

@@ -74,6 +74,7 @@ class ByHand:
         }
         both = {VIEW: {0: 1}, PURCHASE: {0: 1}}
         self.boards = {"0000": [{"a": {VIEW: {0: 1}}, "b": both}, {}], "0001": [{"a": both}, {}]}
+        self.shop = [[{VIEW: 3, PURCHASE: 1}, [{}, {}, {}], AT_S], {}]
         self.late = []
         self.heads = dict.fromkeys(LANES.values(), ENTRIES)
         self.entries = [(lane, number) for lane in LANES.values() for number in range(1, ENTRIES + 1)]
@@ -98,6 +99,7 @@ class ByHand:
         for name, number in zip(("5m", "1h", "1d"), self.numbers, strict=True):
             for stripe, board in self.boards.items():
                 self._add_derived(tables, f"T#{name}", stripe, [number, *board])
+        self._add_derived(tables, "P#", "0000", self.shop)
         for lane, number in self.entries:
             tables.add(f"J#{lane:04}", f"{number:020}", msgspec.msgpack.encode([AT_S, []]))
         for lane, head in self.heads.items():

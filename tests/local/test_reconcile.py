@@ -214,9 +214,9 @@ JOURNALS = {
         lambda rows: rows.entries.remove((4, 2)), "lane 0004: last entry: 1 instead of 2", 2, 0
     ),
     "an entry above the head": (
-        lambda rows: rows.heads.update({0: 1}), "lane 0000: entries: 2 instead of 1", 0, 10
+        lambda rows: rows.heads.update({0: 1}), "lane 0000: entries: 2 instead of 1", 0, 12
     ),
-    "no head": (lambda rows: rows.heads.pop(4), "lane 0004: entries: 2 instead of 0", 0, 18),
+    "no head": (lambda rows: rows.heads.pop(4), "lane 0004: entries: 2 instead of 0", 0, 20),
     "what is not folded": (
         lambda rows: rows.marks["items"].update({0: 0}), "lane 0000: entries in items: 0 instead of 2", 2, 0
     ),
@@ -229,7 +229,7 @@ JOURNALS = {
     ),
     "a projection that is not whole": (
         lambda rows: setattr(rows, "since_s", AT_S),
-        f"items: counted since, in Unix seconds: {AT_S} instead of 0", 0, 3,
+        f"items: counted since, in Unix seconds: {AT_S} instead of 0", 0, 4,
     ),
     "a row ahead of its lane": (
         lambda rows: rows.applied.update({"0001": 3}),

@@ -58,6 +58,8 @@ def counted(events, stripes=1):
             tables.add(f"U#{name}", "hist#0000", msgspec.msgpack.encode(older))
         state = [[{}, newest, {}, -1, -1, -1], [], user["counters"], recent, [], 0, history]
         tables.add(f"U#{name}", "-", msgspec.msgpack.encode(state))
+    shop = [[{PURCHASE: len(events)}, [{}, {}, {}], AT_S], {}]
+    tables.add("P#", "0000", msgspec.msgpack.encode([{}, shop]))
     for (item, stripe), counters in items.items():
         windows = [{AT_S // length: counters} for length in (300, 3_600, 86_400)]
         facts, amounts = (

@@ -17,6 +17,7 @@ from tapstack.core import (
     cooccurrence,
     events,
     history,
+    impressions,
     links,
     memory,
     ranking,
@@ -26,6 +27,7 @@ from tapstack.core import (
     traits,
 )
 from tapstack.core.attributes.states import ViewState
+from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import (
     LANES_A_STRIPE,
@@ -34,6 +36,7 @@ from tapstack.core.journal import (
     StoredFacts,
     StoredSaid,
     StoredSearch,
+    StoredShown,
     Watermark,
 )
 from tapstack.dead_letters import encode
@@ -59,7 +62,7 @@ STRUCTS = (
     rows.UserState, rows.ItemState, rows.Profile, rows.Recent, aggregates.Windowed, memory.Seen,
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
     sessions.Session, StoredEntry, StoredEffect, StoredFacts, StoredSaid, StoredSearch, Facts, Watermark,
-    ranking.Board, ViewState,
+    ranking.Board, ViewState, StoredShown, Showings,
 )  # fmt: skip
 
 
@@ -84,6 +87,7 @@ def test_the_page_lists_every_field_in_the_order_of_the_code():
     fields = documented()[0]
     fields["StoredEntry"] = fields.pop("Entry")
     fields["StoredSearch"] = fields.pop("Search")
+    fields["StoredShown"] = fields.pop("Showing")
     assert fields.pop("Derived rows") == ["applied"]  # and the body, which is documented by itself
     fields["StoredEffect"] = fields.pop("Effect")
     fields["StoredFacts"], fields["StoredSaid"] = fields.pop("EntryFacts"), fields.pop("Said")
@@ -144,6 +148,8 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"at most {sessions.SESSIONS_MAX}, in order",
         f"the last {sessions.VIEWED_MAX} distinct items",
         f"by `client_id`, at most {bounds.clients}",
+        f"the first {impressions.LISTS_MAX} of an event",
+        f"{impressions.OTHER_POSITION} stands for all others",
         f"at most {links.LINKS_MAX} links",
         f"more than {links.LINKED_BYTES_MAX:,} bytes",
         f"at most {traits.TRAITS_MAX}: those said first",

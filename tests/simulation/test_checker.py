@@ -66,7 +66,7 @@ def rows(count: int, version: int, *, new: int = 1, **seen: Any) -> dict[tuple[s
     """The rows of a commit after which the user has so many events, the last of which are new."""
     return {
         USER: [version, TTL_S, user_state(count, **seen)],
-        ("J#0000", f"{version:020d}"): [1, TTL_S, [NOW_S, [EFFECT] * new]],
+        ("J#0000", f"{version:020d}"): [1, TTL_S, [NOW_S, [EFFECT] * new, [], [], [["", 1, 0, new]]]],
         HEAD: [version, 0, []],
     }
 
@@ -74,6 +74,11 @@ def rows(count: int, version: int, *, new: int = 1, **seen: Any) -> dict[tuple[s
 def item_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
     windows = [{NOW_S // length: {1: count}} for length in (300, 3_600, 86_400)]
     return [version, DERIVED_TTL_S, [{0: applied}, [[{1: count}, windows, NOW_S], {}, {}]]]
+
+
+def shop_row(count: int, version: int = 1, applied: int = 1) -> list[Any]:
+    windows = [{NOW_S // length: {1: count}} for length in (300, 3_600, 86_400)]
+    return [version, DERIVED_TTL_S, [{0: applied}, [[{1: count}, windows, NOW_S], {}]]]
 
 
 def board_row(count: int, version: int = 1, applied: int = 1, key: tuple[str, str] = BOARD) -> list[Any]:
@@ -134,7 +139,8 @@ def test_what_is_right_is_no_violation() -> None:
     assert not made.journal.is_folded()
     for key, row in [(ITEM, item_row(3, 2, 2)), *((board, board_row(3, 2, 2, board)) for board in BOARDS)]:
         made.projected(wire(key, *row))
-    for version, name in ((2, "items"), (2, "leaderboards"), (1, "search_terms")):
+    made.projected(wire(("P#", "0000"), *shop_row(3, 1, 2)))
+    for version, name in ((2, "items"), (2, "leaderboards"), (1, "search_terms"), (1, "impressions")):
         made.projected(wire(("W#", name), version, 0, [{0: 2}, 0]))
     assert made.journal.is_folded()
     final = [wire(key, image.version, image.ttl_s, stored(image)) for key, image in made.rows.items()]

@@ -12,11 +12,14 @@ from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
 from tapstack.client.calls import Call
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Conversion,
     DeclaredAttributes,
     Features,
     Item,
+    ListImpressions,
     Partners,
     Recommendations,
+    RecommendationShown,
     SearchTerms,
     Status,
     Trending,
@@ -155,6 +158,19 @@ class AsyncInsights:
     async def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:
         """Return up to `n` terms that most searches of a window were for."""
         answer = await self._send(calls.search_terms(window, n))
+        return found(answer)
+
+    async def impressions(self, list_id: str, days: int | None = None) -> ListImpressions | None:
+        """Return what was shown and clicked in a list today and `days` before (0 to 7), by position."""
+        return await self._send(calls.impressions(list_id, days))
+
+    async def recommendation(self, recommendation_id: str) -> RecommendationShown | None:
+        """Return what came of a recommendation; None if no event named it."""
+        return await self._send(calls.recommendation(recommendation_id))
+
+    async def conversion(self, window: str | None = None) -> Conversion:
+        """Return views, carts, checkouts and purchases in a window (5m, 1h, 24h or 7d)."""
+        answer = await self._send(calls.conversion(window))
         return found(answer)
 
     async def status(self) -> Status:

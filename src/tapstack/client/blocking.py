@@ -9,11 +9,14 @@ from typing import Self, TypeVar
 from tapstack.client import calls
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Conversion,
     DeclaredAttributes,
     Features,
     Item,
+    ListImpressions,
     Partners,
     Recommendations,
+    RecommendationShown,
     SearchTerms,
     Status,
     Trending,
@@ -163,6 +166,18 @@ class Insights:
     def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:
         """Return up to `n` terms that most searches of a window were for."""
         return found(self._send(calls.search_terms(window, n)))
+
+    def impressions(self, list_id: str, days: int | None = None) -> ListImpressions | None:
+        """Return what was shown and clicked in a list today and `days` before (0 to 7), by position."""
+        return self._send(calls.impressions(list_id, days))
+
+    def recommendation(self, recommendation_id: str) -> RecommendationShown | None:
+        """Return what came of a recommendation; None if no event named it."""
+        return self._send(calls.recommendation(recommendation_id))
+
+    def conversion(self, window: str | None = None) -> Conversion:
+        """Return views, carts, checkouts and purchases in a window (5m, 1h, 24h or 7d)."""
+        return found(self._send(calls.conversion(window)))
 
     def status(self) -> Status:
         """Return the version, and how far the projections have come."""

@@ -9,11 +9,14 @@ from urllib.parse import quote
 import msgspec
 
 from tapstack.insights.answers import (
+    Conversion,
     DeclaredAttributes,
     Features,
     Item,
+    ListImpressions,
     Partners,
     Recommendations,
+    RecommendationShown,
     SearchTerms,
     Status,
     Trending,
@@ -117,6 +120,22 @@ def trending(window: str | None, n: int | None) -> Call[Trending]:
 def search_terms(window: str | None, n: int | None) -> Call[SearchTerms]:
     """Ask for the terms that most searches were for."""
     return Call(path="/v1/search-terms", answer=SearchTerms, query={"window": window, "n": n})
+
+
+def impressions(list_id: str, days: int | None) -> Call[ListImpressions]:
+    """Ask what was shown and clicked in a list."""
+    path = f"/v1/lists/{segment(list_id)}/impressions"
+    return Call(path=path, answer=ListImpressions, query={"days": days})
+
+
+def recommendation(recommendation_id: str) -> Call[RecommendationShown]:
+    """Ask what came of a recommendation."""
+    return Call(path=f"/v1/recommendations/{segment(recommendation_id)}", answer=RecommendationShown)
+
+
+def conversion(window: str | None) -> Call[Conversion]:
+    """Ask for the steps from a view to a purchase."""
+    return Call(path="/v1/conversion", answer=Conversion, query={"window": window})
 
 
 def features(

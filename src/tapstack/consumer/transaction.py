@@ -11,6 +11,7 @@ from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
+from tapstack.core.impressions import Shown, shown_by
 from tapstack.core.item_facts import Facts, facts_of, newest
 from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
 from tapstack.core.links import (
@@ -84,6 +85,7 @@ class Transaction:
         self._pointers: dict[Key, Key] = {}  # with the row of the user whose link it is
         self._effects: list[Effect] = []
         self._facts: dict[str, Facts] = {}  # by item, what the events say of it
+        self._shown: list[Shown] = []
         self.searches: list[Search] = []
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
@@ -111,6 +113,7 @@ class Transaction:
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += self._fold(user, delivery)
+            self._shown += shown_by(delivery.event, delivery.at_s, delivery.arrived_at_s)
             self._link(key, user, delivery)
             self._describe(delivery)
             if delivery.event.query is not None:
@@ -197,7 +200,7 @@ class Transaction:
         ]
         if self._pointers:
             writes += self._point({write.key: write for write in writes}, expires_at_s)
-        if self._effects or self.searches:
+        if self._effects or self.searches or self._shown:
             writes += self._journal(lane, common)
         return writes
 
@@ -227,7 +230,7 @@ class Transaction:
         entry = self._write(
             Key(*entry_key(lane, last + 1)),
             None,
-            encode_entry(self._effects, searches, self._facts),
+            encode_entry(self._effects, searches, self._facts, self._shown, self._arrived_at_s),
             self._arrived_at_s + JOURNAL_TTL_S,
         )
         return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]

@@ -85,6 +85,8 @@ class CountedItem(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     name: Short | None = None
     category: Short | None = None
     brand: Short | None = None
+    position: int | None = None
+    list_id: Short | None = None
 
 
 class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -92,8 +94,6 @@ class Item(CountedItem, frozen=True, kw_only=True, omit_defaults=True, forbid_un
 
     currency: currencies.Currency | None = None
     variant: Short | None = None
-    position: int | None = None
-    list_id: Short | None = None
 
 
 class _Counted(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -200,6 +200,8 @@ class Event(_Counted, frozen=True, kw_only=True, omit_defaults=True):
     items: Annotated[tuple[CountedItem, ...], msgspec.Meta(max_length=ITEMS_MAX)] = ()
     context: CountedContext | None = None
     query: Query | None = None
+    impressions: Annotated[tuple[Id, ...], msgspec.Meta(max_length=100)] = ()
+    recommendation_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     occurred_at: Moment
     received_at: Moment
     clock_skew_ms: Skew | None = None

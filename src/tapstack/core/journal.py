@@ -13,6 +13,7 @@ from itertools import islice
 
 import msgspec
 
+from tapstack.core.impressions import Shown, added_up
 from tapstack.core.item_facts import Facts, newest
 from tapstack.core.search_terms import GRAIN_S, Search
 from tapstack.errors import UndecodableRow
@@ -84,6 +85,8 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         In no order that says anything; their times are cut to `GRAIN_S`.
     facts
         By item, what its events say of it.
+    shown
+        What events say of lists, recommendations and the shop, added up.
     """
 
     number: int
@@ -91,6 +94,7 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
     effects: Sequence[Effect]
     searches: Sequence[Search] = ()
     facts: Mapping[str, Facts] = {}
+    shown: Sequence[Shown] = ()
 
 
 class StoredEffect(msgspec.Struct, gc=False, array_like=True):
@@ -137,6 +141,16 @@ class StoredFacts(msgspec.Struct, gc=False, array_like=True):
     categories: list[int] = []  # of each item of each effect in their order, as in `StoredSaid`
 
 
+class StoredShown(msgspec.Struct, gc=False, array_like=True):
+    """What was shown, or came of it, as it is stored."""
+
+    place: str
+    code: int
+    grains_before: int
+    count: int = 1
+    positions: dict[int, int] = {}
+
+
 class StoredEntry(msgspec.Struct, gc=False, array_like=True):
     """An entry as it is stored."""
 
@@ -144,6 +158,7 @@ class StoredEntry(msgspec.Struct, gc=False, array_like=True):
     effects: list[StoredEffect]
     searches: list[StoredSearch] = []
     facts: StoredFacts = msgspec.field(default_factory=StoredFacts)
+    impressions: list[StoredShown] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -151,20 +166,33 @@ _decoder = msgspec.msgpack.Decoder(StoredEntry)
 
 
 def encode_entry(
-    effects: Sequence[Effect], searches: Sequence[Search] = (), facts: Mapping[str, Facts] = NO_FACTS
+    effects: Sequence[Effect],
+    searches: Sequence[Search] = (),
+    facts: Mapping[str, Facts] = NO_FACTS,
+    shown: Sequence[Shown] = (),
+    arrived_s: int = 0,
 ) -> bytes:
-    """Write an entry's state; there is at least one effect or search.
+    """Write an entry's state; there is at least one effect or search, or something shown.
 
-    Searches are put in order of their hashes: beside the effects of their users they would tell who searched.
+    Searches are put in order of their hashes, and what was shown in that of the places: beside the effects of
+    their users they would tell who it was.
+
+    Parameters
+    ----------
+    effects, searches, facts, shown
+        What events add.
+    arrived_s
+        When the newest of their records arrived, if it is later than those that effects and searches name.
     """
-    arrived_s = max([e.arrived_s for e in effects] + [s.arrived_s for s in searches])
+    arrived_s = max([arrived_s, *[e.arrived_s for e in effects], *[s.arrived_s for s in searches]])
     parts: list[object] = [
         arrived_s,
         [_stored(effect, arrived_s) for effect in effects],
         sorted([_stored_search(each, arrived_s) for each in searches]),
         _stored_facts(effects, facts, arrived_s),
+        [_stored_shown(each, arrived_s) for each in added_up(shown)],
     ]
-    while not parts[-1]:
+    while not parts[-1] and len(parts) > 2:
         parts.pop()
     return _encoder.encode(parts)
 
@@ -194,6 +222,13 @@ def _said(item_id: str, facts: Facts, texts: dict[str, int], arrived_s: int) -> 
         ]
         is_priced = price is not None and price[0] == at_s
         yield (item_id, arrived_s - at_s, *places, *(price[1:] if price is not None and is_priced else ()))
+
+
+def _stored_shown(shown: Shown, arrived_s: int) -> tuple[object, ...]:
+    core = (shown.place, shown.code, arrived_s // GRAIN_S - shown.at_s // GRAIN_S)
+    if shown.positions:
+        return (*core, shown.count, shown.positions)
+    return (*core, shown.count) if shown.count > 1 else core
 
 
 def _stored_search(search: Search, arrived_s: int) -> tuple[object, ...]:
@@ -231,7 +266,8 @@ def decode_entry(number: int, state: bytes) -> Entry:
     except IndexError:
         raise UndecodableRow("journal entry", "a text that it names is missing") from None
     searches = [_search(each, arrived_s) for each in stored.searches]
-    return Entry(number, arrived_s, effects, searches, facts)
+    shown = [_shown(each, arrived_s) for each in stored.impressions]
+    return Entry(number, arrived_s, effects, searches, facts, shown)
 
 
 def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> dict[str, Facts]:
@@ -245,6 +281,11 @@ def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> 
         found = Facts(category, brand, name, price)
         facts[each.item_id] = newest([facts[each.item_id], found]) if each.item_id in facts else found
     return facts
+
+
+def _shown(stored: StoredShown, arrived_s: int) -> Shown:
+    at_s = (arrived_s // GRAIN_S - stored.grains_before) * GRAIN_S
+    return Shown(stored.place, stored.code, at_s, stored.count, stored.positions)
 
 
 def _search(stored: StoredSearch, arrived_s: int) -> Search:

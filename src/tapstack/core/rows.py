@@ -15,10 +15,11 @@ the same       hist#   interactions that its user's row no longer holds: `tapsta
 ``I#<item>``   stripe  `ItemState`: one Query reads an item whole, readers add the stripes
 ``T#<w>``      stripe  `tapstack.core.ranking.Board` of sub-windows of length `w`: trending is one Query
 ``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
+``P#<place>``  stripe  `tapstack.core.impressions.Showings` of a list, a recommendation, or the shop
 =============  ======  ==========================================================================
 
 A state is stored as MessagePack, arrays in the order of the fields below
-(docs/reference/table.md has the layout for readers in other languages). Items, boards and terms are
+(docs/reference/table.md has the layout for readers in other languages). Items, boards, terms and showings are
 *derived rows*, written by projections: `Derived` wraps their states.
 """
 
@@ -32,6 +33,7 @@ import msgspec
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.attributes.states import ViewStates
 from tapstack.core.history import History, Recent
+from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import Facts
 from tapstack.core.links import Links
 from tapstack.core.memory import Seen
@@ -99,13 +101,14 @@ class Derived(msgspec.Struct, gc=False, array_like=True):
     body: msgspec.Raw
 
 
-State = UserState | ItemState | Board | Terms
+State = UserState | ItemState | Board | Terms | Showings
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
 _derived_decoder = msgspec.msgpack.Decoder(Derived)
 _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
+_showings_decoder = msgspec.msgpack.Decoder(Showings)
 _terms_decoder = msgspec.msgpack.Decoder(dict[int, Term])
 
 
@@ -137,6 +140,11 @@ def board_partition(window: Window) -> str:
 def terms_partition(window: Window, number: int) -> str:
     """Return the partition that holds a window's search terms, a row a stripe."""
     return f"Q#{window.name}#{number}"
+
+
+def showings_partition(place: str) -> str:
+    """Return the partition that holds what is kept of a place, a row a stripe."""
+    return f"P#{place}"
 
 
 def stripe_sort_key(stripe: int) -> str:
@@ -180,6 +188,11 @@ def decode_board(state: bytes) -> Board:
 def decode_terms(state: bytes) -> Terms:
     """Read the body of a row of search terms; raises `UndecodableRow`."""
     return _decode("search terms", _terms_decoder, state)
+
+
+def decode_showings(state: bytes) -> Showings:
+    """Read the body of a row of a place; raises `UndecodableRow`."""
+    return _decode("showings", _showings_decoder, state)
 
 
 def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:

@@ -16,6 +16,7 @@ from tapstack.core.journal import (
 from tapstack.ports import Key, RowReader
 
 ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
+IMPRESSIONS = "impressions"
 AGE_MAX_S = 2  # below the seconds between two folds, so that answers look hardly older than they must
 
 

@@ -44,6 +44,7 @@ class Asked(msgspec.Struct, kw_only=True):
     include_seen: bool = False
     include_bought: bool = False
     linked: bool = False
+    days: int = 0
     body: Any = None  # of the type that the route says
     trend: Trend = TRENDS[0]
     type_weights: Weights = {}  # of one type alone; empty for all types

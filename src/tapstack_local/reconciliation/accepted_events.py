@@ -18,6 +18,7 @@ from operator import or_
 from typing import Any, NamedTuple, TypeVar
 
 from tapstack_local.reconciliation.counters import NO_CURRENCY, Counters, add, signed
+from tapstack_local.reconciliation.impressions import Showing, add_showings, showings_of
 from tapstack_local.reconciliation.interactions import Interactions, add_interactions, hashed
 from tapstack_local.reconciliation.intervals import Numbers
 from tapstack_local.reconciliation.searches import DAY_S, Searches, term_of
@@ -65,6 +66,8 @@ class Effect(NamedTuple):
         What it says of items in numbers, one entry for each mention.
     words
         What it says they are.
+    shown
+        What it says of lists, recommendations and the shop.
     """
 
     user: str
@@ -78,6 +81,7 @@ class Effect(NamedTuple):
     visitor: str = ""
     numbers: tuple[tuple[str, Counters], ...] = ()
     words: tuple[Words, ...] = ()
+    shown: tuple[Showing, ...] = ()
 
 
 class Fold:
@@ -92,11 +96,13 @@ class Fold:
         self.links: Counter[tuple[str, str]] = Counter()
         self.numbers: dict[str, Counters] = {}
         self.said: Said = {}
+        self.showings: dict[str, Counters] = {}
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
         add(self.users.setdefault(effect.user, {}), effect.delta)
         self.searches.add(effect.term, effect.user, effect.at_s)
+        add_showings(self.showings, effect.shown, effect.at_s)
         if effect.visitor:
             self.links[effect.user, effect.visitor] += 1
         if effect.interactions:
@@ -129,6 +135,7 @@ class Fold:
                 _add_most(counted.setdefault(item_id, {}), [items.get(item_id, {}) for items in windows])
         for term, user, day in {(copy.term, copy.user, copy.at_s // DAY_S) for copy in copies}:
             self.searches.add(term, user, day * DAY_S)
+        _add_most(self.showings, [fold.showings for fold in folds])
         self.links.update({(copy.user, copy.visitor) for copy in copies if copy.visitor})
         for user in {copy.user for copy in copies}:
             interactions = [Counter(fold.histories.get(user, ())) for fold in folds]
@@ -267,6 +274,7 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
         _visitor(event),
         tuple(numbers),
         tuple(word for item in mentioned for word in words_of(event, item)),
+        showings_of(event, CODES),
     )
 
 

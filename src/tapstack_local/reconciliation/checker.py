@@ -40,6 +40,7 @@ from tapstack_local.reconciliation.dead_letters import (
 from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding, compare, type_name
 from tapstack_local.reconciliation.history import check_histories, entries
 from tapstack_local.reconciliation.identities import check_identities
+from tapstack_local.reconciliation.impressions import DAY_S, DAYS_KEPT, kept, read_place
 from tapstack_local.reconciliation.item_facts import check_numbers, check_said
 from tapstack_local.reconciliation.journal import check_journal
 from tapstack_local.reconciliation.limits import check_limits
@@ -136,6 +137,7 @@ def reconcile(
         *_check_windows(expected, tables),
         check_numbers(tables.items, [fold.numbers for fold in expected.folds()]),
         check_said(tables.items, [fold.said for fold in expected.folds()]),
+        _check_places(expected, tables),
         *check_searches(
             [fold.searches for fold in expected.folds()],
             tables.terms,
@@ -284,6 +286,23 @@ def _full(rows: Mapping[str, Row], maps: Callable[[Row], list[Counters]]) -> dic
 
 def _prefixed(by_item: Mapping[str, Value]) -> dict[str, Value]:
     return {f"I#{item}": value for item, value in by_item.items()}
+
+
+def _check_places(expected: _Expected, tables: Tables) -> Finding:
+    """Compare what was shown and what came of it, of the days that every stripe still keeps."""
+    finding = Finding("impressions and steps")
+    oldest = {
+        place: max(body[0][2] // DAY_S - DAYS_KEPT for body in stripes.values())
+        for place, stripes in tables.places.items()
+        if not place.startswith("R#")
+    }
+    actual: dict[str, Counters] = {}
+    for place, stripes in tables.places.items():
+        for body in stripes.values():
+            for name, counters in read_place(place, body, oldest.get(place, 0)).items():
+                add(actual.setdefault(name, {}), counters)
+    compare(finding, actual, [kept(fold.showings, oldest) for fold in expected.folds()], {})
+    return finding
 
 
 def _check_sums(expected: _Expected, tables: Tables) -> Finding:

@@ -110,6 +110,8 @@ class Tables:
         By length of sub-windows and stripe.
     terms
         Rows of search terms, by window name, number and stripe: by digest the count, the places and the text.
+    places
+        Rows of lists, recommendations and the shop, by place and stripe.
     journal
         The journal.
     late, quarantined
@@ -128,6 +130,7 @@ class Tables:
     items: dict[str, dict[str, ItemRow]] = field(default_factory=dict)
     boards: dict[tuple[str, str], Any] = field(default_factory=dict)
     terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
+    places: dict[str, dict[str, Any]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
     quarantined: list[DeadLetter] = field(default_factory=list)
@@ -159,7 +162,7 @@ class Tables:
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
             ]
             self.paged.setdefault(pk, set()).update(digests)
-        elif kind in {"I", "T", "Q"}:
+        elif kind in {"I", "T", "Q", "P"}:
             applied, body = fields
             self.journal.applied[pk, sk] = applied
             self._add_derived(kind, name, sk, body)
@@ -194,6 +197,9 @@ class Tables:
     def _add_derived(self, kind: str, name: str, stripe: str, body: Any) -> None:
         if kind == "T":
             self.boards[name, stripe] = body
+            return
+        if kind == "P":
+            self.places.setdefault(name, {})[stripe] = body
             return
         if kind == "Q":
             window, _, number = name.partition("#")

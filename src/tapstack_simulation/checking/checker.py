@@ -280,7 +280,7 @@ class Checker:
 
     def _note(self, change: Change) -> None:
         self.rows[change.key] = change.after
-        if change.key[0][0] in "UAITQ" and not is_beside(change.key):
+        if change.key[0][0] in "UAITQP" and not is_beside(change.key):
             self.past.note(change.key, change.after)
         self.large_rows += len(change.after.packed) > LARGE_ROW_BYTES
 

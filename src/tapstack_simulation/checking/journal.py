@@ -13,6 +13,13 @@ from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.boards import check_board, moves
 from tapstack_simulation.checking.derived import Kept, check_item
 from tapstack_simulation.checking.facts import INTEREST
+from tapstack_simulation.checking.impressions import (
+    Counted,
+    Showing,
+    add_showings,
+    check_showings,
+    read_showings,
+)
 from tapstack_simulation.checking.item_facts import Known, Numbers, read_facts, said_of, together
 from tapstack_simulation.checking.rows import Change, Image, Key, Violation
 from tapstack_simulation.checking.search_terms import (
@@ -27,8 +34,15 @@ from tapstack_simulation.checking.users import Way
 
 ENTRY_TTL_S = 30 * 86_400
 LANES_A_STRIPE = 4
-ITEMS, LEADERBOARDS, SEARCH_TERMS = PROJECTIONS = ("items", "leaderboards", "search_terms")
-PROJECTION_OF = {"I": ITEMS, "T": LEADERBOARDS, "Q": SEARCH_TERMS}  # by what its rows' keys begin with
+ITEMS, LEADERBOARDS, SEARCH_TERMS, IMPRESSIONS = PROJECTIONS = (
+    "items", "leaderboards", "search_terms", "impressions",
+)  # fmt: skip
+PROJECTION_OF = {
+    "I": ITEMS,
+    "T": LEADERBOARDS,
+    "Q": SEARCH_TERMS,
+    "P": IMPRESSIONS,
+}  # by what its rows' keys begin with
 
 
 class Entry(NamedTuple):
@@ -46,6 +60,8 @@ class Entry(NamedTuple):
         What its events search for.
     said
         What its events say of items.
+    shown
+        What they say of lists, recommendations and the shop.
     """
 
     effects: Sequence[Effect]
@@ -53,6 +69,7 @@ class Entry(NamedTuple):
     committed_ms: int
     searches: Sequence[Search] = ()
     said: Mapping[str, Known] = {}
+    shown: Mapping[Showing, tuple[int, Counter[int]]] = {}
 
 
 class Journal:
@@ -94,11 +111,12 @@ class Journal:
         """
         effects = [effect for way in ways for effect in way.effects]
         searches = _searches(ways)
-        if len(entries) != len(heads) or len(entries) != bool(effects or searches):
+        shown = _showings(ways)
+        if len(entries) != len(heads) or len(entries) != bool(effects or searches or shown):
             raise Violation(
                 2,
                 f"{len(entries)} entries and {len(heads)} heads for {len(effects)} effects, "
-                f"{len(searches)} searches",
+                f"{len(searches)} searches, {len(shown)} showings",
             )
         for entry, head in zip(entries, heads, strict=True):
             lane, number = int(entry.key[0][2:]), int(entry.key[1])
@@ -113,11 +131,9 @@ class Journal:
             found = read_entry(entry.after.state)
             if Counter(found.effects) != Counter(effects):
                 raise Violation(2, f"{entry.key} holds {found.effects}; its events add {effects}")
-            if found.said != (said := _said(ways)):
-                raise Violation(2, f"{entry.key} says {found.said} of items; its events say {said}")
             self.searchers.check(entry.key, [search for _, search, _ in searches], found.searches)
-            arrivals_s = [arrived_s for _, _, arrived_s in searches]
-            newest_s = max([*arrivals_s, *(effect.arrived_s for effect in effects)])
+            _check_said(entry.key, found, _said(ways), shown)
+            newest_s = max(turn.arrived_s for way in ways for turn in way.turns)
             if found.arrived_s != newest_s or entry.after.ttl_s < newest_s + ENTRY_TTL_S:
                 raise Violation(12, f"{entry.key} expires at {entry.after.ttl_s}")
             if head.after.ttl_s:
@@ -162,6 +178,9 @@ class Journal:
             check_item(
                 change, effects, [e.said[item_id] for e in fresh if (item_id := change.key[0][2:]) in e.said]
             )
+            return
+        if projection == IMPRESSIONS:
+            check_showings(change, [(dict(entry.shown), entry.arrived_s) for entry in fresh])
             return
         if projection == SEARCH_TERMS:
             found = [(search, entry.arrived_s) for entry in fresh for search in entry.searches]
@@ -259,12 +278,21 @@ class Journal:
         return found
 
 
+def _check_said(key: Key, found: Entry, said: Mapping[str, Known], shown: Counted) -> None:
+    if found.said != said:
+        raise Violation(2, f"{key} says {found.said} of items; its events say {said}")
+    if found.shown != shown:
+        raise Violation(2, f"{key} says {found.shown} was shown; its events say {shown}")
+
+
 def touched(projection: str, entry: Entry) -> Iterable[str]:
     """Return the partitions of the rows that an entry touches."""
     if projection == LEADERBOARDS:
         return {f"T#{name}" for effect in entry.effects for name in moves(effect)}
     if projection == SEARCH_TERMS:
         return {pk for search in entry.searches for pk in windows_of(search, entry.arrived_s)}
+    if projection == IMPRESSIONS:
+        return {f"P#{showing.place}" for showing in entry.shown}
     return {
         f"I#{item_id}"
         for effect in entry.effects
@@ -277,13 +305,13 @@ def read_entry(state: Any) -> Entry:
     arrived_s, stored, *more = state
     effects = []
     said, categories = read_facts(more[1] if more[1:] else [], arrived_s)
-    shown = iter(categories or [""] * sum(len(effect[0]) for effect in stored))
+    in_turn = iter(categories or [""] * sum(len(effect[0]) for effect in stored))
     for item_ids, code, age_s, before_s, *rest in stored:
         bought = tuple(rest[0].items()) if rest else ()
         partners: Kept = (tuple(rest[1]) if rest[1:] else (), tuple(rest[2]) if rest[2:] else ())
         own_s = arrived_s - before_s
         given = Numbers(*rest[3:4], *(tuple(money.items()) for money in rest[4:5]), *rest[5:6])
-        named = tuple(next(shown) for _ in item_ids)
+        named = tuple(next(in_turn) for _ in item_ids)
         named = named if any(named) else ()
         effects.append(Effect(tuple(item_ids), code, own_s - age_s, own_s, bought, partners, given, named))
     kept = more[0] if more else []
@@ -292,7 +320,8 @@ def read_entry(state: Any) -> Entry:
     searches = [
         Search(digest, place, arrived_s // GRAIN_S - before, *term) for digest, place, before, *term in kept
     ]
-    return Entry(effects, arrived_s, 0, searches, said)
+    shown = read_showings(more[2] if more[2:] else (), arrived_s)
+    return Entry(effects, arrived_s, 0, searches, said, shown)
 
 
 def _said(ways: Iterable[Way]) -> dict[str, Known]:
@@ -302,6 +331,14 @@ def _said(ways: Iterable[Way]) -> dict[str, Known]:
         for item_id, known in said_of(turn.fact.event, min(turn.at_ms // 1000, turn.arrived_s)).items():
             said[item_id] = together([said.get(item_id, {}), known])
     return said
+
+
+def _showings(ways: Iterable[Way]) -> Counted:
+    found: Counted = {}
+    for way in ways:
+        for turn in way.turns:
+            add_showings(found, turn.fact.event, turn.at_ms // 1000, turn.arrived_s)
+    return found
 
 
 def _searches(ways: Iterable[Way]) -> list[tuple[str, Search, int]]:

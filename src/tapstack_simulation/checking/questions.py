@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tapstack_simulation.checking.boards import NEWEST, TRENDS
+from tapstack_simulation.checking.impressions import (
+    SPANS,
+    conversion_answer,
+    list_answer,
+    places,
+    recommendation_answer,
+)
 from tapstack_simulation.checking.links import Pairs, person_answer
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import WINDOWS
@@ -74,6 +81,7 @@ def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Ques
         yield from _about_trends(partitions, position, now_s)
     for position in range(len(WINDOWS)):
         yield from _about_search_terms(partitions, position, now_s)
+    yield from _about_showings(partitions, now_s)
     yield Question(("v1", "users", NOBODY), {}, now_s, None)
     for rest in ((), ("also-viewed",), ("also-bought",)):
         yield Question(("v1", "items", NOBODY, *rest), {}, now_s, None)
@@ -163,6 +171,21 @@ def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator
     if name == "1h":
         expected = trending_answer(partitions, Asked(position, "all", LISTED_DEFAULT, now_s))
         yield Question(("v1", "trending"), {}, now_s, expected)
+
+
+def _about_showings(partitions: Partitions, now_s: int) -> Iterator[Question]:
+    """Ask for lists, recommendations and conversion, now and a while after."""
+    for index, name in enumerate([NOBODY, *places(partitions, "L")]):
+        for at_s, days in ((now_s, 7), (now_s + index * 86_400, 1)):
+            expected = list_answer(partitions, name, at_s, days)
+            yield Question(("v1", "lists", name, "impressions"), {"days": str(days)}, at_s, expected)
+    for name in (NOBODY, *places(partitions, "R")):
+        expected = recommendation_answer(partitions, name, now_s)
+        yield Question(("v1", "recommendations", name), {}, now_s, expected)
+    for window in SPANS:
+        for at_s in (now_s, now_s - 1_800, now_s + 3_600):
+            expected = conversion_answer(partitions, window, at_s)
+            yield Question(("v1", "conversion"), {"window": window}, at_s, expected)
 
 
 def _about_search_terms(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:

@@ -129,7 +129,7 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
     lacks = any(item_is_incomplete(stripe) for stripe in stripes)
     head = {"item_id": item_id, **(counted := _amounts(lifetime)), "value_incomplete": lacks}
     known = described(together(known_in(stripe) for stripe in stripes))
-    return {**head, **known, **_figures(counted, said), "windows": shown, **_fresh(now_s)}
+    return {**head, **known, **_figures(counted, said), "windows": shown, **fresh(now_s)}
 
 
 def _figures(counted: Answer, said: Amounts) -> Answer:
@@ -167,7 +167,7 @@ def partners_answer(
         return None
     maps = [stripe[2 if bought else 1] for stripe in stripes]
     places = BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX
-    return {"item_id": item_id, **_ranking(maps, places, n), **_fresh(now_s)}
+    return {"item_id": item_id, **_ranking(maps, places, n), **fresh(now_s)}
 
 
 def search_terms_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:
@@ -185,11 +185,11 @@ def search_terms_answer(partitions: Partitions, position: int, now_s: int, n: in
         "searches": searches,
         "terms": [{"term": term, "count": count} for term, count in ranked[:n]],
         "count_error_max": 0,
-        **_fresh(now_s),
+        **fresh(now_s),
     }
 
 
-def _fresh(now_s: int) -> Answer:
+def fresh(now_s: int) -> Answer:
     """Return what an answer says of itself once everything is folded."""
     return {"as_of": spelled(now_s), "since": None}
 

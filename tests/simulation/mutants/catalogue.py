@@ -8,6 +8,7 @@ from .behaviour import BEHAVIOUR, CONTENTS
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .history import HISTORIES
+from .impressions import IMPRESSIONS
 from .item_facts import ITEM_FACTS
 from .links import LINKED
 from .mutant import (
@@ -540,6 +541,6 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING, *LINKED,
+    *READERS, *RECOMMENDING, *LINKED, *IMPRESSIONS,
     *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES,
 )  # fmt: skip

@@ -131,12 +131,12 @@ _SHARD_MARK = (
     Edit(TRANSACTION, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
     Edit(
         TRANSACTION,
-        "        if self._effects or self.searches:\n",
+        "        if self._effects or self.searches or self._shown:\n",
         "        if self._mark:\n"
         "            row = self._row_cache.row(self._mark[0])\n"
         "            state = encode_state([self._mark[1], None, {}])\n"
         "            writes.append(self._write(self._mark[0], row, state, expires_at_s))\n"
-        "        if self._effects or self.searches:\n",
+        "        if self._effects or self.searches or self._shown:\n",
     ),
     Edit(CONSUME, "invocation.apply(_by_user(deliveries), ", "invocation.apply(deliveries, "),
     Edit(

@@ -111,15 +111,15 @@ PROJECTING = (
         "lone_effects_lost",
         "whatever a transaction counts stands in its entry",
         TRANSACTION,
-        "        if self._effects or self.searches:\n",
+        "        if self._effects or self.searches or self._shown:\n",
         "        if len(self._effects) > 1 or self.searches:\n",
     ),
     one(
         "entry_loses_an_effect",
         "an entry holds every effect of its events",
         TRANSACTION,
-        "encode_entry(self._effects, searches, self._facts)",
-        "encode_entry(self._effects[: max(1, len(self._effects) - 1)], searches, self._facts)",
+        "encode_entry(self._effects, searches, ",
+        "encode_entry(self._effects[: max(1, len(self._effects) - 1)], searches, ",
     ),
     one(
         "head_expires",

@@ -48,8 +48,8 @@ SEARCHING = (
         "lone_searches_lost",
         "whatever a transaction counts stands in its entry",
         TRANSACTION,
-        "        if self._effects or self.searches:\n",
-        "        if self._effects:\n",
+        "        if self._effects or self.searches or self._shown:\n",
+        "        if self._effects or self._shown:\n",
     ),
     one(
         "search_counted_for_others",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tapstack.insights.route import Route
-from tapstack.insights.routes import features, items, recommending, service, trends, users
+from tapstack.insights.routes import features, impressions, items, recommending, service, trends, users
 
 ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *items.ROUTES,
     *recommending.ROUTES,
     *trends.ROUTES,
+    *impressions.ROUTES,
     *features.ROUTES,
     *service.ROUTES,
 )

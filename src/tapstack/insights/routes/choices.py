@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapstack.core.aggregates import WINDOWS
+from tapstack.core.ranking import TRENDS
 from tapstack.insights.parameters import Choice, Integer, Text
 
 LISTED_DEFAULT = 20
@@ -18,3 +19,4 @@ WINDOW = Choice(
 # A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
 CURSOR = Text(name="cursor", chars_max=1_500)
 NO_YES = {"false": False, "true": True}
+TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.ranking import DEFAULT_WEIGHTS, TRENDS, Weights
+from tapstack.core.ranking import DEFAULT_WEIGHTS, Weights
 from tapstack.insights.answers import SearchTerms, Trending
 from tapstack.insights.freshness import LEADERBOARDS, SEARCH_TERMS
 from tapstack.insights.parameters import Choice
 from tapstack.insights.route import Route
-from tapstack.insights.routes.choices import WINDOW, N
+from tapstack.insights.routes.choices import TREND, WINDOW, N
 from tapstack.insights.trending import trending_view
 from tapstack.insights.views import search_terms_view
 
-_TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")
 _TYPES: Mapping[str, Weights] = {
     name: {code: 1} for name, code in TYPE_CODE.items() if code in DEFAULT_WEIGHTS
 }
@@ -34,7 +33,7 @@ ROUTES: tuple[Route, ...] = (
             n=asked.n,
         ),
         answer=Trending,
-        parameters=(_TREND, _ONE_TYPE, N),
+        parameters=(TREND, _ONE_TYPE, N),
         max_age_s=5,
     ),
     Route(

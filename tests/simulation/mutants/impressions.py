@@ -1,0 +1,68 @@
+"""Mutants of impressions: what entries say was shown, how it is folded, and how it is answered."""
+
+from __future__ import annotations
+
+from .mutant import TRANSACTION, one
+
+CORE = "tapstack.core.impressions"
+VIEW = "tapstack.insights.impressions"
+
+IMPRESSIONS = (
+    one(
+        "lone_showings_lost",
+        "whatever a transaction counts stands in its entry",
+        TRANSACTION,
+        "        if self._effects or self.searches or self._shown:\n",
+        "        if self._effects or self.searches:\n",
+    ),
+    one(
+        "impressions_folded_without_applied",
+        "a row of a place takes an entry once",
+        "tapstack.projections.derived_rows",
+        "    return [change for change in changes if change.number > applied.get(change.lane, 0)]\n",
+        "    is_place = row.key.pk.startswith('P#')\n"
+        "    return [each for each in changes if is_place or each.number > applied.get(each.lane, 0)]\n",
+    ),
+    one(
+        "clicks_are_impressions",
+        "a click is not an impression",
+        CORE,
+        "            is_click = shown.code == CLICKED\n",
+        "            is_click = False\n",
+    ),
+    one(
+        "position_beyond_the_last_dropped",
+        "positions beyond the hundredth are counted together",
+        CORE,
+        "    for position in positions:\n",
+        "    for position in [each for each in positions if each < OTHER_POSITION]:\n",
+    ),
+    one(
+        "impressions_beside_an_event_lost",
+        "what is shown beside an event with a recommendation counts",
+        CORE,
+        "        if event.impressions and code != SHOWN:\n",
+        "        if len(event.impressions) > 99 and code != SHOWN:\n",
+    ),
+    one(
+        "showings_counted_once_a_grain",
+        "what is alike is added up",
+        CORE,
+        "    for _ in range(shown.count):\n",
+        "    for _ in range(1):\n",
+    ),
+    one(
+        "one_stripe_of_a_place",
+        "a place is all of its stripes",
+        VIEW,
+        "for body in bodies(reader, showings_partition(place), now_s)]\n",
+        "for body in bodies(reader, showings_partition(place), now_s)[:1]]\n",
+    ),
+    one(
+        "conversion_counts_the_window_before",
+        "a window begins with its oldest sub-window",
+        VIEW,
+        "    first = last - trend.hops\n",
+        "    first = last - trend.hops - 1\n",
+    ),
+)

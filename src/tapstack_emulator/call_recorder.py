@@ -2,7 +2,8 @@
 
 What a call is authorised by: https://docs.aws.amazon.com/service-authorization/latest/reference/ (read
 2026-11-23), for DynamoDB's transactions
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-apis-iam.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-apis-iam,
+for PartiQL https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html (2026-11-30).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tapstack.ports import AwsApi
+from tapstack_emulator.partiql import parse_statement
 
 MAPPING = "event-source-mapping"
 """Who polls the stream and stores given-up batches: Lambda, with the role of the mapping's function."""
@@ -152,6 +154,10 @@ def _actions(operation: str, request: dict[str, Any]) -> Iterator[tuple[str, str
             for kind, entry in item.items():
                 action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
                 yield action, entry["TableName"], entry
+    elif operation == "BatchExecuteStatement":
+        for asked in request["Statements"]:
+            statement = parse_statement(asked["Statement"], asked["Parameters"])
+            yield statement.shape.action, statement.shape.table_name, {"Key": statement.named}
     elif operation in {"BatchGetItem", "BatchWriteItem"}:
         for table, entry in request["RequestItems"].items():
             yield operation, table, entry if isinstance(entry, dict) else {}

@@ -116,9 +116,28 @@ def test_kinesis_refuses_a_member_that_is_not_implemented(operation: str, more: 
     assert error.message == f"The parameter {member} is not implemented by tapstack_emulator"
 
 
-@pytest.mark.parametrize("operation", ["UpdateItem", "Scan", "BatchExecuteStatement", "TransactGetItems", ""])
+@pytest.mark.parametrize("operation", ["UpdateItem", "Scan", "ExecuteStatement", "TransactGetItems", ""])
 def test_an_operation_that_is_not_implemented_is_refused(operation: str) -> None:
     assert refused(dynamodb(), operation, {}).code == "UnknownOperationException"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'SELECT * FROM "t" WHERE pk=?',
+        'DELETE FROM "t" WHERE pk=? AND sk=?',
+        """INSERT INTO "t" VALUE {'pk':?,'sk':'s'}""",
+        'UPDATE "t" SET "a"=? REMOVE "b" WHERE "pk"=? AND "sk"=?',
+        'UPDATE "t" SET "a"=? WHERE "pk"=? AND "sk"=? OR "a"=?',
+        'UPDATE "t" SET "a"=? WHERE "pk"=? AND "sk"=? RETURNING ALL OLD *',
+    ],
+)
+def test_a_statement_that_is_not_implemented_is_refused(text: str) -> None:
+    statement = {"Statement": text, "Parameters": [{"S": "p"}] * text.count("?")}
+    answer = dynamodb().call("BatchExecuteStatement", msgspec.json.encode({"Statements": [statement]}))
+    (response,) = msgspec.json.decode(answer)["Responses"]
+    assert response["Error"]["Code"] == "ValidationError"
+    assert "is not implemented by tapstack_emulator" in response["Error"]["Message"]
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,12 @@ class MemoryDynamoDB(Writing, Reading):
             rows = (found.get(key) for key in found.keys())  # noqa: SIM118 - a method, no mapping
             return [row for row in rows if row is not None]
 
+    def item(self, table: str, key: Mapping[str, Any]) -> Item | None:
+        """Return an item as it is now; its key is spelled as on the wire."""
+        with self._lock:
+            found = self._named(table)
+            return found.get(found.key_from(key)[0])
+
     def sweep(self, choose: Callable[[Item], bool] | None = None) -> int:
         """Delete expired rows, as DynamoDB does at a moment of its own; return how many.
 
@@ -193,6 +199,7 @@ class MemoryDynamoDB(Writing, Reading):
             "Query": (wire.Query, self._query),
             "BatchGetItem": (wire.BatchGetItem, self._batch_get_item),
             "BatchWriteItem": (wire.BatchWriteItem, self._batch_write_item),
+            "BatchExecuteStatement": (wire.BatchExecuteStatement, self._batch_execute_statement),
             "TransactWriteItems": (wire.TransactWriteItems, self._transact_write_items),
             "CreateTable": (wire.CreateTable, self._create_table),
             "DescribeTable": (wire.OfTable, self._describe_table),

@@ -153,6 +153,21 @@ class BatchWriteItem(Wire, kw_only=True):
     return_consumed_capacity: Capacity | None = None
 
 
+class BatchStatementRequest(Wire, kw_only=True):
+    """One statement of BatchExecuteStatement."""
+
+    statement: Annotated[str, Meta(min_length=1, max_length=8192)]
+    parameters: Annotated[list[Any], Meta(min_length=1)] | None = None
+    return_values_on_condition_check_failure: Image | None = None
+
+
+class BatchExecuteStatement(Wire, kw_only=True):
+    """A request."""
+
+    statements: Annotated[list[BatchStatementRequest], Meta(min_length=1, max_length=25)]
+    return_consumed_capacity: Capacity | None = None
+
+
 class AttributeDefinition(Wire, kw_only=True):
     """A key's attribute and its type."""
 

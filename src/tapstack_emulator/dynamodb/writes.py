@@ -8,21 +8,25 @@ from typing import NamedTuple
 
 import msgspec
 
-from tapstack.ports import Clock
+from tapstack.ports import AwsError, Clock
 from tapstack_emulator.aws_json import failure
 from tapstack_emulator.dynamodb import wire
 from tapstack_emulator.dynamodb.expressions import Condition, Operands, parse_condition
 from tapstack_emulator.dynamodb.reads import wanted
 from tapstack_emulator.dynamodb.sizes import ITEM_BYTES_MAX, item_bytes, write_units
 from tapstack_emulator.dynamodb.tables import RowKey, Table
-from tapstack_emulator.dynamodb.values import PREFIX, Item, canonical_item, invalid
+from tapstack_emulator.dynamodb.values import PREFIX, Item, canonical, canonical_item, invalid
 from tapstack_emulator.faults.injection import cancelled
+from tapstack_emulator.partiql import Statement, parse_statement
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/, read 2026-11-23.
 BATCH_WRITE_COUNT_MAX = 25
 TRANSACT_BYTES_MAX = 4 * 1024 * 1024
 TOKEN_LIFE_MS = 600_000  # "valid for 10 minutes after the first request that uses it is completed"
 
+# API_BatchStatementError, read 2026-11-30: what an operation of its own would answer, by a name of its own.
+_STATEMENT_CODES = {"ValidationException": "ValidationError", "ResourceNotFoundException": "ResourceNotFound"}
+_CHECK_FAILED = "ConditionalCheckFailed"
 _FAILED = "The conditional request failed"
 _HELD = "Transaction is ongoing for the item"
 
@@ -73,7 +77,7 @@ class Done(NamedTuple):
 
 
 class Writing:
-    """PutItem, DeleteItem, BatchWriteItem and TransactWriteItems for the class that mixes this in."""
+    """The writing operations, for the class that mixes this in."""
 
     clock: Clock
     _held: set[tuple[str, RowKey]]
@@ -158,6 +162,51 @@ class Writing:
                 return Write(table, key, attributes, None, item_bytes(attributes))
         raise invalid("Supplied WriteRequest must contain exactly one of PutRequest and DeleteRequest")
 
+    def _batch_execute_statement(self, request: wire.BatchExecuteStatement) -> dict[str, object]:
+        units: dict[str, float] = {}
+        answer: dict[str, object] = {"Responses": [self._run(each, units) for each in request.statements]}
+        if wanted(request.return_consumed_capacity):
+            answer["ConsumedCapacity"] = [{"TableName": name, "CapacityUnits": units[name]} for name in units]
+        return answer
+
+    def _run(self, asked: wire.BatchStatementRequest, units: dict[str, float]) -> dict[str, object]:
+        """Run one statement; whether it could is part of the answer, and no concern of the others."""
+        try:
+            statement = _statement(asked)
+            table = self._named(statement.shape.table_name)
+            key, attributes = _key_of(table, statement)
+            old = table.get(key)
+            refusal = self._refusal(statement, (table.name, key), old)
+            if refusal is None:
+                item = {**(old or attributes), **statement.written}
+                size_bytes = item_bytes(item)
+                if size_bytes > ITEM_BYTES_MAX:
+                    raise invalid("Item size has exceeded the maximum allowed size")
+        except AwsError as error:
+            return {"Error": {"Code": _STATEMENT_CODES.get(error.code, error.code), "Message": str(error)}}
+        if refusal is not None:
+            if refusal["Code"] == _CHECK_FAILED and old is not None and _image(asked):
+                refusal["Item"] = old
+            return {"Error": refusal, "TableName": table.name}
+        table.store(key, item)
+        charged = write_units(_charged_bytes(Write(table, key, attributes, item, size_bytes), old))
+        units[table.name] = units.get(table.name, 0.0) + charged
+        return {"TableName": table.name}
+
+    def _refusal(
+        self, statement: Statement, place: tuple[str, RowKey], old: Item | None
+    ) -> dict[str, object] | None:
+        """Return why a statement must not be run on the row as it is; None if it may."""
+        if place in self._held:
+            return {"Code": "TransactionConflict", "Message": _HELD}
+        if not statement.shape.compared:
+            if old is None:
+                return None
+            return {"Code": "DuplicateItem", "Message": "Duplicate primary key exists in table"}
+        if old is not None and statement.compared.items() <= old.items():
+            return None
+        return {"Code": _CHECK_FAILED, "Message": _FAILED}
+
     def _transact_write_items(self, request: wire.TransactWriteItems) -> Mapping[str, object]:
         token, now_ms = request.client_request_token, self.clock.now_ms()
         digest = b"" if token is None else _digest(request)
@@ -220,6 +269,24 @@ class Writing:
         return reason if image is None else {**reason, "Item": image}
 
 
+def _statement(asked: wire.BatchStatementRequest) -> Statement:
+    try:
+        return parse_statement(asked.statement, [canonical(each) for each in asked.parameters or ()])
+    except ValueError as error:
+        raise invalid(str(error)) from None
+
+
+def _key_of(table: Table, statement: Statement) -> tuple[RowKey, Item]:
+    """Return the key of the row that a statement writes."""
+    missing = set(table.key_names) - statement.named.keys()
+    if missing and statement.shape.compared:
+        raise invalid("Where clause does not contain a mandatory equality on all key attributes")
+    if statement.shape.compared and statement.written.keys() & set(table.key_names):
+        raise invalid("Cannot update attribute. This attribute is part of the key")
+    key = table.key_of(statement.named)
+    return key, table.key_attributes(statement.named)
+
+
 def _put_of(table: Table, given: Mapping[str, object]) -> Write:
     item = canonical_item(given)
     key = table.key_of(item)
@@ -237,7 +304,7 @@ def _condition(request: wire.Conditional) -> Condition | None:
     return condition
 
 
-def _image(request: wire.Conditional) -> bool:
+def _image(request: wire.Conditional | wire.BatchStatementRequest) -> bool:
     return request.return_values_on_condition_check_failure == "ALL_OLD"
 
 

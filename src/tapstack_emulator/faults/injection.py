@@ -78,6 +78,8 @@ def entry_count(operation: str, body: bytes) -> int:
         return len(request.get("Records", ()))
     if operation == "TransactWriteItems":
         return len(request.get("TransactItems", ()))
+    if operation == "BatchExecuteStatement":
+        return len(request.get("Statements", ()))
     if operation in {"BatchGetItem", "BatchWriteItem"}:
         return len(_flat(operation, request))
     return 1
@@ -90,6 +92,8 @@ def partial(api: AwsApi, operation: str, body: bytes, picked: Sequence[int]) -> 
     request = _decode(body)
     if operation == "PutRecords":
         return _partial_put(api, request, frozenset(picked))
+    if operation == "BatchExecuteStatement":
+        return _partly_run(api, request, frozenset(picked))
     return _unprocessed(api, operation, request, frozenset(picked))
 
 
@@ -113,6 +117,28 @@ def _refusal(index: int, stream: str) -> dict[str, str]:
         return {"ErrorCode": "InternalFailure", "ErrorMessage": "Internal Service Failure"}
     message = f"Rate exceeded for shard shardId-000000000000 in stream {stream} under account 123456789012."
     return {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": message}
+
+
+def _partly_run(api: AwsApi, request: dict[str, Any], picked: frozenset[int]) -> bytes:
+    statements = request["Statements"]
+    kept = [each for index, each in enumerate(statements) if index not in picked]
+    answer: dict[str, Any] = {"Responses": []}
+    if kept:
+        asked = msgspec.json.encode({**request, "Statements": kept})
+        answer = _decode(api.call("BatchExecuteStatement", asked))
+    given = iter(answer["Responses"])
+    answer["Responses"] = [
+        {"Error": _STATEMENT_ERRORS[index % len(_STATEMENT_ERRORS)]} if index in picked else next(given)
+        for index in range(len(statements))
+    ]
+    return msgspec.json.encode(answer)
+
+
+_STATEMENT_ERRORS = (
+    {"Code": "ThrottlingError", "Message": "Rate of requests exceeds the allowed throughput."},
+    {"Code": "ProvisionedThroughputExceeded", "Message": _RATE},
+    {"Code": "InternalServerError", "Message": "The request processing has failed."},
+)
 
 
 def _flat(operation: str, request: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -27,7 +27,7 @@ Fault = Literal[
     "lost_response",  # OutcomeUnknown, and the effect is there
     "transaction_conflict",  # another transaction holds an item; nothing done
     "partial_put",  # PutRecords stores some entries and refuses the others
-    "unprocessed",  # BatchGetItem, BatchWriteItem leave some keys for later
+    "unprocessed",  # of a batch of keys, items or statements, some are left for later
     "stale_read",  # an eventually consistent read answers from the past
     "expired_iterator",  # GetRecords: ExpiredIteratorException
     "empty_page",  # GetRecords: no record, although there are some
@@ -42,7 +42,7 @@ _ONLY: Mapping[Fault, frozenset[str]] = {
     "throttle_transaction": frozenset({"TransactWriteItems"}),
     "transaction_conflict": frozenset({"TransactWriteItems", "PutItem", "DeleteItem"}),
     "partial_put": frozenset({"PutRecords"}),
-    "unprocessed": frozenset({"BatchGetItem", "BatchWriteItem"}),
+    "unprocessed": frozenset({"BatchGetItem", "BatchWriteItem", "BatchExecuteStatement"}),
     "stale_read": frozenset({"GetItem", "BatchGetItem", "Query"}),
     "expired_iterator": frozenset({"GetRecords"}),
     "empty_page": frozenset({"GetRecords"}),

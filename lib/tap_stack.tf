@@ -1387,7 +1387,7 @@ locals {
   gateway_endpoints = {
     dynamodb = {
       actions = concat(
-        ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        ["dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PutItem", "dynamodb:Query"],
         var.enable_operations_host
         ? ["dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
         : [],
@@ -2924,10 +2924,11 @@ data "aws_iam_policy_document" "projector" {
     }
   }
 
-  # It reads no user's row, and writes none of the journal.
+  # It reads no user's row, and writes none of the journal. Statements of a batch are authorised one by one.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html, read 2026-11-30
   statement {
     sid       = "WriteDerivedRows"
-    actions   = ["dynamodb:PutItem"]
+    actions   = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PutItem"]
     resources = [aws_dynamodb_table.behaviour.arn]
 
     condition {

@@ -466,7 +466,7 @@ run "policies_say_these_words" {
         ServiceAssumesRole = "Allow sts:AssumeRole on by Service lambda.amazonaws.com"
       }
       endpoint_dynamodb = {
-        OurResourcesForOurAccount = "Allow dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:us-east-1:111122223333:table/mock by * * if StringEquals aws:PrincipalAccount 111122223333"
+        OurResourcesForOurAccount = "Allow dynamodb:BatchGetItem dynamodb:PartiQLInsert dynamodb:PartiQLUpdate dynamodb:PutItem dynamodb:Query on arn:aws:dynamodb:us-east-1:111122223333:table/mock by * * if StringEquals aws:PrincipalAccount 111122223333"
       }
       endpoint_s3 = {
         OurResourcesForOurAccount = "Allow s3:DeleteObject s3:GetObject s3:ListBucket s3:PutObject on arn:aws:s3:::archive arn:aws:s3:::archive/* arn:aws:s3:::failure arn:aws:s3:::failure/* arn:aws:s3:::late arn:aws:s3:::late/* arn:aws:s3:::quarantine arn:aws:s3:::quarantine/* arn:aws:s3:::spill arn:aws:s3:::spill/* by * * if StringEquals aws:PrincipalAccount 111122223333"

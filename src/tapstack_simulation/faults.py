@@ -43,7 +43,7 @@ FAULTS: Mapping[str, str] = {
     "E14": "ParallelizationFactor changes",
     "E15": "the mapping gives records up; to a destination that may fail itself",
     "E16": "expired iterators, empty pages, throttled reads",
-    "D1": "DynamoDB throttles, before or inside a transaction",
+    "D1": "DynamoDB throttles, before or inside a transaction, or some statements of a batch",
     "D2": "a server error, with and without the write applied",
     "D3": "a timeout, with the write applied before, later, or never",
     "D4": "another transaction holds rows",
@@ -96,15 +96,18 @@ _TABLE: _Menu = (
     ("E1", "delay", 0.2),
 )
 _READ: _Menu = (*_TABLE, ("D7", "unprocessed", 1.0), ("D8", "stale_read", 1.0))
-_TRANSACT: _Menu = (
+_WRITE: _Menu = (
     *_TABLE,
-    ("D1", "throttle_transaction", 0.5),
     ("D2", "internal_error_applied", 0.5),
     ("D3", "lost_response", 0.6),
     ("D3", "late_effect", 0.4),
+    ("D12", "repeat", 1.0),
+)
+_TRANSACT: _Menu = (
+    *_WRITE,
+    ("D1", "throttle_transaction", 0.5),
     ("D4", "transaction_conflict", 1.0),
     ("D6", "mixed_reasons", 1.0),
-    ("D12", "repeat", 1.0),
 )
 _BUCKET: _Menu = (
     ("D1", "throttle", 1.0),
@@ -135,13 +138,8 @@ MENUS: Mapping[tuple[str, str], _Menu] = {
     ("consumer", "TransactWriteItems"): _TRANSACT,
     ("projector", "BatchGetItem"): _READ,
     ("projector", "Query"): (*_TABLE, ("D8", "stale_read", 1.0)),
-    ("projector", "PutItem"): (
-        *_TABLE,
-        ("D2", "internal_error_applied", 0.5),
-        ("D3", "lost_response", 0.6),
-        ("D3", "late_effect", 0.4),
-        ("D12", "repeat", 1.0),
-    ),
+    ("projector", "PutItem"): _WRITE,
+    ("projector", "BatchExecuteStatement"): (*_WRITE, ("D1", "unprocessed", 1.0)),
     ("bucket", "PutObject"): _BUCKET,
     ("collector", "PutRecords"): _PUT,
     ("drainer", "PutRecords"): _PUT,

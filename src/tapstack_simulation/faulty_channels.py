@@ -83,7 +83,7 @@ class FaultyChannel:
         fault = aws.faults.of_call(actor, self._role, operation)
         aws.kernel.trace(f"{operation} {fault.kind if fault else ''} {len(body)}")
         if fault is None:
-            return self._api.call(operation, body)
+            return self._carry_out(actor, operation, body)
         if fault.kind in _KINDS_OF_OURS:
             return self._bend(actor, fault, operation, body)
         before = self._faulty.counts.total()
@@ -92,6 +92,21 @@ class FaultyChannel:
         finally:
             if self._faulty.counts.total() > before:
                 aws.faults.count(fault.name)
+
+    def _carry_out(self, actor: Actor, operation: str, body: bytes) -> bytes:
+        """Make a call; what others do may come between the statements of a batch."""
+        if operation != "BatchExecuteStatement":
+            return self._api.call(operation, body)
+        request = _decode(body)
+        statements = request["Statements"]
+        split = actor.random.randrange(len(statements))
+        responses: list[Any] = []
+        for some in (statements[:split], statements[split:]):
+            if some:
+                answer = self._api.call(operation, _encode({**request, "Statements": some}))
+                responses += _decode(answer)["Responses"]
+                self._aws.kernel.sleep(latency_us(actor))
+        return _encode({"Responses": responses})
 
     def _outage(self, body: bytes) -> tuple[str, Injection] | None:
         """Return what an operator's action does to every call just now."""

@@ -12,6 +12,7 @@ import msgspec
 from tapstack.ports import AwsError
 from tapstack_emulator import MemoryBucket, MemoryDynamoDB, MemoryKinesis
 from tapstack_emulator.faults.policy import NOTHING, Call, Injection
+from tapstack_emulator.partiql import parse_statement
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.past import VERSIONS_MAX
 from tapstack_simulation.checking.rows import Violation
@@ -136,7 +137,21 @@ class ObservedDynamoDB:
                 self._aws.on_entry()
         if operation == "PutItem":
             self._aws.checker.projected(_decode(body)["Item"])
+        if operation == "BatchExecuteStatement":
+            self._note_statements(_decode(body)["Statements"], _decode(answer)["Responses"])
         return answer
+
+    def _note_statements(self, statements: list[dict[str, Any]], responses: list[dict[str, Any]]) -> None:
+        """Show the checker each row that a statement wrote, as it is now."""
+        for statement, response in zip(statements, responses, strict=True):
+            if "Error" not in response:
+                named = parse_statement(statement["Statement"], statement["Parameters"]).named
+                written = self._dynamodb.item(TABLE, {"pk": named["pk"], "sk": named["sk"]})
+                self._aws.checker.projected(written or {})
+            elif response["Error"]["Code"] == "ValidationError":
+                raise Violation(9, f"{statement} is no statement that DynamoDB runs: {response}")
+            else:
+                self._aws.faults.count("D5")
 
     def call_stale(self, operation: str, body: bytes) -> bytes | None:
         """Answer a read from the past."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.errors import NewerLayout, Unavailable
 from tapstack.ports import LAYOUT, AwsApi, AwsError
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.project import Dependencies, Limits, Report, project
 from tapstack_emulator import Crash
+from tapstack_emulator.partiql import parse_statement
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, ActorClock, Dice, Stuck
@@ -31,11 +34,20 @@ class LaterRelease:
     def call(self, operation: str, body: bytes) -> bytes:
         """Make a call whose rows it writes and knows."""
         try:
-            answer = self._api.call(operation, body.replace(self._OURS, self._LATER))
+            answer = self._api.call(operation, self._rewritten(operation, body))
         except AwsError as error:
             error.body = error.body.replace(self._LATER, self._OURS)
             raise
         return answer.replace(self._LATER, self._OURS)
+
+    def _rewritten(self, operation: str, body: bytes) -> bytes:
+        if operation != "BatchExecuteStatement":
+            return body.replace(self._OURS, self._LATER)
+        request = msgspec.json.decode(body)
+        for asked in request["Statements"]:
+            written = parse_statement(asked["Statement"], asked["Parameters"]).shape.written
+            asked["Parameters"][written.index("l")] = {"N": str(LAYOUT + 1)}
+        return msgspec.json.encode(request)
 
 
 class Projectors:

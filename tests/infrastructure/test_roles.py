@@ -99,7 +99,11 @@ EXPECTED: dict[str, dict[str, tuple[set[str], set[str], dict[str, list[str]]]]] 
             {TABLE},
             _rows("journal", "derived", "terms", "watermarks"),
         ),
-        "WriteDerivedRows": ({"dynamodb:PutItem"}, {TABLE}, _rows("derived", "terms", "watermarks")),
+        "WriteDerivedRows": (
+            {"dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PutItem"},
+            {TABLE},
+            _rows("derived", "terms", "watermarks"),
+        ),
         "UseTableKey": (READ_AND_WRITE, {_key("table")}, _via("dynamodb")),
     },
     "collector": {

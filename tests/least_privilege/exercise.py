@@ -135,6 +135,7 @@ async def _traffic(blueprint: Blueprint, recorder: CallRecorder) -> Exercised:
         sets: tuple[Sequence[Payload], ...] = (_known_and_late(), _newest_first(), [REFUSED])
         own = [Request(at_ms=0, events=list(events)) for events in sets]
         await sender.run([*own, *shop(SEED, EVENTS, None, now_ms)])
+        await cloud.drain()  # so that what comes now changes derived rows that are there
         with cloud.outage("put"):
             await sender.run([Request(at_ms=0, events=[{**_known_and_late()[0], "event_id": "spilled"}])])
         await cloud.drain()

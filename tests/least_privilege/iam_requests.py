@@ -33,11 +33,14 @@ NETWORK_ACTIONS = {
 }
 """What Lambda does to attach a function, and on which resource of the account; "" where there is none."""
 
+_WRITING = ("kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 TABLE_KEY_ACTIONS = {
     "dynamodb:BatchGetItem": ("kms:Decrypt", "kms:DescribeKey"),
     "dynamodb:GetItem": ("kms:Decrypt", "kms:DescribeKey"),
     "dynamodb:Query": ("kms:Decrypt", "kms:DescribeKey"),
-    "dynamodb:PutItem": ("kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+    "dynamodb:PutItem": _WRITING,
+    "dynamodb:PartiQLInsert": _WRITING,
+    "dynamodb:PartiQLUpdate": _WRITING,
 }
 
 TABLE_STREAM_ACTIONS = (

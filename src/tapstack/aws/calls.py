@@ -12,7 +12,6 @@ from tapstack.ports import AwsApi, AwsError
 ERRORS: Mapping[str, type[Unavailable]] = {
     "ThrottlingException": Throttled,
     "ProvisionedThroughputExceededException": Throttled,
-    "RequestLimitExceeded": Throttled,
     "LimitExceededException": Throttled,
     "KMSThrottlingException": Throttled,
     # The server failed somewhere on the way: the write may have been done.
@@ -22,6 +21,11 @@ ERRORS: Mapping[str, type[Unavailable]] = {
     "ServiceUnavailable": OutcomeUnknown,
     "ServiceUnavailableException": OutcomeUnknown,
     "TransactionInProgressException": Throttled,
+    # Of one statement of a batch: API_BatchStatementError, read 2026-11-30.
+    "ThrottlingError": Throttled,
+    "ProvisionedThroughputExceeded": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "TransactionConflict": Throttled,
 }
 
 

@@ -43,6 +43,9 @@ class _B(msgspec.Struct, gc=False):
     B: bytes  # base64 in JSON, by msgspec
 
 
+_Value = _S | _N | _B
+
+
 class _KeyItem(msgspec.Struct, gc=False):
     pk: _S
     sk: _S
@@ -120,15 +123,41 @@ class _Refused(msgspec.Struct):
     Item: _RowItem | None = None
 
 
+class _Statement(msgspec.Struct, gc=False, omit_defaults=True):
+    Statement: str
+    Parameters: list[_Value]
+    ReturnValuesOnConditionCheckFailure: str | None = None
+
+
+class _StatementError(_Refused):
+    Code: str = ""
+    Message: str = ""
+
+
+class _Ran(msgspec.Struct):
+    Error: _StatementError | None = None
+
+
+class _RanAll(msgspec.Struct):
+    Responses: list[_Ran] = []
+
+
 class _QueryAnswer(msgspec.Struct):
     Items: list[_RowItem] = []
     LastEvaluatedKey: _KeyItem | None = None
 
 
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html,
+# read 2026-11-30
+STATEMENTS_MAX = 25
+_INSERT = "INSERT INTO \"{}\" VALUE {{'pk':?,'sk':?,'v':?,'s':?,'ttl':?,'l':?}}"
+_UPDATE = 'UPDATE "{}" SET "v"=? SET "s"=? SET "ttl"=? SET "l"=? WHERE "pk"=? AND "sk"=? AND "v"=?'
+
 _encoder = msgspec.json.Encoder()
 _batch_decoder = msgspec.json.Decoder(_BatchAnswer)
 _cancelled_decoder = msgspec.json.Decoder(_Cancelled)
 _refused_decoder = msgspec.json.Decoder(_Refused)
+_ran_decoder = msgspec.json.Decoder(_RanAll)
 _query_decoder = msgspec.json.Decoder(_QueryAnswer)
 
 
@@ -146,6 +175,8 @@ class DynamoTable:
     def __init__(self, api: AwsApi, table_name: str) -> None:
         self._api = api
         self._name = table_name
+        self._insert = _INSERT.format(table_name)
+        self._update = _UPDATE.format(table_name)
 
     def read(
         self, keys: Sequence[Key], *, consistent: bool = False
@@ -196,10 +227,52 @@ class DynamoTable:
         return [item.row() for item in answer.Items]
 
     def write_each(self, writes: Sequence[RowWrite]) -> Written:
-        """Write rows one by one; see `tapstack.ports.ProjectionTable.write_each`.
+        """Write rows, each by itself; see `tapstack.ports.ProjectionTable.write_each`.
 
-        It stops at the first that fails: of a table that does not answer, each would wait.
+        Many go together, a statement each. It stops where something fails: of a table that does not answer,
+        each call would wait.
         """
+        together = [write for write in writes if _fits_statement(write)]
+        if len(together) <= 1:
+            return self._put_each(writes)
+        refused: dict[Key, Row | None] = {}
+        for start in range(0, len(together), STATEMENTS_MAX):
+            written = self._run(together[start : start + STATEMENTS_MAX])
+            refused.update(written.refused)
+            if written.left:
+                left = [*written.left, *together[start + STATEMENTS_MAX :]]
+                return Written(refused, [*left, *_others(writes)], written.reason)
+        put = self._put_each(_others(writes))
+        return put._replace(refused={**refused, **put.refused})
+
+    def _run(self, writes: Sequence[RowWrite]) -> Written:
+        """Make up to `STATEMENTS_MAX` writes in one call; each has an answer of its own."""
+        body = _encoder.encode({"Statements": [self._statement(write) for write in writes]})
+        try:
+            answer = call(SERVICE, self._api, "BatchExecuteStatement", body)
+        except Unavailable as unavailable:
+            return Written({}, writes, unavailable)
+        errors = [ran.Error for ran in _decode(_ran_decoder, answer).Responses]
+        if len(errors) != len(writes):
+            return Written({}, writes, Unavailable("dynamodb: not every statement of a batch was answered"))
+        refused: dict[Key, Row | None] = {}
+        there: list[RowWrite] = []
+        left: list[RowWrite] = []
+        reason: Unavailable | None = None
+        for write, error in zip(writes, errors, strict=True):
+            if error is None:
+                continue
+            if error.Code == "ConditionalCheckFailed":
+                refused[write.key] = None if error.Item is None else error.Item.row()
+            elif error.Code == "DuplicateItem":
+                there.append(write)
+            else:
+                left.append(write)
+                reason = translate(SERVICE, AwsError(error.Code, error.Message))
+        put = self._put_each(there)  # an INSERT does not say which row it met
+        return Written({**refused, **put.refused}, [*left, *put.left], reason or put.reason)
+
+    def _put_each(self, writes: Sequence[RowWrite]) -> Written:
         refused: dict[Key, Row | None] = {}
         for position, write in enumerate(writes):
             try:
@@ -237,6 +310,13 @@ class DynamoTable:
             if start is None:
                 return rows
 
+    def _statement(self, write: RowWrite) -> _Statement:
+        key: list[_Value] = [_S(write.key.pk), _S(write.key.sk)]
+        values: list[_Value] = [_N(str(write.version)), _B(write.state), _N(str(write.expires_at_s)), _LAYOUT]
+        if write.seen_version == 0:
+            return _Statement(self._insert, [*key, *values])
+        return _Statement(self._update, [*values, *key, _N(str(write.seen_version))], "ALL_OLD")
+
     def _put(self, write: RowWrite) -> _Put:
         item = _RowItem(
             _S(write.key.pk),
@@ -251,6 +331,15 @@ class DynamoTable:
         if write.seen_version == 0:
             return _Put(self._name, item, "attribute_not_exists(pk)", None, "ALL_OLD")
         return _Put(self._name, item, "v = :v", _Seen(_N(str(write.seen_version))), "ALL_OLD")
+
+
+def _fits_statement(write: RowWrite) -> bool:
+    """Return whether a statement can do it: of an UPDATE an expiry would stay, and it asks for a version."""
+    return write.expires_at_s > 0 and write.seen_version != ANY_VERSION
+
+
+def _others(writes: Sequence[RowWrite]) -> Sequence[RowWrite]:
+    return [write for write in writes if not _fits_statement(write)]
 
 
 def _decode(decoder: msgspec.json.Decoder[T], answer: bytes) -> T:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
-from tapstack.aws.dynamodb import DynamoTable
+from tapstack.aws.dynamodb import STATEMENTS_MAX, DynamoTable
 from tapstack.ports import AwsApi, RowWrite, Written
 
 
 class WideTable(DynamoTable):
     """A `DynamoTable` whose `write_each` takes as many writes at once as it has connections.
 
-    A put takes some milliseconds, nearly all of them on the way: one after the other, a fold of a thousand
-    rows would take as many seconds as it should take tenths.
+    A call takes some milliseconds, nearly all of them on the way. Each connection has a call's worth of rows
+    to write before there is work for the next one.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class WideTable(DynamoTable):
 
     def write_each(self, writes: Sequence[RowWrite]) -> Written:
         """Write rows, a share over each connection; no thread outlives the call."""
-        tables = self._tables[: len(writes)]
+        tables = self._tables[: -(-len(writes) // STATEMENTS_MAX)]
         if len(tables) <= 1:
             return super().write_each(writes)
         shares = [writes[start :: len(tables)] for start in range(len(tables))]

@@ -10,7 +10,6 @@ any may still have: so an answer can say by how much it may be wrong.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -133,8 +132,8 @@ def trim(board: Board, spans: Collection[int]) -> None:
         if places == 2 or _bytes(board, kept) <= BOARD_BYTES_MAX:
             break
         places //= 2
-    for item_id in [item_id for item_id in board.items if item_id not in kept]:
-        _evict(board, board.items.pop(item_id))
+    gone = [board.items.pop(item_id) for item_id in [*board.items] if item_id not in kept]
+    _evict(board, gone)
 
 
 def _bytes(board: Board, item_ids: Iterable[str]) -> int:
@@ -148,11 +147,14 @@ def _highest(board: Board, spans: Iterable[int], places: int) -> dict[str, None]
     for span in spans:
         rankings: dict[int, list[tuple[int, str]]] = {}
         for item_id, series in board.items.items():
-            counts = counted(series, span)
-            for code, count in counts.items():
-                rankings.setdefault(code, []).append((-count, item_id))
-            if counts:
-                rankings.setdefault(OVERALL, []).append((-score(counts, DEFAULT_WEIGHTS), item_id))
+            overall = 0
+            for code, ages in series.items():
+                count = sum([ages[age] for age in ages if age <= span])
+                if count:
+                    rankings.setdefault(code, []).append((-count, item_id))
+                    overall += count * DEFAULT_WEIGHTS[code]
+            if overall:
+                rankings.setdefault(OVERALL, []).append((-overall, item_id))
         for ranking, ranked in rankings.items():
             count = places if ranking == OVERALL else places // 2
             highest |= dict.fromkeys([item_id for _, item_id in sorted(ranked)[:count]])
@@ -172,16 +174,27 @@ def score(counts: Mapping[int, int], weights: Weights) -> int:
     return sum([weights.get(code, 0) * count for code, count in counts.items()])
 
 
-def _evict(board: Board, series: Series) -> None:
-    """Note how much an item has that loses its place."""
-    overall: Ages = {}
-    for code, ages in series.items():
-        for age, count in ages.items():
-            overall[age] = overall.get(age, 0) + count * DEFAULT_WEIGHTS[code]
-    for ranking, ages in {**series, OVERALL: overall}.items():
-        reached = sorted(ages)
-        steps = dict(zip(reached, accumulate([ages[age] for age in reached]), strict=True))
+def _evict(board: Board, gone: Iterable[Series]) -> None:
+    """Note how much the items have that lose their places."""
+    most: Series = {}
+    for series in gone:
+        overall: Ages = {}
+        for code, ages in series.items():
+            _raise_steps(most.setdefault(code, {}), ages)
+            for age, count in ages.items():
+                overall[age] = overall.get(age, 0) + count * DEFAULT_WEIGHTS[code]
+        _raise_steps(most.setdefault(OVERALL, {}), overall)
+    for ranking, steps in most.items():
         board.evicted[ranking] = _higher(board.evicted.get(ranking, {}), steps)
+
+
+def _raise_steps(steps: Ages, ages: Ages) -> None:
+    """Raise a step function, in place, to what sub-windows counted from the newest up to each age."""
+    total = 0
+    for age in sorted(ages):
+        total += ages[age]
+        if total > steps.get(age, 0):
+            steps[age] = total
 
 
 def _higher(one: Ages, other: Ages) -> Ages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.project import Dependencies, Limits, Report, project
 
 CONNECTIONS = 8
+
+gc.set_threshold(100_000)  # as the consumer does, and for the same reason
+gc.freeze()
 
 _settings = projector_settings()
 _aws = aws_settings()

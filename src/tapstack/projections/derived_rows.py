@@ -16,9 +16,7 @@ from tapstack.retry_budget import RetryBudget, retried
 
 READ_KEYS_MAX = 100  # BatchGetItem's limit of keys a call
 STARVED_READS = 3  # reads in a row that are served in part
-WRITES_MAX = 100  # rows that are folded and written at a time
-
-EMPTY = Derived({}, b"")  # type: ignore[arg-type]
+WRITES_MAX = 200  # rows that are folded and written at a time: a batch of statements for each connection
 
 
 class Starved(Throttled):
@@ -32,6 +30,26 @@ class _Change(NamedTuple):
     number: int
     arrived_s: int
     what: Sequence[Any]
+
+
+class _Unfolded(NamedTuple):
+    """A row, and what it does not hold yet."""
+
+    key: Key
+    row: Row | None
+    derived: Derived | None
+    what: Sequence[Any]
+    arrived_s: int  # of the newest of it
+
+    @classmethod
+    def of(cls, key: Key, row: Row | None, changes: Sequence[_Change]) -> _Unfolded:
+        check_layout(row)
+        derived = None if row is None else decode_derived(row.state)
+        if derived is not None:
+            applied = derived.applied
+            changes = [change for change in changes if change.number > applied.get(change.lane, 0)]
+        what = [each for change in changes for each in change.what]
+        return cls(key, row, derived, what, max([change.arrived_s for change in changes], default=0))
 
 
 class DerivedRows:
@@ -85,18 +103,17 @@ class DerivedRows:
         UndecodableRow
             If a row holds what is none of the projection's.
         """
-        changes: defaultdict[Key, list[_Change]] = defaultdict(list)
+        changes: defaultdict[str, list[_Change]] = defaultdict(list)
         for lane, found in sorted(entries.items()):
             for entry in found:
                 for partition, what in self._projection.changes(entry).items():
-                    change = _Change(lane, entry.number, entry.arrived_s, what)
-                    changes[Key(partition, self._stripe)].append(change)
+                    changes[partition].append(_Change(lane, entry.number, entry.arrived_s, what))
         self._may_be_divided = sum(map(len, entries.values())) > 1
         upto = {lane: found[-1].number for lane, found in entries.items() if found}
-        keys = list(changes)
-        for start in range(0, len(keys), WRITES_MAX):
-            some = keys[start : start + WRITES_MAX]
-            self._fold_rows({key: changes[key] for key in some}, upto)
+        partitions = list(changes)
+        for start in range(0, len(partitions), WRITES_MAX):
+            some = partitions[start : start + WRITES_MAX]
+            self._fold_rows({Key(each, self._stripe): changes[each] for each in some}, upto)
 
     def _fold_rows(self, changes: Mapping[Key, Sequence[_Change]], upto: Mapping[int, int]) -> None:
         # A row as it was some time before will do: its write would be refused. It costs half.
@@ -104,8 +121,7 @@ class DerivedRows:
         waiting = list(changes)
         attempt = 0
         while waiting:
-            fresh = {key: _fresh(rows.get(key), changes[key]) for key in waiting}
-            writes = self._writes(fresh, rows, upto)
+            writes = self._writes({key: changes[key] for key in waiting}, rows, upto)
             refused = self._write(writes)
             self.written += [write for write in writes if write.key not in refused]
             self.conflicts += len(refused)
@@ -131,31 +147,33 @@ class DerivedRows:
         return refused
 
     def _writes(
-        self, fresh: Mapping[Key, Sequence[_Change]], rows: Mapping[Key, Row | None], upto: Mapping[int, int]
+        self,
+        changes: Mapping[Key, Sequence[_Change]],
+        rows: Mapping[Key, Row | None],
+        upto: Mapping[int, int],
     ) -> list[RowWrite]:
         """Fold what is not in the rows yet. Their sources are read after them: never older than they are."""
-        wanted = {
-            key: [each for change in found for each in change.what] for key, found in fresh.items() if found
-        }
-        sources = self._sources(wanted.values())
-        writes = []
-        for key, changes in wanted.items():
-            row = rows.get(key)
-            check_layout(row)
-            derived = EMPTY if row is None else decode_derived(row.state)
-            body = self._projection.fold(None if row is None else bytes(derived.body), changes, sources)
-            applied = {lane: max(number, derived.applied.get(lane, 0)) for lane, number in upto.items()}
-            arrived_s = max(change.arrived_s for change in fresh[key])
-            writes.append(
-                RowWrite(
-                    key=key,
-                    version=first_version(arrived_s) if row is None else row.version + 1,
-                    state=encode_derived({**derived.applied, **applied}, body),
-                    expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
-                    seen_version=0 if row is None else row.version,
-                )
-            )
-        return writes
+        found = [_Unfolded.of(key, rows.get(key), changes[key]) for key in changes]
+        unfolded = [each for each in found if each.what]
+        sources = self._sources([each.what for each in unfolded])
+        return [self._write_of(each, sources, upto) for each in unfolded]
+
+    def _write_of(
+        self, unfolded: _Unfolded, sources: Mapping[str, bytes], upto: Mapping[int, int]
+    ) -> RowWrite:
+        key, row, derived, what, arrived_s = unfolded
+        body = None if derived is None else bytes(derived.body)
+        applied = {} if derived is None else derived.applied
+        for lane, number in upto.items():
+            if number > applied.get(lane, 0):
+                applied[lane] = number
+        return RowWrite(
+            key=key,
+            version=first_version(arrived_s) if row is None else row.version + 1,
+            state=encode_derived(applied, self._projection.fold(body, what, sources)),
+            expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
+            seen_version=0 if row is None else row.version,
+        )
 
     def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, bytes]:
         partitions = dict.fromkeys(pk for each in changes for pk in self._projection.sources(each))
@@ -178,11 +196,3 @@ class DerivedRows:
                 failures = waits if len(again) == len(asked) else 0
                 self._budget.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
         return rows
-
-
-def _fresh(row: Row | None, changes: Sequence[_Change]) -> Sequence[_Change]:
-    """Return the changes that a row does not hold yet."""
-    if row is None:
-        return changes
-    applied = decode_derived(row.state).applied
-    return [change for change in changes if change.number > applied.get(change.lane, 0)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -42,16 +41,19 @@ class Leaderboards:
         Each effect is judged by its own arrival, as its item's row does: other records of the entry may have
         arrived days later. That row does not know of them, and a board shows what rows have.
         """
-        found: defaultdict[str, dict[Move, None]] = defaultdict(dict)
+        found: tuple[dict[str, None], ...] = tuple([{} for _ in WINDOWS])
         for effect in entry.effects:
             if effect.code not in INTERESTED:
                 continue
-            numbers = window_numbers(effect.at_s)
-            for position, (window, number) in enumerate(zip(WINDOWS, numbers, strict=True)):
-                if window.keeps(number, effect.arrived_s, effect.arrived_s):
-                    moves = [Move(item_id, position) for item_id in effect.item_ids]
-                    found[board_partition(window)].update(dict.fromkeys(moves))
-        return {partition: list(moves) for partition, moves in found.items()}
+            numbers, newest = window_numbers(effect.at_s), window_numbers(effect.arrived_s)
+            for position, window in enumerate(WINDOWS):
+                if newest[position] - window.kept <= numbers[position] <= newest[position]:
+                    found[position].update(dict.fromkeys(effect.item_ids))
+        return {
+            board_partition(window): [Move(item_id, position) for item_id in found[position]]
+            for position, window in enumerate(WINDOWS)
+            if found[position]
+        }
 
     def sources(self, changes: Sequence[Move]) -> Sequence[str]:
         """Return the rows of the moved items."""

@@ -30,8 +30,8 @@ PROJECTING = (
         "applied_of_one_fold",
         "a row remembers every lane that is in it",
         DERIVED_ROWS,
-        "encode_derived({**derived.applied, **applied}, body)",
-        "encode_derived(applied, body)",
+        "applied = {} if derived is None else derived.applied\n",
+        "applied = {}\n",
     ),
     Mutant(
         "watermark_first",
@@ -91,14 +91,48 @@ PROJECTING = (
         "self._reader.first_number(lane, head) - 1 for",
         "head for",
     ),
-    one(
+    Mutant(
         "derived_rows_unconditional",
         "a derived row is written only if nobody else wrote it since",
+        (
+            Edit(
+                TABLE,
+                '_encoder.encode(self._put(write)))\n            except AwsError as error:\n                if error.code != "Cond',
+                "_encoder.encode(msgspec.structs.replace(self._put(write), ExpressionAttributeValues=None,"
+                " ConditionExpression='attribute_not_exists(nothing)')))\n"
+                '            except AwsError as error:\n                if error.code != "Cond',
+            ),
+            Edit(TABLE, ' AND "v"=?\'\n', "'\n"),
+            Edit(TABLE, "[*values, *key, _N(str(write.seen_version))]", "[*values, *key]"),
+        ),
+    ),
+    one(
+        "statement_errors_ignored",
+        "a statement that was refused for load is not done",
         TABLE,
-        '_encoder.encode(self._put(write)))\n            except AwsError as error:\n                if error.code != "Cond',
-        "_encoder.encode(msgspec.structs.replace(self._put(write), ExpressionAttributeValues=None,"
-        " ConditionExpression='attribute_not_exists(nothing)')))\n"
-        '            except AwsError as error:\n                if error.code != "Cond',
+        "            if error is None:\n",
+        '            if error is None or error.Code == "ThrottlingError":\n',
+    ),
+    one(
+        "batch_without_an_answer_taken_for_done",
+        "what became of a batch is not known without its answer",
+        TABLE,
+        "            return Written({}, writes, unavailable)\n",
+        "            return Written({})\n",
+    ),
+    one(
+        "insert_that_met_a_row_taken_for_done",
+        "a row that somebody else began meanwhile is folded anew",
+        TABLE,
+        "                there.append(write)\n",
+        "                pass\n",
+    ),
+    one(
+        "rest_of_the_batches_forgotten",
+        "where a batch fails, those after it are still to be written",
+        TABLE,
+        "                return Written(refused, [*left, *_others(writes)], written.reason)\n",
+        "                return Written(refused, written.left, written.reason)\n",
     ),
     one(
         "refused_row_given_up",

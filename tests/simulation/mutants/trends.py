@@ -28,7 +28,7 @@ TRENDS = (
     one("boards_not_trimmed", "a leaderboard has a limited number of places", RANKING, "    while len(kept) > places or", "    while places < 0 or"),
     one("boards_by_score_alone", "each type has places of its own", RANKING, "count = places if ranking == OVERALL else places // 2", "count = places if ranking == OVERALL else 0"),
     one("boards_of_one_trend", "each trend that a leaderboard answers has places", BOARDS, "trim(board, SPANS[position])", "trim(board, SPANS[position][:1])"),
-    one("leaves_without_a_trace", "how much an item without a place has is known", RANKING, "        _evict(board, board.items.pop(item_id))\n", "        board.items.pop(item_id)\n"),
+    one("leaves_without_a_trace", "how much an item without a place has is known", RANKING, "    _evict(board, gone)\n", ""),
     one("bound_of_the_last_to_leave", "the bound is that of all items without a place", RANKING, "max(height, one.get(age, 0), other.get(age, 0))", "max(height, other.get(age, 0))"),
-    one("no_bound_by_score", "items without a place are bounded by each ranking", RANKING, "{**series, OVERALL: overall}", "{**series}"),
+    one("no_bound_by_score", "items without a place are bounded by each ranking", RANKING, "        _raise_steps(most.setdefault(OVERALL, {}), overall)\n", ""),
 )  # fmt: skip

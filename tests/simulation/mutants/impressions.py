@@ -19,9 +19,8 @@ IMPRESSIONS = (
         "impressions_folded_without_applied",
         "a row of a place takes an entry once",
         "tapstack.projections.derived_rows",
-        "    return [change for change in changes if change.number > applied.get(change.lane, 0)]\n",
-        "    is_place = row.key.pk.startswith('P#')\n"
-        "    return [each for each in changes if is_place or each.number > applied.get(each.lane, 0)]\n",
+        "if change.number > applied.get(change.lane, 0)]\n",
+        "if key.pk.startswith('P#') or change.number > applied.get(change.lane, 0)]\n",
     ),
     one(
         "clicks_are_impressions",

@@ -35,7 +35,7 @@ check: $(READY) ## lint, types, import rules
 	PYTHONPATH=src $(BIN)/lint-imports
 
 bench: $(READY) ## run the benchmarks, one JSON object each (guarantees takes half an hour, insights installs Feast: by themselves)
-	@for name in consumer collector producer parsing calls draining imports write_units end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
+	@for name in consumer collector producer parsing calls draining imports write_units attributes end_to_end; do $(BIN)/python -m benchmarks.$$name --json || exit 1; done
 
 fuzz: $(READY) ## send 100,000 spoiled requests of every wire format to the collector (ARGS="--seed 2")
 	PYTHONPATH=tests $(BIN)/python -m tests.collector.fuzz $(ARGS)

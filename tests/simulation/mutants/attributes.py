@@ -54,7 +54,7 @@ ATTRIBUTES = (
         "tiles_do_not_age",
         "tiles grow older with arrivals",
         STATES,
-        "                attribute.aged(each, state.arrived_s, moment.arrived_s)\n",
+        "                attribute.aged(each, turned)\n",
         "                pass\n",
     ),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tapstack.core.attributes.definitions import NONE, Definitions, FeatureView
 from tapstack.core.attributes.states import Moment, View, ViewStates, folded
 from tapstack.core.attributes.told import Told, decode_told
-from tapstack.core.events import EVENT_TYPES
 
 
 class Declared:
@@ -16,12 +15,9 @@ class Declared:
         self._views = {view.key: View(view) for view in definitions.feature_view}
         self._users = [self.view_of(view) for view in definitions.views("user")]
         self._sessions = [self.view_of(view) for view in definitions.views("session")]
-        self._types = frozenset(
-            kind
-            for view in definitions.feature_view
-            for attribute in view.attribute
-            for kind in attribute.events or EVENT_TYPES
-        )
+        kept = [each for view in self._views.values() for each in view.attributes]
+        self._types = frozenset(kind for each in kept for kind in each.events)
+        self._read_types = frozenset(kind for each in kept if each.reads_record for kind in each.events)
 
     @property
     def is_empty(self) -> bool:
@@ -33,8 +29,13 @@ class Declared:
         return self._views[view.key]
 
     def told(self, event_type: str, data: bytes) -> Told | None:
-        """Return what an event says, its record given; None if no view counts its type."""
-        return decode_told(data) if event_type in self._types else None
+        """Return what an event says, its record given; None if no view counts its type.
+
+        Where only types are counted the record is not read again.
+        """
+        if event_type in self._read_types:
+            return decode_told(data)
+        return Told(event_type=event_type) if event_type in self._types else None
 
     def of_user(self, states: ViewStates, told: Told | None, moment: Moment, *, is_new: bool) -> ViewStates:
         """Return the states of a user's row with an event; see `View.folded`."""

@@ -10,7 +10,7 @@ An event counts in the tile of its own time, or of its arrival if its clock is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
@@ -20,6 +20,7 @@ from tapstack.core.attributes.cells import Answer
 from tapstack.core.attributes.conditions import compiled, properties_in
 from tapstack.core.attributes.definitions import Attribute, FeatureView, Window
 from tapstack.core.attributes.told import ITEM, Told, property_of, subjects
+from tapstack.core.events import EVENT_TYPES
 
 Series = list[Any]  # a cell for each tile, by age; None where nothing counted
 
@@ -69,10 +70,11 @@ class Kept:
     def __init__(self, attribute: Attribute) -> None:
         self.aggregator = aggregator_of(attribute)
         self.default = attribute.default if attribute.aggregation != "counter" else 0
-        self._events = frozenset(attribute.events)
+        self.events = attribute.events or EVENT_TYPES
         self._property = property_of(attribute.property) if attribute.property else None
         self._passes = None if attribute.filter is None else compiled(attribute.filter)
         named = [attribute.property, *properties_in(attribute.filter)]
+        self.reads_record = any(named)
         self._by_item = any(name.startswith(ITEM) for name in named)
         self.has_lifetime = any(not window.hop_s for window in attribute.spans)
         kept: dict[int, int] = {}
@@ -82,9 +84,7 @@ class Kept:
         self.tiles = [_Tiles(*item) for item in kept.items()]
 
     def cell_of(self, told: Told, at_ms: int) -> Any:
-        """Return the cell of an event; None if it does not count."""
-        if self._events and told.event_type not in self._events:
-            return None
+        """Return the cell of an event of a type that counts; None if it does not count."""
         cell = None
         for item in subjects(told, by_item=self._by_item):
             if self._passes is None or self._passes(told, item):
@@ -110,17 +110,19 @@ class Kept:
                 series[age] = self._merged(series[age], cell)
         return state
 
-    def aged(self, state: Any, before_s: int, newest_s: int) -> None:
-        """Let the tiles of a state grow older, in place, when the view's newest arrival moves."""
+    def aged(self, state: Any, turned: Mapping[int, int]) -> None:
+        """Let the tiles of a state grow older, in place, by so many of each length."""
         if state is None or not self.aggregator.is_tiled:
             return
         for tiles, series in zip(self.tiles, state[self.has_lifetime :], strict=True):
-            turned = newest_s // tiles.hop_s - before_s // tiles.hop_s
-            if turned and series:
-                series[:0] = [None] * min(turned, tiles.kept + 1)
-                del series[tiles.kept + 1 :]
-                while series and series[-1] is None:
-                    series.pop()
+            turns = turned.get(tiles.hop_s, 0)
+            if not turns or not series:
+                continue
+            left = tiles.kept + 1 - turns  # so many of them are kept
+            while series and (len(series) > left or series[-1] is None):
+                series.pop()
+            if series:
+                series[:0] = [None] * turns
 
     def answer(self, state: Any, window: Window, newest_s: int, now_s: int) -> Answer:
         """Return the value in a window that ends now; `now_s` is not before `newest_s`."""
@@ -151,6 +153,11 @@ class View:
         self.key = view.key
         self.fingerprint = view.fingerprint
         self.attributes = [Kept(attribute) for attribute in view.attribute]
+        self._counting: dict[str, list[int]] = {}  # by type of event, the places of attributes that count it
+        for place, attribute in enumerate(self.attributes):
+            for kind in attribute.events:
+                self._counting.setdefault(kind, []).append(place)
+        self._hops_s = {tiles.hop_s for attribute in self.attributes for tiles in attribute.tiles}
         self._ttl_s = view.ttl_s
 
     def folded(
@@ -171,20 +178,25 @@ class View:
         """
         if not self._is_own(state) or self.is_over(state, moment.arrived_s):
             state = ViewState(self.fingerprint, 0 if is_new else moment.arrived_s)
-        cells = [] if told is None else [kept.cell_of(told, moment.at_ms) for kept in self.attributes]
-        if any(cell is not None for cell in cells):
-            self._add(state, cells, moment)
+        if told is not None:
+            for place in self._counting.get(told.event_type, ()):
+                cell = self.attributes[place].cell_of(told, moment.at_ms)
+                if cell is not None:
+                    self._add(state, place, cell, moment)
         return state
 
-    def _add(self, state: ViewState, cells: Sequence[Any], moment: Moment) -> None:
+    def _add(self, state: ViewState, place: int, cell: Any, moment: Moment) -> None:
         kept = state.attributes = state.attributes or [None] * len(self.attributes)
         if moment.arrived_s > state.arrived_s:
-            for attribute, each in zip(self.attributes, kept, strict=True):
-                attribute.aged(each, state.arrived_s, moment.arrived_s)
-            state.arrived_s = moment.arrived_s
-        for place, cell in enumerate(cells):
-            if cell is not None:
-                kept[place] = self.attributes[place].added(kept[place], cell, moment, state.arrived_s)
+            self._age(state, moment.arrived_s)
+        kept[place] = self.attributes[place].added(kept[place], cell, moment, state.arrived_s)
+
+    def _age(self, state: ViewState, arrived_s: int) -> None:
+        before_s, state.arrived_s = state.arrived_s, arrived_s
+        turned = {hop_s: turns for hop_s in self._hops_s if (turns := arrived_s // hop_s - before_s // hop_s)}
+        if turned:
+            for attribute, each in zip(self.attributes, state.attributes, strict=True):
+                attribute.aged(each, turned)
 
     def is_over(self, state: ViewState, at_s: int) -> bool:
         """Return whether what was kept is to be forgotten: nothing counted for longer than the ttl."""

@@ -61,6 +61,13 @@ class NotFound(RequestError):  # noqa: N818 - likewise
     code = "not_found"
 
 
+class Gone(RequestError):  # noqa: N818 - likewise
+    """What a cursor leads to is no longer there; the message says how to begin anew."""
+
+    status = 410
+    code = "cursor_expired"
+
+
 class MethodNotAllowed(RequestError):  # noqa: N818 - likewise
     """The path answers other methods; ``Allow`` must name them (RFC 9110, section 15.5.6).
 

@@ -11,11 +11,12 @@ from tapstack.aws.table_reader import TableReader
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import HistoryBounds
 from tapstack.errors import Unavailable
-from tapstack.http import NotFound, Request
+from tapstack.http import Gone, NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
+from tapstack_simulation.checking.changes import Follower
 from tapstack_simulation.checking.impressions import hold_list
 from tapstack_simulation.checking.item_facts import ITEM_FEATURES, described_features
 from tapstack_simulation.checking.links import Pairs, hold_person
@@ -62,6 +63,7 @@ class Readers:
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
         self._freshness = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
+        self._follower = Follower(aws.checker.journal)
         self.stop = False
 
     def start(self) -> None:
@@ -110,9 +112,17 @@ class Readers:
         list_id, days = rng.choice(LISTS), rng.choice((0, 7))
         shown = self._get(self._table, now_s, "lists", list_id, "impressions", days=str(days))
         hold_list(past, list_id, now_s, days, shown)
+        self._follower.step(self._ask_changes, rng.choice((1, 3, 20)), now_s)
         if rng.random() < 0.5:
             kind = rng.choice(("any", "any", "item_view", "purchase"))
             self._walk(self._table, now_s, f"user{rng.randrange(self._users)}", kind, rng.choice((1, 7, 100)))
+
+    def _ask_changes(self, query: Mapping[str, str]) -> dict[str, Any] | None:
+        now_s = self._aws.kernel.now_ms // 1000
+        try:
+            return self._answer(self._table, None, now_s, ("changes",), query)
+        except Gone:
+            return None
 
     def _walk(self, reader: RowReader, now_s: int, user_id: str, kind: str, n: int) -> None:
         """Read a history part by part, whatever is counted meanwhile, and check the whole."""
@@ -144,6 +154,7 @@ class Readers:
         for question in questions(by_partition(rows), Pairs(rows), now_s):
             self._compare(question, reader)
             self._compare_features(question, reader)
+        self._follower.finish(self._ask_changes, now_s)
         for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
             for n in (3, 100):
                 self._walk(self._table, now_s, user_id, "any", n)
@@ -177,13 +188,23 @@ class Readers:
             )
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
+        # What is known of the journal while everything changes; at the end it is asked anew.
+        known = self._freshness if reader is self._table else None
+        return self._answer(reader, known, now_s, path, query)
+
+    def _answer(
+        self,
+        reader: RowReader,
+        known: FreshnessCache | None,
+        now_s: int,
+        path: tuple[str, ...],
+        query: Mapping[str, str],
+    ) -> dict[str, Any] | None:
         try:
-            # What is known of the journal while everything changes; at the end it is asked anew.
-            known = self._freshness if reader is self._table else None
             response = respond(_request(path, query), reader, now_s, known, history=self._history)
         except NotFound:
             return None
-        except (Violation, Stuck, Unavailable):
+        except (Violation, Stuck, Unavailable, Gone):
             raise
         except Exception as error:
             raise Violation(11, f"{'/'.join(path)} raised {type(error).__name__}: {error}") from error
@@ -191,7 +212,7 @@ class Readers:
         return answer
 
 
-def _request(path: tuple[str, ...], query: dict[str, str]) -> Request:
+def _request(path: tuple[str, ...], query: Mapping[str, str]) -> Request:
     return Request(method="GET", path=("v1", *path), query=tuple(query.items()))
 
 

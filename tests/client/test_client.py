@@ -98,6 +98,7 @@ CALLS = [
     calls.impressions("home", 3),
     calls.recommendation("r/1"),
     calls.conversion("24h"),
+    calls.changes(5, "c"),
     calls.features(["ann"], ["event_count"], ["mug"], ["event_count_1h"]),
     calls.features([], [], [], [], [("ann", "s-1")], ["visit:views_lifetime"], "home"),
     calls.attributes(),

@@ -45,7 +45,7 @@ from tapstack.core.rows import (
     terms_partition,
 )
 from tapstack.core.search_terms import Term
-from tapstack.http import BadRequest, MethodNotAllowed, NotFound, Request, RequestError
+from tapstack.http import BadRequest, Gone, MethodNotAllowed, NotFound, Request, RequestError
 from tapstack.insights.problems import problem
 from tapstack.insights.readers import Forbidden, Scope, Unauthorized
 from tapstack.insights.respond import respond
@@ -193,7 +193,7 @@ def test_the_page_lists_which_scope_opens_what() -> None:
     assert set(re.findall(r"`(/[^`]+)`", free)) == {each.path for each in ROUTES if not each.scopes}
 
 
-@pytest.mark.parametrize("error", [BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed])
+@pytest.mark.parametrize("error", [BadRequest, Unauthorized, Forbidden, NotFound, Gone, MethodNotAllowed])
 def test_every_error_is_listed(error: type[RequestError]) -> None:
     assert f"| {error.status} `{error.code}` |" in PAGE
 

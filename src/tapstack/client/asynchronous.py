@@ -12,6 +12,7 @@ from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
 from tapstack.client.calls import Call
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Changes,
     Conversion,
     DeclaredAttributes,
     Features,
@@ -167,6 +168,14 @@ class AsyncInsights:
     async def recommendation(self, recommendation_id: str) -> RecommendationShown | None:
         """Return what came of a recommendation; None if no event named it."""
         return await self._send(calls.recommendation(recommendation_id))
+
+    async def changes(self, cursor: str | None = None, n: int | None = None) -> Changes:
+        """Return items that moved since `next_cursor` of the answer before; without it, begin at the present.
+
+        Raises `Refused` with the code ``cursor_expired`` once the journal no longer holds what follows.
+        """
+        answer = await self._send(calls.changes(n, cursor))
+        return found(answer)
 
     async def conversion(self, window: str | None = None) -> Conversion:
         """Return views, carts, checkouts and purchases in a window (5m, 1h, 24h or 7d)."""

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from tapstack.client import calls
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Changes,
     Conversion,
     DeclaredAttributes,
     Features,
@@ -174,6 +175,14 @@ class Insights:
     def recommendation(self, recommendation_id: str) -> RecommendationShown | None:
         """Return what came of a recommendation; None if no event named it."""
         return self._send(calls.recommendation(recommendation_id))
+
+    def changes(self, cursor: str | None = None, n: int | None = None) -> Changes:
+        """Return items that moved since `next_cursor` of the answer before; without it, begin at the present.
+
+        Raises `Refused` with the code ``cursor_expired`` once the journal no longer holds what follows.
+        """
+        answer = self._send(calls.changes(n, cursor))
+        return found(answer)
 
     def conversion(self, window: str | None = None) -> Conversion:
         """Return views, carts, checkouts and purchases in a window (5m, 1h, 24h or 7d)."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from tapstack.insights.answers import (
+    Changes,
     Conversion,
     DeclaredAttributes,
     Features,
@@ -131,6 +132,11 @@ def impressions(list_id: str, days: int | None) -> Call[ListImpressions]:
 def recommendation(recommendation_id: str) -> Call[RecommendationShown]:
     """Ask what came of a recommendation."""
     return Call(path=f"/v1/recommendations/{segment(recommendation_id)}", answer=RecommendationShown)
+
+
+def changes(n: int | None, cursor: str | None) -> Call[Changes]:
+    """Ask for items that moved since a cursor."""
+    return Call(path="/v1/changes", answer=Changes, query={"n": n, "cursor": cursor})
 
 
 def conversion(window: str | None) -> Call[Conversion]:

@@ -462,6 +462,32 @@ class Recommendations(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
 
 
+class ChangedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that moved, and how many events were about it; 0 if only what goes with it changed."""
+
+    item_id: str
+    events: int
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that moved since a cursor.
+
+    Parameters
+    ----------
+    next_cursor
+        Asks for what follows.
+    more
+        Whether something follows already.
+    as_of
+        Whatever was counted before is listed, here or before; null while there is more.
+    """
+
+    items: list[ChangedItem]
+    next_cursor: str
+    more: bool
+    as_of: str | None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The function runs, and its table answers."""
 
@@ -629,6 +655,7 @@ Answer = (
     | ListImpressions
     | RecommendationShown
     | Conversion
+    | Changes
     | Status
     | User
     | UserHistory

@@ -41,7 +41,7 @@ def document(routes: Sequence[Route]) -> Json:
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
-    problems = {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN}
+    problems = {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN, 410: _GONE}
     return openapi.document(
         "Tapstack insights",
         DESCRIPTION,
@@ -56,6 +56,7 @@ def document(routes: Sequence[Route]) -> Json:
 
 
 _UNSEEN = "nothing has been seen under this id"
+_GONE = "what the cursor leads to has expired; begin anew without one"
 
 
 def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
@@ -64,7 +65,8 @@ def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
 
 def _operation(route: Route) -> Json:
     """Describe what a route takes and answers."""
-    statuses = sorted({*PROBLEMS, *([404] if route.subject else []), *(KEY_PROBLEMS if route.scopes else [])})
+    own = [*([404] if route.subject else []), *([410] if route.may_be_gone else [])]
+    statuses = sorted({*PROBLEMS, *own, *(KEY_PROBLEMS if route.scopes else [])})
     answers: Json = {"200": _answer(route)}
     if route.has_tag:
         answers["304"] = {"description": "the reader has this answer, as `If-None-Match` says"}

@@ -95,6 +95,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         Scopes that are needed only if a member of the body is not empty, each with that member.
     headers
         Further ones of the answer.
+    may_be_gone
+        Whether its cursor may lead to what is no longer there.
     """
 
     path: str
@@ -110,6 +112,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...] = ("users", "items")
     scope_members: Mapping[Scope, str] = {}
     headers: Mapping[str, str] = {}
+    may_be_gone: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:

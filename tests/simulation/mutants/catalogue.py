@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .attributes import ATTRIBUTES
 from .behaviour import BEHAVIOUR, CONTENTS
+from .changes import CHANGES
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
 from .history import HISTORIES
@@ -541,6 +542,6 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING, *LINKED, *IMPRESSIONS,
+    *READERS, *RECOMMENDING, *LINKED, *IMPRESSIONS, *CHANGES,
     *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES,
 )  # fmt: skip

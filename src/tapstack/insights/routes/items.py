@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from tapstack.insights.answers import Item, Partners
+from tapstack.insights.answers import Changes, Item, Partners
+from tapstack.insights.changes import changes_view
 from tapstack.insights.freshness import ITEMS
 from tapstack.insights.items import item_view, partners_view
+from tapstack.insights.parameters import Text
 from tapstack.insights.route import Asked, Route
 from tapstack.insights.routes.choices import N
+
+# A number for each lane, of which there are up to 1,000: up to six bytes each, a third longer in base64.
+_CHANGES_CURSOR = Text(name="cursor", chars_max=8_000)
 
 
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
@@ -40,5 +45,22 @@ ROUTES: tuple[Route, ...] = (
         answer=Partners,
         parameters=(N,),
         subject="item",
+    ),
+    Route(
+        path="/v1/changes",
+        summary="items that moved since a cursor, a part at a time",
+        scopes=("items",),
+        read=lambda asked: changes_view(
+            asked.reader,
+            asked.freshness.progress(asked.now_s),
+            asked.fresh(ITEMS),
+            asked.now_s,
+            n=asked.n,
+            cursor=asked.cursor,
+        ),
+        answer=Changes,
+        parameters=(N, _CHANGES_CURSOR),
+        max_age_s=0,
+        may_be_gone=True,
     ),
 )

@@ -1,0 +1,79 @@
+"""What a reader of changes is shown, against the entries of the journal; shares no code with the product."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from tapstack_simulation.checking.journal import ENTRY_TTL_S, ITEMS, Journal
+from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.checking.views import Answer
+
+Ask = Callable[[Mapping[str, str]], Answer | None]  # with parameters; None if what follows is gone
+
+
+class Follower:
+    """Follows the items that move from one question to the next, and begins anew where entries expired.
+
+    Parameters
+    ----------
+    journal
+        The journal as the commits make it.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._cursor = ""
+        self._since: tuple[Mapping[int, int], Mapping[int, int]] = ({}, {})
+        self._shown: Counter[str] = Counter()
+
+    def step(self, ask: Ask, n: int, now_s: int) -> bool:
+        """Ask for the next part; return whether there is more."""
+        if not self._cursor:
+            return self._begin(ask)
+        answer = ask({"n": str(n), "cursor": self._cursor})
+        if answer is None:
+            self._hold_gone(now_s)
+            return self._begin(ask)
+        self._shown.update({each["item_id"]: each["events"] for each in answer["items"]})
+        self._cursor = answer["next_cursor"]
+        if extra := self._shown - self._counted(self._since[0]):
+            raise Violation(11, f"changes show {list(extra.items())[:3]} more often than entries have them")
+        return bool(answer["more"])
+
+    def finish(self, ask: Ask, now_s: int) -> None:
+        """Follow to the end, and check that nothing was passed over."""
+        while self.step(ask, 3, now_s):
+            continue
+        if lost := self._counted(self._since[1]) - self._shown:
+            raise Violation(11, f"changes pass over {list(lost.items())[:3]}")
+
+    def _begin(self, ask: Ask) -> bool:
+        before = dict(self._journal.marks.get(ITEMS, {}))
+        answer = ask({})
+        if answer is None or answer["items"]:
+            raise Violation(11, f"changes that begin at the present are {answer}")
+        self._since = before, dict(self._journal.marks.get(ITEMS, {}))
+        self._cursor, self._shown = answer["next_cursor"], Counter()
+        return True
+
+    def _counted(self, since: Mapping[int, int]) -> Counter[str]:
+        """Return how many events of each item folded entries have after some."""
+        marks = self._journal.marks.get(ITEMS, {})
+        return Counter(
+            item_id
+            for lane, entries in self._journal.lanes.items()
+            for entry in entries[since.get(lane, 0) : marks.get(lane, 0)]
+            for effect in entry.effects
+            for item_id in effect.item_ids
+        )
+
+    def _hold_gone(self, now_s: int) -> None:
+        expired = [
+            entry
+            for lane, entries in self._journal.lanes.items()
+            for entry in entries[self._since[0].get(lane, 0) :]
+            if entry.arrived_s + ENTRY_TTL_S <= now_s
+        ]
+        if not expired:
+            raise Violation(11, "changes are gone, and no entry has expired")

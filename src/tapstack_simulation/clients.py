@@ -9,13 +9,15 @@ from typing import Any
 import msgspec
 
 from tapstack_simulation.checking.facts import Name, native_name, opaque_name, row_of
+from tapstack_simulation.checking.nobody import UNWELCOME, nobodys
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.collectors import Collectors
 from tapstack_simulation.event_details import decorate, describe, exaggerate, judge, search
 from tapstack_simulation.event_schemas import breaks
 from tapstack_simulation.faults import FaultSchedule
+from tapstack_simulation.guard import HASH_KEY
 from tapstack_simulation.kernel import DAY_US, Actor, Kernel
-from tapstack_simulation.poison import NO_EVENTS
+from tapstack_simulation.poison import DENIED_NO_EVENTS, NO_EVENTS
 
 KINDS = ("item_view",) * 9 + (
     "item_click", "item_list_view", "search", "cart_add", "cart_add", "cart_remove", "wishlist_add",
@@ -33,11 +35,19 @@ WILD_SKEW_MS = -400 * 86_400_000
 RESEND_MAX_US = 15 * DAY_US
 BACKFILL_US = 12 * DAY_US  # a little less than how old an event may be
 
+DENIED_SHARE = 0.15
+DENIALS: tuple[dict[str, Any], ...] = (
+    {"consent": {"analytics": False}},
+    {"consent": {"categoryPreferences": {"Statistics": "denied"}}},
+    {"context": {"consentManagement": {"deniedConsentIds": ["C0002"]}}},
+)
+IDENTITY = ("user_id", "anonymous_id", "client_id", "n", "event_id", "consent")
+
 _encode = msgspec.json.Encoder().encode
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """An event in a client's outbox."""
+    """An event in a client's outbox; of one that has to be refused for its consent, `pk` is empty."""
 
     body: bytes
     pk: str
@@ -208,6 +218,10 @@ class Clients:
         kept = []
         for sent, status in zip(batch, statuses, strict=True):
             is_refused = sent.breaks_schema and self._collectors.schemas == "quarantine"
+            if status not in {"retry", "invalid"} and (status == "denied") != (not sent.pk):
+                raise Violation(14, f"{sent.body!r} was called {status}")
+            if status == "denied":
+                continue
             if status in {"ok", "duplicate"} and not is_refused:
                 self._collectors.checker.acknowledged(sent.pk, sent.name)
                 device.history.append(sent)
@@ -225,7 +239,8 @@ class Clients:
         if apart.random() >= 0.1:
             return self._collectors.post(actor, bodies)
         place = apart.randrange(len(bodies) + 1)
-        bad = apart.choice(NO_EVENTS)
+        honours = self._collectors.guard.consent != "off" and apart.random() < 0.5
+        bad = apart.choice(DENIED_NO_EVENTS if honours else NO_EVENTS)
         statuses = self._collectors.post(actor, [*bodies[:place], bad, *bodies[place:]])
         if statuses is not None and (fate := statuses.pop(place)) not in {"invalid", "retry"}:
             raise Violation(4, f"{bad!r} was called {fate}")
@@ -263,10 +278,26 @@ class Clients:
         else:
             event["event_id"] = f"{device.name}-{device.made}"
             name = opaque_name(event["event_id"])
-        made = [self._sent(event, name)]
+        made = [self._sent(event, name), *self._denied(event, device)]
         if not device.native and apart.random() < 0.1:
             made.append(self._sent({**event, "user_id": "namesake"}, name))
         return made
+
+    def _denied(self, event: dict[str, Any], device: Device) -> list[Sent]:
+        """Make an event of somebody who denied consent now and then, where consents are honoured."""
+        guard, place = self._collectors.guard, f"{device.name}/{device.made}/consent"
+        apart = random.Random(f"{self._kernel.seed}/{place}")  # noqa: S311 - not secret
+        if guard.consent == "off" or apart.random() >= DENIED_SHARE:
+            return []
+        user = apart.choice(("user_id", "anonymous_id"))
+        said = {name: value for name, value in event.items() if name not in IDENTITY}
+        said |= {user: f"{UNWELCOME}-{place}", "event_id": f"{UNWELCOME}-{place}", **apart.choice(DENIALS)}
+        said["properties"] = {"email": f"{UNWELCOME}@shop.example"}
+        if guard.consent == "refused":
+            return [Sent(_encode(said), "", opaque_name(place), self._kernel.now_us, breaks(said))]
+        left = nobodys(said, HASH_KEY)
+        made = self._sent(left, opaque_name(left["event_id"]))
+        return [Sent(_encode(said), made.pk, made.name, made.made_us, breaks(said))]
 
     def _time(self, rng: random.Random, apart: random.Random, device: Device) -> str | None:
         """Return when an event happened, by the device's clock; None if it has no time."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
+from tapstack.collector.admission import Admission
+from tapstack.collector.enrichment.order import Enrichment
+from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.collector.schemas import Strictness
 from tapstack.entrypoints.collector_request import take
@@ -13,15 +16,18 @@ from tapstack.ports import StreamEntry, StreamWriter
 from tapstack_emulator import Crash
 from tapstack_emulator.load_balancer.wire import Client, decode_response, encode_event
 from tapstack_simulation.checking.checker import Checker
+from tapstack_simulation.checking.nobody import UNWELCOME
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.event_schemas import schemas
 from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, SpillBucket, latency_us
-from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
+from tapstack_simulation.guard import HASH_KEY, Guard
+from tapstack_simulation.kernel import Actor, ActorClock, Kernel, Reply, Stuck
 from tapstack_simulation.observed_aws import STREAM, ObservedAws
 
 EVENT_BYTES_MAX = 32_768
 REQUEST_BYTES_MAX = 1_000_000
 PATIENCE_US = 60_000_000
+ENVIRONMENTS = 2  # of the collector's function: each knows the sources by itself
 TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/collector/6d0ecf831eec9f09"
 SENDER = Client(
     address="203.0.113.7", port=443, protocol="https", trace_id="1-5c536348-3d683b8b04734faae651f476"
@@ -50,6 +56,20 @@ class _Watched:
         return confirmed
 
 
+class _Now:
+    """The clock of an environment: that of whichever request it serves now."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def now_ms(self) -> int:
+        actor = self._kernel.current
+        return self._kernel.now_ms + (0 if actor is None else actor.clock_offset_ms)
+
+    def sleep_ms(self, duration_ms: int) -> None:
+        raise AssertionError(f"nothing here waits, not even {duration_ms} ms")
+
+
 class Collectors:
     """All collectors.
 
@@ -59,11 +79,20 @@ class Collectors:
         The services.
     schemas
         What becomes of events that break the schema.
+    guard
+        Who may send.
     """
 
-    def __init__(self, aws: ObservedAws, schemas: Strictness) -> None:
+    def __init__(self, aws: ObservedAws, schemas: Strictness, guard: Guard) -> None:
         self.checker = aws.checker
         self.schemas = schemas
+        self.guard = guard
+        clock = _Now(aws.kernel)
+        self._admissions = [
+            Admission(KnownSources(guard.read, clock), clock) if guard.checks_keys else None
+            for _ in range(ENVIRONMENTS)
+        ]
+        self._enrichment = Enrichment(consent=guard.consent, key=HASH_KEY)
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self._aws = aws
@@ -74,13 +103,31 @@ class Collectors:
 
     def post(self, client: Actor, events: list[bytes]) -> list[str] | None:
         """Send events in a request and return the fate of each, None if no usable answer came."""
-        aws = self._aws
         self._requests += 1
         name = f"c{self._requests}"
+        answer = self._ask(client, name, events, self.guard.key)
+        if answer is None:
+            return None
+        fates = _fates(answer, len(events), is_guarded=self.guard.checks_keys)
+        for event, fate in zip(events, fates, strict=True):
+            if fate == "invalid" and UNWELCOME.encode() not in event:
+                self._aws.checker.refused(name, event)
+        return fates
+
+    def status_of(self, client: Actor, name: str, events: list[bytes], key: str | None) -> int | None:
+        """Send a request under a name and a key of its own; return its answer's status, None if none came."""
+        answer = self._ask(client, name, events, key)
+        return None if answer is None else decode_response(answer).status
+
+    def _ask(self, client: Actor, name: str, events: list[bytes], key: str | None) -> bytes | None:
+        aws = self._aws
         request = encode_event(
             method="POST",
             target="/v1/events",
-            headers=[("content-type", "application/json")],
+            headers=[
+                ("content-type", "application/json"),
+                *([] if key is None else [("x-write-key", key)]),
+            ],
             body=b"[" + b",".join(events) + b"]",
             client=SENDER,
             target_group_arn=TARGET_GROUP,
@@ -100,13 +147,7 @@ class Collectors:
         answer = reply.wait(patience_us)
         if hangs_up and answer is None:
             aws.faults.count("C2")
-        if not isinstance(answer, bytes):
-            return None
-        fates = _fates(answer, len(events))
-        for event, fate in zip(events, fates, strict=True):
-            if fate == "invalid":
-                aws.checker.refused(name, event)
-        return fates
+        return answer if isinstance(answer, bytes) else None
 
     def _serve(self, actor: Actor, request: bytes, reply: Reply) -> None:
         aws = self._aws
@@ -127,6 +168,8 @@ class Collectors:
                 request_bytes_max=REQUEST_BYTES_MAX,
                 event_bytes_max=EVENT_BYTES_MAX,
                 check_schemas=schemas(self.schemas).check,
+                admission=self._admissions[len(self.running) % ENVIRONMENTS],
+                enrichment=(lambda: self._enrichment) if self.guard.consent != "off" else None,
             )
         except (Violation, Stuck):
             raise
@@ -149,12 +192,14 @@ class Collectors:
             self._aws.kernel.kill(actor)
 
 
-def _fates(payload: bytes, count: int) -> list[str]:
+def _fates(payload: bytes, count: int, *, is_guarded: bool) -> list[str]:
     """Read an answer as a sender does: 503 says that something is to be sent again, 400 that nothing is."""
     answer = decode_response(payload)
+    if is_guarded and answer.status == 503 and "results" not in _decode(answer.body):
+        return ["retry"] * count  # nobody knows who may send
     fates = [result["status"] for result in _decode(answer.body).get("results", ())]
     if len(fates) == count and answer.status == 200:
-        return [fate if fate == "invalid" else "ok" for fate in fates]
+        return [fate if fate in {"invalid", "denied"} else "ok" for fate in fates]
     if len(fates) == count and (answer.status == 503 or (answer.status == 400 and {"invalid"} == {*fates})):
         return fates
     raise Violation(4, f"valid events were answered with {answer.status}: {answer.body[:200]!r}")

@@ -19,6 +19,15 @@ NO_EVENTS = (
 )
 
 
+# The same of people who denied consent: refused, and kept nowhere.
+DENIED_NO_EVENTS = (
+    b'{"event_type":"nope","user_id":"unwelcome","event_id":"b","consent":{"analytics":false}}',
+    b'{"event_type":"page_view","event_id":"unwelcome","consent":{"Analytics":"denied"}}',
+    b'{"event_type":"page_view","user_id":"unwelcome","value":tru,"consent":{"analytics":false}}',
+    b'{"event_type":"page_view","user_id":"unwelcome","event_id":"b","consent":false}',
+)
+
+
 def large_poison(rng: random.Random) -> list[bytes]:
     """Make records near 1 MiB, so many that a batch of them would not fit the 6 MB of an invocation."""
     return [b'"' + rng.randbytes(8).hex().encode() * (LARGE_BYTES // 16) + b'"' for _ in range(8)]

@@ -25,6 +25,8 @@ from tapstack_simulation.drainers import Drainers
 from tapstack_simulation.event_schemas import with_schemas
 from tapstack_simulation.faults import FaultSchedule, draw_swarm
 from tapstack_simulation.functions import DECLARED, SEARCH_USERS_MIN, Functions
+from tapstack_simulation.guard import SOURCE, Guard
+from tapstack_simulation.intruders import Intruder
 from tapstack_simulation.kernel import STEPS_MAX, Dice, Kernel, Stuck
 from tapstack_simulation.observed_aws import RETENTION_H, TABLE, ObservedAws
 from tapstack_simulation.operators.clocks import is_expired
@@ -121,6 +123,7 @@ class _Simulation:
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
         self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
+        self.guard = Guard(self.kernel, rotates=not self.faults.draws("O7"))
         promises = Promises(
             age_max_s=AGE_MAX_S,
             row_ttl_s=ROW_TTL_S,
@@ -132,6 +135,7 @@ class _Simulation:
             history_interactions=self.shape.history_interactions,
             history_days=self.shape.history_days,
             history_page=self.shape.history_page,
+            source=SOURCE if self.guard.checks_keys else None,
         )
         self.checker = Checker(promises)
         self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)
@@ -148,7 +152,7 @@ class _Simulation:
             row_ttl_s=max(ROW_TTL_S, DERIVED_TTL_MIN_S), entries_max=self.shape.entries_max
         )
         self.projectors = Projectors(self.aws, projections, self.shape.timeout_ms)
-        self.collectors = Collectors(self.aws, self.shape.schemas)
+        self.collectors = Collectors(self.aws, self.shape.schemas, self.guard)
         self.drainers = Drainers(self.aws)
         self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
         self.mappings = Mappings(self.aws, self.functions, self.shape)
@@ -157,6 +161,7 @@ class _Simulation:
         )
         self.readers = Readers(self.aws, self.shape.users, self.shape.items, _history(self.shape))
         self._populate(rng)
+        self.intruder = Intruder(self.kernel, self.collectors)
 
     def _populate(self, rng: random.Random) -> None:
         self.mappings.create()
@@ -200,10 +205,10 @@ class _Simulation:
 
     def _is_chaos_over(self) -> bool:
         done = all(device.finished for device in self.clients.devices)
-        return done and self.operators.finished == self.operators.started
+        return done and self.intruder.is_done and self.operators.finished == self.operators.started
 
     def _heal(self) -> None:
-        self.faults.healed = True
+        self.faults.healed = self.guard.is_readable = True
         self.readers.stop = self.clients.flush = True
         self.operators.heal()
         if all(mapping.state.status == "Deleted" for mapping in self.mappings.all):

@@ -504,3 +504,29 @@ def test_recent_items_have_the_milliseconds_of_the_copy_that_is_counted() -> Non
     state = copy.deepcopy(EMPTY_USER)
     refold(state, [Turn(fact, NOW_S * 1000 + 676, NOW_S)])
     assert state[3] == [[NOW_S, 1, "p", 676]]
+
+
+def _promises() -> Promises:
+    return Promises(age_max_s=14 * DAY_S, row_ttl_s=30 * DAY_S, retention_s=7 * DAY_S)
+
+
+def test_what_may_be_stored_nowhere_is_seen_wherever_it_is_stored() -> None:
+    unwelcome = body(0, user="unwelcome-1")
+    places: dict[str, Callable[[Checker], None]] = {
+        "the stream": lambda checker: checker.stored(SHARD, "100", unwelcome, "unwelcome-1", NOW_MS),
+        "spill": lambda checker: checker.spilled("spill/1", [("unwelcome-1", unwelcome)], NOW_MS),
+        "quarantine": lambda checker: checker.refusal_kept("c1", ("r", "0"), unwelcome),
+    }
+    for place, store in places.items():
+        checker = Checker(_promises())
+        with pytest.raises(Violation, match="invariant 14"):
+            store(checker)
+        assert checker.records == {}, place
+
+
+def test_an_event_carries_the_source_of_its_key() -> None:
+    checker = Checker(msgspec.structs.replace(_promises(), source="shop"))
+    fact = read_event(body(0)).fact
+    checker.said(fact.pk, fact.name, body(0))
+    with pytest.raises(Violation, match="source is None, its client said 'shop'"):
+        checker.stored(SHARD, "100", body(0), "a", NOW_MS)

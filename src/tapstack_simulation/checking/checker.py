@@ -18,6 +18,7 @@ from tapstack_simulation.checking.facts import Amounts, Fact, Name, read_event
 from tapstack_simulation.checking.history import Histories
 from tapstack_simulation.checking.journal import Journal
 from tapstack_simulation.checking.links import check_pointers
+from tapstack_simulation.checking.nobody import UNWELCOME
 from tapstack_simulation.checking.past import Past
 from tapstack_simulation.checking.rows import (
     DERIVED,
@@ -100,7 +101,8 @@ class Checker:
 
     def said(self, pk: str, name: Name, body: bytes) -> None:
         """Note an event as its client made it."""
-        self._said[pk, name] = _decode(body)
+        source = {} if self.promises.source is None else {"source": self.promises.source}
+        self._said[pk, name] = {**_decode(body), **source}
 
     def stored(self, shard_id: str, number: str, data: bytes, key: str, now_ms: int) -> None:
         """Check a record of the stream against what its client said (invariant 4).
@@ -116,6 +118,7 @@ class Checker:
         now_ms
             When it arrived.
         """
+        _check_welcome(f"record {number}", data)
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
@@ -154,6 +157,7 @@ class Checker:
         """
         names: dict[tuple[str, Name], None] = {}
         for partition_key, data in datas:
+            _check_welcome(key, data)
             fact = read_event(data).fact
             wrong = misquoted(fact.event, self._said.get((fact.pk, fact.name)), now_ms)
             if wrong or partition_key != fact.pk[2:]:
@@ -169,7 +173,8 @@ class Checker:
                 raise Violation(4, f"{pk} {name} was deleted from the spill bucket and is not on the stream")
 
     def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes) -> None:
-        """Note what a request left in quarantine, at the moment it is stored."""
+        """Note what a request left in quarantine, at the moment it is stored (invariant 14)."""
+        _check_welcome(f"quarantine {coordinates}", data)
         if self._refusals.setdefault(coordinates, (request, data)) != (request, data):
             raise Violation(1, f"quarantine {coordinates} was stored before, for another event")
         self._refused[request, data] = None
@@ -481,7 +486,7 @@ class Checker:
         }
 
     def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:
-        """Check the final tables (invariants 1, 2, 3, 4).
+        """Check the final tables (invariants 1, 2, 3, 4, 14).
 
         Parameters
         ----------
@@ -491,6 +496,8 @@ class Checker:
             Records that the schedule itself took away: retention, or a destination that failed.
         """
         final = {(item["pk"]["S"], item["sk"]["S"]): read_image(item) for item in items}
+        for key, image in final.items():
+            _check_welcome(str(key), str(key).encode() + image.packed)
         if final != self.rows:
             wrong = [key for key in {**final, **self.rows} if final.get(key) != self.rows.get(key)]
             raise Violation(3, f"rows differ from what was committed: {wrong[:3]}")
@@ -503,3 +510,8 @@ class Checker:
                 raise Violation(4, f"{pk} {name} was acknowledged and never came to the stream")
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
         check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone)
+
+
+def _check_welcome(place: str, data: bytes) -> None:
+    if UNWELCOME.encode() in data:
+        raise Violation(14, f"{place} holds what may be stored nowhere")

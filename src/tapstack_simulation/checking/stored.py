@@ -26,6 +26,8 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
         Which of a user's interactions are kept: so many of the newest, none older than that.
     history_page
         How many wait for a page.
+    source
+        What each event carries as its source; None if write keys are not checked.
     """
 
     age_max_s: int
@@ -38,6 +40,7 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     history_interactions: int = 500
     history_days: int = 90
     history_page: int = 16
+    source: str | None = None
 
     def age_s(self, arrived_s: int, born_s: int, received_s: int) -> int:
         """Return how old an event is on arrival: while it was spilled it does not age, within bounds."""

@@ -66,7 +66,7 @@ CONTENTS = (
         "bad_event_spoils_the_request",
         "a bad event harms no other",
         INTAKE,
-        '            results.append(Result("retry", error.field or None, error.reason))\n            continue\n',
+        "            results.append(reason)\n            continue\n",
         "            raise\n",
     ),
     one(

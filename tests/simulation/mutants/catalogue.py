@@ -31,6 +31,7 @@ from .progress import PROGRESS
 from .projecting import PROJECTING
 from .reading import READERS
 from .recommending import RECOMMENDING
+from .refusing import REFUSING
 from .searching import SEARCHING
 from .trends import TRENDS
 
@@ -435,8 +436,8 @@ COLLECTOR = (
         "acknowledges_before_kinesis",
         "2xx only after Kinesis confirmed",
         INTAKE,
-        "    for position in stored:\n",
-        "    for position in entries:\n",
+        "    _note_stored(results, _stored(entries, dependencies, spill), twins)\n",
+        "    _stored(entries, dependencies, spill)\n    _note_stored(results, entries, twins)\n",
     ),
     one(
         "twins_always_safe",
@@ -542,6 +543,6 @@ COLLECTOR = (
 MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
-    *READERS, *RECOMMENDING, *LINKED, *IMPRESSIONS, *CHANGES,
+    *READERS, *RECOMMENDING, *REFUSING, *LINKED, *IMPRESSIONS, *CHANGES,
     *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES,
 )  # fmt: skip

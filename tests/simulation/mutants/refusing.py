@@ -1,0 +1,81 @@
+# ruff: noqa: E501 - lines of the product are quoted as they stand
+"""Mutants of what may be stored nowhere: requests that may not send, and events whose user denied consent."""
+
+from __future__ import annotations
+
+from .mutant import INTAKE, one
+
+SOURCES = "tapstack.core.sources"
+KNOWN = "tapstack.collector.known_sources"
+ADMISSION = "tapstack.collector.admission"
+CONSENT = "tapstack.collector.enrichment.consent"
+QUARANTINE = "tapstack.collector.quarantine"
+
+REFUSING = (
+    one(
+        "key_compared_by_prefix",
+        "a key is compared whole",
+        SOURCES,
+        "if compare_digest(live.hash, presented):",
+        "if compare_digest(live.hash[:1], presented[:1]):",
+    ),
+    one(
+        "missing_key_is_anybodys",
+        "a request without a key is refused",
+        ADMISSION,
+        "found = sources.without_key(format_name) if key is None else sources.of_key(key)",
+        "found = sources.sources[0] if key is None else sources.of_key(key)",
+    ),
+    one(
+        "new_key_refused_by_old_sources",
+        "a key is refused only by sources that were read seconds ago",
+        KNOWN,
+        "FRESH_FOR_REFUSAL_MS = 5_000",
+        "FRESH_FOR_REFUSAL_MS = 60_000",
+    ),
+    one(
+        "revoked_key_for_ever",
+        "a revoked key ends within a minute",
+        KNOWN,
+        "FRESH_MS = 60_000",
+        "FRESH_MS = 6_000_000",
+    ),
+    one(
+        "consent_after_storage",
+        "consent is asked before a record is made",
+        INTAKE,
+        "            enriched = enrich(event, _arrival(data, received_at))\n",
+        "            entries[position] = StreamEntry(\n"
+        "                partition_key=partition_key(event), data=_record(data, event, received_at, source, None)\n"
+        "            )\n"
+        "            enriched = enrich(event, _arrival(data, received_at))\n",
+    ),
+    one(
+        "denied_in_quarantine",
+        "a refused event that denies is not kept",
+        QUARANTINE,
+        " and not (self.withheld is not None and self.withheld(payloads[index]))",
+        "",
+    ),
+    one(
+        "nobody_keeps_the_users_id",
+        "an event of nobody has the id of none",
+        CONSENT,
+        '        anonymous_id=f"{VISITOR}{name}",\n',
+        '        anonymous_id=f"{VISITOR}{name}",\n        session_id=event.user_id or event.anonymous_id,\n',
+    ),
+    one(
+        "nobody_by_an_unkeyed_name",
+        "the hash of an event of nobody is keyed",
+        CONSENT,
+        "    name = pseudonym(msgspec.json.encode(who), key)\n",
+        '    name = pseudonym(msgspec.json.encode(who), b"")\n',
+    ),
+    one(
+        "nobody_is_one_visitor",
+        "an event of nobody is named by the event, not by the person",
+        CONSENT,
+        "    who = [event.user_id, event.anonymous_id, event.event_id, event.client_id, event.n]\n",
+        "    who = [event.user_id, event.anonymous_id]\n",
+    ),
+)

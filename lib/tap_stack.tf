@@ -2774,7 +2774,7 @@ locals {
   table_rows = {
     users      = ["A#*", "U#*"]
     journal    = ["J#*", "L#"] # entries; heads of lanes
-    derived    = ["I#*", "P#*", "T#*"]
+    derived    = ["C#*", "I#*", "P#*", "T#*"]
     terms      = ["Q#*"] # derived as well; the consumer reads which may be stored
     watermarks = ["W#"]
   }

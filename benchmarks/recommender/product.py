@@ -15,6 +15,7 @@ from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import UserState, encode_derived, stripe_sort_key
 from tapstack.insights.recommendations import WEIGHTS, History, Shelves, Wish, recommend
 from tapstack.insights.recommender import Weights
+from tapstack.insights.striped_rows import StripedRows
 from tapstack.ports import Key, Row
 from tapstack.projections.catalogue import PROJECTIONS
 
@@ -41,7 +42,7 @@ class Product:
 
     def recommend(self, items: Sequence[str], *, repeats: bool) -> list[str]:
         history = History(list(dict.fromkeys(reversed(items))))
-        shelves = Shelves(self._rows, lanes=[0], now_s=self._now_s)
+        shelves = Shelves(StripedRows(self._rows, lanes=[0], now_s=self._now_s), self._now_s)
         _, found = recommend(shelves, history, Wish(n=N, include_seen=repeats), self._weights)
         return [item.item_id for item in found]
 

@@ -16,6 +16,8 @@ from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
 from tapstack_simulation.checking.boards import TRENDS
+from tapstack_simulation.checking.categories import Asked as AskedCategories
+from tapstack_simulation.checking.categories import as_of_s, hold_categories
 from tapstack_simulation.checking.changes import Follower
 from tapstack_simulation.checking.impressions import hold_list
 from tapstack_simulation.checking.item_facts import ITEM_FEATURES, described_features
@@ -103,6 +105,7 @@ class Readers:
         asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, now_s)
         trends = self._get(self._table, now_s, "trending", **asked.query)
         hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
+        self._ask_for_categories(AskedCategories(*asked))
         position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
         recommended = self._get(self._table, now_s, "users", user_id, "recommendations", n=str(n))
@@ -123,6 +126,12 @@ class Readers:
             return self._answer(self._table, None, now_s, ("changes",), query)
         except Gone:
             return None
+
+    def _ask_for_categories(self, asked: AskedCategories) -> None:
+        journal, (from_s, to_s) = self._aws.checker.journal, asked.covered
+        answer = self._get(self._table, asked.now_s, "categories", **asked.query) or {}
+        low = journal.of_categories(from_s, to_s, as_of_s(answer) * 1000)
+        hold_categories(asked, answer, low, journal.of_categories(from_s, to_s, self._aws.kernel.now_ms + 1))
 
     def _walk(self, reader: RowReader, now_s: int, user_id: str, kind: str, n: int) -> None:
         """Read a history part by part, whatever is counted meanwhile, and check the whole."""

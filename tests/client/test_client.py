@@ -94,6 +94,8 @@ CALLS = [
     calls.rank(["a"], ["b"], "ann"),
     calls.rank(["a"], [], None),
     calls.trending("1h", 5),
+    calls.categories("1h", 5),
+    calls.category("a/b", None),
     calls.search_terms(None, None),
     calls.impressions("home", 3),
     calls.recommendation("r/1"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from event_strategies import NOON_S, stream_event
-from tapstack.core.aggregates import CURRENCIES_MAX, WINDOWS
+from tapstack.core.aggregates import CURRENCIES_MAX, WINDOWS, Delta
 from tapstack.core.capacity import row_bytes, write_units
+from tapstack.core.categories import CATEGORIES_MAX, Categories, count_categories
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.fold import fold_event
@@ -155,10 +156,21 @@ def place() -> int:
     return row_bytes((f"P#{list_place(LONGEST_ID)}", "0000"), encode_derived(APPLIED, encode_state(state)))
 
 
+def categories() -> int:
+    """As many categories as a row takes, each long, of every type and bought in every currency."""
+    deltas = [Delta(code, dict.fromkeys(EVERY_CURRENCY[:9], HUGE)) for code in range(16)]
+    state = Categories()
+    for number in range(CATEGORIES_MAX + 9):
+        name = f"{number:0{CATEGORY_BYTES_MAX}}"
+        count_categories(state, [(name, delta) for delta in deltas])
+    return row_bytes(("C#1d#20000", "0000"), encode_derived(APPLIED, encode_state(state)))
+
+
 ATTACKS: dict[str, Callable[[], int]] = {
     "an item": item,
     "a list or a recommendation": place,
     "search terms of a window": terms,
+    "categories of a window": categories,
     "a user": user,
 }
 

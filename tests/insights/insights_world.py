@@ -39,7 +39,7 @@ class Rows:
 
     def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
         packed = encode_state(state)
-        packed = encode_derived({}, packed) if pk[0] in "ITQP" else packed
+        packed = encode_derived({}, packed) if pk[0] in "ITQPC" else packed
         self.put_state(pk, sk, packed, expires_at_s=expires_at_s)
 
     def put_state(self, pk: str, sk: str, state: bytes, *, version: int = 1, expires_at_s: int = 0) -> None:

@@ -24,6 +24,7 @@ from tapstack.core.aggregates import (
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.reading import read_definitions
+from tapstack.core.categories import Categories, Category
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.impressions import (
     SHOP,
@@ -38,6 +39,7 @@ from tapstack.core.journal import Watermark, encode_watermark, head_key, waterma
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
     board_partition,
+    categories_partition,
     item_partition,
     known_user_key,
     showings_partition,
@@ -90,7 +92,7 @@ def shop() -> Rows:
     )
     for lane, head in enumerate((1_042, 988)):
         rows.put_state(*head_key(lane), b"", version=head)
-    for projection in ("items", "leaderboards", "search_terms", "impressions"):
+    for projection in ("items", "leaderboards", "search_terms", "impressions", "categories"):
         rows.put_state(*watermark_key(projection), encode_watermark(Watermark({0: 1_042, 1: 988})))
     view, purchase = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
     mug = item_of((NOON_S, view), (NOON_S - 120, view), viewed={"lamp": 3, "vase": 1})
@@ -111,6 +113,13 @@ def shop() -> Rows:
     window, items = WINDOWS[0], {"mug": {view: {0: 2}, purchase: {1: 1}}, "lamp": {purchase: {1: 1}}}
     state = Board(window.number(NOON_S), {**items, "vase": {view: {12: 1}}})  # type: ignore[arg-type]
     rows.put(board_partition(window), stripe_sort_key(0), state)
+    kitchen = Category({view: 2, purchase: 1, "EUR": 25 * MICROS})
+    light = Category({view: 1})
+    rows.put(
+        categories_partition(window, window.number(NOON_S) - 1),
+        stripe_sort_key(0),
+        Categories({view: 3, purchase: 1, "EUR": 25 * MICROS}, {"kitchen": kitchen, "lighting": light}),
+    )
     window = WINDOWS[1]
     terms = {1: Term(12, 0, "mug"), 2: Term(7, 0, "red lamp"), 3: Term(2, 0, "vase"), 4: Term(3, 0)}
     rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(0), terms)

@@ -32,6 +32,7 @@ from tapstack.insights.recommendations import (
     recommend,
 )
 from tapstack.insights.recommender import BRIDGES_MAX, HISTORY_MAX, Recommender
+from tapstack.insights.striped_rows import StripedRows
 
 NAMES = [f"i{number}" for number in range(16)]
 ITEM_IDS = st.sampled_from(NAMES)
@@ -54,7 +55,7 @@ def shelves(shop: Shop, popular: Mapping[str, int]) -> Shelves:
                 item_partition(item_id), stripe_sort_key(stripe), item, NOON_S if is_expired else NOON_S + 1
             )
     put_popular(rows, popular)
-    return Shelves(rows, LANES, NOON_S)
+    return Shelves(StripedRows(rows, LANES, NOON_S), NOON_S)
 
 
 def put_popular(rows: Rows, popular: Mapping[str, int]) -> None:
@@ -270,4 +271,4 @@ def test_a_history_is_what_was_touched_and_not_taken_away() -> None:
 
 def test_a_row_that_cannot_be_read_is_an_error_and_no_gap() -> None:
     with pytest.raises(Unavailable):
-        recommend(Shelves(Away(), LANES, NOON_S), History(["a"]), Wish(n=1))
+        recommend(Shelves(StripedRows(Away(), LANES, NOON_S), NOON_S), History(["a"]), Wish(n=1))

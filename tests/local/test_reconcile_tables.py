@@ -27,6 +27,7 @@ from tapstack.core import (
     traits,
 )
 from tapstack.core.attributes.states import ViewState
+from tapstack.core.categories import CATEGORIES_MAX, Categories, Category
 from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import (
@@ -45,6 +46,7 @@ from tapstack.projections.catalogue import PROJECTIONS
 from tapstack_local.reconciliation import (
     accepted_events,
     boards,
+    categories,
     checker,
     counters,
     journal,
@@ -63,6 +65,7 @@ STRUCTS = (
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
     sessions.Session, StoredEntry, StoredEffect, StoredFacts, StoredSaid, StoredSearch, Facts, Watermark,
     ranking.Board, ViewState, StoredShown, Showings,
+    ranking.Board, Categories, Category,
 )  # fmt: skip
 
 
@@ -132,6 +135,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
     kept_bytes = (CATEGORY_BYTES_MAX, BRAND_BYTES_MAX, NAME_BYTES_MAX)
     assert tuple(words.BYTES_MAX.values()) == kept_bytes
     assert (words.RATING_MAX, words.LINE_MAX) == (amounts.RATING_MAX, events.AMOUNT_MAX * aggregates.MICROS)
+    assert categories.CATEGORIES_MAX == CATEGORIES_MAX
     assert searches.QUERY_CHARS_READ == search_terms.QUERY_CHARS_READ
     for said in (
         f"`kept` is {windows['5m'].kept} for `5m`, {windows['1h'].kept} for `1h`, {windows['1d'].kept} for",
@@ -140,6 +144,7 @@ def test_the_page_and_the_checker_have_the_numbers_of_the_code():
         f"places for the {ranking.BOARD_PLACES} items of the highest scores",
         f"and for the {ranking.BOARD_PLACES // 2} of the highest counts of each type",
         f"more than about {ranking.BOARD_BYTES_MAX // 1024} KiB ({ranking.CELL_BYTES} bytes a count",
+        f"of the {CATEGORIES_MAX} with the most events",
         f"around left out, at most {CATEGORY_BYTES_MAX} bytes of UTF-8",
         f"at most {BRAND_BYTES_MAX} bytes |",
         f"at most {NAME_BYTES_MAX} bytes |",

@@ -254,18 +254,20 @@ class Reader:
 
 
 def stored(key: tuple[str, str], image: Image) -> bytes:
-    return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "ITQP" else image.packed
+    return msgspec.msgpack.encode([{}, msgspec.Raw(image.packed)]) if key[0][0] in "ITQPC" else image.packed
 
 
 # Two lanes, of two stripes, and all of them folded.
 JOURNAL = {("L#", lane): Image(1, 0, None, b"") for lane in ("0000", "0004")} | {
     ("W#", name): Image(1, 0, None, encode_watermark(Watermark({0: 1, 4: 1})))
-    for name in ("items", "leaderboards", "search_terms", "impressions")
+    for name in ("items", "leaderboards", "search_terms", "impressions", "categories")
 }
 MORE = {
     ("I#b", "0000"): item(1, viewed={"a": 3, "e": 2}),
     ("I#b", "0001"): item(1, viewed={"a": 1}, bought={"f": 4}),
     ("I#e", "0000"): item(1, viewed={"h": 2}),
+    (f"C#1h#{HOUR}", "0000"): [{1: 3, "EUR": 5}, {"shoes": [{1: 2, "EUR": 5}, 0], "hats": [{1: 1}, 0]}],
+    (f"C#1h#{HOUR - 1}", "0001"): [{10: 1}, {"shoes": [{10: 1}, 0]}],
     ("P#", "0000"): [[{1: 5, 5: 2}, [{}, {HOUR: {1: 5, 5: 2}}, {}], NOON_S], {}],
     ("P#L#home", "0000"): [[{3: 2}, [{}, {}, {}], NOON_S], {DAY: {1: [2, 1], 100: [0, 1]}}],
     ("P#L#home", "0001"): [[{3: 2}, [{}, {}, {}], NOON_S], {DAY - 3: {1: [4, 0], 2: [1, 0]}}],
@@ -283,7 +285,7 @@ def test_the_product_answers_every_question_alike() -> None:
     rows = table(STRIPES | MORE)
     asked = list(questions(by_partition(rows), Pairs(rows), NOON_S))
     assert {question.path[1] for question in asked} == {
-        "users", "items", "trending", "search-terms", "lists", "recommendations", "conversion",
+        "users", "items", "trending", "categories", "search-terms", "lists", "recommendations", "conversion",
     }  # fmt: skip
     assert any(question.expected is None and question.path[2] == "a" for question in asked)
     full = [question.expected for question in asked if question.path[2:] == ("d", "also-viewed")]

@@ -12,6 +12,8 @@ from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
 from tapstack.client.calls import Call
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Categories,
+    Category,
     Changes,
     Conversion,
     DeclaredAttributes,
@@ -152,8 +154,18 @@ class AsyncInsights:
         return found(answer)
 
     async def trending(self, window: str | None = None, n: int | None = None) -> Trending:
-        """Return up to `n` items with the most interactions in a window (5m, 1h or 1d)."""
+        """Return up to `n` items with the most interactions in a window (5m, 1h, 24h or 7d)."""
         answer = await self._send(calls.trending(window, n))
+        return found(answer)
+
+    async def categories(self, window: str | None = None, n: int | None = None) -> Categories:
+        """Return up to `n` categories whose items have the most interactions in a window."""
+        answer = await self._send(calls.categories(window, n))
+        return found(answer)
+
+    async def category(self, name: str, window: str | None = None) -> Category:
+        """Return what was counted of a category's items in a window."""
+        answer = await self._send(calls.category(name, window))
         return found(answer)
 
     async def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:

@@ -9,6 +9,8 @@ from typing import Self, TypeVar
 from tapstack.client import calls
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
+    Categories,
+    Category,
     Changes,
     Conversion,
     DeclaredAttributes,
@@ -161,8 +163,16 @@ class Insights:
         return found(self._send(calls.rank(items, session, user_id)))
 
     def trending(self, window: str | None = None, n: int | None = None) -> Trending:
-        """Return up to `n` items with the most interactions in a window (5m, 1h or 1d)."""
+        """Return up to `n` items with the most interactions in a window (5m, 1h, 24h or 7d)."""
         return found(self._send(calls.trending(window, n)))
+
+    def categories(self, window: str | None = None, n: int | None = None) -> Categories:
+        """Return up to `n` categories whose items have the most interactions in a window."""
+        return found(self._send(calls.categories(window, n)))
+
+    def category(self, name: str, window: str | None = None) -> Category:
+        """Return what was counted of a category's items in a window."""
+        return found(self._send(calls.category(name, window)))
 
     def search_terms(self, window: str | None = None, n: int | None = None) -> SearchTerms:
         """Return up to `n` terms that most searches of a window were for."""

@@ -9,6 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 from tapstack.insights.answers import (
+    Categories,
+    Category,
     Changes,
     Conversion,
     DeclaredAttributes,
@@ -116,6 +118,16 @@ def rank(items: Sequence[str], session: Sequence[str], user_id: str | None) -> C
 def trending(window: str | None, n: int | None) -> Call[Trending]:
     """Ask for the items with the most interactions."""
     return Call(path="/v1/trending", answer=Trending, query={"window": window, "n": n})
+
+
+def categories(window: str | None, n: int | None) -> Call[Categories]:
+    """Ask for the categories whose items have the most interactions."""
+    return Call(path="/v1/categories", answer=Categories, query={"window": window, "n": n})
+
+
+def category(name: str, window: str | None) -> Call[Category]:
+    """Ask for what was counted of a category."""
+    return Call(path=f"/v1/categories/{segment(name)}", answer=Category, query={"window": window})
 
 
 def search_terms(window: str | None, n: int | None) -> Call[SearchTerms]:

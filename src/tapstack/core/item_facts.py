@@ -73,7 +73,12 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
 
 def category_of(item: CountedItem) -> str:
     """Return the category that an event names for one of its items, as it is kept; empty if none."""
-    return _categories[item.category] if item.category else ""
+    return kept_category(item.category) if item.category else ""
+
+
+def kept_category(name: str) -> str:
+    """Return a category's name as it is kept."""
+    return _categories[name]
 
 
 def _said(at_s: int, kept: Memo[str, str], text: str | None) -> Text | None:

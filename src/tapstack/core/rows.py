@@ -16,6 +16,7 @@ the same       hist#   interactions that its user's row no longer holds: `tapsta
 ``T#<w>``      stripe  `tapstack.core.ranking.Board` of sub-windows of length `w`: trending is one Query
 ``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
 ``P#<place>``  stripe  `tapstack.core.impressions.Showings` of a list, a recommendation, or the shop
+``C#<w>#<n>``  stripe  `tapstack.core.categories.Categories` of window number `n`
 =============  ======  ==========================================================================
 
 A state is stored as MessagePack, arrays in the order of the fields below
@@ -32,6 +33,7 @@ import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
 from tapstack.core.attributes.states import ViewStates
+from tapstack.core.categories import Categories
 from tapstack.core.history import History, Recent
 from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import Facts
@@ -101,7 +103,7 @@ class Derived(msgspec.Struct, gc=False, array_like=True):
     body: msgspec.Raw
 
 
-State = UserState | ItemState | Board | Terms | Showings
+State = UserState | ItemState | Board | Terms | Showings | Categories
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
@@ -109,6 +111,7 @@ _derived_decoder = msgspec.msgpack.Decoder(Derived)
 _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
 _showings_decoder = msgspec.msgpack.Decoder(Showings)
+_categories_decoder = msgspec.msgpack.Decoder(Categories)
 _terms_decoder = msgspec.msgpack.Decoder(dict[int, Term])
 
 
@@ -145,6 +148,11 @@ def terms_partition(window: Window, number: int) -> str:
 def showings_partition(place: str) -> str:
     """Return the partition that holds what is kept of a place, a row a stripe."""
     return f"P#{place}"
+
+
+def categories_partition(window: Window, number: int) -> str:
+    """Return the partition that holds a window's categories, a row a stripe."""
+    return f"C#{window.name}#{number}"
 
 
 def stripe_sort_key(stripe: int) -> str:
@@ -195,6 +203,12 @@ def decode_showings(state: bytes) -> Showings:
     return _decode("showings", _showings_decoder, state)
 
 
+def decode_categories(state: bytes) -> Categories:
+    """Read the body of a row of categories; raises `UndecodableRow`."""
+    _check_heads("categories", state, _CATEGORIES_HEADS)
+    return _decode("categories", _categories_decoder, state)
+
+
 def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
     try:
         return decoder.decode(state)
@@ -209,6 +223,7 @@ def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
 _USER_HEADS = b"\x96\x96"
 _ITEM_HEADS = b"\x93\x93"
 _BOARD_HEADS = b"\x93"
+_CATEGORIES_HEADS = b"\x92"
 
 
 def _check_heads(kind: str, state: bytes, heads: bytes) -> None:

@@ -17,6 +17,7 @@ from tapstack.ports import Key, RowReader
 
 ITEMS, LEADERBOARDS, SEARCH_TERMS = "items", "leaderboards", "search_terms"  # projections
 IMPRESSIONS = "impressions"
+CATEGORIES = "categories"
 AGE_MAX_S = 2  # below the seconds between two folds, so that answers look hardly older than they must
 
 

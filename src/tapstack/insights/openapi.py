@@ -94,8 +94,10 @@ def _scopes(route: Route) -> str:
 
 
 def operation_id(route: Route) -> str:
-    """Return a name for an operation, from its method and path: ``getItemsAlsoViewed``."""
-    return route.method.lower() + words_of(route.path.removeprefix("/v1").replace("{id}", ""))
+    """Return a name for an operation, from its method and path: ``getItemsById``, ``getItemsAlsoViewed``."""
+    path = route.path.removeprefix("/v1")
+    words = words_of(path.replace("{id}", ""))
+    return route.method.lower() + words + ("ById" if path.endswith("{id}") else "")
 
 
 def _parameters(route: Route) -> Iterable[Json]:

@@ -12,7 +12,6 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from tapstack.core.events import TYPE_CODE, Id
-from tapstack.core.journal import stripe_of
 from tapstack.core.ranking import INTERESTED, TRENDS
 from tapstack.core.ranking import rank as ranked_trend
 from tapstack.core.rows import (
@@ -20,16 +19,15 @@ from tapstack.core.rows import (
     anonymous_key,
     board_partition,
     decode_board,
-    decode_derived,
     decode_item,
     decode_user,
     item_partition,
     known_user_key,
-    stripe_sort_key,
 )
 from tapstack.insights.answers import Reason, Recommendation, Recommendations
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.recommender import Partners, Recommender, Vote, Weights
+from tapstack.insights.striped_rows import StripedRows
 from tapstack.insights.views import describe_freshness
 from tapstack.ports import Key, RowReader
 
@@ -149,40 +147,27 @@ class Shelves:
 
     Parameters
     ----------
-    reader
-        The table.
-    lanes
-        Every lane of the journal ever used: they tell which stripes there are.
+    rows
+        Where they are read.
     now_s
         Unix seconds.
     """
 
-    def __init__(self, reader: RowReader, lanes: Iterable[int], now_s: int) -> None:
-        self._reader = reader
-        self._stripes = [stripe_sort_key(stripe) for stripe in sorted({stripe_of(lane) for lane in lanes})]
+    def __init__(self, rows: StripedRows, now_s: int) -> None:
+        self._rows = rows
         self._now_s = now_s
 
     def partners(self, item_ids: Sequence[str]) -> dict[str, Partners]:
         """Read the partners of items, viewed or bought; an item that is not known is left out."""
-        return _partners(item_ids, self._bodies(map(item_partition, item_ids)))
+        return _partners(item_ids, self._rows.bodies(map(item_partition, item_ids)))
 
     def partners_and_popularity(self, item_ids: Sequence[str]) -> tuple[dict[str, Partners], Partners]:
         """Read the partners of items, and how many interactions the most popular items had."""
         leaderboard = board_partition(WEEK.window)
-        bodies = self._bodies([*map(item_partition, item_ids), leaderboard])
+        bodies = self._rows.bodies([*map(item_partition, item_ids), leaderboard])
         boards = [decode_board(body) for body in bodies.get(leaderboard, ())]
         popular = ranked_trend(boards, WEEK, self._now_s, dict.fromkeys(INTERESTED, 1), POPULAR_MAX).items
         return _partners(item_ids, bodies), {item.item_id: item.score for item in popular}
-
-    def _bodies(self, partitions: Iterable[str]) -> dict[str, list[bytes]]:
-        keys = [Key(partition, stripe) for partition in partitions for stripe in self._stripes]
-        rows = self._reader.read_all(keys, consistent=True) if keys else {}
-        found: dict[str, list[bytes]] = {}
-        for key in keys:
-            row = rows.get(key)
-            if row is not None and not 0 < row.expires_at_s <= self._now_s:
-                found.setdefault(key.pk, []).append(bytes(decode_derived(row.state).body))
-        return found
 
 
 def _partners(item_ids: Sequence[str], bodies: Mapping[str, Sequence[bytes]]) -> dict[str, Partners]:

@@ -18,6 +18,7 @@ from tapstack.insights.history import ANY_TYPE
 from tapstack.insights.parameters import Choice, Integer, Text
 from tapstack.insights.readers import Scope
 from tapstack.insights.recommendations import NOTHING, History, Shelves, history_of
+from tapstack.insights.striped_rows import StripedRows
 from tapstack.ports import RowReader
 
 # No event has a longer id. So each key of a read fits DynamoDB's 2,048 bytes, at four a character (tested).
@@ -53,11 +54,19 @@ class Asked(msgspec.Struct, kw_only=True):
         """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
         return self.freshness.of(projection, self.now_s)
 
+    def chosen_weights(self) -> Weights:
+        """Return what an event of each type adds to a score, or of the one type that is asked for."""
+        return self.type_weights or self.weights
+
     def shelves(self) -> tuple[Shelves, Freshness]:
         """Return where items and leaderboards are read, and how fresh the older of the two are."""
         items, boards = self.fresh(ITEMS), self.fresh(LEADERBOARDS)
         fresh = Freshness(min(items.as_of_s, boards.as_of_s), max(items.since_s, boards.since_s))
-        return Shelves(self.reader, self.freshness.progress(self.now_s).heads, self.now_s), fresh
+        return Shelves(self.rows(), self.now_s), fresh
+
+    def rows(self) -> StripedRows:
+        """Return where derived rows are read, all stripes of each partition."""
+        return StripedRows(self.reader, self.freshness.progress(self.now_s).heads, self.now_s)
 
     def history(self, user_id: str | None) -> History:
         """Return what is remembered of a user, if there is one."""

@@ -49,15 +49,16 @@ def trending_view(
             TrendingItem(
                 item_id=item.item_id,
                 score=item.score,
-                counts=_by_name(item.counts),
+                counts=counts_by_name(item.counts),
             )
             for item in ranking.items
         ],
-        weights=_by_name(weights),
+        weights=counts_by_name(weights),
         count_error_max=ranking.error_max,
         **describe_freshness(fresh),
     )
 
 
-def _by_name(amounts: Mapping[int, int]) -> dict[str, int]:
+def counts_by_name(amounts: Mapping[int, int]) -> dict[str, int]:
+    """Return amounts by the names of event types."""
     return {EVENT_TYPES[code]: amount for code, amount in sorted(amounts.items())}

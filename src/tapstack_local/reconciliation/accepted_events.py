@@ -22,7 +22,16 @@ from tapstack_local.reconciliation.impressions import Showing, add_showings, sho
 from tapstack_local.reconciliation.interactions import Interactions, add_interactions, hashed
 from tapstack_local.reconciliation.intervals import Numbers
 from tapstack_local.reconciliation.searches import DAY_S, Searches, term_of
-from tapstack_local.reconciliation.words import Said, Words, add_said, numbers_of, words_of
+from tapstack_local.reconciliation.words import (
+    Days,
+    Said,
+    Words,
+    add_said,
+    category_of,
+    numbers_of,
+    where,
+    words_of,
+)
 
 TYPES = (
     "page_view", "item_view", "item_click", "item_list_view", "search", "cart_add", "cart_remove",
@@ -68,6 +77,8 @@ class Effect(NamedTuple):
         What it says they are.
     shown
         What it says of lists, recommendations and the shop.
+    categories
+        Of each of `items`; empty if it names none.
     """
 
     user: str
@@ -82,6 +93,7 @@ class Effect(NamedTuple):
     numbers: tuple[tuple[str, Counters], ...] = ()
     words: tuple[Words, ...] = ()
     shown: tuple[Showing, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 class Fold:
@@ -97,6 +109,7 @@ class Fold:
         self.numbers: dict[str, Counters] = {}
         self.said: Said = {}
         self.showings: dict[str, Counters] = {}
+        self.categories: Days = {}
 
     def add(self, effect: Effect) -> None:
         """Add an effect."""
@@ -110,6 +123,9 @@ class Fold:
         for item_id, said in effect.numbers:
             add(self.numbers.setdefault(item_id, {}), said)
         add_said(self.said, effect.words, effect.at_s)
+        for (_, delta), category in zip(effect.items, effect.categories, strict=False):
+            for name in (category, "") if category else ():
+                add(self.categories.setdefault(where(name, effect.at_s // DAY_S), {}), delta)
         for item_id, delta in effect.items:
             add(self.items.setdefault(item_id, {}), delta)
             for length_s, counted in zip(WINDOW_LENGTHS_S, self.windows, strict=True):
@@ -127,6 +143,7 @@ class Fold:
         _add_most(self.users, [fold.users for fold in folds])
         _add_most(self.items, [fold.items for fold in folds])
         _add_most(self.numbers, [fold.numbers for fold in folds])
+        _add_most(self.categories, [fold.categories for fold in folds])
         for copy in copies:
             add_said(self.said, copy.words, copy.at_s)
         for position, counted in enumerate(self.windows):
@@ -275,6 +292,7 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
         tuple(numbers),
         tuple(word for item in mentioned for word in words_of(event, item)),
         showings_of(event, CODES),
+        tuple(category_of(item) for item in mentioned),
     )
 
 

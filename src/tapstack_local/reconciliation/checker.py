@@ -21,6 +21,7 @@ from tapstack_local.reconciliation.accepted_events import (
     Identity,
 )
 from tapstack_local.reconciliation.boards import WINDOW_NAMES, WINDOWS_KEPT, check_boards
+from tapstack_local.reconciliation.categories import check_categories
 from tapstack_local.reconciliation.counters import (
     TAKEN,
     Counters,
@@ -138,6 +139,9 @@ def reconcile(
         check_numbers(tables.items, [fold.numbers for fold in expected.folds()]),
         check_said(tables.items, [fold.said for fold in expected.folds()]),
         _check_places(expected, tables),
+        check_categories(
+            tables.categories, [fold.categories for fold in expected.folds()], tables.journal.arrived_s
+        ),
         *check_searches(
             [fold.searches for fold in expected.folds()],
             tables.terms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import Journal
 
-PROJECTIONS = ("items", "leaderboards", "search_terms", "impressions")
+PROJECTIONS = ("items", "leaderboards", "search_terms", "impressions", "categories")
 LANES_A_STRIPE = 4
 
 

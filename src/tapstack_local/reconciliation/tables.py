@@ -112,6 +112,8 @@ class Tables:
         Rows of search terms, by window name, number and stripe: by digest the count, the places and the text.
     places
         Rows of lists, recommendations and the shop, by place and stripe.
+    categories
+        Rows of categories, by window name, number and stripe: the counters of all, and by name those of each.
     journal
         The journal.
     late, quarantined
@@ -131,6 +133,7 @@ class Tables:
     boards: dict[tuple[str, str], Any] = field(default_factory=dict)
     terms: dict[tuple[str, int, str], dict[int, list[Any]]] = field(default_factory=dict)
     places: dict[str, dict[str, Any]] = field(default_factory=dict)
+    categories: dict[tuple[str, int, str], list[Any]] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
     late: list[DeadLetter] = field(default_factory=list)
     quarantined: list[DeadLetter] = field(default_factory=list)
@@ -162,7 +165,7 @@ class Tables:
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
             ]
             self.paged.setdefault(pk, set()).update(digests)
-        elif kind in {"I", "T", "Q", "P"}:
+        elif kind in {"I", "T", "Q", "P", "C"}:
             applied, body = fields
             self.journal.applied[pk, sk] = applied
             self._add_derived(kind, name, sk, body)
@@ -200,6 +203,11 @@ class Tables:
             return
         if kind == "P":
             self.places.setdefault(name, {})[stripe] = body
+            return
+        if kind == "C":
+            window, _, number = name.partition("#")
+            categories = {each: [whole(counters), missed] for each, (counters, missed, *_) in body[1].items()}
+            self.categories[window, int(number), stripe] = [whole(body[0]), categories]
             return
         if kind == "Q":
             window, _, number = name.partition("#")

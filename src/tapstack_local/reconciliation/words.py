@@ -21,6 +21,14 @@ SOLD, GIVEN_BACK, RATINGS, RATINGS_SUM = NUMBERS = ("units sold", "units given b
 Words = tuple[str, str, Any]  # an item, a field, and its value
 Said = dict[tuple[str, str], dict[Any, int]]  # by item and field: when each value was said last
 
+Days = dict[str, Counters]  # by category and day, see `where`
+ALL = "all categories"
+
+
+def where(category: str, day: int) -> str:
+    """Name a category's day; without a category, that of all of them."""
+    return f"C#{day} {category or ALL}"
+
 
 def add_said(into: Said, words: Iterable[Words], at_s: int) -> None:
     """Add what an event says of its items, in place."""
@@ -31,11 +39,16 @@ def add_said(into: Said, words: Iterable[Words], at_s: int) -> None:
 
 def words_of(event: Mapping[str, Any], item: Mapping[str, Any]) -> Iterable[Words]:
     """Return what an event says of an item."""
-    for field, bytes_max in BYTES_MAX.items():
-        if text := (item.get(field) or "").strip().encode()[:bytes_max].decode(errors="ignore").rstrip():
+    for field in BYTES_MAX:
+        if text := _kept(item, field):
             yield item["item_id"], field, text
     if item.get("price") is not None and event["event_type"] != "refund":
         yield item["item_id"], "price", (_millionths(item["price"]), _currency(event, item))
+
+
+def category_of(item: Mapping[str, Any]) -> str:
+    """Return the category that an event names of an item; empty if none."""
+    return _kept(item, "category")
 
 
 def numbers_of(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:
@@ -50,6 +63,11 @@ def numbers_of(event: Mapping[str, Any], item: Mapping[str, Any]) -> Counters:
         return {SOLD: units}
     back = 0 if item.get("price") is None else _millionths(item["price"]) * units
     return {GIVEN_BACK: units, **({_currency(event, item): back} if abs(back) <= LINE_MAX else {})}
+
+
+def _kept(item: Mapping[str, Any], field: str) -> str:
+    text = (item.get(field) or "").strip().encode()
+    return text[: BYTES_MAX[field]].decode(errors="ignore").rstrip()
 
 
 def _currency(event: Mapping[str, Any], item: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.boards import check_board, moves
+from tapstack_simulation.checking.categories import check_categories
+from tapstack_simulation.checking.categories import windows_of as windows_of_categories
 from tapstack_simulation.checking.derived import Kept, check_item
 from tapstack_simulation.checking.facts import INTEREST
 from tapstack_simulation.checking.impressions import (
@@ -34,14 +36,15 @@ from tapstack_simulation.checking.users import Way
 
 ENTRY_TTL_S = 30 * 86_400
 LANES_A_STRIPE = 4
-ITEMS, LEADERBOARDS, SEARCH_TERMS, IMPRESSIONS = PROJECTIONS = (
-    "items", "leaderboards", "search_terms", "impressions",
+ITEMS, LEADERBOARDS, SEARCH_TERMS, IMPRESSIONS, CATEGORIES = PROJECTIONS = (
+    "items", "leaderboards", "search_terms", "impressions", "categories",
 )  # fmt: skip
 PROJECTION_OF = {
     "I": ITEMS,
     "T": LEADERBOARDS,
     "Q": SEARCH_TERMS,
     "P": IMPRESSIONS,
+    "C": CATEGORIES,
 }  # by what its rows' keys begin with
 
 
@@ -154,6 +157,18 @@ class Journal:
         row_ttl_s
             How long a row lives at least.
         """
+        fresh = self._fresh(change)
+        projection = PROJECTION_OF[change.key[0][0]]
+        touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
+        newest_s = max((entry.arrived_s for entry in touching), default=0)
+        if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
+            raise Violation(12, f"{change.key} expires before the entries that it holds")
+        if projection == ITEMS and change.after.ttl_s < newest_s + row_ttl_s:
+            raise Violation(12, f"{change.key} expires too early")
+        self._hold(change, fresh, projection, sources)
+
+    def _fresh(self, change: Change) -> list[Entry]:
+        """Return the entries that a row says are new in it."""
         held = {} if change.before is None else change.before.applied
         before = {**self.ended.get(change.key, {}), **held}
         fresh: list[Entry] = []
@@ -166,21 +181,22 @@ class Journal:
             fresh += self.lanes[lane][first:number]
         if missing := held.keys() - change.after.applied.keys():
             raise Violation(3, f"{change.key} no longer knows what it holds of lanes {sorted(missing)}")
-        projection = PROJECTION_OF[change.key[0][0]]
-        touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
-        newest_s = max((entry.arrived_s for entry in touching), default=0)
-        if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
-            raise Violation(12, f"{change.key} expires before the entries that it holds")
+        return fresh
+
+    def _hold(
+        self, change: Change, fresh: Sequence[Entry], projection: str, sources: Mapping[Key, Image]
+    ) -> None:
+        """Hold a row against what new entries make of the one before."""
         effects = [effect for entry in fresh for effect in entry.effects]
-        if change.key[0][0] == "I":
-            if change.after.ttl_s < newest_s + row_ttl_s:
-                raise Violation(12, f"{change.key} expires too early")
-            check_item(
-                change, effects, [e.said[item_id] for e in fresh if (item_id := change.key[0][2:]) in e.said]
-            )
+        if projection == ITEMS:
+            item_id = change.key[0][2:]
+            check_item(change, effects, [entry.said[item_id] for entry in fresh if item_id in entry.said])
             return
         if projection == IMPRESSIONS:
             check_showings(change, [(dict(entry.shown), entry.arrived_s) for entry in fresh])
+            return
+        if projection == CATEGORIES:
+            check_categories(change, effects)
             return
         if projection == SEARCH_TERMS:
             found = [(search, entry.arrived_s) for entry in fresh for search in entry.searches]
@@ -277,6 +293,17 @@ class Journal:
                             found.setdefault(item_id, Counter())[effect.code] += 1
         return found
 
+    def of_categories(self, from_s: int, to_s: int, before_ms: int) -> dict[str, Counter[int]]:
+        """Return what was counted of categories before a moment, by type, of what happened in a time."""
+        found: dict[str, Counter[int]] = {}
+        for entries in self.lanes.values():
+            for entry in entries:
+                for effect in entry.effects if entry.committed_ms < before_ms else ():
+                    for name in effect.categories if from_s <= effect.at_s < to_s else ():
+                        if name:
+                            found.setdefault(name, Counter())[effect.code] += 1
+        return found
+
 
 def _check_said(key: Key, found: Entry, said: Mapping[str, Known], shown: Counted) -> None:
     if found.said != said:
@@ -289,6 +316,8 @@ def touched(projection: str, entry: Entry) -> Iterable[str]:
     """Return the partitions of the rows that an entry touches."""
     if projection == LEADERBOARDS:
         return {f"T#{name}" for effect in entry.effects for name in moves(effect)}
+    if projection == CATEGORIES:
+        return {pk for effect in entry.effects for pk in windows_of_categories(effect)}
     if projection == SEARCH_TERMS:
         return {pk for search in entry.searches for pk in windows_of(search, entry.arrived_s)}
     if projection == IMPRESSIONS:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tapstack_simulation.checking.boards import NEWEST, TRENDS
+from tapstack_simulation.checking.categories import Asked as AskedCategories
+from tapstack_simulation.checking.categories import categories_answer, category_answer, names_in
 from tapstack_simulation.checking.impressions import (
     SPANS,
     conversion_answer,
@@ -79,6 +81,7 @@ def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Ques
     yield from _about_recommendations(partitions, now_s)
     for position in range(len(TRENDS)):
         yield from _about_trends(partitions, position, now_s)
+    yield from _about_categories(partitions, now_s)
     for position in range(len(WINDOWS)):
         yield from _about_search_terms(partitions, position, now_s)
     yield from _about_showings(partitions, now_s)
@@ -186,6 +189,19 @@ def _about_showings(partitions: Partitions, now_s: int) -> Iterator[Question]:
         for at_s in (now_s, now_s - 1_800, now_s + 3_600):
             expected = conversion_answer(partitions, window, at_s)
             yield Question(("v1", "conversion"), {"window": window}, at_s, expected)
+
+
+def _about_categories(partitions: Partitions, now_s: int) -> Iterator[Question]:
+    """Ask for the categories of each window, of some types, and for each of them."""
+    rows = [image.state for pk, images in partitions.items() if pk[0] == "C" for image in images]
+    for position, (name, span, where) in enumerate(TRENDS):
+        for at_s, kind, n in ((now_s, "all", LISTED_MAX), (now_s + span * WINDOWS[where][1], "item_view", 1)):
+            asked = AskedCategories(position, kind, n, at_s)
+            yield Question(("v1", "categories"), asked.query, at_s, categories_answer(partitions, asked))
+        for category in [*names_in(rows), NOBODY]:
+            asked = AskedCategories(position, "all", 1, now_s)
+            expected = category_answer(partitions, category, asked)
+            yield Question(("v1", "categories", category), {"window": name}, now_s, expected)
 
 
 def _about_search_terms(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:

@@ -18,7 +18,7 @@ from tapstack_simulation.checking.intervals import contains, numbers, without
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX = 32, 16
 
-DERIVED = "ITQP"  # what the partition keys of derived rows begin with
+DERIVED = "ITQPC"  # what the partition keys of derived rows begin with
 
 _unpack = msgspec.msgpack.Decoder().decode
 NO_LAYOUT = {"N": "0"}
@@ -84,6 +84,10 @@ EMPTY_USER: list[Any] = [
 EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}, None, None]
 EMPTY_SHOWINGS: list[Any] = [[{}, [{}, {}, {}], 0], {}]
 EMPTY_BOARD: list[Any] = [0, {}, {}]
+EMPTY_CATEGORIES: list[Any] = [{}, {}]
+EMPTY: Mapping[str, Any] = {
+    "T": EMPTY_BOARD, "Q": {}, "I": EMPTY_ITEM, "P": EMPTY_SHOWINGS, "C": EMPTY_CATEGORIES,
+}  # fmt: skip
 
 
 class Change(NamedTuple):
@@ -102,8 +106,7 @@ class Change(NamedTuple):
         if is_history(self.key) or is_pointer(self.key):
             return [], self.after.state
         kind = self.key[0][0]
-        empty: Any = {"T": EMPTY_BOARD, "Q": {}, "I": EMPTY_ITEM, "P": EMPTY_SHOWINGS}.get(kind, EMPTY_USER)
-        return empty, self.after.state
+        return EMPTY.get(kind, EMPTY_USER), self.after.state
 
 
 def read_image(item: dict[str, Any]) -> Image:

@@ -67,7 +67,7 @@ def described_user(user_id: str, state: Any, now_s: int, *, is_known: bool) -> A
     is_open = bool(newest) and newest[-1][2] + OPEN_S >= now_s
     return {
         "user_id" if is_known else "anonymous_id": user_id,
-        **_amounts(counters),
+        **in_words(counters),
         "value_incomplete": is_incomplete(counters),
         "first_seen": spelled(first_s),
         "last_seen": spelled(last_s),
@@ -92,7 +92,7 @@ def _session(session: Any) -> Answer:
         "session_id": label,
         "start": spelled(start_s),
         "end": spelled(end_s),
-        **_amounts(counters),
+        **in_words(counters),
         "viewed_items": viewed,
         "bought_items": bought,
     }
@@ -118,7 +118,7 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
         name: [
             {
                 "start": spelled(number * length_s),
-                **(counted := _amounts(amounts)),
+                **(counted := in_words(amounts)),
                 "units": sum(units_in(stripe, position, number) for stripe in stripes),
                 "rates": rates(counted["counts"]),
             }
@@ -127,7 +127,7 @@ def item_answer(partitions: Partitions, item_id: str, now_s: int) -> Answer | No
         for position, (name, length_s, _) in enumerate(WINDOWS)
     }
     lacks = any(item_is_incomplete(stripe) for stripe in stripes)
-    head = {"item_id": item_id, **(counted := _amounts(lifetime)), "value_incomplete": lacks}
+    head = {"item_id": item_id, **(counted := in_words(lifetime)), "value_incomplete": lacks}
     known = described(together(known_in(stripe) for stripe in stripes))
     return {**head, **known, **_figures(counted, said), "windows": shown, **fresh(now_s)}
 
@@ -222,7 +222,8 @@ def event_count(state: Any) -> int:
     return sum(amount for key, amount in state[2].items() if isinstance(key, int))
 
 
-def _amounts(amounts: Amounts) -> Answer:
+def in_words(amounts: Amounts) -> Answer:
+    """Put counters into words."""
     counts = {NAMES[key]: amount for key, amount in amounts.items() if isinstance(key, int)}
     value = {key: amount / 1_000_000 for key, amount in amounts.items() if isinstance(key, str)}
     return {"events": sum(counts.values()), "counts": counts, "value": value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .attributes import ATTRIBUTES
 from .behaviour import BEHAVIOUR, CONTENTS
+from .categories import OF_CATEGORIES
 from .changes import CHANGES
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
@@ -544,5 +545,5 @@ MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS, *RECOMMENDING, *REFUSING, *LINKED, *IMPRESSIONS, *CHANGES,
-    *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES,
+    *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES, *OF_CATEGORIES,
 )  # fmt: skip

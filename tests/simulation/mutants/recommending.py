@@ -18,7 +18,7 @@ RECOMMENDING = (
     one(
         "recommended_from_expired_rows",
         "recommendations ignore expired rows",
-        RECOMMENDATIONS,
+        "tapstack.insights.striped_rows",
         "if row is not None and not 0 < row.expires_at_s <= self._now_s:",
         "if row is not None:",
     ),

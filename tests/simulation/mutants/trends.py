@@ -7,7 +7,6 @@ from .mutant import one
 
 BOARDS = "tapstack.projections.leaderboards"
 RANKING = "tapstack.core.ranking"
-ROUTES = "tapstack.insights.routes.trends"
 TRENDING = "tapstack.insights.trending"
 
 TRENDS = (
@@ -15,7 +14,7 @@ TRENDS = (
     one("trends_never_wrong", "trends say by how much they may be wrong", RANKING, "max([0, sum(missing) - lowest, *errors, *others])", "0"),
     one("window_a_hop_too_short", "a window covers its whole length", RANKING, "first = last - trend.hops\n", "first = last - trend.hops + 1\n"),
     one("weights_ignored", "an answer is weighed as it was asked for", RANKING, "ranked = [Ranked(item_id, score(counts, weights), counts)", "ranked = [Ranked(item_id, score(counts, DEFAULT_WEIGHTS), counts)"),
-    one("type_ignored", "trends of a type rank by it alone", ROUTES, "asked.type_weights or asked.weights", "asked.weights"),
+    one("type_ignored", "trends of a type rank by it alone", "tapstack.insights.route", "return self.type_weights or self.weights", "return self.weights"),
     one("more_trends_than_asked_for", "no more are listed than were asked for", RANKING, "return Ranking(first, last, ranked[:n], ", "return Ranking(first, last, ranked, "),
     one("trends_out_of_order", "of equal scores the smaller id comes first", RANKING, "key=lambda each: (-each.score, each.item_id)", "key=lambda each: -each.score"),
     one("board_forgets_the_others", "a leaderboard keeps what it had", BOARDS, "                board.items[item_id] = series\n", "                board.items.clear()\n                board.items[item_id] = series\n"),

@@ -1,4 +1,4 @@
-"""Routes about the whole shop: what trends, what people search for."""
+"""Routes about the whole shop: what trends, categories, what people search for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.ranking import DEFAULT_WEIGHTS, Weights
-from tapstack.insights.answers import SearchTerms, Trending
-from tapstack.insights.freshness import LEADERBOARDS, SEARCH_TERMS
+from tapstack.insights.answers import Categories, Category, SearchTerms, Trending
+from tapstack.insights.categories import categories_view, category_view
+from tapstack.insights.freshness import CATEGORIES, LEADERBOARDS, SEARCH_TERMS
 from tapstack.insights.parameters import Choice
 from tapstack.insights.route import Route
 from tapstack.insights.routes.choices import TREND, WINDOW, N
@@ -29,11 +30,39 @@ ROUTES: tuple[Route, ...] = (
             asked.trend,
             asked.now_s,
             asked.fresh(LEADERBOARDS),
-            weights=asked.type_weights or asked.weights,
+            weights=asked.chosen_weights(),
             n=asked.n,
         ),
         answer=Trending,
         parameters=(TREND, _ONE_TYPE, N),
+        max_age_s=5,
+    ),
+    Route(
+        path="/v1/categories",
+        summary="the categories whose items have the highest scores in a window that slides",
+        scopes=("items",),
+        read=lambda asked: categories_view(
+            asked.rows(),
+            asked.trend,
+            asked.now_s,
+            asked.fresh(CATEGORIES),
+            weights=asked.chosen_weights(),
+            n=asked.n,
+        ),
+        answer=Categories,
+        parameters=(TREND, _ONE_TYPE, N),
+        max_age_s=5,
+    ),
+    Route(
+        path="/v1/categories/{id}",
+        summary="what was counted of a category's items in a window that slides, and in its parts",
+        scopes=("items",),
+        read=lambda asked: category_view(
+            asked.rows(), asked.id, asked.trend, asked.now_s, asked.fresh(CATEGORIES)
+        ),
+        answer=Category,
+        parameters=(TREND,),
+        subject="category",
         max_age_s=5,
     ),
     Route(

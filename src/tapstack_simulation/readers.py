@@ -63,7 +63,7 @@ class Readers:
         self._users, self._items = users, items
         channel = FaultyChannel(aws, aws.table_api, "dynamodb", "reader")
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
-        self._freshness = FreshnessCache(self._table)
+        self._freshness = self._at_rest = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
         self._follower = Follower(aws.checker.journal)
         self.stop = False
@@ -160,6 +160,7 @@ class Readers:
         rows = self._aws.checker.rows
         check_boards(rows, now_s)
         reader = _Remembering(self._table)
+        self._at_rest = FreshnessCache(reader)
         for question in questions(by_partition(rows), Pairs(rows), now_s):
             self._compare(question, reader)
             self._compare_features(question, reader)
@@ -183,7 +184,7 @@ class Readers:
         names += ITEM_FEATURES if kind == "items" else ()
         body = msgspec.json.encode({kind: [path[2]], f"{kind[:-1]}_features": names})
         request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
-        (row,) = _decode(respond(request, reader, now_s).body)[kind]["rows"]
+        (row,) = _decode(respond(request, reader, now_s, self._at_rest).body)[kind]["rows"]
         values = dict(zip(names, row["values"], strict=True))
         counts = {name: count for name in EVENT_TYPES if (count := values.pop(f"{name}_count"))}
         wanted = described_features(expected) if expected and values else dict.fromkeys(values)
@@ -197,8 +198,8 @@ class Readers:
             )
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
-        # What is known of the journal while everything changes; at the end it is asked anew.
-        known = self._freshness if reader is self._table else None
+        # What is known of the journal while everything changes; when nothing does it is asked once more.
+        known = self._freshness if reader is self._table else self._at_rest
         return self._answer(reader, known, now_s, path, query)
 
     def _answer(

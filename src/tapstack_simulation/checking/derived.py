@@ -48,13 +48,21 @@ def check_item(change: Change, effects: Sequence[Effect], said: Sequence[Known])
     ]
     check_amounts(change, [each for each in found if each[0]])
     for kind in PLACES:
-        added: Amounts = {}
-        for effect in effects:
-            for partner in effect.partners[kind - 1]:
-                for mine, other in ((effect.item_ids[0], partner), (partner, effect.item_ids[0])):
-                    merge(added, {other: 1} if mine == item_id else {})
-        if wrong := misfit(kind, before[kind], after[kind], added):
+        if wrong := misfit(kind, before[kind], after[kind], _partners(kind, item_id, effects)):
             raise Violation(2, f"{change.key} {wrong}")
+
+
+def _partners(kind: int, item_id: str, effects: Sequence[Effect]) -> Amounts:
+    """Return an item's pairs by partner: each pair counts for both of its items."""
+    added: Amounts = {}
+    for effect in effects:
+        for partner in effect.partners[kind - 1]:
+            first = effect.item_ids[0]
+            if first == item_id:
+                merge(added, {partner: 1})
+            if partner == item_id:
+                merge(added, {first: 1})
+    return added
 
 
 def _check_windows(change: Change, counted: Sequence[Effect]) -> None:

@@ -165,7 +165,7 @@ class Journal:
             raise Violation(12, f"{change.key} expires before the entries that it holds")
         if projection == ITEMS and change.after.ttl_s < newest_s + row_ttl_s:
             raise Violation(12, f"{change.key} expires too early")
-        self._hold(change, fresh, projection, sources)
+        self._hold(change, touching, projection, sources)
 
     def _fresh(self, change: Change) -> list[Entry]:
         """Return the entries that a row says are new in it."""
@@ -186,7 +186,7 @@ class Journal:
     def _hold(
         self, change: Change, fresh: Sequence[Entry], projection: str, sources: Mapping[Key, Image]
     ) -> None:
-        """Hold a row against what new entries make of the one before."""
+        """Hold a row against what the new entries that touch it make of the one before."""
         effects = [effect for entry in fresh for effect in entry.effects]
         if projection == ITEMS:
             item_id = change.key[0][2:]

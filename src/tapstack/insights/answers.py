@@ -534,6 +534,8 @@ class Recommendations(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    recommendation_id
+        Of these items in this order. Events that name it are counted by it.
     based_on
         The items of the history that are known, newest first; if there are none, all items are popular ones.
     as_of
@@ -542,6 +544,7 @@ class Recommendations(msgspec.Struct, frozen=True, kw_only=True):
         What was counted before is not in it; null if nothing is missing.
     """
 
+    recommendation_id: str
     based_on: list[str]
     items: list[Recommendation]
     as_of: str

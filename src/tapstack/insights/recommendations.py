@@ -6,6 +6,7 @@ leaderboard of the last days. Each costs a read unit for each row of up to 4 KB 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
@@ -216,7 +217,7 @@ def _history(user: UserState) -> History:
 def recommendations_view(shelves: Shelves, fresh: Freshness, history: History, wish: Wish) -> Recommendations:
     """Return what `recommend` recommends."""
     known, found = recommend(shelves, history, wish)
-    return Recommendations(based_on=known, items=found, **describe_freshness(fresh))
+    return _answer(known, found, fresh)
 
 
 def ranking_view(
@@ -224,7 +225,14 @@ def ranking_view(
 ) -> Recommendations:
     """Return the order of `rank`."""
     known, found = rank(shelves, history, list(dict.fromkeys(candidates)))
-    return Recommendations(based_on=known, items=found, **describe_freshness(fresh))
+    return _answer(known, found, fresh)
+
+
+def _answer(known: list[str], found: list[Recommendation], fresh: Freshness) -> Recommendations:
+    """Name a recommendation by its items in their order: the same list has the same id, whoever it is for."""
+    listed = msgspec.msgpack.encode([item.item_id for item in found])
+    name = hashlib.blake2b(listed, digest_size=12, person=b"recommendation").hexdigest()
+    return Recommendations(recommendation_id=name, based_on=known, items=found, **describe_freshness(fresh))
 
 
 def recommend(

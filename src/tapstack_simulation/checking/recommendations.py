@@ -6,8 +6,11 @@ The rule is that of docs/reference/recommender.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from math import sqrt
 from typing import Any
+
+import msgspec
 
 from tapstack_simulation.checking.boards import ITEMS, NEWEST, rankings
 from tapstack_simulation.checking.facts import CODES, INTEREST
@@ -70,6 +73,7 @@ def _answer(
     found = sorted((parts.keys() | popular.keys()) - out)
     found.sort(key=lambda item: (-_score(parts.get(item, ())), -popular.get(item, 0)))
     return {
+        "recommendation_id": _named(found[:n]),
         "based_on": [item for item in newest if partners[item] is not None],
         "items": [
             {
@@ -143,10 +147,17 @@ def _popular(partitions: Partitions, now_s: int) -> dict[str, int]:
     return total
 
 
+def _named(ids: list[str]) -> str:
+    """Return the id of a list of recommended items."""
+    return blake2b(msgspec.msgpack.encode(ids), digest_size=12, person=b"recommendation").hexdigest()
+
+
 def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer) -> None:
     """Check recommendations while everything changes: no reason that the rows never gave."""
-    hold_shape("recommendations", set(answer), {"based_on", "items", *FRESHNESS})
+    hold_shape("recommendations", set(answer), {"recommendation_id", "based_on", "items", *FRESHNESS})
     ids = [item["item_id"] for item in answer["items"]]
+    if answer["recommendation_id"] != _named(ids):
+        raise Violation(11, f"recommendations of {ids} are called {answer['recommendation_id']}")
     scores = [item["score"] for item in answer["items"]]
     if len(ids) > n or len(set(ids)) < len(ids) or scores != sorted(scores, reverse=True):
         raise Violation(11, f"recommendations are not in order, or more than {n}: {answer['items']}")

@@ -39,7 +39,9 @@ CASES = ((17, 17, 10), (17, 17, 60), (83, 83, 10), (83, 83, 60), (240, 240, 10),
          (415, 83, 10), (BATCH, 240, 10))  # fmt: skip
 
 
-PROJECTED, SEARCH_TERMS = "derived rows", "rows of search terms"  # counted apart: the naive handler has none
+PROJECTED = "derived rows"
+SEARCH_TERMS, IMPRESSIONS, POINTERS = "rows of search terms", "rows of impressions", "pointers"
+APART = {"Q#": SEARCH_TERMS, "P#": IMPRESSIONS}  # the naive handler has none
 
 
 class Meter:
@@ -58,7 +60,11 @@ class Meter:
         used = msgspec.json.decode(answer).get("ConsumedCapacity", [])
         written = list(_written_alone(operation, asked))
         if written:
-            operation = SEARCH_TERMS if written[0].startswith("Q#") else PROJECTED
+            operation = APART.get(written[0][:2], PROJECTED)
+        self.rows[POINTERS] += sum(
+            each["Put"]["Item"]["sk"]["S"].startswith(("was#", "is#"))
+            for each in asked.get("TransactItems", ())
+        )
         self.units[operation] += sum(
             each["CapacityUnits"] for each in (used if isinstance(used, list) else [used])
         )
@@ -160,15 +166,18 @@ def measure(
                 totals["naive"] += naive_units(event, viewed, bought)
     thousand = totals["events"] / 1000
     writes, reads = "TransactWriteItems", "BatchGetItem"
-    assert set(meter.calls) <= {writes, reads, "Query", PROJECTED, SEARCH_TERMS}
+    assert set(meter.calls) <= {writes, reads, "Query", PROJECTED, *APART.values()}
+    apart = sum(meter.rows[name] for name in APART.values())
     return {
         "units": (meter.units[writes] + meter.units[PROJECTED]) / thousand,
         "derived_units": meter.units[PROJECTED] / thousand,
         "search_terms_units": meter.units[SEARCH_TERMS] / thousand,
+        "impressions_units": meter.units[IMPRESSIONS] / thousand,
+        "pointers_units": 2 * meter.rows[POINTERS] / thousand,  # among `units`; none has a KiB
         "read_units": (meter.units[reads] + meter.units["Query"]) / thousand,
         "naive_units": totals["naive"] / thousand,
         "rows": totals["rows"] / thousand,
-        "derived_rows": (totals["derived_rows"] - meter.rows[SEARCH_TERMS]) / thousand,
+        "derived_rows": (totals["derived_rows"] - apart) / thousand,
         "transactions": meter.calls[writes] / thousand,
         "writes_a_batch": meter.calls[writes] / totals["batches"],
         "reads_a_batch": meter.calls[reads] / totals["batches"],
@@ -186,8 +195,8 @@ def main() -> None:
         case = f"batch_{size}_projection_{interval_s}_s"
         progress(f"{EVENTS} events, {SHARDS} shards, batches of {size}, a projection each {interval_s} s")
         measured = measure(size, rate, interval_s)
-        for name in ("units", "derived_units", "search_terms_units", "read_units", "rows", "derived_rows",
-                     "transactions"):  # fmt: skip
+        for name in ("units", "derived_units", "search_terms_units", "impressions_units", "pointers_units",
+                     "read_units", "rows", "derived_rows", "transactions"):  # fmt: skip
             figures[f"{name}_per_1000_events_{case}"] = measured[name]
         for name in ("writes_a_batch", "reads_a_batch"):
             figures[f"{name}_{case}"] = measured[name]

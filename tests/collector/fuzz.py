@@ -29,6 +29,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from collectors import dependencies_of
+from tapstack.collector.enrichment.order import CONSENTS, STEPS, Enrichment
+from tapstack.collector.enrichment.pseudonyms import Pseudonymise
 from tapstack.collector.formats import FORMATS
 from tapstack.core.events import EVENT_BYTES_MAX, decode_event
 from tapstack.entrypoints.alb import read_request
@@ -41,6 +43,7 @@ from tapstack_emulator import ManualClock
 from tapstack_local.traffic import generate
 
 REQUESTS = 100_000
+HASHED = Pseudonymise(("user_id", "traits.email", "context.ip", "properties.a.b"))
 NOW_MS = 1_795_968_840_000  # a minute after the recordings were made
 REQUEST_BYTES_MAX = 1_000_000
 ANSWER_BYTES_MAX = 1_000_000  # of a function behind a load balancer
@@ -213,6 +216,8 @@ def originals() -> list[Request]:
         found.append(Request("POST", "/v1/events", {}, b"\n".join(map(msgspec.json.encode, events))))
     found += [Request("POST", target, {}, msgspec.json.encode(body)) for target, body in BODIES]
     found += [Request("GET", target, {}, b"") for target in GETS]
+    denied = [{**event, "consent": {"analytics": False}} for event in shop[:5] if isinstance(event, dict)]
+    found.append(Request("POST", "/v1/events", {}, msgspec.json.encode(denied)))
     return found
 
 
@@ -326,18 +331,33 @@ def send(number: int, seed: int, requests: Sequence[Request]) -> tuple[Taken, st
     stream = _Stream(random)
     quarantine = _Bucket(is_there=random.random() < 0.9)
     spill = _Bucket(is_there=random.random() < 0.5)
+    enrichment = _enrichment(Random(f"{seed} {number} enrichment"))
     taken = take(
         request.event(),
         dependencies_of(stream, quarantine=quarantine, spill=spill, clock=ManualClock(NOW_MS)),
         request_bytes_max=REQUEST_BYTES_MAX,
         event_bytes_max=EVENT_BYTES_MAX,
         allowed_origins=ORIGINS[:1],
+        enrichment=None if enrichment is None else lambda: enrichment,
     )
     spilled = [entry.data for body in spill.objects for entry in decode_spilled(body)]
     _check(taken, [*stream.data, *spilled])
-    if any(result.status == "invalid" for result in taken.results):
+    keeps_all = enrichment is None or enrichment.consent == "off"  # else what may deny is withheld
+    if keeps_all and any(result.status == "invalid" for result in taken.results):
         assert quarantine.objects or _says_nothing(request), "an event was refused and not kept"
     return taken, request.path
+
+
+def _enrichment(random: Random) -> Enrichment | None:
+    """Return what half of the collectors do to events before they are stored."""
+    if random.random() < 0.5:
+        return None
+    return Enrichment(
+        steps=frozenset(step for step in STEPS if random.random() < 0.7),
+        consent=random.choice(CONSENTS),  # type: ignore[arg-type] # one of its values
+        pseudonymise=random.choice((None, HASHED)),
+        key=b"k" * 32,
+    )
 
 
 def _says_nothing(request: Request) -> bool:

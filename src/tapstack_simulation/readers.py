@@ -20,7 +20,7 @@ from tapstack_simulation.checking.categories import Asked as AskedCategories
 from tapstack_simulation.checking.categories import as_of_s, hold_categories
 from tapstack_simulation.checking.changes import Follower
 from tapstack_simulation.checking.impressions import hold_list
-from tapstack_simulation.checking.item_facts import ITEM_FEATURES, described_features
+from tapstack_simulation.checking.item_facts import ANY, ITEM_FEATURES, described_features
 from tapstack_simulation.checking.links import Pairs, hold_person
 from tapstack_simulation.checking.past import (
     hold_freshness,
@@ -29,7 +29,7 @@ from tapstack_simulation.checking.past import (
     hold_search_terms,
     hold_user,
 )
-from tapstack_simulation.checking.questions import Question, agrees, questions
+from tapstack_simulation.checking.questions import FILTERS, Question, agrees, questions
 from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold_trends
@@ -105,11 +105,13 @@ class Readers:
         asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, now_s)
         trends = self._get(self._table, now_s, "trending", **asked.query)
         hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
-        self._ask_for_categories(AskedCategories(*asked))
+        self._ask_for_categories(AskedCategories(*asked[:4]))
         position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
-        recommended = self._get(self._table, now_s, "users", user_id, "recommendations", n=str(n))
-        hold_recommendations(past, now_s, n, recommended or {})
+        for wanted in (ANY, rng.choice(FILTERS)):
+            query = {"n": str(n), **wanted.query}
+            recommended = self._get(self._table, now_s, "users", user_id, "recommendations", **query)
+            hold_recommendations(past, now_s, n, recommended or {}, wanted)
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)
         hold_search_terms(past, position, now_s, n, terms or {})
         list_id, days = rng.choice(LISTS), rng.choice((0, 7))

@@ -81,6 +81,11 @@ def kept_category(name: str) -> str:
     return _categories[name]
 
 
+def kept_brand(name: str) -> str:
+    """Return a brand's name as it is kept."""
+    return _brands[name]
+
+
 def _said(at_s: int, kept: Memo[str, str], text: str | None) -> Text | None:
     return (at_s, said) if text and (said := kept[text]) else None
 

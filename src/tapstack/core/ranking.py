@@ -9,7 +9,7 @@ any may still have: so an answer can say by how much it may be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -246,8 +246,15 @@ class Ranking(NamedTuple):
     error_max: int
 
 
-def rank(boards: Sequence[Board], trend: Trend, now_s: int, weights: Weights, n: int) -> Ranking:
-    """Add up the boards of all stripes.
+def rank(
+    boards: Sequence[Board],
+    trend: Trend,
+    now_s: int,
+    weights: Weights,
+    n: int,
+    only: Container[str] | None = None,
+) -> Ranking:
+    """Add up the boards of all stripes, for some items only, if they are named.
 
     A board may have seen an arrival later than the moment that is asked for: then it is answered for that
     one, since what was older is forgotten.
@@ -259,6 +266,8 @@ def rank(boards: Sequence[Board], trend: Trend, now_s: int, weights: Weights, n:
     known: dict[str, int] = {}  # of `missing`, what does not concern an item
     for board, most in zip(boards, missing, strict=True):
         for item_id, series in board.items.items():
+            if only is not None and item_id not in only:
+                continue
             counts = total.setdefault(item_id, {})
             for code, count in counted(series, board.newest - first).items():
                 counts[code] = counts.get(code, 0) + count

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import msgspec
+
+NUMBER_MAX = 10**12  # as amounts of events have it
 
 
 class Integer(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,39 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             return None
         return int(text) if self.low <= int(text) <= self.high else None
+
+
+class Number(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter that is a number of at most `NUMBER_MAX`; left out it is `unset`."""
+
+    name: str
+    unset: float
+    default: str = ""
+
+    @property
+    def into(self) -> str:
+        """Return which member of `tapstack.insights.route.Asked` takes the value."""
+        return self.name
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return f"a number from -{NUMBER_MAX} to {NUMBER_MAX}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "number", "minimum": -NUMBER_MAX, "maximum": NUMBER_MAX}
+
+    def read(self, text: str) -> float | None:
+        """Return the value; None if `text` is not one."""
+        if not text:
+            return self.unset
+        try:
+            value = float(text) if text.isascii() and text.isprintable() and "_" not in text else inf
+        except ValueError:
+            return None
+        return value if -NUMBER_MAX <= value <= NUMBER_MAX else None
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

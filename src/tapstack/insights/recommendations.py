@@ -26,7 +26,9 @@ from tapstack.core.rows import (
     known_user_key,
 )
 from tapstack.insights.answers import Reason, Recommendation, Recommendations
+from tapstack.insights.filters import ANY_ITEM, Filter, matching
 from tapstack.insights.freshness import Freshness
+from tapstack.insights.parameters import NUMBER_MAX
 from tapstack.insights.recommender import Partners, Recommender, Vote, Weights
 from tapstack.insights.striped_rows import StripedRows
 from tapstack.insights.views import describe_freshness
@@ -36,10 +38,14 @@ WEEK = TRENDS[-1]  # in which popular items are
 POPULAR_MAX = 1_000  # more than a leaderboard has places
 SESSION_ITEMS_MAX = 100  # more are of no use: the newest ten vote, and all of them are left out of the answer
 CANDIDATES_MAX = 500
+FILTERED_MAX = 200  # of the items in order, the first that are looked at for those that match a filter
+READ_MAX = 100  # rows of a batch: keys of a call, where there is one stripe
 REASONS_MAX = 3  # of an item, the strongest
 WEIGHTS = Weights()
 
 
+_NAME = Annotated[str, msgspec.Meta(max_length=256)]
+_PRICE = Annotated[float, msgspec.Meta(ge=-NUMBER_MAX, le=NUMBER_MAX)]
 _ITEM_IDS = Annotated[list[Id], msgspec.Meta(max_length=SESSION_ITEMS_MAX)]
 
 
@@ -84,6 +90,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         Whether items of the history, and those bought, may be recommended. The newest never is.
     exclude
         Items that may not be.
+    wanted
+        What an item must be.
     """
 
     n: int
@@ -91,6 +99,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     include_seen: bool = False
     include_bought: bool = False
     exclude: Sequence[str] = ()
+    wanted: Filter = ANY_ITEM
 
 
 class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +123,8 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Whether items that the user bought may be recommended.
     exclude
         Items that may not be recommended.
+    category, brand, price_min, price_max
+        What an item must be, as the newest event says that says it.
     """
 
     items: _ITEM_IDS
@@ -123,6 +134,10 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     include_seen: bool = False
     include_bought: bool = False
     exclude: Annotated[list[Id], msgspec.Meta(max_length=CANDIDATES_MAX)] = []
+    category: _NAME = ""
+    brand: _NAME = ""
+    price_min: _PRICE | None = None
+    price_max: _PRICE | None = None
 
 
 class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,11 +151,17 @@ class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         What was looked at, in its order: the newest last.
     user_id
         A user, or the ``anonymous_id`` of a visitor.
+    category, brand, price_min, price_max
+        What an item must be, as the newest event says that says it; others are left out.
     """
 
     items: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=CANDIDATES_MAX)]
     session: _ITEM_IDS = []
     user_id: Id | None = None
+    category: _NAME = ""
+    brand: _NAME = ""
+    price_min: _PRICE | None = None
+    price_max: _PRICE | None = None
 
 
 class Shelves:
@@ -169,6 +190,17 @@ class Shelves:
         boards = [decode_board(body) for body in bodies.get(leaderboard, ())]
         popular = ranked_trend(boards, WEEK, self._now_s, dict.fromkeys(INTERESTED, 1), POPULAR_MAX).items
         return _partners(item_ids, bodies), {item.item_id: item.score for item in popular}
+
+    def matching(self, ranked: Sequence[str], wanted: Filter, n: int) -> list[str]:
+        """Return the first `n` items that match, or fewer, perhaps more; rows are read until then."""
+        if wanted == ANY_ITEM:
+            return list(ranked)
+        found: list[str] = []
+        for start in range(0, len(ranked), READ_MAX):
+            if len(found) >= n:
+                break
+            found += matching(self._rows, ranked[start : start + READ_MAX], wanted)
+        return found
 
 
 def _partners(item_ids: Sequence[str], bodies: Mapping[str, Sequence[bytes]]) -> dict[str, Partners]:
@@ -221,10 +253,11 @@ def recommendations_view(shelves: Shelves, fresh: Freshness, history: History, w
 
 
 def ranking_view(
-    shelves: Shelves, fresh: Freshness, history: History, candidates: Sequence[str]
+    shelves: Shelves, fresh: Freshness, history: History, candidates: Sequence[str], wanted: Filter = ANY_ITEM
 ) -> Recommendations:
-    """Return the order of `rank`."""
-    known, found = rank(shelves, history, list(dict.fromkeys(candidates)))
+    """Return the order of `rank`, of the items that match."""
+    distinct = list(dict.fromkeys(candidates))
+    known, found = rank(shelves, history, shelves.matching(distinct, wanted, len(distinct)))
     return _answer(known, found, fresh)
 
 
@@ -267,7 +300,12 @@ def recommend(
     without = {*wish.exclude, *(history.items[:1] if wish.include_seen else history.items)}
     if not wish.include_bought:
         without |= history.bought
-    chosen = recommender.diversified(recommender.ranked(popular, without), wish.diversity, wish.n)
+    ranked = recommender.ranked(popular, without)
+    if wish.wanted != ANY_ITEM:
+        # With diversity any that matches may come to be among the first.
+        needed = FILTERED_MAX if wish.diversity else wish.n
+        ranked = shelves.matching(ranked[:FILTERED_MAX], wish.wanted, needed)
+    chosen = recommender.diversified(ranked, wish.diversity, wish.n)
     return known, [_described(item_id, recommender, popular) for item_id in chosen]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -13,9 +13,10 @@ from tapstack.core.events import Id
 from tapstack.core.history import HistoryBounds
 from tapstack.core.ranking import TRENDS, Trend, Weights
 from tapstack.insights.answers import Answer
+from tapstack.insights.filters import ANY_ITEM, Filter, matching
 from tapstack.insights.freshness import ITEMS, LEADERBOARDS, Freshness, FreshnessCache
 from tapstack.insights.history import ANY_TYPE
-from tapstack.insights.parameters import Choice, Integer, Text
+from tapstack.insights.parameters import Choice, Integer, Number, Text
 from tapstack.insights.readers import Scope
 from tapstack.insights.recommendations import NOTHING, History, Shelves, history_of
 from tapstack.insights.striped_rows import StripedRows
@@ -44,6 +45,10 @@ class Asked(msgspec.Struct, kw_only=True):
     diversity: int = 0
     include_seen: bool = False
     include_bought: bool = False
+    category: str = ANY_ITEM.category
+    brand: str = ANY_ITEM.brand
+    price_min: float = ANY_ITEM.price_min
+    price_max: float = ANY_ITEM.price_max
     linked: bool = False
     days: int = 0
     body: Any = None  # of the type that the route says
@@ -53,6 +58,17 @@ class Asked(msgspec.Struct, kw_only=True):
     def fresh(self, projection: str) -> Freshness:
         """Return how fresh a projection's rows are; to be asked before they are read, consistently."""
         return self.freshness.of(projection, self.now_s)
+
+    def filter(self) -> Filter:
+        """Return what items must be to be listed."""
+        return Filter(
+            category=self.category, brand=self.brand, price_min=self.price_min, price_max=self.price_max
+        )
+
+    def choose(self) -> Callable[[Sequence[str]], Sequence[str]] | None:
+        """Return what chooses the items that match; None if all do."""
+        wanted = self.filter()
+        return None if wanted == ANY_ITEM else lambda item_ids: matching(self.rows(), item_ids, wanted)
 
     def chosen_weights(self) -> Weights:
         """Return what an event of each type adds to a score, or of the one type that is asked for."""
@@ -112,7 +128,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Asked], Answer | Mapping[str, Any] | str | None]
     answer: type[Answer | Mapping[str, Any] | str]
     summary: str
-    parameters: tuple[Integer | Choice | Text, ...] = ()
+    parameters: tuple[Integer | Number | Choice | Text, ...] = ()
     subject: str = ""
     max_age_s: int = 1
     method: str = "GET"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import Trend, Weights, rank
@@ -14,7 +14,14 @@ from tapstack.ports import RowReader
 
 
 def trending_view(
-    reader: RowReader, trend: Trend, now_s: int, fresh: Freshness, *, weights: Weights, n: int
+    reader: RowReader,
+    trend: Trend,
+    now_s: int,
+    fresh: Freshness,
+    *,
+    weights: Weights,
+    n: int,
+    choose: Callable[[Sequence[str]], Collection[str]] | None = None,
 ) -> Trending:
     """Return the items with the highest scores.
 
@@ -32,6 +39,8 @@ def trending_view(
         What an event of each type adds to a score.
     n
         How many items, ``>= 1``.
+    choose
+        Returns which of some items may be listed; None for all.
 
     Raises
     ------
@@ -39,7 +48,9 @@ def trending_view(
         If the table does not answer.
     """
     boards = [decode_board(body) for body in bodies(reader, board_partition(trend.window), now_s)]
-    ranking = rank(boards, trend, now_s, weights, n)
+    items = list({item_id: None for board in boards for item_id in board.items})
+    only = None if choose is None else frozenset(choose(items))
+    ranking = rank(boards, trend, now_s, weights, n, only)
     hop_s = trend.window.length_s
     return Trending(
         window=trend.name,

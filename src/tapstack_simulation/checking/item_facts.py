@@ -183,3 +183,26 @@ def described_features(answer: Mapping[str, Any]) -> dict[str, Any]:
         "net_value_USD": answer["net_value"].get("USD", 0),
     }
     return {name: figures[name] if name in figures else answer[name] for name in ITEM_FEATURES}
+
+
+class Wanted(NamedTuple):
+    """What items must be to be listed; of what is empty or None they may be anything."""
+
+    category: str = ""
+    price_max: float | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the parameters."""
+        price = {} if self.price_max is None else {"price_max": str(self.price_max)}
+        return {**({"category": self.category} if self.category else {}), **price}
+
+    def accepts(self, known: Known) -> bool:
+        """Return whether an item of which this is known is listed."""
+        category = _kept("category", {"category": self.category})
+        if category and known.get("category", (0, ""))[1] != category:
+            return False
+        return self.price_max is None or ("price" in known and known["price"][1] <= self.price_max * 1e6)
+
+
+ANY = Wanted()

@@ -16,6 +16,7 @@ from tapstack_simulation.checking.impressions import (
     places,
     recommendation_answer,
 )
+from tapstack_simulation.checking.item_facts import ANY, Wanted
 from tapstack_simulation.checking.links import Pairs, person_answer
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import WINDOWS
@@ -33,6 +34,7 @@ from tapstack_simulation.checking.views import (
 RECOMMENDED_EACH = 7  # items and users: an answer reads twenty items
 ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_boards` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100
+FILTERS = (Wanted("shoes"), Wanted(" hats "), Wanted(price_max=20.0), Wanted("shoes", 50.0))
 NOBODY = "nobody has this id"
 
 
@@ -148,13 +150,18 @@ def _about_recommendations(partitions: Partitions, now_s: int) -> Iterator[Quest
     for index, item_id in enumerate(_chosen_items(partitions)[::RECOMMENDED_EACH]):
         path = ("v1", "items", item_id, "similar")
         n = LISTED_MAX if index % 2 else 1 + index
-        yield Question(path, {"n": str(n)}, now_s, similar_answer(partitions, item_id, now_s, n))
+        for wanted in (ANY, FILTERS[index % len(FILTERS)]):
+            expected = similar_answer(partitions, item_id, now_s, n, wanted)
+            yield Question(path, {"n": str(n), **wanted.query}, now_s, expected)
     users = sorted({pk[2:] for pk in partitions if pk[0] in "UA"})
     for index, user_id in enumerate([NOBODY, *users[::RECOMMENDED_EACH]]):
         path = ("v1", "users", user_id, "recommendations")
-        query = {"n": str(LISTED_MAX), "include_seen": "true" if index % 2 else "false"}
-        expected = user_recommendations(partitions, user_id, now_s, LISTED_MAX, seen=bool(index % 2))
-        yield Question(path, query, now_s, expected)
+        for wanted in (ANY, FILTERS[index % len(FILTERS)]):
+            query = {"n": str(LISTED_MAX), "include_seen": "true" if index % 2 else "false", **wanted.query}
+            expected = user_recommendations(
+                partitions, user_id, now_s, LISTED_MAX, seen=bool(index % 2), wanted=wanted
+            )
+            yield Question(path, query, now_s, expected)
 
 
 def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator[Question]:
@@ -171,6 +178,9 @@ def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator
     ):
         asked = Asked(position, kind, n, at_s)
         yield Question(("v1", "trending"), asked.query, at_s, trending_answer(partitions, asked))
+    for wanted in FILTERS:
+        asked = Asked(position, "all", 1, now_s, wanted)
+        yield Question(("v1", "trending"), asked.query, now_s, trending_answer(partitions, asked))
     if name == "1h":
         expected = trending_answer(partitions, Asked(position, "all", LISTED_DEFAULT, now_s))
         yield Question(("v1", "trending"), {}, now_s, expected)

@@ -14,6 +14,7 @@ import msgspec
 
 from tapstack_simulation.checking.boards import ITEMS, NEWEST, rankings
 from tapstack_simulation.checking.facts import CODES, INTEREST
+from tapstack_simulation.checking.item_facts import ANY, Wanted, known_in, together
 from tapstack_simulation.checking.past import FRESHNESS, Past, hold_shape
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.checking.views import Answer, Partitions, alive, spelled
@@ -21,6 +22,7 @@ from tapstack_simulation.checking.views import Answer, Partitions, alive, spelle
 DECAY, HOP, SEEN = 0.8, 0.2, 1.0
 VOTERS_MAX = 10  # of each hop
 WHY_MAX = 3
+FILTERED_MAX = 200  # of the items in order, those that a filter looks at
 DIGITS = 9
 DAYS = 7
 DAY_S = 86_400
@@ -29,25 +31,33 @@ PURCHASE = CODES["purchase"]
 Part = tuple[float, str, str | None, int]  # of a score: how much, from whom, by way of whom, how many pairs
 
 
-def similar_answer(partitions: Partitions, item_id: str, now_s: int, n: int) -> Answer:
+def similar_answer(partitions: Partitions, item_id: str, now_s: int, n: int, wanted: Wanted = ANY) -> Answer:
     """Return the items that go with one, and behind them popular ones."""
-    return _answer(partitions, [item_id], now_s, n, out={item_id}, seen=False)
+    return _answer(partitions, [item_id], now_s, n, out={item_id}, seen=False, wanted=wanted)
 
 
-def user_recommendations(partitions: Partitions, user_id: str, now_s: int, n: int, *, seen: bool) -> Answer:
+def matches(partitions: Partitions, item: str, now_s: int, wanted: Wanted) -> bool:
+    """Return whether an item's rows say that it is what is wanted."""
+    return wanted == ANY or wanted.accepts(
+        together(known_in(state) for state in alive(partitions, f"I#{item}", now_s))
+    )
+
+
+def user_recommendations(
+    partitions: Partitions, user_id: str, now_s: int, n: int, *, seen: bool, wanted: Wanted = ANY
+) -> Answer:
     """Return what is recommended to a user, or else to the visitor of that id; never what was bought."""
     states = [state for kind in "UA" for state in alive(partitions, f"{kind}#{user_id}", now_s)]
     if not states:
-        return _answer(partitions, [], now_s, n, out=set(), seen=seen)
+        return _answer(partitions, [], now_s, n, out=set(), seen=seen, wanted=wanted)
     recent, sessions = states[0][3], states[0][4][0]
     touched = [(code, item) for at_s, code, item, ms, *_ in _newest_first(recent) if code in INTEREST]
     history = list(dict.fromkeys(item for _, item in touched))
     bought = {item for code, item in touched if code == PURCHASE} | {
         item for session in sessions for item in session[5]
     }
-    return _answer(
-        partitions, history, now_s, n, out=bought | set(history[:1] if seen else history), seen=seen
-    )
+    out = bought | set(history[:1] if seen else history)
+    return _answer(partitions, history, now_s, n, out=out, seen=seen, wanted=wanted)
 
 
 def _newest_first(recent: Sequence[Any]) -> list[Any]:
@@ -55,7 +65,14 @@ def _newest_first(recent: Sequence[Any]) -> list[Any]:
 
 
 def _answer(
-    partitions: Partitions, history: Sequence[str], now_s: int, n: int, *, out: set[str], seen: bool
+    partitions: Partitions,
+    history: Sequence[str],
+    now_s: int,
+    n: int,
+    *,
+    out: set[str],
+    seen: bool,
+    wanted: Wanted = ANY,
 ) -> Answer:
     newest = history[:VOTERS_MAX]
     partners = {item: _partners(partitions, item, now_s) for item in newest}
@@ -72,6 +89,8 @@ def _answer(
     popular = _popular(partitions, now_s)
     found = sorted((parts.keys() | popular.keys()) - out)
     found.sort(key=lambda item: (-_score(parts.get(item, ())), -popular.get(item, 0)))
+    if wanted != ANY:
+        found = [item for item in found[:FILTERED_MAX] if matches(partitions, item, now_s, wanted)]
     return {
         "recommendation_id": _named(found[:n]),
         "based_on": [item for item in newest if partners[item] is not None],
@@ -152,7 +171,11 @@ def _named(ids: list[str]) -> str:
     return blake2b(msgspec.msgpack.encode(ids), digest_size=12, person=b"recommendation").hexdigest()
 
 
-def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer) -> None:
+def _states(past: Past, item: str, now_s: int) -> list[Any]:
+    return [state for versions in past.of(f"I#{item}", now_s) for state in versions if state is not None]
+
+
+def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer, wanted: Wanted = ANY) -> None:
     """Check recommendations while everything changes: no reason that the rows never gave."""
     hold_shape("recommendations", set(answer), {"recommendation_id", "based_on", "items", *FRESHNESS})
     ids = [item["item_id"] for item in answer["items"]]
@@ -162,6 +185,12 @@ def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer) -> None
     if len(ids) > n or len(set(ids)) < len(ids) or scores != sorted(scores, reverse=True):
         raise Violation(11, f"recommendations are not in order, or more than {n}: {answer['items']}")
     for item in answer["items"]:
+        if wanted != ANY and not any(
+            wanted.accepts({**known_in(one), **known_in(other)})
+            for one in _states(past, item["item_id"], now_s)
+            for other in _states(past, item["item_id"], now_s)
+        ):
+            raise Violation(11, f"{item['item_id']} is recommended, which no row said to be {wanted}")
         for reason in item["why"]:
             if reason["reason"] == "pairs":
                 _hold_pairs(past, now_s, reason["via"] or reason["item_id"], item["item_id"], reason["count"])

@@ -24,7 +24,9 @@ from tapstack_simulation.checking.boards import (
     weighed,
 )
 from tapstack_simulation.checking.facts import CODES, INTEREST
+from tapstack_simulation.checking.item_facts import ANY, Wanted
 from tapstack_simulation.checking.journal import Journal
+from tapstack_simulation.checking.recommendations import matches
 from tapstack_simulation.checking.rows import EMPTY_BOARD, WINDOWS, Image, Key, Violation
 from tapstack_simulation.checking.views import NAMES, Answer, Partitions, alive, spelled
 
@@ -45,17 +47,21 @@ class Asked(NamedTuple):
         How many items.
     now_s
         When.
+    wanted
+        What items must be.
     """
 
     position: int
     type: str
     n: int
     now_s: int
+    wanted: Wanted = ANY
 
     @property
     def query(self) -> dict[str, str]:
         """Return the parameters."""
-        return {"window": TRENDS[self.position][0], "type": self.type, "n": str(self.n)}
+        of_trend = {"window": TRENDS[self.position][0], "type": self.type, "n": str(self.n)}
+        return {**of_trend, **self.wanted.query}
 
     @property
     def weights(self) -> Mapping[int, int]:
@@ -155,6 +161,8 @@ def trending_answer(partitions: Partitions, asked: Asked) -> Answer:
     bounds = [bound(board, board[NEWEST] - last + span, asked.weights) for board in boards]
     for board in boards:
         for item_id, series in board[ITEMS].items():
+            if not matches(partitions, item_id, asked.now_s, asked.wanted):
+                continue
             found = rankings(series, board[NEWEST] - last + span)
             for code, count in found.items():
                 if code in INTEREST:

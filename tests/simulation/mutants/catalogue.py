@@ -9,6 +9,7 @@ from .categories import OF_CATEGORIES
 from .changes import CHANGES
 from .edges import EDGES
 from .failing_designs import FAILED_DESIGNS, REDRIVEN
+from .filtering import FILTERING
 from .history import HISTORIES
 from .impressions import IMPRESSIONS
 from .item_facts import ITEM_FACTS
@@ -545,5 +546,5 @@ MUTANTS = (
     *FAILED_DESIGNS, REDRIVEN, *PAGES, *NUMBERS, *LATE, *UNIT_OF_WORK, *ACKNOWLEDGEMENT, *PROJECTING, *SEARCHING,
     *PROGRESS, *COLLECTOR, *CONTENTS, *BEHAVIOUR, *EDGES,
     *READERS, *RECOMMENDING, *REFUSING, *LINKED, *IMPRESSIONS, *CHANGES,
-    *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES, *OF_CATEGORIES,
+    *HISTORIES, *TRENDS, *ITEM_FACTS, *ATTRIBUTES, *OF_CATEGORIES, *FILTERING,
 )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.ranking import TRENDS
-from tapstack.insights.parameters import Choice, Integer, Text
+from tapstack.insights.filters import ANY_ITEM
+from tapstack.insights.parameters import Choice, Integer, Number, Text
 
 LISTED_DEFAULT = 20
 LISTED_MAX = 100
@@ -20,3 +21,10 @@ WINDOW = Choice(
 CURSOR = Text(name="cursor", chars_max=1_500)
 NO_YES = {"false": False, "true": True}
 TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")
+# What items must be; names as long as an event may write them.
+FILTERS = (
+    Text(name="category", chars_max=256),
+    Text(name="brand", chars_max=256),
+    Number(name="price_min", unset=ANY_ITEM.price_min),
+    Number(name="price_max", unset=ANY_ITEM.price_max),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapstack.insights.answers import Recommendations
+from tapstack.insights.filters import ANY_ITEM, Filter
 from tapstack.insights.parameters import Choice, Integer
 from tapstack.insights.recommendations import (
     History,
@@ -13,7 +14,7 @@ from tapstack.insights.recommendations import (
     recommendations_view,
 )
 from tapstack.insights.route import Asked, Route
-from tapstack.insights.routes.choices import NO_YES, N
+from tapstack.insights.routes.choices import FILTERS, NO_YES, N
 
 _DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
 _INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=NO_YES, default="false")
@@ -21,7 +22,7 @@ _INCLUDE_BOUGHT = Choice(name="include_bought", into="include_bought", values=NO
 
 
 def _similar(asked: Asked) -> Recommendations:
-    return recommendations_view(*asked.shelves(), History([asked.id]), Wish(n=asked.n))
+    return recommendations_view(*asked.shelves(), History([asked.id]), Wish(n=asked.n, wanted=asked.filter()))
 
 
 def _for_user(asked: Asked) -> Recommendations:
@@ -30,6 +31,7 @@ def _for_user(asked: Asked) -> Recommendations:
         diversity=asked.diversity / 100,
         include_seen=asked.include_seen,
         include_bought=asked.include_bought,
+        wanted=asked.filter(),
     )
     return recommendations_view(*asked.shelves(), asked.history(asked.id), wish)
 
@@ -42,6 +44,7 @@ def _for_session(asked: Asked) -> Recommendations:
         include_seen=body.include_seen,
         include_bought=body.include_bought,
         exclude=body.exclude,
+        wanted=_wanted(body),
     )
     return recommendations_view(*asked.shelves(), asked.history(body.user_id).after(body.items), wish)
 
@@ -49,7 +52,17 @@ def _for_session(asked: Asked) -> Recommendations:
 def _ranked(asked: Asked) -> Recommendations:
     body: ItemsToRank = asked.body
     history = asked.history(body.user_id).after(body.session)
-    return ranking_view(*asked.shelves(), history, body.items)
+    return ranking_view(*asked.shelves(), history, body.items, _wanted(body))
+
+
+def _wanted(body: SessionItems | ItemsToRank) -> Filter:
+    """Return what items must be, as a body says it."""
+    return Filter(
+        category=body.category,
+        brand=body.brand,
+        price_min=ANY_ITEM.price_min if body.price_min is None else body.price_min,
+        price_max=ANY_ITEM.price_max if body.price_max is None else body.price_max,
+    )
 
 
 ROUTES: tuple[Route, ...] = (
@@ -59,7 +72,7 @@ ROUTES: tuple[Route, ...] = (
         scopes=("items",),
         read=_similar,
         answer=Recommendations,
-        parameters=(N,),
+        parameters=(N, *FILTERS),
         subject="item",
     ),
     Route(
@@ -68,7 +81,7 @@ ROUTES: tuple[Route, ...] = (
         scopes=("users", "items"),
         read=_for_user,
         answer=Recommendations,
-        parameters=(N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT),
+        parameters=(N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT, *FILTERS),
         subject="user",
     ),
     Route(

@@ -11,7 +11,7 @@ from tapstack.insights.categories import categories_view, category_view
 from tapstack.insights.freshness import CATEGORIES, LEADERBOARDS, SEARCH_TERMS
 from tapstack.insights.parameters import Choice
 from tapstack.insights.route import Route
-from tapstack.insights.routes.choices import TREND, WINDOW, N
+from tapstack.insights.routes.choices import FILTERS, TREND, WINDOW, N
 from tapstack.insights.trending import trending_view
 from tapstack.insights.views import search_terms_view
 
@@ -32,9 +32,10 @@ ROUTES: tuple[Route, ...] = (
             asked.fresh(LEADERBOARDS),
             weights=asked.chosen_weights(),
             n=asked.n,
+            choose=asked.choose(),
         ),
         answer=Trending,
-        parameters=(TREND, _ONE_TYPE, N),
+        parameters=(TREND, _ONE_TYPE, N, *FILTERS),
         max_age_s=5,
     ),
     Route(

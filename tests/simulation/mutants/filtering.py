@@ -1,0 +1,39 @@
+"""Mutants of filters by what items are."""
+
+from __future__ import annotations
+
+from .mutant import one
+
+FILTERS = "tapstack.insights.filters"
+RANKING = "tapstack.core.ranking"
+
+FILTERING = (
+    one(
+        "unknown_items_match",
+        "an item that is not known to be of a category is not listed in it",
+        FILTERS,
+        'if self.category and (facts.category or (0, ""))[1] !=',
+        "if self.category and facts.category and facts.category[1] !=",
+    ),
+    one(
+        "price_bound_ignored",
+        "no item is dearer than was asked for",
+        FILTERS,
+        "self.price_min <= facts.price[1] / MICROS <= self.price_max",
+        "self.price_min <= facts.price[1] / MICROS",
+    ),
+    one(
+        "filtered_by_one_stripe",
+        "what an item is is told by the newest of its stripes",
+        FILTERS,
+        "for body in found.get(item_partition(item_id), ())]",
+        "for body in found.get(item_partition(item_id), ())[:1]]",
+    ),
+    one(
+        "trends_of_any_category",
+        "trends of a category are of its items",
+        RANKING,
+        "            if only is not None and item_id not in only:\n                continue\n",
+        "",
+    ),
+)

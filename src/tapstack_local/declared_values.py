@@ -9,7 +9,8 @@ import msgspec
 
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.definitions import Definitions, Entity, FeatureView, served_names
-from tapstack.core.attributes.states import ViewState, start_s
+from tapstack.core.attributes.states import start_s
+from tapstack.core.attributes.stored import ViewState
 from tapstack.core.events import decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.identity import unix_s

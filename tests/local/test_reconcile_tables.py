@@ -26,7 +26,7 @@ from tapstack.core import (
     sessions,
     traits,
 )
-from tapstack.core.attributes.states import ViewState
+from tapstack.core.attributes.stored import ViewState
 from tapstack.core.categories import CATEGORIES_MAX, Categories, Category
 from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts

@@ -32,7 +32,7 @@ from typing import TypeVar
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
-from tapstack.core.attributes.states import ViewStates
+from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.categories import Categories
 from tapstack.core.history import History, Recent
 from tapstack.core.impressions import Showings

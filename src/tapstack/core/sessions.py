@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tapstack.core.aggregates import Counters, add_counts
-from tapstack.core.attributes.states import ViewStates
+from tapstack.core.attributes.stored import ViewStates
 
 SESSION_GAP_S = 30 * 60  # the convention of the field: Google Analytics, Segment, Snowplow
 SESSIONS_MAX = 3

@@ -9,7 +9,7 @@ import msgspec
 
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.definitions import Definitions, Entity
-from tapstack.core.attributes.states import ViewStates
+from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.events import Id
 from tapstack.core.journal import stripe_of
 from tapstack.core.rows import (

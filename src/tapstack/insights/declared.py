@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.definitions import Definitions, Entity, json_type, served_names
 from tapstack.core.attributes.definitions import Feature as DeclaredFeature
-from tapstack.core.attributes.states import Kept, View, ViewState, start_s
+from tapstack.core.attributes.states import Kept, View, start_s
+from tapstack.core.attributes.stored import ViewState
 from tapstack.insights.answers import (
     AttributeFeature,
     AttributeService,

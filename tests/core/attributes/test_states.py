@@ -15,7 +15,8 @@ from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.faults import InvalidDefinitions
 from tapstack.core.attributes.prediction import size_of_view
 from tapstack.core.attributes.reading import read_definitions
-from tapstack.core.attributes.states import Moment, View, ViewStates, folded
+from tapstack.core.attributes.states import Moment, View, folded
+from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.attributes.told import decode_told
 from tapstack_local.reconciliation.attributes import Seen, expected
 

@@ -2,5 +2,6 @@
 
 `definitions` are the types of such a file, `reading` reads and checks its text, `prediction` says what a row
 costs; `told` is what an event says, `conditions` which events count, `aggregations` what is kept of them, and
-`states` folds events into a row and reads values from it.
+`states` folds events into what rows
+hold (`stored`) and reads values from it.
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tapstack.core.attributes.definitions import NONE, Definitions, FeatureView
-from tapstack.core.attributes.states import Moment, View, ViewStates, folded
+from tapstack.core.attributes.states import Moment, View, folded
+from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.attributes.told import Told, decode_told
 
 

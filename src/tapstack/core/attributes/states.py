@@ -13,41 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeGuard
 
-import msgspec
-
 from tapstack.core.attributes.aggregations import aggregator_of
 from tapstack.core.attributes.cells import Answer
 from tapstack.core.attributes.conditions import compiled, properties_in
 from tapstack.core.attributes.definitions import Attribute, FeatureView, Window
+from tapstack.core.attributes.stored import ViewState, ViewStates
 from tapstack.core.attributes.told import ITEM, Told, property_of, subjects
 from tapstack.core.events import EVENT_TYPES
-
-Series = list[Any]  # a cell for each tile, by age; None where nothing counted
-
-
-class ViewState(msgspec.Struct, gc=False, array_like=True):
-    """What a row keeps of a view.
-
-    Parameters
-    ----------
-    fingerprint
-        Of the view's definition.
-    since_s
-        Whatever arrived then or later is in it, Unix seconds; 0 if nothing is missing.
-    arrived_s
-        The newest arrival among the events that counted, Unix seconds; 0 before there is one.
-    attributes
-        Of each attribute: its cell, or if it is tiled a list of the lifetime's cell and a `Series` for each
-        length of tiles; None before anything counted.
-    """
-
-    fingerprint: int
-    since_s: int
-    arrived_s: int = 0
-    attributes: list[Any] = []
-
-
-ViewStates = dict[str, ViewState]  # by name and version
 
 
 class Moment(NamedTuple):

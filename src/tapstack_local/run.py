@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
 
 from tapstack.core.attributes.definitions import Definitions
 from tapstack.deploy.attributes import compiled, load_valid
@@ -21,11 +22,13 @@ from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
+from tapstack_local.declared_check import check_declared
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
 from tapstack_local.port import require_free
-from tapstack_local.reconciliation.accepted_events import AcceptedEvents
+from tapstack_local.reconciliation.accepted_events import AcceptedEvents, user_key
 from tapstack_local.reconciliation.checker import Reconciliation, reconcile
+from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import Reader, Tables
 from tapstack_local.recording import Recording, read_recording, source_name
 from tapstack_local.run_options import Options, require_known, require_schemas, source_of
@@ -93,6 +96,8 @@ class _Run:
         require_known(self._options)
         require_schemas(self._options)
         definitions = _definitions(self._options)
+        if definitions is not None:
+            self._ledger.by_user = {}
         try:
             recording = self._read_recording()
             with (
@@ -146,8 +151,9 @@ class _Run:
                 stage.show("reading the tables back", self._ledger.accepted_count, None, "", time.monotonic())
                 async with cloud.held():  # others may go on
                     tables = await self._read_tables(cloud)
+                    declared = await self._check_declared(cloud, tables)
                 shown = await recommendation(cloud.base_url, tables)
-            self._reconcile(cloud, tables)
+            self._reconcile(cloud, tables, declared)
             if recorder is not None and options.calls is not None:
                 options.calls.write_bytes(recorder.to_json())
             self._conclude()
@@ -251,12 +257,26 @@ class _Run:
             reader = Reader(session, cloud.emulator_url, cloud.emulator_url, blueprint.region)
             return await reader.read_all(cloud.table, blueprint.late_bucket, blueprint.quarantine_bucket)
 
-    def _reconcile(self, cloud: EmbeddedCloud, tables: Tables) -> None:
+    async def _check_declared(self, cloud: EmbeddedCloud, tables: Tables) -> list[Finding]:
+        path, events = self._options.attributes, self._ledger.by_user
+        if path is None or events is None:
+            return []
+        unsure = {user for user, *_ in self._ledger.doubted()} | {
+            user_key(msgspec.json.decode(letter.data)) for letter in tables.late
+        }
+        return [await check_declared(cloud.base_url, path.read_text(), events, unsure)]
+
+    def _reconcile(self, cloud: EmbeddedCloud, tables: Tables, declared: list[Finding]) -> None:
         consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)
         age_max_s = int(consumer.environment["TAPSTACK_EVENT_AGE_MAX_DAYS"]) * 86_400
         users_min = int(consumer.environment["TAPSTACK_SEARCH_USERS_MIN"])
         result = self._result = reconcile(
-            self._ledger, tables, age_max_s, cloud.invalid_records, search_users_min=users_min
+            self._ledger,
+            tables,
+            age_max_s,
+            cloud.invalid_records,
+            search_users_min=users_min,
+            more=declared,
         )
         others = self._external.counted(tables)
         summary = self._summary

@@ -182,6 +182,8 @@ class AcceptedEvents:
         Distinct ones among them.
     refused : Counter[bytes]
         Events that it refused, as they were sent.
+    by_user : dict[str, list[Mapping[str, Any]]] or None
+        The distinct events, if they are to be kept whole.
     """
 
     def __init__(self, now_s: Callable[[], float] = time.time) -> None:
@@ -193,6 +195,7 @@ class AcceptedEvents:
         self.ids: dict[str, dict[int, tuple[str, int]]] = {}  # user -> digest -> name, client_ms
         self.refused: Counter[bytes] = Counter()
         self._doubted: dict[Identity, list[Effect]] = {}
+        self.by_user: dict[str, list[Mapping[str, Any]]] | None = None
 
     def accept(self, event: Mapping[str, Any]) -> None:
         """Record an event that the collector answered for; it has an ``occurred_at``."""
@@ -208,6 +211,8 @@ class AcceptedEvents:
         else:
             self.ids.setdefault(user, {})[digest(n)] = (n, effect.client_ms)
         self.fold.add(effect)
+        if self.by_user is not None:
+            self.by_user.setdefault(user, []).append(event)
 
     def doubt(self, event: Mapping[str, Any]) -> None:
         """Record a copy of an event that was sent and never answered.

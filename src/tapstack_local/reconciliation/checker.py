@@ -109,6 +109,7 @@ def reconcile(
     age_max_s: int = 30 * 86_400,
     invalid_records: Sequence[bytes] = (),
     search_users_min: int = 5,
+    more: Sequence[Finding] = (),
 ) -> Reconciliation:
     """Compare everything.
 
@@ -124,6 +125,8 @@ def reconcile(
         The other records of the stream, which are not events.
     search_users_min
         How many different users there must have been before a search term is stored as it is.
+    more
+        What was found elsewhere.
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)
@@ -156,6 +159,7 @@ def reconcile(
         dead_letters,
         check_invalid_records(tables, invalid_records),
         check_refused(accepted, tables),
+        *more,
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), check_boards(tables)]
     lost, overcounted = _totals(against_events)

@@ -1,7 +1,6 @@
 """Declared attributes: what a file says is to be kept of users and sessions, beside what is always kept.
 
 `definitions` are the types of such a file, `reading` reads and checks its text, `prediction` says what a row
-costs; `told` is what an event says, `conditions` which events count, `aggregations` what is kept of them, and
-`states` folds events into what rows
-hold (`stored`) and reads values from it.
+costs; `told` is what an event says, `conditions` which events count, `aggregations` what is kept of them;
+`stored` is what rows hold, and `states` folds events into it and reads values from it.
 """

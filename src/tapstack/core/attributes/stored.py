@@ -19,8 +19,8 @@ class ViewState(msgspec.Struct, gc=False, array_like=True):
     arrived_s
         The newest arrival among the events that counted, Unix seconds; 0 before there is one.
     attributes
-        Of each attribute: its cell, or if it is tiled a list of the lifetime's cell and for each length of tiles
-        a list of cells by age, None where nothing counted; None before anything counted.
+        Of each attribute: its cell, or if it is tiled a list of the lifetime's cell and, for each length of
+        tiles, of cells by age, None where nothing counted; None before anything counted.
     """
 
     fingerprint: int

@@ -1,0 +1,128 @@
+"""Declared attributes at the end of a run: what the API answers, against what the accepted events make."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from math import isclose
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from tapstack_local.reconciliation.attributes import Seen, expected
+from tapstack_local.reconciliation.finding import Finding
+
+USERS_A_CALL, ATTEMPTS, PAUSE_S = 50, 20, 0.1
+ESTIMATE_ERROR, AGE_ERROR_S = (
+    0.3,
+    2.0,
+)  # of approx_count_distinct, nearly five times its standard error; of ages
+Events = Mapping[str, Sequence[Mapping[str, Any]]]  # by the partition key of their user
+
+
+class _Feature(NamedTuple):
+    """A feature of users: as the API calls it, and what its file says."""
+
+    name: str
+    attribute: Mapping[str, Any]
+    window: str
+
+
+async def check_declared(base_url: str, text: str, events: Events, unsure: Collection[str]) -> Finding:
+    """Ask for all features of users, and compare them.
+
+    Parameters
+    ----------
+    base_url
+        The API.
+    text
+        The file that declares them.
+    events
+        The accepted events.
+    unsure
+        Users of whom more may be counted than these events, or less.
+    """
+    finding = Finding("declared attributes of users")
+    features = list(_features(text))
+    known = {user[2:] for user in events if user.startswith("U#")}
+    users = [
+        user for user in sorted(events) if user not in unsure and (user[0] == "U" or user[2:] not in known)
+    ]
+    async with aiohttp.ClientSession() as session:
+        for start in range(0, len(users) if features else 0, USERS_A_CALL):
+            asked = users[start : start + USERS_A_CALL]
+            query = {"users": [user[2:] for user in asked], "user_features": [each.name for each in features]}
+            answer = await _ask(session, f"{base_url}/v1/features:batchGet", query)
+            ends = [answer["as_of"], *(window["end"] for window in answer["windows"].values())]
+            now_s = max(int(datetime.fromisoformat(end).timestamp()) for end in ends)
+            for user, row in zip(asked, answer["users"]["rows"], strict=True):
+                _hold(finding, user, row, features, [_seen(each) for each in events[user]], now_s)
+    return finding
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any]) -> Any:
+    """Ask until there is an answer: faults are on."""
+    for attempt in range(ATTEMPTS):
+        try:
+            async with session.post(url, json=query) as response:
+                if response.status == 200:
+                    return await response.json()
+                text = f"{response.status}: {await response.text()}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            text = str(error) or type(error).__name__
+        await asyncio.sleep(PAUSE_S * attempt)
+    raise TimeoutError(f"features:batchGet does not answer: {text}")
+
+
+def _features(text: str) -> Iterator[_Feature]:
+    for view in tomllib.loads(text).get("feature_view", ()):
+        if view["entity"] == "user":
+            for attribute in view["attribute"]:
+                for window in attribute.get("windows", ["lifetime"]):
+                    name = f"{view['name']}@{view.get('version', 1)}:{attribute['name']}_{window}"
+                    yield _Feature(name, attribute, window)
+
+
+def _seen(event: Mapping[str, Any]) -> Seen:
+    at_ms = round(datetime.fromisoformat(event["occurred_at"]).timestamp() * 1_000_000) // 1_000
+    return Seen(event, at_ms, at_ms // 1_000)
+
+
+def _hold(
+    finding: Finding,
+    user: str,
+    row: Mapping[str, Any],
+    features: Sequence[_Feature],
+    seen: Sequence[Seen],
+    now_s: int,
+) -> None:
+    missing = row.get("missing_max", {})
+    for feature, value in zip(features, row["values"], strict=True):
+        finding.compared += 1
+        wanted = expected(feature.attribute, feature.window, seen, now_s)
+        if not _is_right(feature.attribute, value, wanted, missing.get(feature.name, 0)):
+            if isinstance(value, int | float) and isinstance(wanted, int | float) and value > wanted:
+                finding.over += 1
+            else:
+                finding.short += 1
+            finding.give_example(f"{user}: {feature.name} is {value!r}; its events make {wanted!r}")
+
+
+def _is_right(attribute: Mapping[str, Any], value: Any, wanted: Any, missing: int) -> bool:
+    kind = attribute["aggregation"]
+    if kind == "category_count":
+        counts = Counter(value or {})
+        return (
+            all(true - missing <= counts[text] <= true for text, true in wanted.items()) and counts <= wanted
+        )
+    if kind == "most_frequent":
+        return bool(missing) or value == min(wanted, key=lambda text: (-wanted[text], text), default=None)
+    if isinstance(value, int | float) and isinstance(wanted, int | float):
+        relative = ESTIMATE_ERROR if kind == "approx_count_distinct" else 1e-9
+        return isclose(
+            value, wanted, rel_tol=relative, abs_tol=AGE_ERROR_S if kind.startswith("time") else 1e-9
+        )
+    return bool(value == wanted)

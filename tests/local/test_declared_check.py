@@ -1,0 +1,101 @@
+"""The comparison of declared attributes at the end of a run: what is wrong in an answer is found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tapstack_local.declared_check import check_declared
+from tapstack_local.reconciliation.finding import Finding
+
+END = "2026-03-10T12:00:00Z"
+TEXT = """\
+version = 1
+[[feature_view]]
+name = "v"
+entity = "user"
+attribute = [
+    { name = "views", aggregation = "counter", events = ["item_view"], windows = ["1h", "lifetime"] },
+    { name = "age", aggregation = "time_since_last" },
+    { name = "kinds", aggregation = "category_count", property = "event_type", limit = 1 },
+    { name = "seen", aggregation = "unique_list", property = "items.item_id" },
+]
+[[feature_view]]
+name = "visit"
+entity = "session"
+attribute = [{ name = "views", aggregation = "counter" }]
+"""
+RIGHT = {
+    "v@1:views_1h": 1,
+    "v@1:views_lifetime": 2,
+    "v@1:age_lifetime": 60.5,
+    "v@1:kinds_lifetime": {"item_view": 1},
+    "v@1:seen_lifetime": ["mug", "lamp"],
+}
+MISSING = {"v@1:kinds_lifetime": 1}
+EVENTS = {
+    "U#ann": [
+        {"event_type": "item_view", "items": [{"item_id": "mug"}], "occurred_at": "2026-03-10T09:00:00Z"},
+        {"event_type": "item_view", "items": [{"item_id": "lamp"}], "occurred_at": "2026-03-10T11:58:00Z"},
+        {"event_type": "search", "occurred_at": "2026-03-10T11:59:00Z"},
+    ]
+}
+
+
+def checked(values: Mapping[str, Any], *, unsure: frozenset[str] = frozenset(), failures: int = 0) -> Finding:
+    asked: list[Any] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        if len(asked) <= failures:
+            return web.Response(status=503)
+        row = {"values": [values[name] for name in asked[-1]["user_features"]], "missing_max": MISSING}
+        window = {"1h": {"start": "2026-03-10T11:00:00Z", "end": END}}
+        return web.json_response({"as_of": END, "windows": window, "users": {"rows": [row]}})
+
+    async def run() -> Finding:
+        app = web.Application()
+        app.router.add_post("/v1/features:batchGet", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        try:
+            return await check_declared(f"http://127.0.0.1:{port}", TEXT, EVENTS, unsure)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+def test_right_values_are_right_also_after_failures() -> None:
+    finding = checked(RIGHT, failures=1)
+    assert (finding.compared, finding.short, finding.over) == (5, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "short", "over"),
+    [
+        ("v@1:views_lifetime", 1, 1, 0),
+        ("v@1:views_1h", 2, 0, 1),
+        ("v@1:age_lifetime", 70.0, 0, 1),
+        ("v@1:kinds_lifetime", {"item_view": 3}, 1, 0),
+        ("v@1:kinds_lifetime", None, 1, 0),
+        ("v@1:seen_lifetime", ["lamp", "mug"], 1, 0),
+        ("v@1:seen_lifetime", None, 1, 0),
+    ],
+)
+def test_a_wrong_value_is_found(name: str, value: Any, short: int, over: int) -> None:
+    finding = checked({**RIGHT, name: value})
+    assert (finding.short, finding.over) == (short, over)
+    assert finding.examples[0].startswith(f"U#ann: {name} is {value!r}; its events make ")
+
+
+def test_a_user_of_whom_nobody_can_be_sure_is_left_out() -> None:
+    assert checked({}, unsure=frozenset({"U#ann"})).compared == 0

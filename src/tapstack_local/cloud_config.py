@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud_functions import embedded
@@ -43,6 +44,8 @@ class CloudConfig:
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
     schemas
         Its ``TAPSTACK_SCHEMAS``; empty for none.
+    enrichment
+        The collector's variables for enrichment; empty for none.
     attributes
         ``TAPSTACK_ATTRIBUTES``: a file that ``tapstack package`` could have written; empty declares none.
     blueprint
@@ -64,6 +67,7 @@ class CloudConfig:
     origins: tuple[str, ...] = ()
     sources: str = ""
     schemas: str = ""
+    enrichment: Mapping[str, str] = field(default_factory=dict)
     attributes: str = ""
     blueprint: Blueprint | None = None
 
@@ -77,5 +81,6 @@ class CloudConfig:
             log_level=self.log_level,
             sources=self.sources,
             schemas=self.schemas,
+            enrichment=self.enrichment,
             attributes=self.attributes,
         )

@@ -108,6 +108,7 @@ def embedded(
     log_level: str = "INFO",
     sources: str = "",
     schemas: str = "",
+    enrichment: Mapping[str, str] | None = None,
     attributes: str = "",
 ) -> Blueprint:
     """Describe the embedded cloud.
@@ -128,6 +129,8 @@ def embedded(
         The collector's ``TAPSTACK_SOURCES``; empty takes events of everybody.
     schemas
         Its ``TAPSTACK_SCHEMAS``; empty for none.
+    enrichment
+        The collector's variables for enrichment.
     attributes
         ``TAPSTACK_ATTRIBUTES`` of the consumer and of insights; empty declares none.
 
@@ -139,6 +142,7 @@ def embedded(
     variables = environments(
         lanes=lanes, log_level=log_level, sources=sources, schemas=schemas, attributes=attributes
     )
+    variables[COLLECTOR] |= enrichment or {}
     hosted = functions(variables, shards=shards)
     consumer = next(function for function in hosted if function.name == CONSUMER)
     return Blueprint(

@@ -23,6 +23,7 @@ from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.declared_check import check_declared
+from tapstack_local.enrichment_file import read_enrichment
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
 from tapstack_local.port import require_free
@@ -86,6 +87,7 @@ class _Run:
         self._result: Reconciliation | None = None
         self._over = asyncio.Event()
         self._interrupts = 0
+        self._enrichment: Mapping[str, str] = {}
         self._concluded = False
         self._started_s = time.monotonic()
 
@@ -95,6 +97,7 @@ class _Run:
         _require_writable(self._options.calls)
         require_known(self._options)
         require_schemas(self._options)
+        self._enrichment = _enrichment(self._options)
         definitions = _definitions(self._options)
         if definitions is not None:
             self._ledger.by_user = {}
@@ -136,6 +139,7 @@ class _Run:
             origins=options.origins,
             sources="" if options.sources is None else f"file:{options.sources.resolve()}",
             schemas="" if options.schemas is None else str(options.schemas.resolve()),
+            enrichment=self._enrichment,
             attributes=self._attributes,
             blueprint=blueprint,
         )
@@ -375,3 +379,12 @@ def _definitions(options: Options) -> Definitions | None:
 def _require_writable(calls: Path | None) -> None:
     if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
         raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
+
+
+def _enrichment(options: Options) -> Mapping[str, str]:
+    """Return the collector's variables for enrichment."""
+    if options.enrichment is None:
+        return {}
+    if options.stack is not None:
+        raise UsageError("--enrichment: the stack says what its collector enriches")
+    return read_enrichment(options.enrichment)

@@ -44,6 +44,8 @@ class Options:
         The key of the run's own events, with `sources`.
     schemas
         Folder of the schemas that events are held to; None for none.
+    enrichment
+        File that says what the collector adds to events or takes out; None for nothing.
     attributes
         File of declared attributes; None declares none.
     leave
@@ -74,6 +76,7 @@ class Options:
     sources: Path | None = None
     write_key: str = ""
     schemas: Path | None = None
+    enrichment: Path | None = None
     attributes: Path | None = None
     leave: bool = False
     json: bool = False

@@ -177,6 +177,10 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     help="Hold events to the schemas of this folder; see 'tapstack schemas'.",
 )  # fmt: skip
 @click.option(
+    "--enrichment", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    help="Enrich events, and honour consents, as this file says.",
+)  # fmt: skip
+@click.option(
     "--attributes", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
     help="Keep the attributes that this file declares; see 'tapstack attributes'.",
 )  # fmt: skip
@@ -219,6 +223,7 @@ def command(
     sources: Path | None,
     write_key: str,
     schemas: Path | None,
+    enrichment: Path | None,
     attributes: Path | None,
     leave: bool,
     as_json: bool,
@@ -261,6 +266,7 @@ def command(
             sources=sources,
             write_key=write_key if sources is not None else "",
             schemas=schemas,
+            enrichment=enrichment,
             attributes=attributes,
             leave=leave,
             json=as_json,

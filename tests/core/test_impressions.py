@@ -35,7 +35,7 @@ def said(
     found = shown_by(stream_event(event_type=kind, items=named, **event), NOON_S + 7, NOON_S)
     assert {each.at_s for each in found} <= {NOON_S}, "a clock that is ahead counts at its arrival"
     names = {code: name for name, code in TYPE_CODE.items()}
-    return {(each.place, names[each.code], tuple(each.positions.items())) for each in found}
+    return {(each.placement, names[each.code], tuple(each.positions.items())) for each in found}
 
 
 HOME = {"list_id": "home"}

@@ -24,7 +24,7 @@ from tapstack.core.impressions import (
     Showings,
     Shown,
     count_showing,
-    list_place,
+    list_placement,
 )
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
@@ -151,9 +151,11 @@ def place() -> int:
         {ends_s - back * window.length_s for window in WINDOWS for back in range(window.kept + 1)}
     ):
         for code in range(len(EVENT_TYPES)):
-            shown = Shown(list_place("x"), code, at_s, 300, positions if code in {SHOWN, CLICKED} else {})
+            shown = Shown(list_placement("x"), code, at_s, 300, positions if code in {SHOWN, CLICKED} else {})
             count_showing(state, shown, at_s)
-    return row_bytes((f"P#{list_place(LONGEST_ID)}", "0000"), encode_derived(APPLIED, encode_state(state)))
+    return row_bytes(
+        (f"P#{list_placement(LONGEST_ID)}", "0000"), encode_derived(APPLIED, encode_state(state))
+    )
 
 
 def categories() -> int:

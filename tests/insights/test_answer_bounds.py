@@ -18,8 +18,8 @@ from tapstack.core.impressions import (
     Showings,
     Shown,
     count_showing,
-    list_place,
-    recommendation_place,
+    list_placement,
+    recommendation_placement,
 )
 from tapstack.core.journal import head_key
 from tapstack.core.links import LINKS_MAX, POINTER_STATE, visitor_pointer
@@ -111,7 +111,7 @@ def full(character: str, id_: str) -> Rows:
     for visitor in ids(character, LINKS_MAX, 250):
         rows.put_state(*visitor_pointer(known_user_key(id_)[0], visitor), POINTER_STATE)
         rows.put(*anonymous_key(visitor), user(character))
-    for place in (list_place(id_), recommendation_place(id_)):
+    for place in (list_placement(id_), recommendation_placement(id_)):
         positions = dict.fromkeys(range(OTHER_POSITION + 1), 2**53)
         state = Showings()
         for code in range(len(EVENT_TYPES)):

@@ -9,7 +9,14 @@ from insights_world import Rows, get
 
 from event_strategies import NOON_S
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.impressions import SHOP, Showings, Shown, count_showing, list_place, recommendation_place
+from tapstack.core.impressions import (
+    SHOP,
+    Showings,
+    Shown,
+    count_showing,
+    list_placement,
+    recommendation_placement,
+)
 from tapstack.core.rows import showings_partition, stripe_sort_key
 from tapstack.http import NotFound
 
@@ -18,11 +25,11 @@ DONE = st.lists(st.tuples(st.sampled_from(list(CODES)), st.integers(0, 9 * 288))
 SPANS = {"5m": (300, 1), "1h": (300, 12), "24h": (3_600, 24), "7d": (86_400, 7)}
 
 
-def put(rows: Rows, place: str, *found: Shown, stripe: int = 0) -> None:
+def put(rows: Rows, placement: str, *found: Shown, stripe: int = 0) -> None:
     state = Showings()
     for shown in found:
         count_showing(state, shown, NOON_S)
-    rows.put(showings_partition(place), stripe_sort_key(stripe), state)
+    rows.put(showings_partition(placement), stripe_sort_key(stripe), state)
 
 
 @given(DONE, DONE, st.sampled_from(list(SPANS)))
@@ -48,10 +55,15 @@ def test_conversion_counts_what_happened_in_the_window(
 def test_a_list_is_answered_by_position_for_the_days_that_are_asked_for() -> None:
     rows = Rows()
     shown, clicked = TYPE_CODE["item_list_view"], TYPE_CODE["item_click"]
-    place = list_place("home")
-    put(rows, place, Shown(place, shown, NOON_S, 2, {1: 2, 2: 2}), Shown(place, clicked, NOON_S, 1, {2: 1}))
-    old = Shown(place, shown, NOON_S - 3 * 86_400, 1, {1: 1})
-    put(rows, place, old, Shown(place, clicked, NOON_S, 1, {100: 1}), stripe=1)
+    placement = list_placement("home")
+    put(
+        rows,
+        placement,
+        Shown(placement, shown, NOON_S, 2, {1: 2, 2: 2}),
+        Shown(placement, clicked, NOON_S, 1, {2: 1}),
+    )
+    old = Shown(placement, shown, NOON_S - 3 * 86_400, 1, {1: 1})
+    put(rows, placement, old, Shown(placement, clicked, NOON_S, 1, {100: 1}), stripe=1)
     answer = get(rows, "/v1/lists/home/impressions", days="2")
     assert (answer["from"], answer["to"]) == ("2026-03-08T00:00:00Z", "2026-03-11T00:00:00Z")
     assert (answer["impressions"], answer["clicks"], answer["click_rate"]) == (4, 2, 0.5)
@@ -63,10 +75,10 @@ def test_a_list_is_answered_by_position_for_the_days_that_are_asked_for() -> Non
 
 
 def test_a_recommendation_tells_what_came_of_it() -> None:
-    rows, place = Rows(), recommendation_place("r")
-    shown = Shown(place, TYPE_CODE["item_list_view"], NOON_S - 20 * 86_400, 1, {1: 1, 2: 1})
-    clicked = Shown(place, TYPE_CODE["item_click"], NOON_S, 1, {2: 1})
-    put(rows, place, shown, clicked, Shown(place, TYPE_CODE["purchase"], NOON_S, 1))
+    rows, placement = Rows(), recommendation_placement("r")
+    shown = Shown(placement, TYPE_CODE["item_list_view"], NOON_S - 20 * 86_400, 1, {1: 1, 2: 1})
+    clicked = Shown(placement, TYPE_CODE["item_click"], NOON_S, 1, {2: 1})
+    put(rows, placement, shown, clicked, Shown(placement, TYPE_CODE["purchase"], NOON_S, 1))
     answer = get(rows, "/v1/recommendations/r")
     assert answer["counts"] == {"item_list_view": 1, "item_click": 1, "purchase": 1}
     assert (answer["impressions"], answer["clicks"], answer["click_rate"]) == (2, 1, 0.5)

@@ -31,8 +31,8 @@ from tapstack.core.impressions import (
     Showings,
     Shown,
     count_showing,
-    list_place,
-    recommendation_place,
+    list_placement,
+    recommendation_placement,
 )
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
@@ -131,7 +131,7 @@ def put_showings(rows: Rows) -> None:
     """What was shown at home and by a recommendation, and the shop's steps."""
     shown, clicked, purchase = (TYPE_CODE[name] for name in ("item_list_view", "item_click", "purchase"))
     steps = zip(("item_view", "cart_add", "checkout_start", "purchase"), (40, 10, 4, 2), strict=True)
-    home, recommended = list_place("home"), recommendation_place("r-7")
+    home, recommended = list_placement("home"), recommendation_placement("r-7")
     for place, found in {
         home: [(shown, 4, {1: 4, 2: 4}), (clicked, 2, {1: 2})],
         recommended: [(shown, 1, {1: 1, 2: 1}), (clicked, 1, {2: 1}), (purchase, 1, {})],

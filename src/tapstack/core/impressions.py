@@ -1,11 +1,12 @@
 """What was shown where, and what came of it: by list, by recommendation, and for the whole shop.
 
-A *place* is ``L#<list_id>``, ``R#<recommendation_id>``, or empty for the shop, whose steps from a view to a
-purchase are counted there. Times are kept to `GRAIN_S`, all that windows need, and equal ones added up.
+A *placement* is ``L#<list_id>``, ``R#<recommendation_id>``, or empty for the shop, whose steps from a view to
+a purchase are counted there. Times are kept to `GRAIN_S`, all that windows need, and equal ones added up.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -25,11 +26,11 @@ _LIFETIME = 0  # in place of a day, for a recommendation
 
 
 class Shown(msgspec.Struct, gc=False, frozen=True):
-    """What events of one type did at a place in a grain of time.
+    """What events of one type did at a placement in a grain of time.
 
     Parameters
     ----------
-    place
+    placement
         Where.
     code
         The event type; `SHOWN` for what was shown beside an event of another type, too.
@@ -41,7 +42,7 @@ class Shown(msgspec.Struct, gc=False, frozen=True):
         Of items that were shown or clicked: how many at each.
     """
 
-    place: str
+    placement: str
     code: int
     at_s: int
     count: int
@@ -49,7 +50,7 @@ class Shown(msgspec.Struct, gc=False, frozen=True):
 
 
 class Showings(msgspec.Struct, gc=False, array_like=True):
-    """What is kept of a place.
+    """What is kept of a placement.
 
     Parameters
     ----------
@@ -64,18 +65,18 @@ class Showings(msgspec.Struct, gc=False, array_like=True):
     positions: dict[int, dict[int, tuple[int, int]]] = {}
 
 
-def list_place(list_id: str) -> str:
-    """Return the place of a list."""
+def list_placement(list_id: str) -> str:
+    """Return the placement of a list."""
     return f"L#{list_id}"
 
 
-def recommendation_place(recommendation_id: str) -> str:
-    """Return the place of a recommendation."""
+def recommendation_placement(recommendation_id: str) -> str:
+    """Return the placement of a recommendation."""
     return f"R#{recommendation_id}"
 
 
 def shown_by(event: Event, at_s: int, arrived_s: int) -> list[Shown]:
-    """Return what an event says of places.
+    """Return what an event says of placements.
 
     Parameters
     ----------
@@ -89,32 +90,34 @@ def shown_by(event: Event, at_s: int, arrived_s: int) -> list[Shown]:
     found = [Shown(SHOP, code, grain_s, 1)] if code in STEPS else []
     if code in {SHOWN, CLICKED}:
         lists = _by_list(event.items, is_shown=code == SHOWN)
-        found += [Shown(list_place(name), code, grain_s, 1, _counted(each)) for name, each in lists.items()]
+        found += [
+            Shown(list_placement(name), code, grain_s, 1, _counted(each)) for name, each in lists.items()
+        ]
     if event.recommendation_id:
-        place = recommendation_place(event.recommendation_id)
+        placement = recommendation_placement(event.recommendation_id)
         if event.impressions and code != SHOWN:
-            shown = _counted(range(1, len(event.impressions) + 1))
-            found.append(Shown(place, SHOWN, grain_s, 1, shown))
-        found.append(Shown(place, code, grain_s, 1, _counted(_recommended(event, code))))
+            shown = _counted(range(1, len(event.impressions) + 1))  # the hundredth is `OTHER_POSITION`
+            found.append(Shown(placement, SHOWN, grain_s, 1, shown))
+        found.append(Shown(placement, code, grain_s, 1, _counted(_recommended(event, code))))
     return found
 
 
 def _by_list(items: Sequence[CountedItem], *, is_shown: bool) -> dict[str, list[int]]:
     lists: dict[str, list[int]] = {}
-    for place, item in enumerate(items, 1):
+    for number, item in enumerate(items, 1):
         if item.list_id and (item.list_id in lists or len(lists) < LISTS_MAX):
             positions = lists.setdefault(item.list_id, [])
-            positions.append(_position(item, place if is_shown else OTHER_POSITION))
+            positions.append(_position(item, number if is_shown else OTHER_POSITION))
     return lists
 
 
 def _recommended(event: Event, code: int) -> list[int]:
     """Return where the items of a recommendation were shown or clicked; nothing for other events."""
     if code == SHOWN:
-        return [_position(item, place) for place, item in enumerate(event.items, 1)]
+        return [_position(item, number) for number, item in enumerate(event.items, 1)]
     if code == CLICKED:
-        places = {item_id: place for place, item_id in enumerate(event.impressions, 1)}
-        return [_position(item, places.get(item.item_id, OTHER_POSITION)) for item in event.items]
+        numbers = {item_id: number for number, item_id in enumerate(event.impressions, 1)}
+        return [_position(item, numbers.get(item.item_id, OTHER_POSITION)) for item in event.items]
     return []
 
 
@@ -124,10 +127,7 @@ def _position(item: CountedItem, otherwise: int) -> int:
 
 
 def _counted(positions: Iterable[int]) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for position in positions:
-        counts[min(position, OTHER_POSITION)] = counts.get(min(position, OTHER_POSITION), 0) + 1
-    return counts
+    return dict(Counter(positions))
 
 
 def added_up(found: Iterable[Shown]) -> list[Shown]:
@@ -135,7 +135,7 @@ def added_up(found: Iterable[Shown]) -> list[Shown]:
     counts: dict[tuple[str, int, int], int] = {}
     positions: dict[tuple[str, int, int], dict[int, int]] = {}
     for each in found:
-        key = (each.place, each.code, each.at_s)
+        key = (each.placement, each.code, each.at_s)
         counts[key] = counts.get(key, 0) + each.count
         into = positions.setdefault(key, {})
         for position, count in each.positions.items():
@@ -149,7 +149,7 @@ def count_showing(state: Showings, shown: Shown, arrived_s: int) -> None:
     Parameters
     ----------
     state
-        What is kept of the place.
+        What is kept of the placement.
     shown
         Of an entry.
     arrived_s
@@ -158,7 +158,7 @@ def count_showing(state: Showings, shown: Shown, arrived_s: int) -> None:
     delta = Delta(shown.code, {})
     for _ in range(shown.count):
         count_in_windows(state.counters, delta, window_numbers(shown.at_s), arrived_s)
-    is_lasting = shown.place.startswith("R#")
+    is_lasting = shown.placement.startswith("R#")
     day = _LIFETIME if is_lasting else _DAY.number(shown.at_s)
     oldest = _LIFETIME if is_lasting else _DAY.oldest_kept(state.counters.arrived_s)
     if shown.positions and day >= oldest:
@@ -172,7 +172,7 @@ def count_showing(state: Showings, shown: Shown, arrived_s: int) -> None:
 
 
 def positions_of(rows: Iterable[Showings], first_day: int) -> dict[int, tuple[int, int]]:
-    """Add up the stripes of a place: by position, how often something was shown since a day, and clicked."""
+    """Add up stripes of a placement: by position, how often something was shown since a day, and clicked."""
     total: dict[int, tuple[int, int]] = {}
     for row in rows:
         for day, counted in row.positions.items():

@@ -144,7 +144,7 @@ class StoredFacts(msgspec.Struct, gc=False, array_like=True):
 class StoredShown(msgspec.Struct, gc=False, array_like=True):
     """What was shown, or came of it, as it is stored."""
 
-    place: str
+    placement: str
     code: int
     grains_before: int
     count: int = 1
@@ -174,7 +174,7 @@ def encode_entry(
 ) -> bytes:
     """Write an entry's state; there is at least one effect or search, or something shown.
 
-    Searches are put in order of their hashes, and what was shown in that of the places: beside the effects of
+    Searches are put in order of their hashes, and what was shown in that of placements: beside the effects of
     their users they would tell who it was.
 
     Parameters
@@ -225,7 +225,7 @@ def _said(item_id: str, facts: Facts, texts: dict[str, int], arrived_s: int) -> 
 
 
 def _stored_shown(shown: Shown, arrived_s: int) -> tuple[object, ...]:
-    core = (shown.place, shown.code, arrived_s // GRAIN_S - shown.at_s // GRAIN_S)
+    core = (shown.placement, shown.code, arrived_s // GRAIN_S - shown.at_s // GRAIN_S)
     if shown.positions:
         return (*core, shown.count, shown.positions)
     return (*core, shown.count) if shown.count > 1 else core
@@ -285,7 +285,7 @@ def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> 
 
 def _shown(stored: StoredShown, arrived_s: int) -> Shown:
     at_s = (arrived_s // GRAIN_S - stored.grains_before) * GRAIN_S
-    return Shown(stored.place, stored.code, at_s, stored.count, stored.positions)
+    return Shown(stored.placement, stored.code, at_s, stored.count, stored.positions)
 
 
 def _search(stored: StoredSearch, arrived_s: int) -> Search:

@@ -15,7 +15,7 @@ the same       hist#   interactions that its user's row no longer holds: `tapsta
 ``I#<item>``   stripe  `ItemState`: one Query reads an item whole, readers add the stripes
 ``T#<w>``      stripe  `tapstack.core.ranking.Board` of sub-windows of length `w`: trending is one Query
 ``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
-``P#<place>``  stripe  `tapstack.core.impressions.Showings` of a list, a recommendation, or the shop
+``P#<where>``  stripe  `tapstack.core.impressions.Showings` of a list, a recommendation, or the shop
 ``C#<w>#<n>``  stripe  `tapstack.core.categories.Categories` of window number `n`
 =============  ======  ==========================================================================
 
@@ -145,9 +145,9 @@ def terms_partition(window: Window, number: int) -> str:
     return f"Q#{window.name}#{number}"
 
 
-def showings_partition(place: str) -> str:
-    """Return the partition that holds what is kept of a place, a row a stripe."""
-    return f"P#{place}"
+def showings_partition(placement: str) -> str:
+    """Return the partition that holds what is kept of a placement, a row a stripe."""
+    return f"P#{placement}"
 
 
 def categories_partition(window: Window, number: int) -> str:
@@ -199,7 +199,7 @@ def decode_terms(state: bytes) -> Terms:
 
 
 def decode_showings(state: bytes) -> Showings:
-    """Read the body of a row of a place; raises `UndecodableRow`."""
+    """Read the body of a row of a placement; raises `UndecodableRow`."""
     return _decode("showings", _showings_decoder, state)
 
 

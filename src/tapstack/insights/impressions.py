@@ -11,9 +11,9 @@ from tapstack.core.impressions import (
     SHOP,
     STEPS,
     Showings,
-    list_place,
+    list_placement,
     positions_of,
-    recommendation_place,
+    recommendation_placement,
 )
 from tapstack.core.ranking import Trend
 from tapstack.core.rows import decode_showings, showings_partition
@@ -54,7 +54,7 @@ def list_view(
     Unavailable
         If the table does not answer.
     """
-    rows = _rows(reader, list_place(list_id), now_s)
+    rows = _rows(reader, list_placement(list_id), now_s)
     if not rows:
         return None
     today = _DAY.number(now_s)
@@ -76,7 +76,7 @@ def recommendation_view(
     reader: RowReader, recommendation_id: str, now_s: int, fresh: Freshness
 ) -> RecommendationShown | None:
     """Return what came of a recommendation; see `list_view`."""
-    rows = _rows(reader, recommendation_place(recommendation_id), now_s)
+    rows = _rows(reader, recommendation_placement(recommendation_id), now_s)
     if not rows:
         return None
     positions = positions_of(rows, 0)
@@ -125,8 +125,8 @@ def conversion_view(reader: RowReader, trend: Trend, now_s: int, fresh: Freshnes
     )
 
 
-def _rows(reader: RowReader, place: str, now_s: int) -> list[Showings]:
-    return [decode_showings(body) for body in bodies(reader, showings_partition(place), now_s)]
+def _rows(reader: RowReader, placement: str, now_s: int) -> list[Showings]:
+    return [decode_showings(body) for body in bodies(reader, showings_partition(placement), now_s)]
 
 
 def _sums(positions: Mapping[int, tuple[int, int]]) -> tuple[int, int]:

@@ -14,24 +14,24 @@ NAME = "impressions"
 
 
 class Change(NamedTuple):
-    """What an entry says of a place, and when its newest record arrived."""
+    """What an entry says of a placement, and when its newest record arrived."""
 
     shown: Shown
     arrived_s: int
 
 
 class Impressions:
-    """A row for each place; see `tapstack.projections._projection.Projection`."""
+    """A row for each placement; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
     after = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:
-        """Return what an entry says, by place."""
+        """Return what an entry says, by placement."""
         found: defaultdict[str, list[Change]] = defaultdict(list)
         for shown in entry.shown:
-            found[showings_partition(shown.place)].append(Change(shown, entry.arrived_s))
+            found[showings_partition(shown.placement)].append(Change(shown, entry.arrived_s))
         return found
 
     def sources(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows

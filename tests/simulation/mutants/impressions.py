@@ -33,8 +33,8 @@ IMPRESSIONS = (
         "position_beyond_the_last_dropped",
         "positions beyond the hundredth are counted together",
         CORE,
-        "    for position in positions:\n",
-        "    for position in [each for each in positions if each < OTHER_POSITION]:\n",
+        "    return dict(Counter(positions))\n",
+        "    return dict(Counter([each for each in positions if each < OTHER_POSITION]))\n",
     ),
     one(
         "impressions_beside_an_event_lost",
@@ -54,8 +54,8 @@ IMPRESSIONS = (
         "one_stripe_of_a_place",
         "a place is all of its stripes",
         VIEW,
-        "for body in bodies(reader, showings_partition(place), now_s)]\n",
-        "for body in bodies(reader, showings_partition(place), now_s)[:1]]\n",
+        "for body in bodies(reader, showings_partition(placement), now_s)]\n",
+        "for body in bodies(reader, showings_partition(placement), now_s)[:1]]\n",
     ),
     one(
         "conversion_counts_the_window_before",

@@ -15,6 +15,7 @@ from tapstack.http import Gone, NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
+from tapstack_simulation.checking import attributes
 from tapstack_simulation.checking.boards import TRENDS
 from tapstack_simulation.checking.categories import Asked as AskedCategories
 from tapstack_simulation.checking.categories import as_of_s, hold_categories
@@ -36,6 +37,7 @@ from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold
 from tapstack_simulation.checking.views import by_partition
 from tapstack_simulation.event_details import LISTS
 from tapstack_simulation.faulty_channels import FaultyChannel
+from tapstack_simulation.functions import DECLARED
 from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
@@ -166,6 +168,7 @@ class Readers:
         for question in questions(by_partition(rows), Pairs(rows), now_s):
             self._compare(question, reader)
             self._compare_features(question, reader)
+            self._compare_attributes(question, reader)
         self._follower.finish(self._ask_changes, now_s)
         for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
             for n in (3, 100):
@@ -198,6 +201,25 @@ class Readers:
             raise Violation(
                 11, f"features of {'/'.join(path)} at {now_s} are {row}; its answer is {expected}"
             )
+
+    def _compare_attributes(self, question: Question, reader: RowReader) -> None:
+        """Ask for the declared features of a user, and compare them with its row."""
+        path, query, now_s, expected = question
+        if path[1] != "users" or len(path) != 3 or query or not expected:
+            return
+        pk = f"U#{path[2]}" if "user_id" in expected else f"A#{path[2]}"
+        states = self._aws.checker.rows[pk, "-"].state[7]
+        at_s = max([now_s, *(newest_s for _, _, newest_s, _ in states.values())])
+        wanted = attributes.answered(pk, states, at_s)
+        body = msgspec.json.encode({"users": [path[2]], "user_features": list(wanted)})
+        request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
+        declared = DECLARED[attributes.file_of(pk, states)]
+        (row,) = _decode(respond(request, reader, now_s, self._at_rest, declared=declared).body)["users"][
+            "rows"
+        ]
+        values = dict(zip(wanted, row["values"], strict=True))
+        if values != wanted:
+            raise Violation(11, f"attributes of {pk} at {now_s} are {values}; its row says {wanted}")
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         # What is known of the journal while everything changes; when nothing does it is asked once more.

@@ -92,12 +92,50 @@ _DECLARED = [_declared(text) for text in FILES]
 NOTHING = _DECLARED[0]
 
 
-def declared_of(pk: str, states: Mapping[str, Any]) -> Declared:
-    """Return what the writer of a user's row knew: a row holds the views of one file and no others."""
-    for declared in _DECLARED:
+def file_of(pk: str, states: Mapping[str, Any]) -> int:
+    """Return which file the writer of a user's row knew: a row holds the views of one and no others."""
+    for place, declared in enumerate(_DECLARED):
         if set(declared.users) == set(states):
-            return declared
+            return place
     raise Violation(2, f"{pk} has the views {sorted(states)}, which no file declares together")
+
+
+def declared_of(pk: str, states: Mapping[str, Any]) -> Declared:
+    """Return what the writer of a user's row knew."""
+    return _DECLARED[file_of(pk, states)]
+
+
+def answered(pk: str, states: Mapping[str, Any], now_s: int) -> dict[str, Any]:
+    """Return the value of each declared feature, by its name with the version."""
+    return {
+        f"{key}:{attribute['name']}_{window}": None
+        if _is_over(view, states[key], now_s)
+        else _value(attribute, window, states[key], place, now_s)
+        for key, view in declared_of(pk, states).users.items()
+        for place, attribute in enumerate(view["attribute"])
+        for window in attribute.get("windows", ["lifetime"])
+    }
+
+
+def _value(attribute: View, window: str, state: Any, place: int, now_s: int) -> Any:
+    _, _, newest_s, cells = state
+    kind, cell = attribute["aggregation"], cells[place] if cells else None
+    if cell is None:
+        return 0 if kind == "counter" else None
+    if kind == "last":
+        return cell[1]
+    if kind == "unique_list":
+        return sorted(cell[2], key=lambda value: (cell[2][value], value))
+    amount = cell[0]
+    if window != "lifetime":
+        length_s, kept = _TILES[window]
+        place = 1 + [name for name in attribute["windows"] if name != "lifetime"].index(window)
+        turned = now_s // length_s - newest_s // length_s
+        found = [count for age, count in enumerate(cell[place]) if count is not None and age + turned <= kept]
+        amount = sum(found) if found else None
+    if kind == "counter":
+        return amount or 0
+    return None if amount is None else amount / 1_000_000
 
 
 def refold(states: Mapping[str, Any], views: Views, counted: Counted, *, is_first: bool) -> dict[str, Any]:
@@ -112,7 +150,7 @@ def take_fingerprints(told: Mapping[str, Any], stored: Mapping[str, Any]) -> Non
 
 
 def _view(state: Any, view: View, counted: Counted, *, is_first: bool) -> list[Any]:
-    if state is not None and "ttl" in view and state[2] and counted.arrived_s - state[2] > _TTL_S:
+    if state is not None and _is_over(view, state, counted.arrived_s):
         state = None
     fingerprint, since_s, newest_s, cells = state or [0, 0 if is_first else counted.arrived_s, 0, []]
     added = [_added(attribute, counted.event) for attribute in view["attribute"]]
@@ -125,6 +163,10 @@ def _view(state: Any, view: View, counted: Counted, *, is_first: bool) -> list[A
         ]
         newest_s = max(newest_s, counted.arrived_s)
     return [fingerprint, since_s, newest_s, cells]
+
+
+def _is_over(view: View, state: Any, now_s: int) -> bool:
+    return bool("ttl" in view and state[2] and now_s - state[2] > _TTL_S)
 
 
 def _added(attribute: View, event: Mapping[str, Any]) -> list[Any]:

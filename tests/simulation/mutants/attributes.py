@@ -57,4 +57,18 @@ ATTRIBUTES = (
         "                attribute.aged(each, turned)\n",
         "                pass\n",
     ),
+    one(
+        "window_without_its_oldest_tile",
+        "a window covers its length and less than a tile more",
+        STATES,
+        "age + turned <= window.kept:",
+        "age + turned < window.kept:",
+    ),
+    one(
+        "tiles_of_the_newest_arrival",
+        "a window ends when it is read",
+        STATES,
+        "turned = now_s // window.hop_s - newest_s // window.hop_s",
+        "turned = 0",
+    ),
 )

@@ -9,6 +9,7 @@ from insights_world import Rows
 
 from event_strategies import NOON_S
 from tapstack.core.aggregates import CURRENCIES_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
+from tapstack.core.categories import CATEGORIES_MAX, Categories, Category
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, PARTNER_BYTES_MAX, VIEWED_WITH_MAX
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
@@ -21,7 +22,8 @@ from tapstack.core.impressions import (
     list_placement,
     recommendation_placement,
 )
-from tapstack.core.journal import head_key
+from tapstack.core.item_facts import CATEGORY_BYTES_MAX, kept_category
+from tapstack.core.journal import LANES_A_STRIPE, head_key
 from tapstack.core.links import LINKS_MAX, POINTER_STATE, visitor_pointer
 from tapstack.core.ranking import BOARD_PLACES, INTERESTED, Board
 from tapstack.core.rows import (
@@ -31,6 +33,7 @@ from tapstack.core.rows import (
     UserState,
     anonymous_key,
     board_partition,
+    categories_partition,
     item_partition,
     known_user_key,
     showings_partition,
@@ -118,6 +121,7 @@ def full(character: str, id_: str) -> Rows:
             count_showing(state, Shown(place, code, NOON_S, 1, positions), NOON_S)
         rows.put(showings_partition(place), stripe_sort_key(0), state)
     for stripe in range(STRIPES):
+        rows.put_state(*head_key(stripe * LANES_A_STRIPE), b"")
         rows.put(item_partition(id_), stripe_sort_key(stripe), item(character, stripe))
         names = [f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES)]
         counts = {code: {0: 2**53} for code in INTERESTED}
@@ -128,6 +132,12 @@ def full(character: str, id_: str) -> Rows:
         longest = character * (TERM_BYTES_MAX // len(character.encode()) - 4)
         terms = {n: Term(2**53, 2**PLACES - 1, f"{stripe}{n:03d}{longest}") for n in range(TERMS_MAX)}
         rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(stripe), terms)
+        long = character * (CATEGORY_BYTES_MAX // len(character.encode()) - 4)
+        names = [kept_category(id_), *(f"{stripe}{n:03d}{long}" for n in range(CATEGORIES_MAX - 1))]
+        categories = Categories(counters(stripe), {name: Category(counters(stripe)) for name in names})
+        for ago in range(13):
+            partition = categories_partition(window, window.number(NOON_S) - ago)
+            rows.put(partition, stripe_sort_key(stripe), categories)
     return rows
 
 
@@ -146,7 +156,7 @@ def test_the_largest_answer_passes_the_load_balancer(route: Route, character: st
     written = write_response(response, "GET")
     if "n" in dict(query):
         answer = json.loads(response.body)
-        assert len(answer.get("items") or answer["terms"]) > BOUGHT_WITH_MAX
+        assert len(answer.get("items") or answer.get("terms") or answer["categories"]) > BOUGHT_WITH_MAX
     for ascii_only in (True, False):  # as the runtime writes it
         assert len(json.dumps(written, ensure_ascii=ascii_only).encode()) < RESPONSE_BYTES_MAX
 

@@ -106,7 +106,8 @@ def shop() -> Rows:
     )
     mug.facts = Facts((NOON_S, "kitchen"), (NOON_S, "Acme"), (NOON_S, "Mug"), (NOON_S, 12_500_000, "EUR"))
     rows.put(item_partition("mug"), stripe_sort_key(0), mug)
-    rows.put(item_partition("lamp"), stripe_sort_key(0), item_of(viewed={"mug": 4, "shade": 5}))
+    lamp = item_of(*[(NOON_S, view)] * 5, (NOON_S, purchase), viewed={"mug": 4, "shade": 5})
+    rows.put(item_partition("lamp"), stripe_sort_key(0), lamp)
     day = WINDOWS[2]
     interest = {"mug": {view: {0: 3}}, "lamp": {view: {0: 2}}, "clock": {view: {0: 2}}}
     rows.put(board_partition(day), stripe_sort_key(0), Board(day.number(NOON_S), interest))  # type: ignore[arg-type]

@@ -13,12 +13,15 @@ from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, user
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
+from tapstack.core.impressions import Showings
+from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.rows import (
     ItemState,
     UserState,
     anonymous_key,
     item_partition,
     known_user_key,
+    showings_partition,
     stripe_sort_key,
 )
 from tapstack.http import NotFound
@@ -159,7 +162,10 @@ def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None
         rows.put(item_partition("a"), stripe_sort_key(stripe), ItemState(**{field: partners}))
     assert get(rows, f"/v1/items/a/{path}") == {
         "item_id": "a",
-        "items": [{"item_id": "c", "count": 5}, {"item_id": "b", "count": 2}, {"item_id": "d", "count": 2}],
+        "items": [
+            {"item_id": name, "count": count, "support": None, "lift": None}
+            for name, count in (("c", 5), ("b", 2), ("d", 2))
+        ],
         "count_error_max": 0,
         "as_of": "2026-03-10T12:00:00Z",
         "since": None,
@@ -167,6 +173,38 @@ def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None
     assert len(get(rows, f"/v1/items/a/{path}", n="2")["items"]) == 2
     other = {"also-viewed": "also-bought", "also-bought": "also-viewed"}[path]
     assert get(rows, f"/v1/items/a/{other}")["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("shop", "own", "others", "since_s", "expected"),
+    [
+        (40, 2, 5, 0, (0.1, 16.0)),
+        (40, 2, 0, 0, (0.1, None)),
+        (40, 0, 5, 0, (0.1, None)),
+        (0, 2, 5, 0, (None, None)),
+        (40, 2, 5, NOON_S, (None, None)),
+    ],
+    ids=["known", "a partner that expired", "an item that expired", "no shop", "a shop counted later"],
+)
+def test_support_and_lift_are_none_where_they_cannot_be_told(
+    shop: int, own: int, others: int, since_s: int, expected: tuple[float | None, float | None]
+) -> None:
+    rows = Rows()
+    for lane in (0, 4):
+        rows.put_state(*head_key(lane), b"")
+    for projection in ("items", "impressions"):
+        rows.put_state(*watermark_key(projection), encode_watermark(Watermark({0: 1, 4: 1}, since_s)))
+    for stripe in (0, 1):
+        half = slice(stripe, None, 2)
+        state = Showings()
+        state.counters.lifetime.update({VIEW: len(range(shop)[half])})
+        rows.put(showings_partition(""), stripe_sort_key(stripe), state)
+        item = item_of(*[(NOON_S, VIEW)] * len(range(own)[half]), viewed={"b": 2})
+        rows.put(item_partition("a"), stripe_sort_key(stripe), item)
+        other = item_of(*[(NOON_S, VIEW)] * len(range(others)[half]))
+        rows.put(item_partition("b"), stripe_sort_key(stripe), other)
+    (shown,) = get(rows, "/v1/items/a/also-viewed")["items"]
+    assert (shown["count"], shown["support"], shown["lift"]) == (4, *expected)
 
 
 PLACES = {"also-viewed": ("viewed_with", VIEWED_WITH_MAX), "also-bought": ("bought_with", BOUGHT_WITH_MAX)}
@@ -207,7 +245,7 @@ def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_sa
     rows.put(item_partition("a"), stripe_sort_key(0), ItemState(**{field: full}))
     rows.put(item_partition("a"), stripe_sort_key(1), ItemState(**{field: {"b": 5}}))
     shown = get(rows, f"/v1/items/a/{kind}")
-    assert shown["items"][0] == {"item_id": "b", "count": 5}  # it was paired 6 times
+    assert (shown["items"][0]["item_id"], shown["items"][0]["count"]) == ("b", 5)  # it was paired 6 times
     assert shown["count_error_max"] == 1
 
 

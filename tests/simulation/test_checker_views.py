@@ -158,7 +158,8 @@ def test_an_item_adds_up_the_lanes_that_live_and_serves_no_oldest_window(
 )
 def test_partners_are_ranked(bought: bool, n: int, items: list[tuple[str, int]], error: int) -> None:
     answer = partners_answer(by_partition(table(STRIPES)), "a", NOON_S, bought=bought, n=n)
-    listed = [{"item_id": item_id, "count": count} for item_id, count in items]
+    unknown = {"support": None, "lift": None}
+    listed = [{"item_id": item_id, "count": count, **unknown} for item_id, count in items]
     assert answer == {"item_id": "a", "items": listed, "count_error_max": error, **FRESH}
 
 
@@ -438,7 +439,8 @@ def item_answer_of(views: int, *, hour: int | None = None) -> dict[str, Any]:
     }
 
 
-PARTNERS = {"item_id": "a", "items": [{"item_id": "b", "count": 4}], "count_error_max": 0, **FRESH}
+PARTNER = {"item_id": "b", "count": 4, "support": None, "lift": None}
+PARTNERS = {"item_id": "a", "items": [PARTNER], "count_error_max": 0, **FRESH}
 WRONG_ERROR = {**PARTNERS, "count_error_max": 1}
 
 
@@ -490,6 +492,12 @@ HELD: dict[str, Case] = {  # an answer, and what is wrong with it
     ),
     "expired": (lambda past: hold_item(past, "a", NOON_S + 10, item_answer_of(3)), "3 of .* it had 0 to 0"),
     "partners": (lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=False), ""),
+    "support of nothing": (
+        lambda past: hold_partners(
+            past, "a", NOON_S, 5, {**PARTNERS, "items": [{**PARTNER, "support": -1.0}]}, bought=False
+        ),
+        "support of a is -1.0",
+    ),
     "no partners": (
         lambda past: hold_partners(past, "a", NOON_S, 5, PARTNERS, bought=True),
         "4 for b, which had 0 to 0",

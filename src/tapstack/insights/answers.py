@@ -208,11 +208,21 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
 
 
-class RankedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An item in a list, highest count first."""
+class Partner(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that goes with another, highest count first.
+
+    Parameters
+    ----------
+    support
+        The count, for each of the shop's events of the type (views, or purchases); null if not known.
+    lift
+        The count times the shop's events, by those of the one item and those of the other; likewise.
+    """
 
     item_id: str
     count: int
+    support: float | None
+    lift: float | None
 
 
 class Partners(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,7 +240,7 @@ class Partners(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     item_id: str
-    items: list[RankedItem]
+    items: list[Partner]
     count_error_max: int
     as_of: str
     since: str | None

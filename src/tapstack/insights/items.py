@@ -17,10 +17,12 @@ from tapstack.core.aggregates import (
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_REFUNDED, UNITS_SOLD
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.impressions import SHOP
 from tapstack.core.item_facts import Facts, newest
-from tapstack.core.rows import ItemState, decode_item, item_partition
-from tapstack.insights.answers import Item, Partners, RankedItem, Rates, Ratings, Refunds, WindowCounts
+from tapstack.core.rows import ItemState, decode_item, decode_showings, item_partition, showings_partition
+from tapstack.insights.answers import Item, Partner, Partners, Rates, Ratings, Refunds, WindowCounts
 from tapstack.insights.freshness import Freshness
+from tapstack.insights.striped_rows import StripedRows
 from tapstack.insights.views import bodies, describe_counters, describe_freshness, time_text
 from tapstack.ports import RowReader
 
@@ -75,20 +77,55 @@ def item_view(reader: RowReader, item_id: str, now_s: int, fresh: Freshness) -> 
 
 
 def partners_view(
-    reader: RowReader, item_id: str, now_s: int, fresh: Freshness, *, bought: bool, n: int
+    reader: RowReader,
+    rows: StripedRows,
+    item_id: str,
+    now_s: int,
+    fresh: Freshness,
+    *,
+    bought: bool,
+    n: int,
 ) -> Partners | None:
-    """Return the items most often viewed, or bought, in one session with an item; see `item_view`."""
+    """Return the items most often viewed, or bought, in one session with an item; see `item_view`.
+
+    `rows` is where the partners and the shop are read, for support and lift.
+    """
     items = _stripes(reader, item_id, now_s)
     if not items:
         return None
     maps = [item.bought_with if bought else item.viewed_with for item in items]
     ranked, count_error_max = _merge_partners(maps, BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX)
+    code = _PURCHASE if bought else _VIEW
+    events = _events(rows, [name for name, _ in ranked[:n]], code)
+    own = sum([item.counters.lifetime.get(code, 0) for item in items])
+    shop = 0 if fresh.since_s else events.pop(SHOP, 0)  # else it lacks what was counted before
     return Partners(
         item_id=item_id,
-        items=[RankedItem(item_id=name, count=count) for name, count in ranked[:n]],
+        items=[
+            Partner(
+                item_id=name,
+                count=count,
+                support=count / shop if shop else None,
+                lift=count * shop / chance if (chance := own * events[name]) and shop else None,
+            )
+            for name, count in ranked[:n]
+        ],
         count_error_max=count_error_max,
         **describe_freshness(fresh),
     )
+
+
+def _events(rows: StripedRows, item_ids: Iterable[str], code: int) -> dict[str, int]:
+    """Return how many events of a type there were of each item, and under `SHOP` of all of them."""
+    partitions = {item_id: item_partition(item_id) for item_id in item_ids}
+    shop = showings_partition(SHOP)
+    found = rows.bodies([*partitions.values(), shop])
+    events = {
+        item_id: sum([decode_item(body).counters.lifetime.get(code, 0) for body in found.get(partition, ())])
+        for item_id, partition in partitions.items()
+    }
+    events[SHOP] = sum([decode_showings(body).counters.lifetime.get(code, 0) for body in found.get(shop, ())])
+    return events
 
 
 class _Described(TypedDict):

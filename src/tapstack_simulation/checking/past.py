@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from math import inf
 from typing import Any, TypeVar
 
 from tapstack_simulation.checking.facts import CODES
@@ -168,6 +169,33 @@ def hold_partners(
     position, places = (2, BOUGHT_WITH_MAX) if bought else (1, VIEWED_WITH_MAX)
     maps = [[{} if state is None else state[position] for state in versions] for versions in rows]
     _hold_ranking(f"partners of {item_id}", answer, maps, places, n)
+    code = CODES["purchase" if bought else "item_view"]
+    shop, own = (_events(past, pk, now_s, code) for pk in ("P#", f"I#{item_id}"))
+    for each in answer["items"]:
+        other = _events(past, f"I#{each['item_id']}", now_s, code)
+        low = each["count"] / shop[1] if shop[1] else 0.0
+        high = each["count"] / shop[0] if shop[0] else inf
+        _hold_ratio(f"support of {item_id}", each["support"], (low, high), may_lack=not shop[0])
+        most, least = own[1] * other[1], own[0] * other[0]
+        low = each["count"] * shop[0] / most if most else 0.0
+        high = each["count"] * shop[1] / least if least else inf
+        _hold_ratio(f"lift of {item_id}", each["lift"], (low, high), may_lack=not shop[0] or not least)
+
+
+def _events(past: Past, pk: str, now_s: int, code: int) -> tuple[int, int]:
+    """Return the least and the most that the rows of an item, or of the shop, may have counted of a type."""
+    counts = [
+        [0 if state is None else state[0][0].get(code, 0) for state in versions]
+        for versions in past.of(pk, now_s)
+    ]
+    return sum(map(min, counts)), sum(map(max, counts))
+
+
+def _hold_ratio(what: str, shown: float | None, bounds: tuple[float, float], *, may_lack: bool) -> None:
+    low, high = bounds
+    is_right = may_lack if shown is None else low - 1e-9 <= shown <= high + 1e-9
+    if not is_right:
+        raise Violation(11, f"{what} is {shown}; it was {low} to {high}")
 
 
 def hold_search_terms(past: Past, position: int, now_s: int, n: int, answer: Answer) -> None:

@@ -179,7 +179,7 @@ def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator
         asked = Asked(position, kind, n, at_s)
         yield Question(("v1", "trending"), asked.query, at_s, trending_answer(partitions, asked))
     for wanted in FILTERS:
-        asked = Asked(position, "all", 1, now_s, wanted)
+        asked = Asked(position, "all", LISTED_MAX, now_s, wanted)
         yield Question(("v1", "trending"), asked.query, now_s, trending_answer(partitions, asked))
     if name == "1h":
         expected = trending_answer(partitions, Asked(position, "all", LISTED_DEFAULT, now_s))

@@ -167,7 +167,18 @@ def partners_answer(
         return None
     maps = [stripe[2 if bought else 1] for stripe in stripes]
     places = BOUGHT_WITH_MAX if bought else VIEWED_WITH_MAX
-    return {"item_id": item_id, **_ranking(maps, places, n), **fresh(now_s)}
+    ranking, code = _ranking(maps, places, n), CODES["purchase" if bought else "item_view"]
+    shop, own = _events(partitions, "P#", code, now_s), _events(partitions, f"I#{item_id}", code, now_s)
+    for each in ranking["items"]:
+        chance = own * _events(partitions, f"I#{each['item_id']}", code, now_s)
+        each["support"] = each["count"] / shop if shop else None
+        each["lift"] = each["count"] * shop / chance if shop and chance else None
+    return {"item_id": item_id, **ranking, **fresh(now_s)}
+
+
+def _events(partitions: Partitions, pk: str, code: int, now_s: int) -> int:
+    """Add up what the rows of an item, or of the shop, count of a type over their lifetimes."""
+    return sum(state[0][0].get(code, 0) for state in alive(partitions, pk, now_s))
 
 
 def search_terms_answer(partitions: Partitions, position: int, now_s: int, n: int) -> Answer:

@@ -95,4 +95,18 @@ ITEM_FACTS = (
         "        amounts.update(effect.refunded.items())\n",
         "",
     ),
+    one(
+        "lift_without_the_partner",
+        "how popular a partner is does not make it one",
+        VIEW,
+        "(chance := own * events[name])",
+        "(chance := own * own)",
+    ),
+    one(
+        "support_of_one_stripe",
+        "the shop is counted in all stripes",
+        VIEW,
+        "for body in found.get(shop, ())])",
+        "for body in found.get(shop, ())[:1]])",
+    ),
 )

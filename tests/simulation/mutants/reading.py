@@ -94,8 +94,8 @@ AMOUNTS = (
         "partners_doubled",
         "a pair counts once",
         ITEMS_VIEW,
-        "RankedItem(item_id=name, count=count)",
-        "RankedItem(item_id=name, count=2 * count)",
+        "                count=count,\n",
+        "                count=2 * count,\n",
     ),
     one(
         "partners_of_the_other_kind",

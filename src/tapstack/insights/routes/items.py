@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tapstack.insights.answers import Changes, Item, Partners
 from tapstack.insights.changes import changes_view
-from tapstack.insights.freshness import ITEMS
+from tapstack.insights.freshness import IMPRESSIONS, ITEMS, Freshness
 from tapstack.insights.items import item_view, partners_view
 from tapstack.insights.parameters import Text
 from tapstack.insights.route import Asked, Route
@@ -15,8 +15,9 @@ _CHANGES_CURSOR = Text(name="cursor", chars_max=8_000)
 
 
 def _partners(asked: Asked, *, bought: bool) -> Partners | None:
-    fresh = asked.fresh(ITEMS)
-    return partners_view(asked.reader, asked.id, asked.now_s, fresh, bought=bought, n=asked.n)
+    items, shop = asked.fresh(ITEMS), asked.fresh(IMPRESSIONS)
+    fresh = Freshness(min(items.as_of_s, shop.as_of_s), max(items.since_s, shop.since_s))
+    return partners_view(asked.reader, asked.rows(), asked.id, asked.now_s, fresh, bought=bought, n=asked.n)
 
 
 ROUTES: tuple[Route, ...] = (

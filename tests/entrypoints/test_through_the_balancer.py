@@ -81,7 +81,9 @@ READ = [route for route in ROUTES if route.method == "GET"]
 
 @pytest.mark.parametrize("route", READ, ids=lambda route: route.path)
 def test_the_rules_pass_each_route_on_and_the_function_answers_alike(cloud: Cloud, route: Any) -> None:
-    cloud.function("consumer").handler(mapped(event(1, user_id="item-1")), Context())
+    listed = [{"item_id": "item-1", "list_id": "item-1"}]
+    shown = event(2, event_type="item_list_view", items=listed, recommendation_id="item-1")
+    cloud.function("consumer").handler(mapped(event(1, user_id="item-1"), shown), Context())
     cloud.project()
     path = route.path.replace("{id}", "item-1")
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 from attribute_files import file_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.errors import InvalidEvent
 from tapstack_local.reconciliation.attributes import Seen, expected
 
 NOON_S = 1_790_000_000
@@ -127,6 +129,28 @@ def test_a_clock_that_is_ahead_counts_at_its_arrival():
     (hour, _), state = OLD.feature_view[0].attribute[0].spans, user.attributes["v@1"]
     assert kept.answer(state.attributes[0], hour, state.arrived_s, NOON_S).value == 1
     assert kept.answer(state.attributes[0], hour, state.arrived_s, NOON_S + 4_000).value == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'"properties": [1]',
+        b'"properties": {"size": 1e999}',
+        b'"context": {"page": "\\ud83d"}',
+        b'"traits": {"deep": ' + b"[" * 3_000 + b"]" * 3_000 + b"}",
+        b'"recommendation_id": 7, "event_name": {}',
+    ],
+)
+def test_a_record_of_others_that_cannot_be_read_whole_counts_by_its_type(odd: bytes) -> None:
+    size = {"name": "size", "aggregation": "sum", "property": "properties.size"}
+    declared = Declared(read_definitions(file_of(VIEWS, size)))
+    data = record("item_view", 1, NOON_S).removesuffix(b"}") + b", " + odd + b"}"
+    try:
+        user = fold(UserState(), data, NOON_S, declared)
+    except InvalidEvent:
+        return  # then it is none
+    views, sizes = user.attributes["v@1"].attributes
+    assert (views[0], sizes) == (1, None)
 
 
 def test_nothing_declared_is_said_by_no_definitions():

@@ -39,7 +39,7 @@ def histories(draw: st.DrawFn) -> list[Seen]:
 def states_after(view: View, history: list[Seen]) -> ViewStates:
     states: ViewStates = {}
     for place, each in enumerate(history):
-        told = decode_told(msgspec.json.encode(each.event))
+        told = decode_told(each.event["event_type"], msgspec.json.encode(each.event))
         states = folded([view], states, told, Moment(each.at_ms, each.arrived_s), is_new=place == 0)
         states = msgspec.msgpack.decode(msgspec.msgpack.encode(states), type=ViewStates)
     return states

@@ -35,7 +35,7 @@ class Declared:
         Where only types are counted the record is not read again.
         """
         if event_type in self._read_types:
-            return decode_told(data)
+            return decode_told(event_type, data)
         return Told(event_type=event_type) if event_type in self._types else None
 
     def of_user(self, states: ViewStates, told: Told | None, moment: Moment, *, is_new: bool) -> ViewStates:

@@ -74,9 +74,16 @@ class Property(NamedTuple):
     is_of_items: bool
 
 
-def decode_told(data: bytes) -> Told:
-    """Read a record that is known to be an event."""
-    return _decoder.decode(data)
+def decode_told(event_type: str, data: bytes) -> Told:
+    """Read a record that is known to be an event, of this type.
+
+    The event's own reader passes over what it does not count: if somebody else put the record, that may be of
+    another kind than collectors write. Then the event says its type alone, and the batch goes on.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Told(event_type=event_type)
 
 
 def subjects(told: Told, *, by_item: bool) -> tuple[ToldItem, ...]:

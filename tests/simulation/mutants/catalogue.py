@@ -345,6 +345,20 @@ ACKNOWLEDGEMENT = (
         "ROWS_MAX = 99",
     ),
     one(
+        "new_user_not_counted",
+        "a user that a transaction does not hold yet is a row more",
+        TRANSACTION,
+        "more = (key not in self._changed) + pages_count",
+        "more = pages_count",
+    ),
+    one(
+        "page_not_counted",
+        "a page that an event may fill is a row more",
+        TRANSACTION,
+        "pages_count = may_write_page(user.seen, self._bounds) + may_spill",
+        "pages_count = may_spill + 0",
+    ),
+    one(
         "swallowed_exception",
         "a transaction that was refused is committed again",
         CONSUME,

@@ -253,6 +253,29 @@ def test_workers_run_side_by_side_and_the_rest_wait(tmp_path: Path) -> None:
     run(tmp_path, body, handler="handlers.slow", workers=2)
 
 
+def test_who_waits_comes_before_who_asks_later(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    async def body(function: LambdaFunction) -> None:
+        async def ask(name: str) -> None:
+            await function.invoke(b'{"sleep_s": 0.05}')
+            order.append(name)
+
+        async def ask_again_and_again() -> None:
+            for number in range(3):
+                await ask(f"busy {number}")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask_again_and_again())
+            await asyncio.sleep(0)
+            waiting = [group.create_task(ask(name)) for name in ("one", "given up", "two")]
+            await asyncio.sleep(0)
+            waiting[1].cancel()
+
+    run(tmp_path, body, handler="handlers.slow")
+    assert order == ["busy 0", "one", "two", "busy 1", "busy 2"]
+
+
 def test_workers_are_added_and_taken_away_without_losing_an_invocation(tmp_path: Path) -> None:
     async def body(function: LambdaFunction) -> None:
         function.resize(3)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ class LambdaFunction:
         self._stopped = False
         self._size = config.workers
         self._seats = [_Seat() for _ in range(config.workers)]
-        self._idle: asyncio.LifoQueue[_Seat] = asyncio.LifoQueue()
+        self._idle: list[_Seat] = []  # the last one first
+        self._waiting: deque[asyncio.Future[_Seat]] = deque()
         self._endings: dict[asyncio.Task[None], ExecutionEnvironment] = {}
         self._beginnings: set[asyncio.Task[None]] = set()
 
@@ -108,8 +110,7 @@ class LambdaFunction:
         except BaseException:
             await self.stop()
             raise
-        for seat in reversed(self._seats):
-            self._idle.put_nowait(seat)
+        self._idle += reversed(self._seats)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -152,8 +153,8 @@ class LambdaFunction:
             How many, ``>= 1``.
         """
         self._size = workers
-        while len(self._seats) > workers and not self._idle.empty():
-            self._retire(self._idle.get_nowait())
+        while len(self._seats) > workers and self._idle:
+            self._retire(self._idle.pop())
         for _ in range(workers - len(self._seats)):
             seat = _Seat()
             self._seats.append(seat)
@@ -212,7 +213,7 @@ class LambdaFunction:
             raise ValueError(f"payload of {len(payload)} bytes; Lambda takes at most {PAYLOAD_BYTES_MAX}")
         if fault is not None and fault.kind == "throttled":
             return _THROTTLED
-        seat = await self._idle.get()
+        seat = await self._free_seat()
         started = False
         try:
             failure = await self._ready(seat)
@@ -243,8 +244,26 @@ class LambdaFunction:
     def _release(self, seat: _Seat) -> None:
         if len(self._seats) > self._size:
             self._retire(seat)
-        else:
-            self._idle.put_nowait(seat)
+            return
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(seat)
+                return
+        self._idle.append(seat)
+
+    async def _free_seat(self) -> _Seat:
+        """Wait for a seat, in the order of asking: with `asyncio.Queue` who comes just then goes first."""
+        if self._idle:
+            return self._idle.pop()
+        waiting: asyncio.Future[_Seat] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled():
+                self._release(waiting.result())
+            raise
 
     def _retire(self, seat: _Seat) -> None:
         self._seats.remove(seat)

@@ -46,6 +46,26 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             },
         },
     ),
+    "a review": (
+        {
+            **TRACK, "type": "track", "event": "Product Reviewed",
+            "properties": {"product_id": "mug", "rating": "4.5", "review_id": "r-1"},
+        },
+        {
+            **OURS, "event_type": "rate", "event_name": "Product Reviewed", "value": 4.5,
+            "items": [{"item_id": "mug"}], "properties": {"review_id": "r-1"},
+        },
+    ),
+    "a rating of something else": (
+        {
+            **TRACK, "type": "track", "event": "Product Viewed",
+            "properties": {"product_id": "mug", "rating": 5},
+        },
+        {
+            **OURS, "event_type": "item_view", "event_name": "Product Viewed",
+            "items": [{"item_id": "mug"}], "properties": {"rating": 5},
+        },
+    ),
     "a search": (
         {**TRACK, "type": "track", "event": "Products Searched", "properties": {"query": "blue mug"}},
         {**OURS, "event_type": "search", "event_name": "Products Searched", "query": "blue mug"},

@@ -44,8 +44,10 @@ VALUE_FIELDS: Mapping[str, str] = {
     "properties.recommendation_id": "recommendation_id",
     "properties.attribution_source": "attribution_source",
 }
+RATING_FIELDS: Mapping[str, str] = {"properties.rating": "value"}  # of a rate alone
 WITHOUT_ITEMS = frozenset({"custom", "page_view", "identify"})
 _item_fields, _one_item_fields, _value_fields = map(Fields, (ITEM_FIELDS, ONE_ITEM_FIELDS, VALUE_FIELDS))
+_rating_fields = Fields(RATING_FIELDS)
 
 
 def take_items(event: Object) -> None:
@@ -54,6 +56,8 @@ def take_items(event: Object) -> None:
     if event["event_type"] in WITHOUT_ITEMS or not isinstance(properties, dict):
         return
     _value_fields.move(event, event)
+    if event["event_type"] == "rate":
+        _rating_fields.move(event, event)
     if "items" in event:
         return
     for name in LISTS:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from tapstack.collector.intake import record_of
+from tapstack.collector.records import Records
 from tapstack.core.events import (
     EVENT_TYPES,
     ITEMS_REQUIRED,
@@ -45,7 +45,7 @@ AMOUNTS = st.floats(0, 1_000) | st.integers(0, 500)
 
 def canonical(event: ClientEvent, received_at: datetime) -> StreamEvent:
     """What the collector makes of an event, as it stands on the stream."""
-    return msgspec.json.decode(record_of(event, received_at), type=StreamEvent)
+    return msgspec.json.decode(Records(received_at).record(event), type=StreamEvent)
 
 
 def rfc3339(moment: datetime) -> str:

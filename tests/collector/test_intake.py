@@ -26,18 +26,14 @@ from event_strategies import (
 )
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.bodies import split
-from tapstack.collector.intake import (
-    FUTURE_MAX,
-    Result,
-    collect,
-    record_of,
-)
+from tapstack.collector.intake import Result, collect
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
     PUT_BYTES_MAX,
     PUT_RECORDS_MAX,
     RETRY_BUDGET_MS,
 )
+from tapstack.collector.records import FUTURE_MAX, Records
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
     ClientEvent,
@@ -179,7 +175,7 @@ def test_a_record_says_what_the_sender_said_and_what_was_added(
     said: dict[str, Any], protocol: str | None, sent_at: datetime | None
 ) -> None:
     event = decode_client_event(msgspec.json.encode(said))
-    record = record_of(event, NOON, protocol=protocol, sent_at=sent_at)
+    record = Records(NOON).record(event, protocol=protocol, sent_at=sent_at)
     found = msgspec.json.decode(record, type=StreamEvent)
     for name in set(ClientEvent.__struct_fields__) - {"occurred_at"}:
         assert getattr(found, name) == getattr(event, name)

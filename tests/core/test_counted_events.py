@@ -20,7 +20,7 @@ from event_strategies import (
     stream_event_dict,
     stream_events,
 )
-from tapstack.collector.intake import record_of
+from tapstack.collector.records import Records
 from tapstack.core.events import (
     CountedContext,
     CountedItem,
@@ -43,7 +43,7 @@ def counted(event: StreamEvent) -> dict[str, Any]:
 
 @given(client_event_dicts())
 def test_the_consumer_reads_what_the_collector_wrote(said: dict[str, Any]) -> None:
-    record = record_of(decode_client_event(json.dumps(said).encode()), NOON)
+    record = Records(NOON).record(decode_client_event(json.dumps(said).encode()))
     assert structs.asdict(decode_event(record)) == counted(msgspec.json.decode(record, type=StreamEvent))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event, stream_events
 from memory_store import Store
-from tapstack.collector.intake import record_of
+from tapstack.collector.records import Records
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.capacity import row_bytes
 from tapstack.core.events import Event, decode_client_event, decode_event
@@ -144,7 +144,7 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
         for payload in request.events:
             said = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
             try:
-                event = decode_event(record_of(decode_client_event(said), received_at))
+                event = decode_event(Records(received_at).record(decode_client_event(said)))
             except InvalidEvent:
                 continue
             key = user_key(event.user_id, partition_key(event))

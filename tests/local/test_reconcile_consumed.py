@@ -13,7 +13,7 @@ from every_pair import recall, viewed_pairs
 from reconcile_world import AT_S, hundred, view
 
 from tapstack.aws.dynamodb import DynamoTable
-from tapstack.collector.intake import record_of
+from tapstack.collector.records import Records
 from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
@@ -73,7 +73,7 @@ def run_consumer(payloads):
         record = StreamRecord(
             shard_id=f"shardId-{shard:012}",
             sequence_number=str(accepted.accepted_count),
-            data=record_of(event, datetime.fromtimestamp(AT_S, tz=UTC)),
+            data=Records(datetime.fromtimestamp(AT_S, tz=UTC)).record(event),
             arrived_at_s=AT_S,
         )
         shards[shard].append(record)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
 from tapstack.collector.enrichment.consent import REFUSED
 from tapstack.collector.enrichment.order import NOTHING, Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
-from tapstack.core.events import Added, ClientEvent, Found, Said, encode_record, read_client_event
+from tapstack.collector.records import Records
+from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event
 from tapstack.core.identity import partition_key
 from tapstack.core.sources import Source
 from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
-FUTURE_MAX = timedelta(hours=24)
-_MS = timedelta(milliseconds=1)
 RETRY_AFTER_MS = 1_000
 SCHEMA_NOTES_MAX = 100  # of a request: with one for each event an answer would not fit the load balancer
 
@@ -139,6 +138,8 @@ def collect(
         ``retry`` that it has to be sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
+    oldest, too_old = _age_limit(received_at, event_age_max)
+    records = Records(received_at, _id_of(source))
     results: list[Result] = []
     refused: dict[int, InvalidEvent] = {}
     entries: dict[int, StreamEntry] = {}
@@ -151,8 +152,7 @@ def collect(
             breach = _checked(event, source, received_at, check_schemas)
         except InvalidEvent as error:
             refused[position] = error
-            reason = Result("retry", error.field or None, error.reason, schema=error.schema or None)
-            results.append(reason)
+            results.append(Result("retry", error.field or None, error.reason, schema=error.schema or None))
             continue
         enriched = None
         if enrich is not None:
@@ -164,13 +164,14 @@ def collect(
         if breach is not None:
             breaches += 1
             notes = (breach.note, *notes) if breaches <= SCHEMA_NOTES_MAX else notes
-        notes = _with_age(notes, event, received_at, event_age_max)
-        results.append(Result("retry", notes=notes, schema=None if breach is None else breach.schema))
+        if event.occurred_at is not None and event.occurred_at < oldest:
+            notes = (too_old, *notes)
+        results.append(_result("retry", notes, None if breach is None else breach.schema))
         earlier = first.setdefault(_identity(event), position)
         if earlier != position:
             twins[position] = earlier
         else:
-            record = _record(data, event, received_at, source, enriched)
+            record = _record(data, event, records, enriched)
             entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
     _note_stored(results, _stored(entries, dependencies, spill), twins)
     if refused and (keep is None or keep(refused, len(events))):
@@ -181,14 +182,26 @@ def collect(
 
 def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[int, int]) -> None:
     for position in stored:
-        results[position] = _stored_result("ok", results[position])
+        results[position] = _result("ok", results[position].notes, results[position].schema)
     for position, earlier in twins.items():
         if earlier in stored:
-            results[position] = _stored_result("duplicate", results[position])
+            results[position] = _result("duplicate", results[position].notes, results[position].schema)
 
 
-def _stored_result(status: Status, result: Result) -> Result:
-    return Result(status, notes=result.notes, schema=result.schema)
+def _age_limit(received_at: datetime, age_max: timedelta | None) -> tuple[datetime, str]:
+    """Return when an event is too old, and the note that the consumer will find it so, unless it knows it."""
+    if age_max is None:
+        return MOMENT_MIN, ""
+    what = f"occurred_at is more than {age_max.days} days ago"
+    return received_at - age_max, f"too_old: {what}; the event is stored as a dead letter and not counted"
+
+
+_PLAIN: Mapping[Status, Result] = {status: Result(status) for status in get_args(Status)}
+
+
+def _result(status: Status, notes: Sequence[str], schema: str | None) -> Result:
+    """Return the answer to an event; most have nothing but a status."""
+    return Result(status, notes=notes, schema=schema) if notes or schema else _PLAIN[status]
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:
@@ -200,85 +213,19 @@ def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spil
     return stored
 
 
-def record_of(
-    event: ClientEvent,
-    received_at: datetime,
-    *,
-    protocol: str | None = None,
-    sent_at: datetime | None = None,
-    source: str | None = None,
-    shift_ms: int = 0,
-    found: Found = NOTHING,
-) -> bytes:
-    """Return an event's record: with when it came, and a time if the client gave none or a wild one."""
-    occurred_at, skew_ms = _corrected(event.occurred_at, received_at, shift_ms)
-    if occurred_at is not event.occurred_at:
-        event = msgspec.structs.replace(event, occurred_at=occurred_at)
-    added = Added(
-        received_at=received_at,
-        sent_at=sent_at,
-        clock_skew_ms=skew_ms,
-        protocol=protocol,
-        source=source,
-        ua=found.ua,
-        is_bot=found.is_bot,
-        campaign=found.campaign,
-        referrer=found.referrer,
-    )
-    return encode_record(event, added)
-
-
-def _corrected(said: datetime | None, received_at: datetime, shift_ms: int) -> tuple[datetime, int | None]:
-    """Return when an event happened, and by how many ms that differs from what the client said."""
-    if said is None:
-        return received_at, None
-    latest = received_at + FUTURE_MAX
-    # UTC and whole milliseconds: the skew must be exact, or copies of an event differ in its time.
-    occurred_at = said if said.tzinfo is UTC else said.astimezone(UTC)
-    if excess := occurred_at.microsecond % 1000:
-        occurred_at -= timedelta(microseconds=excess)
-    if shift_ms:
-        return _shifted(occurred_at, shift_ms, latest)
-    if occurred_at <= latest:
-        return occurred_at, 0
-    return latest, (latest - occurred_at) // _MS
-
-
-def _shifted(said: datetime, shift_ms: int, latest: datetime) -> tuple[datetime, int]:
-    """Correct a time; one that would have no year stays, as long as it is not in the future."""
-    try:
-        occurred_at = min(said + shift_ms * _MS, latest)
-    except OverflowError:
-        occurred_at = min(said, latest)
-    return occurred_at, (occurred_at - said) // _MS
-
-
 def _arrival(data: Incoming, received_at: datetime) -> Arrival:
     if isinstance(data, Translated):
         return Arrival(received_at, data.sent_at, data.is_id_derived)
     return Arrival(received_at)
 
 
-def _record(
-    data: Incoming,
-    event: ClientEvent,
-    received_at: datetime,
-    source: Source | None,
-    enriched: Enriched | None,
-) -> bytes:
-    name = _id_of(source)
+def _record(data: Incoming, event: ClientEvent, records: Records, enriched: Enriched | None) -> bytes:
     shift_ms, found = (0, NOTHING) if enriched is None else (enriched.shift_ms, enriched.found)
     if isinstance(data, Translated):
-        return record_of(
-            event,
-            received_at,
-            protocol=data.protocol,
-            sent_at=data.sent_at,
-            source=name,
-            shift_ms=shift_ms,
-            found=found,
+        return records.record(
+            event, protocol=data.protocol, sent_at=data.sent_at, shift_ms=shift_ms, found=found
         )
-    return record_of(event, received_at, source=name, shift_ms=shift_ms, found=found)
+    return records.record(event, shift_ms=shift_ms, found=found)
 
 
 def _id_of(source: Source | None) -> str | None:
@@ -303,21 +250,9 @@ def _parse(data: Incoming, event_bytes_max: int) -> Said:
     return data.said if isinstance(data, Translated) else read_client_event(data)
 
 
-_TOO_OLD = "occurred_at is more than {} days ago; the event is stored as a dead letter and not counted"
-
-
-def _with_age(
-    notes: Sequence[str], event: ClientEvent, received_at: datetime, age_max: timedelta | None
-) -> Sequence[str]:
-    """Add a note if the consumer will find an event too old, unless it knows it as counted."""
-    if age_max is None or event.occurred_at is None or event.occurred_at >= received_at - age_max:
-        return notes
-    return (f"too_old: {_TOO_OLD.format(age_max.days)}", *notes)
-
-
 def _identity(event: ClientEvent) -> tuple[object, ...]:
-    name = (event.event_id,) if event.client_id is None else (event.client_id, event.n)
-    return event.user_id, event.anonymous_id, *name
+    name = event.event_id if event.client_id is None else event.n
+    return event.user_id, event.anonymous_id, event.client_id, name
 
 
 def _moment(now_ms: int) -> datetime:

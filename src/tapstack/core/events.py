@@ -324,7 +324,7 @@ def decode_event(data: bytes) -> Event:
     return event
 
 
-def encode_record(event: ClientEvent, added: Added) -> bytes:
+def encode_record(event: ClientEvent, added: bytes) -> bytes:
     """Write a `StreamEvent` as the stream holds it: what the sender said, and what was added, in one object.
 
     Parameters
@@ -332,9 +332,14 @@ def encode_record(event: ClientEvent, added: Added) -> bytes:
     event
         With ``occurred_at``.
     added
-        What the collector adds.
+        What the collector adds, as `encode_added` writes it.
     """
-    return b"%b,%b" % (_encoder.encode(event)[:-1], _encoder.encode(added)[1:])
+    return b"%b,%b" % (_encoder.encode(event)[:-1], added)
+
+
+def encode_added(added: Added) -> bytes:
+    """Write the end of a record: an object without its first bracket."""
+    return _encoder.encode(added)[1:]
 
 
 def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
@@ -342,11 +347,12 @@ def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
         raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}", "too_many_bytes")
 
 
-def _ids(event: ClientEvent) -> list[str]:
+def _ids(event: ClientEvent) -> list[str | None]:
     ids = [event.event_id, event.user_id, event.anonymous_id, event.session_id, event.recommendation_id]
+    ids += event.impressions
     for item in event.items:
         ids += item.item_id, item.list_id
-    return [each for each in (*ids, *event.impressions) if each is not None]
+    return ids
 
 
 def _read(data: bytes, notes: list[str]) -> ClientEvent:

@@ -6,67 +6,69 @@ from __future__ import annotations
 from .mutant import BODIES, INTAKE, one
 
 FOLD = "tapstack.core.fold"
+RECORDS = "tapstack.collector.records"
 SESSIONS = "tapstack.core.sessions"
 PAIRS = "tapstack.core.cooccurrence"
 AGGREGATES = "tapstack.core.aggregates"
 
-_ADDED = "    added = Added(\n"
+_ADDED = "        return encode_record(event, self._added("
 
 CONTENTS = (
     one(
         "everything_a_page_view",
         "what a client said stands on the stream",
-        INTAKE,
+        RECORDS,
         _ADDED,
-        '    event = msgspec.structs.replace(event, event_type="page_view", items=())\n' + _ADDED,
+        '        event = msgspec.structs.replace(event, event_type="page_view", items=())\n' + _ADDED,
     ),
     one(
         "first_item_only",
         "all items of an event stand on the stream",
-        INTAKE,
+        RECORDS,
         _ADDED,
-        "    event = msgspec.structs.replace(event, items=event.items[:1])\n" + _ADDED,
+        "        event = msgspec.structs.replace(event, items=event.items[:1])\n" + _ADDED,
     ),
     one(
         "value_dropped",
         "an event's value stands on the stream",
-        INTAKE,
+        RECORDS,
         _ADDED,
-        "    event = msgspec.structs.replace(event, value=None)\n" + _ADDED,
+        "        event = msgspec.structs.replace(event, value=None)\n" + _ADDED,
     ),
     one(
         "properties_dropped",
         "what the schema does not name is kept as well",
-        INTAKE,
+        RECORDS,
         _ADDED,
-        "    event = msgspec.structs.replace(event, properties=None)\n" + _ADDED,
+        "        event = msgspec.structs.replace(event, properties=None)\n" + _ADDED,
     ),
     one(
         "time_of_receipt",
         "an event has its own time",
-        INTAKE,
-        "        event = msgspec.structs.replace(event, occurred_at=occurred_at)\n",
-        "        event = msgspec.structs.replace(event, occurred_at=received_at)\n",
+        RECORDS,
+        "            event = msgspec.structs.replace(event, occurred_at=occurred_at)\n",
+        "            event = msgspec.structs.replace(event, occurred_at=self._received_at)\n",
     ),
     one(
         "wild_clock_believed",
         "a time more than a day ahead is moved back",
-        INTAKE,
-        "    return latest, (latest - occurred_at) // _MS\n",
-        "    return occurred_at, (latest - occurred_at) // _MS\n",
+        RECORDS,
+        "        return latest, (latest - occurred_at) // _MS\n",
+        "        return occurred_at, (latest - occurred_at) // _MS\n",
     ),
     one(
         "skew_forgotten",
         "a moved time says by how much",
-        INTAKE,
-        "    return latest, (latest - occurred_at) // _MS\n",
-        "    return latest, 0\n",
+        RECORDS,
+        "        return latest, (latest - occurred_at) // _MS\n",
+        "        return latest, 0\n",
     ),
     one(
         "bad_event_spoils_the_request",
         "a bad event harms no other",
         INTAKE,
-        "            results.append(reason)\n            continue\n",
+        '            results.append(Result("retry", error.field or None, error.reason, '
+        "schema=error.schema or None))\n            continue\n",
         "            raise\n",
     ),
     one(
@@ -87,8 +89,8 @@ CONTENTS = (
         "namesakes_are_twins",
         "an id of another user is another event",
         INTAKE,
-        "    return event.user_id, event.anonymous_id, *name\n",
-        "    return name\n",
+        "    return event.user_id, event.anonymous_id, event.client_id, name\n",
+        "    return event.client_id, name\n",
     ),
     one(
         "keyed_by_event",

@@ -501,9 +501,9 @@ COLLECTOR = (
         "schema_breach_dropped",
         "an event that breaks a schema is kept before it is answered",
         INTAKE,
-        '            refused[position] = error\n            reason = Result("retry",',
+        '            refused[position] = error\n            results.append(Result("retry",',
         "            if not error.schema:\n                refused[position] = error\n"
-        '            reason = Result("invalid" if error.schema else "retry",',
+        '            results.append(Result("invalid" if error.schema else "retry",',
     ),
     one(
         "schema_breach_accepted",

@@ -16,7 +16,7 @@ from tapstack_simulation.checking.impressions import (
     places,
     recommendation_answer,
 )
-from tapstack_simulation.checking.item_facts import ANY, Wanted, known_in, together
+from tapstack_simulation.checking.item_facts import ANY, Wanted
 from tapstack_simulation.checking.links import Pairs, person_answer
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import WINDOWS
@@ -178,23 +178,12 @@ def _about_trends(partitions: Partitions, position: int, now_s: int) -> Iterator
     ):
         asked = Asked(position, kind, n, at_s)
         yield Question(("v1", "trending"), asked.query, at_s, trending_answer(partitions, asked))
-    for wanted in [*FILTERS, *(_told_apart(partitions) if position == len(TRENDS) - 1 else ())]:
+    for wanted in FILTERS:
         asked = Asked(position, "all", LISTED_MAX, now_s, wanted)
         yield Question(("v1", "trending"), asked.query, now_s, trending_answer(partitions, asked))
     if name == "1h":
         expected = trending_answer(partitions, Asked(position, "all", LISTED_DEFAULT, now_s))
         yield Question(("v1", "trending"), {}, now_s, expected)
-
-
-def _told_apart(partitions: Partitions) -> Iterator[Wanted]:
-    """Return filters that items match by the newest word of their stripes alone."""
-    for pk in sorted(pk for pk, images in partitions.items() if pk[0] == "I" and len(images) > 1):
-        said = [known_in(image.state) for image in partitions[pk]]
-        newest = together(said)
-        if any(known.get("category") != newest.get("category") for known in said) and "category" in newest:
-            yield Wanted(newest["category"][1])
-        if any(known.get("price") != newest.get("price") for known in said) and "price" in newest:
-            yield Wanted(price_max=newest["price"][1] / 1e6)
 
 
 def _about_showings(partitions: Partitions, now_s: int) -> Iterator[Question]:

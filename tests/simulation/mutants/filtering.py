@@ -23,13 +23,6 @@ FILTERING = (
         "self.price_min <= facts.price[1] / MICROS",
     ),
     one(
-        "filtered_by_one_stripe",
-        "what an item is is told by the newest of its stripes",
-        FILTERS,
-        "for body in found.get(item_partition(item_id), ())]",
-        "for body in found.get(item_partition(item_id), ())[:1]]",
-    ),
-    one(
         "trends_of_any_category",
         "trends of a category are of its items",
         RANKING,

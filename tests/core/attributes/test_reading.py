@@ -15,7 +15,7 @@ from tapstack.core.attributes.faults import InvalidDefinitions
 from tapstack.core.attributes.prediction import ROW_BYTES_MAX, predicted
 from tapstack.core.attributes.reading import read_definitions
 
-# `TAPSTACK_ATTRIBUTE_FILES=10000` reads as many as the requirement says: some 30 seconds.
+# `TAPSTACK_ATTRIBUTE_FILES=10000` reads as many as the requirement says: some two minutes of CPU.
 FILES = int(os.environ.get("TAPSTACK_ATTRIBUTE_FILES", "100"))
 
 VIEW = """\

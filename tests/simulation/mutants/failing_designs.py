@@ -27,10 +27,8 @@ _NUMBER = Edit(
     "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number)) for d in made]\n",
 )
 _KEEP_MARK = Edit(TRANSACTION, _FOLDED, _FOLDED + "            user.mark = number\n")
-_HISTORY = (
-    "    history: History | None = None  # of interactions that left the newest; None until there are any\n"
-)
-_HAS_MARK = Edit("tapstack.core.rows", _HISTORY, _HISTORY + "    mark: int = 0\n")
+_LAST_FIELD = "    attributes: ViewStates = {}  # declared ones\n"
+_HAS_MARK = Edit("tapstack.core.rows", _LAST_FIELD, _LAST_FIELD + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
 _BELOW_IS_DUPLICATE = (
     "        if verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"

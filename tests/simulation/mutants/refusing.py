@@ -46,7 +46,7 @@ REFUSING = (
         INTAKE,
         "            enriched = enrich(event, _arrival(data, received_at))\n",
         "            entries[position] = StreamEntry(\n"
-        "                partition_key=partition_key(event), data=_record(data, event, received_at, source, None)\n"
+        "                partition_key=partition_key(event), data=_record(data, event, records, None)\n"
         "            )\n"
         "            enriched = enrich(event, _arrival(data, received_at))\n",
     ),

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - lines of the product are quoted as they stand
 """Mutants of what may be stored nowhere: requests that may not send, and events whose user denied consent."""
 
 from __future__ import annotations

@@ -178,6 +178,7 @@ def test_every_user_that_an_event_may_have_can_be_read(user_id: str) -> None:
 # Parameters.
 
 
+TRENDING_TAKES = "this path takes window, type, n, category, brand, price_min, price_max"
 N = "n: expected an integer from 1 to 100, got "
 BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "window": ("/v1/trending", [("window", "2h")], "window: expected one of 5m, 1h, 24h, 7d, got '2h'"),
@@ -192,13 +193,9 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "Arabic digits": ("/v1/trending", [("n", "٣")], N + "'٣'"),
     "without end": ("/v1/trending", [("n", "9" * 5_000)], N + f"'{'9' * 64}'..."),
     "twice": ("/v1/trending", [("n", "1"), ("n", "1")], "n: expected once, got 2 times"),
-    "unknown": (
-        "/v1/trending",
-        [("limit", "5")],
-        "limit: unknown parameter; this path takes window, type, n",
-    ),
-    "in capitals": ("/v1/trending", [("N", "5")], "N: unknown parameter; this path takes window, type, n"),
-    "without a name": ("/v1/trending", [("", "5")], "'': unknown parameter; this path takes window, type, n"),
+    "unknown": ("/v1/trending", [("limit", "5")], f"limit: unknown parameter; {TRENDING_TAKES}"),
+    "in capitals": ("/v1/trending", [("N", "5")], f"N: unknown parameter; {TRENDING_TAKES}"),
+    "without a name": ("/v1/trending", [("", "5")], f"'': unknown parameter; {TRENDING_TAKES}"),
     "of another path": (
         "/v1/items/a/also-viewed",
         [("window", "5m")],
@@ -209,7 +206,7 @@ BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "several": (
         "/v1/trending",
         [("n", "x"), ("window", "y"), ("z", "")],
-        "z: unknown parameter; this path takes window, type, n; "
+        f"z: unknown parameter; {TRENDING_TAKES}; "
         "window: expected one of 5m, 1h, 24h, 7d, got 'y'; " + N + "'x'",
     ),
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from tapstack.client import AsyncInsights, Insights, Refused, calls
 from tapstack.entrypoints.alb import read_request
 from tapstack.errors import Unavailable
 from tapstack.insights.problems import problem_response
+from tapstack.insights.route import Route
 from tapstack.insights.routes import ROUTES, route_at
 
 STATUS = {"version": "1", "as_of": "2026-03-10T12:00:00Z", "heads": {}, "projections": {}}
@@ -78,25 +80,32 @@ def problem(status: int, code: str) -> tuple[int, bytes]:
     return status, problem_response(status, code, "told why").body
 
 
+FILTERS: calls.Filters = {
+    "category": "shoes",
+    "brand": "Acme",
+    "currency": "EUR",
+    "price_min": 5,
+    "price_max": 49.5,
+}
 CALLS = [
     calls.user("a/b"),
     calls.history("ann", "purchase", 5, "c"),
     calls.history("ann", None, None, None, linked=True),
     calls.user("ann", linked=True),
-    calls.sessions("ann"),
+    calls.sessions("ann", linked=True),
     calls.item(".."),
     calls.partners("x", "also-viewed", 3),
-    calls.partners("x", "also-bought", None),
-    calls.similar("x", 5),
-    calls.recommendations("ann", 5, 20, include_seen=True, include_bought=False),
-    calls.for_session(["a", "b"], "ann", 5, 20, ["c"]),
-    calls.for_session([], None, None, None, []),
-    calls.rank(["a"], ["b"], "ann"),
-    calls.rank(["a"], [], None),
-    calls.trending("1h", 5),
-    calls.categories("1h", 5),
-    calls.category("a/b", None),
-    calls.search_terms(None, None),
+    calls.partners("x", "also-bought", 1),
+    calls.similar("x", 5, FILTERS),
+    calls.recommendations("ann", 5, 20, FILTERS, include_seen=True, include_bought=True),
+    calls.for_session(["a", "b"], "ann", 5, 20, ["c"], FILTERS, include_seen=True),
+    calls.for_session([], None, None, None, [], {}),
+    calls.rank(["a"], ["b"], "ann", FILTERS),
+    calls.rank(["a"], [], None, {}),
+    calls.trending("1h", 5, "purchase", FILTERS),
+    calls.categories("1h", 5, "item_view"),
+    calls.category("a/b", "1h"),
+    calls.search_terms("5m", 5),
     calls.impressions("home", 3),
     calls.recommendation("r/1"),
     calls.conversion("24h"),
@@ -108,10 +117,13 @@ CALLS = [
 ]
 
 
+def route_of(call: calls.Call[Any]) -> Route | None:
+    return route_at(read_request({"httpMethod": "GET", "path": call.path}).path)
+
+
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.path)
 def test_a_call_asks_for_what_a_route_answers(call: calls.Call[Any]) -> None:
-    request = read_request({"httpMethod": "GET", "path": call.path})
-    route = route_at(request.path)
+    route = route_of(call)
     assert route is not None
     assert route.answer is call.answer
     assert route.method == ("GET" if call.body is None else "POST")
@@ -143,9 +155,29 @@ def test_both_clients_have_the_same_methods() -> None:
 
 def test_every_route_has_a_method() -> None:
     """But for those that a person or a monitor reads."""
-    called = [route_at(read_request({"httpMethod": "GET", "path": call.path}).path) for call in CALLS]
+    called = [route_of(call) for call in CALLS]
     left = {route.path for route in ROUTES if route not in called}
     assert left == {"/v1/openapi.json", "/v1/docs", "/healthz"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_whatever_a_route_takes_can_be_said(route: Route) -> None:
+    mine = [call for call in CALLS if route_of(call) is route]
+    said = {name for call in mine for name, value in call.query.items() if value is not None}
+    taken = {parameter.name for parameter in route.parameters}
+    assert said == taken
+    in_bodies = {name for call in mine for name in call.body or ()}
+    assert in_bodies == set(route.body.__struct_fields__ if route.body else ())
+
+
+def test_filters_are_sent_as_they_are_said() -> None:
+    said = {"category": "a&b", "currency": "EUR", "price_max": 9.5}
+    empty = {"recommendation_id": "r", "based_on": [], "items": [], "as_of": "x", "since": None}
+    with serving((200, empty), (200, empty)) as server, Insights(server.url) as insights:
+        insights.similar("mug", category="a&b", currency="EUR", price_max=9.5)
+        insights.rank(["mug"], category="a&b", currency="EUR", price_max=9.5)
+    assert dict(parse_qsl(urlsplit(server.asked[0][1]).query)) == {**said, "price_max": "9.5"}
+    assert json.loads(server.asked[1][3]) == {"items": ["mug"], "session": [], **said}
 
 
 def test_a_key_and_gzip_are_sent() -> None:

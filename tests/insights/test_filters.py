@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from insights_world import NOON_S, VIEW, Rows, board, get, item_of
+from insights_world import NOON_S, VIEW, Away, Rows, board, get, item_of
 
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import head_key
@@ -15,7 +15,9 @@ from tapstack.http import Request
 from tapstack.insights.filters import Filter
 from tapstack.insights.problems import InvalidRequest
 from tapstack.insights.respond import respond
+from tapstack.insights.routes import ROUTES
 
+EUR = {"currency": "EUR"}
 SHOES, HATS = (NOON_S, "shoes"), (NOON_S, "hats")
 
 
@@ -29,12 +31,17 @@ SHOES, HATS = (NOON_S, "shoes"), (NOON_S, "hats")
         (Filter(category="shoes"), Facts(brand=SHOES), False),
         (Filter(brand="Acme"), Facts(brand=(NOON_S, "Acme")), True),
         (Filter(brand="Acme"), Facts(), False),
-        (Filter(price_max=5), Facts(price=(NOON_S, 5_000_000, "EUR")), True),
-        (Filter(price_max=5), Facts(price=(NOON_S, 5_000_001, "EUR")), False),
-        (Filter(price_min=5), Facts(price=(NOON_S, 4_999_999, "EUR")), False),
-        (Filter(price_max=5), Facts(), False),
+        (Filter(currency="EUR", price_max=5), Facts(price=(NOON_S, 5_000_000, "EUR")), True),
+        (Filter(currency="EUR", price_max=5), Facts(price=(NOON_S, 5_000_001, "EUR")), False),
+        (Filter(currency="EUR", price_min=5), Facts(price=(NOON_S, 4_999_999, "EUR")), False),
+        (Filter(currency="EUR", price_max=5), Facts(), False),
+        (Filter(currency="EUR", price_max=5), Facts(price=(NOON_S, 1_000_000, "JPY")), False),
+        (Filter(currency="EUR"), Facts(price=(NOON_S, 1_000_000, "EUR")), True),
+        (Filter(currency="EUR"), Facts(price=(NOON_S, 1_000_000, "XXX")), False),
+        (Filter(currency="XXX", price_max=5), Facts(price=(NOON_S, 1_000_000, "XXX")), True),
+        (Filter(price_max=5), Facts(price=(NOON_S, 1_000_000, "EUR")), False),  # compared with nothing
         (
-            Filter(category="hats", price_min=1, price_max=2),
+            Filter(category="hats", currency="JPY", price_min=1, price_max=2),
             Facts(HATS, price=(NOON_S, 1_500_000, "JPY")),
             True,
         ),
@@ -79,9 +86,10 @@ def test_recommendations_match_and_keep_their_order_and_reasons() -> None:
     shoes = get(rows, "/v1/items/mug/similar", category="shoes")
     assert shoes["items"] == whole["items"][1:3]
     assert ids(get(rows, "/v1/items/mug/similar", category="shoes", n="1")) == ["boot"]
-    assert ids(get(rows, "/v1/items/mug/similar", category="shoes", price_max="50")) == ["clog"]
+    assert ids(get(rows, "/v1/items/mug/similar", category="shoes", price_max="50", **EUR)) == ["clog"]
     assert ids(get(rows, "/v1/items/mug/similar", brand="Acme")) == ["boot"]
-    assert ids(get(rows, "/v1/items/mug/similar", price_min="40", price_max="90")) == ["lamp", "boot"]
+    assert ids(get(rows, "/v1/items/mug/similar", price_min="40", price_max="90", **EUR)) == ["lamp", "boot"]
+    assert ids(get(rows, "/v1/items/mug/similar", currency="JPY")) == []
     assert ids(get(rows, "/v1/users/nobody/recommendations", category="hats")) == ["hat"]
 
 
@@ -90,13 +98,15 @@ def test_recommendations_match_and_keep_their_order_and_reasons() -> None:
     [
         ("sessions:recommend", {"items": ["mug"], "category": "shoes"}, ["boot", "clog"]),
         ("sessions:recommend", {"items": ["mug"], "category": "shoes", "diversity": 50}, ["boot", "clog"]),
-        ("sessions:recommend", {"items": ["mug"], "price_max": 40}, ["lamp", "clog"]),
+        ("sessions:recommend", {"items": ["mug"], "price_max": 40, **EUR}, ["lamp", "clog"]),
         (
             "items:rank",
             {"items": ["clog", "hat", "boot"], "session": ["mug"], "category": "shoes"},
             ["boot", "clog"],
         ),
         ("items:rank", {"items": ["unknown", "hat"], "category": "hats"}, ["hat"]),
+        ("items:rank", {"items": ["clog", "boot"], "currency": "EUR", "price_max": 50}, ["clog"]),
+        ("sessions:recommend", {"items": ["mug"], "currency": "EUR", "price_min": 50}, ["boot"]),
     ],
 )
 def test_a_body_says_what_items_must_be(path: str, body: dict[str, Any], expected: list[str]) -> None:
@@ -119,3 +129,25 @@ def test_trends_of_a_category_say_what_they_may_miss() -> None:
 def test_a_bound_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="price_max: expected a number from"):
         get(shop(), "/v1/trending", price_max=text)
+
+
+PATHS = [route.path for route in ROUTES if "price_max" in {each.name for each in route.parameters}]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_price_in_no_currency_is_refused_beside_all_else_that_is_wrong(path: str) -> None:
+    missing = (
+        "price_min: expected currency beside it, got none; price_max: expected currency beside it, got none"
+    )
+    with pytest.raises(InvalidRequest, match=f"n: expected .*; {missing}"):
+        get(Away(), path.replace("{id}", "mug"), price_min="1", price_max="2", n="0")
+    with pytest.raises(InvalidRequest, match="currency: expected an ISO 4217 code such as EUR, got 'eur'"):
+        get(Away(), path.replace("{id}", "mug"), price_max="2", currency="eur")
+
+
+@pytest.mark.parametrize("path", ["sessions:recommend", "items:rank"])
+def test_a_body_with_a_price_in_no_currency_is_refused(path: str) -> None:
+    body = json.dumps({"items": ["mug"], "user_id": "ann", "price_max": 5})
+    request = Request(method="POST", path=("v1", path), raw_body=body.encode())
+    with pytest.raises(InvalidRequest, match="#/price_max: expected currency beside it, got none"):
+        respond(request, Away(), NOON_S)

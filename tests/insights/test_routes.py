@@ -178,7 +178,7 @@ def test_every_user_that_an_event_may_have_can_be_read(user_id: str) -> None:
 # Parameters.
 
 
-TRENDING_TAKES = "this path takes window, type, n, category, brand, price_min, price_max"
+TRENDING_TAKES = "this path takes window, type, n, category, brand, currency, price_min, price_max"
 N = "n: expected an integer from 1 to 100, got "
 BAD: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "window": ("/v1/trending", [("window", "2h")], "window: expected one of 5m, 1h, 24h, 7d, got '2h'"),

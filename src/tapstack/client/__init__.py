@@ -6,7 +6,8 @@ docs/insights-client.md.
 
 from tapstack.client.asynchronous import AsyncInsights
 from tapstack.client.blocking import Insights
+from tapstack.client.calls import Filters
 from tapstack.client.sending import Refused
 from tapstack.errors import Unavailable
 
-__all__ = ["AsyncInsights", "Insights", "Refused", "Unavailable"]
+__all__ = ["AsyncInsights", "Filters", "Insights", "Refused", "Unavailable"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from tapstack.client import calls
 from tapstack.client.blocking import RETRIES, TIMEOUT_S, found
-from tapstack.client.calls import Call
+from tapstack.client.calls import Call, Filters
 from tapstack.client.sending import Sender
 from tapstack.insights.answers import (
     Categories,
@@ -100,9 +100,11 @@ class AsyncInsights:
         """Return up to `n` items bought in one session with an item; None if it has not been seen."""
         return await self._send(calls.partners(item_id, "also-bought", n))
 
-    async def similar(self, item_id: str, n: int | None = None) -> Recommendations:
+    async def similar(
+        self, item_id: str, n: int | None = None, **filters: Unpack[Filters]
+    ) -> Recommendations:
         """Return up to `n` items (1 to 100, else 20) that go with an item, at one remove too."""
-        answer = await self._send(calls.similar(item_id, n))
+        answer = await self._send(calls.similar(item_id, n, filters))
         return found(answer)
 
     async def recommendations(
@@ -113,6 +115,7 @@ class AsyncInsights:
         diversity: int | None = None,
         include_seen: bool = False,
         include_bought: bool = False,
+        **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items for a user or a visitor, popular ones if nothing is known of either.
 
@@ -126,9 +129,11 @@ class AsyncInsights:
             ``0..90``, percent: how much of a score an item loses that goes with those above it.
         include_seen, include_bought
             Whether items of the user's history may be among them.
+        **filters
+            What items must be: `Filters`.
         """
         call = calls.recommendations(
-            user_id, n, diversity, include_seen=include_seen, include_bought=include_bought
+            user_id, n, diversity, filters, include_seen=include_seen, include_bought=include_bought
         )
         answer = await self._send(call)
         return found(answer)
@@ -141,26 +146,53 @@ class AsyncInsights:
         user_id: str | None = None,
         diversity: int | None = None,
         exclude: Sequence[str] = (),
+        include_seen: bool = False,
+        include_bought: bool = False,
+        **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items to follow those of a session, the newest last; see `recommendations`."""
-        answer = await self._send(calls.for_session(items, user_id, n, diversity, exclude))
+        call = calls.for_session(
+            items,
+            user_id,
+            n,
+            diversity,
+            exclude,
+            filters,
+            include_seen=include_seen,
+            include_bought=include_bought,
+        )
+        answer = await self._send(call)
         return found(answer)
 
     async def rank(
-        self, items: Sequence[str], *, session: Sequence[str] = (), user_id: str | None = None
+        self,
+        items: Sequence[str],
+        *,
+        session: Sequence[str] = (),
+        user_id: str | None = None,
+        **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return items in the order that suits a session, the newest last, or a user."""
-        answer = await self._send(calls.rank(items, session, user_id))
+        answer = await self._send(calls.rank(items, session, user_id, filters))
         return found(answer)
 
-    async def trending(self, window: str | None = None, n: int | None = None) -> Trending:
-        """Return up to `n` items with the most interactions in a window (5m, 1h, 24h or 7d)."""
-        answer = await self._send(calls.trending(window, n))
+    async def trending(
+        self,
+        window: str | None = None,
+        n: int | None = None,
+        *,
+        event_type: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> Trending:
+        """Return up to `n` items with the highest scores in a window (5m, 1h, 24h or 7d), or by one type."""
+        answer = await self._send(calls.trending(window, n, event_type, filters))
         return found(answer)
 
-    async def categories(self, window: str | None = None, n: int | None = None) -> Categories:
-        """Return up to `n` categories whose items have the most interactions in a window."""
-        answer = await self._send(calls.categories(window, n))
+    async def categories(
+        self, window: str | None = None, n: int | None = None, *, event_type: str | None = None
+    ) -> Categories:
+        """Return up to `n` categories whose items have the highest scores in a window, or by one type."""
+        answer = await self._send(calls.categories(window, n, event_type))
         return found(answer)
 
     async def category(self, name: str, window: str | None = None) -> Category:

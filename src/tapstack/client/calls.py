@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -31,6 +31,26 @@ from tapstack.insights.answers import (
 A = TypeVar("A")
 
 
+class Filters(TypedDict, total=False):
+    """What items must be to be listed, as the newest event says that says it.
+
+    Parameters
+    ----------
+    category, brand
+        Its name.
+    currency
+        Of the last price; needed with bounds of it.
+    price_min, price_max
+        Bounds of the last price.
+    """
+
+    category: str
+    brand: str
+    currency: str
+    price_min: float
+    price_max: float
+
+
 class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     """A request to be made.
 
@@ -48,7 +68,7 @@ class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 
     path: str
     answer: type[A]
-    query: Mapping[str, str | int | None] = {}
+    query: Mapping[str, object] = {}
     body: Mapping[str, Any] | None = None
 
 
@@ -82,13 +102,20 @@ def partners(item_id: str, kind: str, n: int | None) -> Call[Partners]:
     return Call(path=f"/v1/items/{segment(item_id)}/{kind}", answer=Partners, query={"n": n})
 
 
-def similar(item_id: str, n: int | None) -> Call[Recommendations]:
+def similar(item_id: str, n: int | None, filters: Filters) -> Call[Recommendations]:
     """Ask for items that go with an item, at one remove too."""
-    return Call(path=f"/v1/items/{segment(item_id)}/similar", answer=Recommendations, query={"n": n})
+    query = {"n": n, **filters}
+    return Call(path=f"/v1/items/{segment(item_id)}/similar", answer=Recommendations, query=query)
 
 
 def recommendations(
-    user_id: str, n: int | None, diversity: int | None, *, include_seen: bool, include_bought: bool
+    user_id: str,
+    n: int | None,
+    diversity: int | None,
+    filters: Filters,
+    *,
+    include_seen: bool = False,
+    include_bought: bool = False,
 ) -> Call[Recommendations]:
     """Ask for items for a user."""
     query = {
@@ -96,33 +123,54 @@ def recommendations(
         "diversity": diversity,
         "include_seen": "true" if include_seen else None,
         "include_bought": "true" if include_bought else None,
+        **filters,
     }
     return Call(path=f"/v1/users/{segment(user_id)}/recommendations", answer=Recommendations, query=query)
 
 
 def for_session(
-    items: Sequence[str], user_id: str | None, n: int | None, diversity: int | None, exclude: Sequence[str]
+    items: Sequence[str],
+    user_id: str | None,
+    n: int | None,
+    diversity: int | None,
+    exclude: Sequence[str],
+    filters: Filters,
+    *,
+    include_seen: bool = False,
+    include_bought: bool = False,
 ) -> Call[Recommendations]:
     """Ask for items to follow those of a session."""
-    given = {"user_id": user_id, "n": n, "diversity": diversity, "exclude": list(exclude) or None}
-    body = {"items": list(items), **{name: value for name, value in given.items() if value is not None}}
-    return Call(path="/v1/sessions:recommend", answer=Recommendations, body=body)
+    body = {
+        "items": list(items),
+        "user_id": user_id,
+        "n": n,
+        "diversity": diversity,
+        "exclude": list(exclude),
+        "include_seen": include_seen,
+        "include_bought": include_bought,
+        **filters,
+    }
+    return Call(path="/v1/sessions:recommend", answer=Recommendations, body=_given(body))
 
 
-def rank(items: Sequence[str], session: Sequence[str], user_id: str | None) -> Call[Recommendations]:
+def rank(
+    items: Sequence[str], session: Sequence[str], user_id: str | None, filters: Filters
+) -> Call[Recommendations]:
     """Ask for items in the order that suits a session or a user."""
-    body = {"items": list(items), "session": list(session), **({"user_id": user_id} if user_id else {})}
-    return Call(path="/v1/items:rank", answer=Recommendations, body=body)
+    body = {"items": list(items), "session": list(session), "user_id": user_id, **filters}
+    return Call(path="/v1/items:rank", answer=Recommendations, body=_given(body))
 
 
-def trending(window: str | None, n: int | None) -> Call[Trending]:
-    """Ask for the items with the most interactions."""
-    return Call(path="/v1/trending", answer=Trending, query={"window": window, "n": n})
+def trending(window: str | None, n: int | None, kind: str | None, filters: Filters) -> Call[Trending]:
+    """Ask for the items with the highest scores, by all event types or by one."""
+    return Call(
+        path="/v1/trending", answer=Trending, query={"window": window, "n": n, "type": kind, **filters}
+    )
 
 
-def categories(window: str | None, n: int | None) -> Call[Categories]:
-    """Ask for the categories whose items have the most interactions."""
-    return Call(path="/v1/categories", answer=Categories, query={"window": window, "n": n})
+def categories(window: str | None, n: int | None, kind: str | None = None) -> Call[Categories]:
+    """Ask for the categories whose items have the highest scores, by all event types or by one."""
+    return Call(path="/v1/categories", answer=Categories, query={"window": window, "n": n, "type": kind})
 
 
 def category(name: str, window: str | None) -> Call[Category]:
@@ -190,8 +238,13 @@ def status() -> Call[Status]:
     return Call(path="/v1/status", answer=Status)
 
 
-def _linked(*, linked: bool) -> dict[str, str | int | None]:
+def _linked(*, linked: bool) -> dict[str, object]:
     return {"linked": "true" if linked else None}
+
+
+def _given(members: Mapping[str, object]) -> dict[str, object]:
+    """Return those that are set; the API has defaults for the others."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def segment(id_: str) -> str:

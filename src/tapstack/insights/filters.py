@@ -21,12 +21,16 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     category, brand
         As events name it; empty for any.
+    currency
+        Of the last price; empty for any.
     price_min, price_max
-        Bounds of the last price, whatever its currency; infinite for any.
+        Bounds of the last price, in that currency; infinite for any. Without a currency nothing is within
+        bounds: 900 JPY are neither more nor less than 10 EUR.
     """
 
     category: str = ""
     brand: str = ""
+    currency: str = ""
     price_min: float = -inf
     price_max: float = inf
 
@@ -36,9 +40,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.brand and (facts.brand or (0, ""))[1] != kept_brand(self.brand):
             return False
-        if self.price_min == -inf and self.price_max == inf:
+        if not self.currency and self.price_min == -inf and self.price_max == inf:
             return True
-        return facts.price is not None and self.price_min <= facts.price[1] / MICROS <= self.price_max
+        return (
+            facts.price is not None
+            and facts.price[2] == self.currency
+            and self.price_min <= facts.price[1] / MICROS <= self.price_max
+        )
 
 
 ANY_ITEM = Filter()

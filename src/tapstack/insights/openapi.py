@@ -114,7 +114,7 @@ def _parameters(route: Route) -> Iterable[Json]:
         yield {
             "name": parameter.name,
             "in": "query",
-            "description": f"{parameter.expected}; {parameter.default} by default",
+            "description": f"{parameter.expected}; {parameter.default or 'none'} by default",
             "schema": parameter.schema,
         }
 

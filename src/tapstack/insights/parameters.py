@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from tapstack.core.currencies import CURRENCIES
+
 NUMBER_MAX = 10**12  # as amounts of events have it
 
 
@@ -43,10 +45,19 @@ class Integer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter that is a number of at most `NUMBER_MAX`; left out it is `unset`."""
+    """A parameter that is a number of at most `NUMBER_MAX`.
+
+    Parameters
+    ----------
+    unset
+        What leaving it out stands for.
+    needs
+        The parameter without which it says nothing; empty if there is none.
+    """
 
     name: str
     unset: float
+    needs: str = ""
     default: str = ""
 
     @property
@@ -73,6 +84,32 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             return None
         return value if -NUMBER_MAX <= value <= NUMBER_MAX else None
+
+
+class Currency(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter that is the code of a currency; left out it is the empty text."""
+
+    name: str = "currency"
+    default: str = ""
+
+    @property
+    def into(self) -> str:
+        """Return which member of `tapstack.insights.route.Asked` takes the value."""
+        return self.name
+
+    @property
+    def expected(self) -> str:
+        """Return what it must be, in words."""
+        return "an ISO 4217 code such as EUR"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return what it must be, as a JSON Schema."""
+        return {"type": "string", "enum": sorted(CURRENCIES)}
+
+    def read(self, text: str) -> str | None:
+        """Return the code; None if `text` is not one."""
+        return text if not text or text in CURRENCIES else None
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,3 +160,6 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     def read(self, text: str) -> str | None:
         """Return the text; None if it is too long."""
         return text if len(text) <= self.chars_max else None
+
+
+Parameter = Integer | Number | Currency | Choice | Text

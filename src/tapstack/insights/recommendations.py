@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from tapstack.core.currencies import Currency
 from tapstack.core.events import TYPE_CODE, Id
 from tapstack.core.ranking import INTERESTED, TRENDS
 from tapstack.core.ranking import rank as ranked_trend
@@ -123,8 +124,10 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Whether items that the user bought may be recommended.
     exclude
         Items that may not be recommended.
-    category, brand, price_min, price_max
+    category, brand, currency
         What an item must be, as the newest event says that says it.
+    price_min, price_max
+        Bounds of its last price, in `currency`.
     """
 
     items: _ITEM_IDS
@@ -136,6 +139,7 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     exclude: Annotated[list[Id], msgspec.Meta(max_length=CANDIDATES_MAX)] = []
     category: _NAME = ""
     brand: _NAME = ""
+    currency: Currency | None = None
     price_min: _PRICE | None = None
     price_max: _PRICE | None = None
 
@@ -151,8 +155,10 @@ class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         What was looked at, in its order: the newest last.
     user_id
         A user, or the ``anonymous_id`` of a visitor.
-    category, brand, price_min, price_max
+    category, brand, currency
         What an item must be, as the newest event says that says it; others are left out.
+    price_min, price_max
+        Bounds of its last price, in `currency`.
     """
 
     items: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=CANDIDATES_MAX)]
@@ -160,6 +166,7 @@ class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     user_id: Id | None = None
     category: _NAME = ""
     brand: _NAME = ""
+    currency: Currency | None = None
     price_min: _PRICE | None = None
     price_max: _PRICE | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, o
 from tapstack.insights.answers import Answer
 from tapstack.insights.bodies import read_body
 from tapstack.insights.freshness import FreshnessCache
+from tapstack.insights.parameters import Number
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
 from tapstack.insights.readers import Readers, check_scopes
 from tapstack.insights.representation import entity_tag
@@ -135,12 +136,19 @@ def _read_request(asked: Asked, route: Route, request: Request) -> None:
         elif times[name] > 1:
             faults.append(parameter_fault(name, f"expected once, got {times[name]} times"))
         texts[name] = text
-    for name, parameter in known.items():
-        value = parameter.read(texts[name])
-        if value is None:
-            faults.append(parameter_fault(name, f"expected {parameter.expected}, got {echo(texts[name])}"))
-        setattr(asked, parameter.into, value)
+    faults += _read_parameters(asked, route, texts)
     if faults:
         raise InvalidRequest(faults)
     if route.body is not None:
         asked.body = read_body(request, route.body)
+
+
+def _read_parameters(asked: Asked, route: Route, texts: Mapping[str, str]) -> Iterator[Fault]:
+    for parameter in route.parameters:
+        name, text = parameter.name, texts[parameter.name]
+        value = parameter.read(text)
+        if value is None:
+            yield parameter_fault(name, f"expected {parameter.expected}, got {echo(text)}")
+        elif text and isinstance(parameter, Number) and parameter.needs and not texts[parameter.needs]:
+            yield parameter_fault(name, f"expected {parameter.needs} beside it, got none")
+        setattr(asked, parameter.into, value)

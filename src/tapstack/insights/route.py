@@ -16,7 +16,7 @@ from tapstack.insights.answers import Answer
 from tapstack.insights.filters import ANY_ITEM, Filter, matching
 from tapstack.insights.freshness import ITEMS, LEADERBOARDS, Freshness, FreshnessCache
 from tapstack.insights.history import ANY_TYPE
-from tapstack.insights.parameters import Choice, Integer, Number, Text
+from tapstack.insights.parameters import Parameter
 from tapstack.insights.readers import Scope
 from tapstack.insights.recommendations import NOTHING, History, Shelves, history_of
 from tapstack.insights.striped_rows import StripedRows
@@ -47,6 +47,7 @@ class Asked(msgspec.Struct, kw_only=True):
     include_bought: bool = False
     category: str = ANY_ITEM.category
     brand: str = ANY_ITEM.brand
+    currency: str = ANY_ITEM.currency
     price_min: float = ANY_ITEM.price_min
     price_max: float = ANY_ITEM.price_max
     linked: bool = False
@@ -62,7 +63,11 @@ class Asked(msgspec.Struct, kw_only=True):
     def filter(self) -> Filter:
         """Return what items must be to be listed."""
         return Filter(
-            category=self.category, brand=self.brand, price_min=self.price_min, price_max=self.price_max
+            category=self.category,
+            brand=self.brand,
+            currency=self.currency,
+            price_min=self.price_min,
+            price_max=self.price_max,
         )
 
     def choose(self) -> Callable[[Sequence[str]], Sequence[str]] | None:
@@ -128,7 +133,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Asked], Answer | Mapping[str, Any] | str | None]
     answer: type[Answer | Mapping[str, Any] | str]
     summary: str
-    parameters: tuple[Integer | Number | Choice | Text, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     subject: str = ""
     max_age_s: int = 1
     method: str = "GET"

@@ -190,19 +190,24 @@ class Wanted(NamedTuple):
 
     category: str = ""
     price_max: float | None = None
+    currency: str = ""
 
     @property
     def query(self) -> dict[str, str]:
         """Return the parameters."""
-        price = {} if self.price_max is None else {"price_max": str(self.price_max)}
-        return {**({"category": self.category} if self.category else {}), **price}
+        price = "" if self.price_max is None else str(self.price_max)
+        given = {"category": self.category, "price_max": price, "currency": self.currency}
+        return {name: text for name, text in given.items() if text}
 
     def accepts(self, known: Known) -> bool:
         """Return whether an item of which this is known is listed."""
         category = _kept("category", {"category": self.category})
         if category and known.get("category", (0, ""))[1] != category:
             return False
-        return self.price_max is None or ("price" in known and known["price"][1] <= self.price_max * 1e6)
+        if not self.currency:
+            return True
+        _, amount, currency = known.get("price", (0, 0, ""))
+        return currency == self.currency and (self.price_max is None or amount <= self.price_max * 1e6)
 
 
 ANY = Wanted()

@@ -34,7 +34,7 @@ from tapstack_simulation.checking.views import (
 RECOMMENDED_EACH = 7  # items and users: an answer reads twenty items
 ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_boards` compares all of them
 LISTED_DEFAULT, LISTED_MAX = 20, 100
-FILTERS = (Wanted("shoes"), Wanted(" hats "), Wanted(price_max=20.0), Wanted("shoes", 50.0))
+FILTERS = (Wanted("shoes"), Wanted(" hats "), Wanted("", 20.0, "EUR"), Wanted("shoes", 50.0, "USD"))
 NOBODY = "nobody has this id"
 
 

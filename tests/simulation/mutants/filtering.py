@@ -23,6 +23,13 @@ FILTERING = (
         "self.price_min <= facts.price[1] / MICROS",
     ),
     one(
+        "currency_ignored",
+        "a bound of prices is compared with prices in its own currency alone",
+        FILTERS,
+        "            and facts.price[2] == self.currency\n",
+        "",
+    ),
+    one(
         "trends_of_any_category",
         "trends of a category are of its items",
         RANKING,

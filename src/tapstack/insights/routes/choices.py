@@ -5,7 +5,7 @@ from __future__ import annotations
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.ranking import TRENDS
 from tapstack.insights.filters import ANY_ITEM
-from tapstack.insights.parameters import Choice, Integer, Number, Text
+from tapstack.insights.parameters import Choice, Currency, Integer, Number, Text
 
 LISTED_DEFAULT = 20
 LISTED_MAX = 100
@@ -25,6 +25,7 @@ TREND = Choice(name="window", into="trend", values={trend.name: trend for trend 
 FILTERS = (
     Text(name="category", chars_max=256),
     Text(name="brand", chars_max=256),
-    Number(name="price_min", unset=ANY_ITEM.price_min),
-    Number(name="price_max", unset=ANY_ITEM.price_max),
+    Currency(),
+    Number(name="price_min", unset=ANY_ITEM.price_min, needs="currency"),
+    Number(name="price_max", unset=ANY_ITEM.price_max, needs="currency"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapstack.insights.answers import Recommendations
 from tapstack.insights.filters import ANY_ITEM, Filter
 from tapstack.insights.parameters import Choice, Integer
+from tapstack.insights.problems import Fault, InvalidRequest
 from tapstack.insights.recommendations import (
     History,
     ItemsToRank,
@@ -51,15 +52,27 @@ def _for_session(asked: Asked) -> Recommendations:
 
 def _ranked(asked: Asked) -> Recommendations:
     body: ItemsToRank = asked.body
+    wanted = _wanted(body)
     history = asked.history(body.user_id).after(body.session)
-    return ranking_view(*asked.shelves(), history, body.items, _wanted(body))
+    return ranking_view(*asked.shelves(), history, body.items, wanted)
 
 
 def _wanted(body: SessionItems | ItemsToRank) -> Filter:
-    """Return what items must be, as a body says it."""
+    """Return what items must be, as a body says it; before the table is asked.
+
+    Raises
+    ------
+    InvalidRequest
+        If a price is in no currency.
+    """
+    bounds = {"price_min": body.price_min, "price_max": body.price_max}
+    if body.currency is None and (given := [name for name, bound in bounds.items() if bound is not None]):
+        missing = "expected currency beside it, got none"
+        raise InvalidRequest([Fault(pointer=f"#/{name}", detail=missing) for name in given])
     return Filter(
         category=body.category,
         brand=body.brand,
+        currency=body.currency or ANY_ITEM.currency,
         price_min=ANY_ITEM.price_min if body.price_min is None else body.price_min,
         price_max=ANY_ITEM.price_max if body.price_max is None else body.price_max,
     )

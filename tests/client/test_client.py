@@ -97,10 +97,10 @@ CALLS = [
     calls.partners("x", "also-viewed", 3),
     calls.partners("x", "also-bought", 1),
     calls.similar("x", 5, FILTERS),
-    calls.recommendations("ann", 5, 20, FILTERS, include_seen=True, include_bought=True),
+    calls.recommendations("ann", 5, 20, FILTERS, include_seen=True, include_bought=True, linked=True),
     calls.for_session(["a", "b"], "ann", 5, 20, ["c"], FILTERS, include_seen=True),
     calls.for_session([], None, None, None, [], {}),
-    calls.rank(["a"], ["b"], "ann", FILTERS),
+    calls.rank(["a"], ["b"], "ann", FILTERS, linked=True),
     calls.rank(["a"], [], None, {}),
     calls.trending("1h", 5, "purchase", FILTERS),
     calls.categories("1h", 5, "item_view"),
@@ -177,7 +177,7 @@ def test_filters_are_sent_as_they_are_said() -> None:
         insights.similar("mug", category="a&b", currency="EUR", price_max=9.5)
         insights.rank(["mug"], category="a&b", currency="EUR", price_max=9.5)
     assert dict(parse_qsl(urlsplit(server.asked[0][1]).query)) == {**said, "price_max": "9.5"}
-    assert json.loads(server.asked[1][3]) == {"items": ["mug"], "session": [], **said}
+    assert json.loads(server.asked[1][3]) == {"items": ["mug"], "session": [], "linked": False, **said}
 
 
 def test_a_key_and_gzip_are_sent() -> None:

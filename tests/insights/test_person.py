@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import Rows, get, user_of
+from insights_world import Rows, get, item_of, user_of
 
 from event_strategies import NOON_S, stream_event
-from tapstack.core.events import Event
+from tapstack.core.events import EVENT_TYPES, Event
 from tapstack.core.history import newest_first
+from tapstack.core.journal import head_key
 from tapstack.core.links import LINKS_MAX, POINTER_STATE, user_pointer, visitor_pointer
-from tapstack.core.rows import UserState, anonymous_key, known_user_key
+from tapstack.core.rows import UserState, anonymous_key, item_partition, known_user_key, stripe_sort_key
+from tapstack.http import Request
+from tapstack.insights.respond import respond
 
 VISITORS = ("v1", "v2", "v3")
 # Who did something: the user, or one of the visitors; when; and which item.
@@ -156,3 +160,42 @@ def test_a_visit_goes_on_across_a_login_and_one_with_a_label_by_its_label() -> N
     sessions = get(rows, "/v1/users/ann", linked="true")["sessions"]
     assert (sessions["count"], sessions["recent"][0]["events"]) == (1, 4)
     assert sessions["recent"][0]["start"] == "2026-03-10T10:00:00Z"
+
+
+def recommended(rows: Rows) -> list[Any]:
+    """What is recommended to Ann, with links: by the path, by a session, by a ranking."""
+    path = get(rows, "/v1/users/ann/recommendations", linked="true", include_seen="true")
+    bodies: dict[str, Any] = {
+        "sessions:recommend": {"items": [], "include_seen": True},
+        "items:rank": {"items": ["a", "b", "c"]},
+    }
+    answers = [path]
+    for last, body in bodies.items():
+        packed = json.dumps({"user_id": "ann", "linked": True, **body}).encode()
+        asked = Request(method="POST", path=("v1", last), raw_body=packed)
+        answers.append(json.loads(respond(asked, rows, NOON_S).body))
+    return answers
+
+
+@given(DONE)
+def test_recommendations_are_for_the_person(done: list[tuple[str, int, str]]) -> None:
+    rows, whose = shop([("ann", 0, "a"), *done])
+    for item in "abc":
+        rows.put(item_partition(item), stripe_sort_key(0), item_of(viewed={"goal": 1}))
+    rows.put_state(*head_key(0), b"", version=1)
+    recent = sorted(
+        [entry for who, state in whose.items() if who != "v3" for entry in state.recent], key=newest_first
+    )
+    seen = list(dict.fromkeys(entry.item_id for entry in recent))
+    bought = {entry.item_id for entry in recent if EVENT_TYPES[entry.type_code] == "purchase"}
+    path, session, ranked = recommended(rows)
+    for answer in (path, session, ranked):
+        assert answer["based_on"] == seen
+    for answer in (path, session):
+        assert {each["item_id"] for each in answer["items"]} == {"goal", *seen[1:]} - bought
+
+
+def test_a_visitor_has_no_visitors() -> None:
+    rows, _ = shop([("v1", 3, "b")])
+    plain, linked = (get(rows, "/v1/users/v1/recommendations", linked=each) for each in ("false", "true"))
+    assert plain == linked

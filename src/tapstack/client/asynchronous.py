@@ -115,6 +115,7 @@ class AsyncInsights:
         diversity: int | None = None,
         include_seen: bool = False,
         include_bought: bool = False,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items for a user or a visitor, popular ones if nothing is known of either.
@@ -129,11 +130,19 @@ class AsyncInsights:
             ``0..90``, percent: how much of a score an item loses that goes with those above it.
         include_seen, include_bought
             Whether items of the user's history may be among them.
+        linked
+            Whether to count what the user's own visitors did as the user's; see `user`.
         **filters
             What items must be: `Filters`.
         """
         call = calls.recommendations(
-            user_id, n, diversity, filters, include_seen=include_seen, include_bought=include_bought
+            user_id,
+            n,
+            diversity,
+            filters,
+            include_seen=include_seen,
+            include_bought=include_bought,
+            linked=linked,
         )
         answer = await self._send(call)
         return found(answer)
@@ -148,6 +157,7 @@ class AsyncInsights:
         exclude: Sequence[str] = (),
         include_seen: bool = False,
         include_bought: bool = False,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items to follow those of a session, the newest last; see `recommendations`."""
@@ -160,6 +170,7 @@ class AsyncInsights:
             filters,
             include_seen=include_seen,
             include_bought=include_bought,
+            linked=linked,
         )
         answer = await self._send(call)
         return found(answer)
@@ -170,10 +181,11 @@ class AsyncInsights:
         *,
         session: Sequence[str] = (),
         user_id: str | None = None,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return items in the order that suits a session, the newest last, or a user."""
-        answer = await self._send(calls.rank(items, session, user_id, filters))
+        answer = await self._send(calls.rank(items, session, user_id, filters, linked=linked))
         return found(answer)
 
     async def trending(

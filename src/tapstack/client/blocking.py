@@ -126,6 +126,7 @@ class Insights:
         diversity: int | None = None,
         include_seen: bool = False,
         include_bought: bool = False,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items for a user or a visitor, popular ones if nothing is known of either.
@@ -140,11 +141,19 @@ class Insights:
             ``0..90``, percent: how much of a score an item loses that goes with those above it.
         include_seen, include_bought
             Whether items of the user's history may be among them.
+        linked
+            Whether to count what the user's own visitors did as the user's; see `user`.
         **filters
             What items must be: `Filters`.
         """
         call = calls.recommendations(
-            user_id, n, diversity, filters, include_seen=include_seen, include_bought=include_bought
+            user_id,
+            n,
+            diversity,
+            filters,
+            include_seen=include_seen,
+            include_bought=include_bought,
+            linked=linked,
         )
         return found(self._send(call))
 
@@ -158,6 +167,7 @@ class Insights:
         exclude: Sequence[str] = (),
         include_seen: bool = False,
         include_bought: bool = False,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return up to `n` items to follow those of a session, the newest last; see `recommendations`."""
@@ -170,6 +180,7 @@ class Insights:
             filters,
             include_seen=include_seen,
             include_bought=include_bought,
+            linked=linked,
         )
         return found(self._send(call))
 
@@ -179,10 +190,11 @@ class Insights:
         *,
         session: Sequence[str] = (),
         user_id: str | None = None,
+        linked: bool = False,
         **filters: Unpack[Filters],
     ) -> Recommendations:
         """Return items in the order that suits a session, the newest last, or a user."""
-        return found(self._send(calls.rank(items, session, user_id, filters)))
+        return found(self._send(calls.rank(items, session, user_id, filters, linked=linked)))
 
     def trending(
         self,

@@ -116,6 +116,7 @@ def recommendations(
     *,
     include_seen: bool = False,
     include_bought: bool = False,
+    linked: bool = False,
 ) -> Call[Recommendations]:
     """Ask for items for a user."""
     query = {
@@ -123,6 +124,7 @@ def recommendations(
         "diversity": diversity,
         "include_seen": "true" if include_seen else None,
         "include_bought": "true" if include_bought else None,
+        **_linked(linked=linked),
         **filters,
     }
     return Call(path=f"/v1/users/{segment(user_id)}/recommendations", answer=Recommendations, query=query)
@@ -138,6 +140,7 @@ def for_session(
     *,
     include_seen: bool = False,
     include_bought: bool = False,
+    linked: bool = False,
 ) -> Call[Recommendations]:
     """Ask for items to follow those of a session."""
     body = {
@@ -148,16 +151,28 @@ def for_session(
         "exclude": list(exclude),
         "include_seen": include_seen,
         "include_bought": include_bought,
+        "linked": linked,
         **filters,
     }
     return Call(path="/v1/sessions:recommend", answer=Recommendations, body=_given(body))
 
 
 def rank(
-    items: Sequence[str], session: Sequence[str], user_id: str | None, filters: Filters
+    items: Sequence[str],
+    session: Sequence[str],
+    user_id: str | None,
+    filters: Filters,
+    *,
+    linked: bool = False,
 ) -> Call[Recommendations]:
     """Ask for items in the order that suits a session or a user."""
-    body = {"items": list(items), "session": list(session), "user_id": user_id, **filters}
+    body = {
+        "items": list(items),
+        "session": list(session),
+        "user_id": user_id,
+        "linked": linked,
+        **filters,
+    }
     return Call(path="/v1/items:rank", answer=Recommendations, body=_given(body))
 
 

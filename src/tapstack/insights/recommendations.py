@@ -1,7 +1,8 @@
 """What the recommender answers: rows read in three batches at most, and each score with its reasons.
 
-The first batch is the user's row, the second the items of the history, the third the bridges and the
-leaderboard of the last days. Each costs a read unit for each row of up to 4 KB (the user's row half of one).
+The first batch is the user's row, perhaps with its visitors'; the second the items of the history; the
+third the bridges and the leaderboard of the last days. Each costs a read unit for each row of up to 4 KB
+(rows of users half of one).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from tapstack.core.currencies import Currency
 from tapstack.core.events import TYPE_CODE, Id
+from tapstack.core.history import newest_first
 from tapstack.core.ranking import INTERESTED, TRENDS
 from tapstack.core.ranking import rank as ranked_trend
 from tapstack.core.rows import (
@@ -30,9 +32,10 @@ from tapstack.insights.answers import Reason, Recommendation, Recommendations
 from tapstack.insights.filters import ANY_ITEM, Filter, matching
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.parameters import NUMBER_MAX
+from tapstack.insights.person import own, visitors_of
 from tapstack.insights.recommender import Partners, Recommender, Vote, Weights
 from tapstack.insights.striped_rows import StripedRows
-from tapstack.insights.views import describe_freshness
+from tapstack.insights.views import alive, describe_freshness
 from tapstack.ports import Key, RowReader
 
 WEEK = TRENDS[-1]  # in which popular items are
@@ -113,6 +116,8 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     user_id
         Whose session it is, or the ``anonymous_id``: what else is known of the user counts after the session,
         and what the user bought is not recommended.
+    linked
+        Whether what visitors did counts as the user's that were this user and no other.
     n
         How many items at most.
     diversity
@@ -132,6 +137,7 @@ class SessionItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     items: _ITEM_IDS
     user_id: Id | None = None
+    linked: bool = False
     n: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     diversity: Annotated[int, msgspec.Meta(ge=0, le=90)] = 0
     include_seen: bool = False
@@ -155,6 +161,8 @@ class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         What was looked at, in its order: the newest last.
     user_id
         A user, or the ``anonymous_id`` of a visitor.
+    linked
+        Whether what visitors did counts as the user's that were this user and no other.
     category, brand, currency
         What an item must be, as the newest event says that says it; others are left out.
     price_min, price_max
@@ -164,6 +172,7 @@ class ItemsToRank(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     items: Annotated[list[Id], msgspec.Meta(min_length=1, max_length=CANDIDATES_MAX)]
     session: _ITEM_IDS = []
     user_id: Id | None = None
+    linked: bool = False
     category: _NAME = ""
     brand: _NAME = ""
     currency: Currency | None = None
@@ -230,8 +239,15 @@ def _total(maps: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def history_of(reader: RowReader, user_id: str, now_s: int) -> History:
+def history_of(reader: RowReader, user_id: str, now_s: int, *, linked: bool = False) -> History:
     """Return what is remembered of a user, or else of the anonymous visitor of that id.
+
+    Parameters
+    ----------
+    reader, user_id, now_s
+        The table; a ``user_id`` or an ``anonymous_id``; Unix seconds.
+    linked
+        Whether to add what visitors did that were this user and no other.
 
     Raises
     ------
@@ -240,16 +256,18 @@ def history_of(reader: RowReader, user_id: str, now_s: int) -> History:
     """
     keys = [Key(*known_user_key(user_id)), Key(*anonymous_key(user_id))]
     rows = reader.read_all(keys)
-    for row in [rows[key] for key in keys if key in rows]:
-        if not 0 < row.expires_at_s <= now_s:
-            return _history(decode_user(row.state))
+    for row in alive([rows[key] for key in keys if key in rows], now_s):
+        is_person = linked and row.key == keys[0]
+        visitors = own(visitors_of(reader, user_id, now_s)) if is_person else []
+        return _history([decode_user(row.state), *visitors])
     return NOTHING
 
 
-def _history(user: UserState) -> History:
-    touched = [entry for entry in user.recent if entry.type_code in INTERESTED]
+def _history(parts: Sequence[UserState]) -> History:
+    recent = sorted([entry for part in parts for entry in part.recent], key=newest_first)
+    touched = [entry for entry in recent if entry.type_code in INTERESTED]
     bought = [entry.item_id for entry in touched if entry.type_code == TYPE_CODE["purchase"]]
-    bought += [item_id for session in user.sessions.newest for item_id in session.bought]
+    bought += [item for part in parts for session in part.sessions.newest for item in session.bought]
     return History(list(dict.fromkeys(entry.item_id for entry in touched)), frozenset(bought))
 
 

@@ -89,9 +89,9 @@ class Asked(msgspec.Struct, kw_only=True):
         """Return where derived rows are read, all stripes of each partition."""
         return StripedRows(self.reader, self.freshness.progress(self.now_s).heads, self.now_s)
 
-    def history(self, user_id: str | None) -> History:
+    def history(self, user_id: str | None, *, linked: bool) -> History:
         """Return what is remembered of a user, if there is one."""
-        return NOTHING if user_id is None else history_of(self.reader, user_id, self.now_s)
+        return NOTHING if user_id is None else history_of(self.reader, user_id, self.now_s, linked=linked)
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,7 +110,7 @@ def person_answer(partitions: Partitions, pairs: Pairs, user_id: str, at_s: int)
     for user in alive(partitions, f"U#{user_id}", at_s):
         visitors = pairs.visitors(user_id, at_s)
         rows = {each: row for each in visitors for row in alive(partitions, f"A#{each}", at_s)}
-        own = [rows[each] for each in visitors if each in rows and not pairs.is_shared(each, at_s)]
+        own = own_rows(partitions, pairs, user_id, at_s)
         whole = described_user(user_id, _added(user, own), at_s, is_known=True)
         return {
             **whole,
@@ -130,6 +130,12 @@ def person_answer(partitions: Partitions, pairs: Pairs, user_id: str, at_s: int)
         shown = described_user(user_id, visitor, at_s, is_known=False)
         return {**shown, "user_ids": pairs.users(user_id, at_s)[:USERS_SHOWN_MAX]}
     return None
+
+
+def own_rows(partitions: Partitions, pairs: Pairs, user_id: str, at_s: int) -> list[Any]:
+    """Return the rows of visitors that were a user and no other."""
+    own = [each for each in pairs.visitors(user_id, at_s) if not pairs.is_shared(each, at_s)]
+    return [row for each in own for row in alive(partitions, f"A#{each}", at_s)]
 
 
 def _added(user: Any, visitors: list[Any]) -> Any:

@@ -17,7 +17,7 @@ from tapstack_simulation.checking.impressions import (
     recommendation_answer,
 )
 from tapstack_simulation.checking.item_facts import ANY, Wanted
-from tapstack_simulation.checking.links import Pairs, person_answer
+from tapstack_simulation.checking.links import Pairs, own_rows, person_answer
 from tapstack_simulation.checking.recommendations import similar_answer, user_recommendations
 from tapstack_simulation.checking.rows import WINDOWS
 from tapstack_simulation.checking.trends import Asked, trending_answer
@@ -80,7 +80,7 @@ def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Ques
         yield from _about_person(partitions, pairs, user_id, now_s)
     for index, item_id in enumerate(_chosen_items(partitions)):
         yield from _about_item(partitions, item_id, index, now_s)
-    yield from _about_recommendations(partitions, now_s)
+    yield from _about_recommendations(partitions, pairs, now_s)
     for position in range(len(TRENDS)):
         yield from _about_trends(partitions, position, now_s)
     yield from _about_categories(partitions, now_s)
@@ -145,7 +145,7 @@ def _about_item(partitions: Partitions, item_id: str, index: int, now_s: int) ->
             yield Question((*path, last), {"n": str(n)}, at_s, expected)
 
 
-def _about_recommendations(partitions: Partitions, now_s: int) -> Iterator[Question]:
+def _about_recommendations(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Question]:
     """Ask what goes with some items, and what is recommended to some users, and to nobody."""
     for index, item_id in enumerate(_chosen_items(partitions)[::RECOMMENDED_EACH]):
         path = ("v1", "items", item_id, "similar")
@@ -156,11 +156,18 @@ def _about_recommendations(partitions: Partitions, now_s: int) -> Iterator[Quest
     users = sorted({pk[2:] for pk in partitions if pk[0] in "UA"})
     for index, user_id in enumerate([NOBODY, *users[::RECOMMENDED_EACH]]):
         path = ("v1", "users", user_id, "recommendations")
-        for wanted in (ANY, FILTERS[index % len(FILTERS)]):
-            query = {"n": str(LISTED_MAX), "include_seen": "true" if index % 2 else "false", **wanted.query}
+        seen = {"n": str(LISTED_MAX), "include_seen": "true" if index % 2 else "false"}
+        for wanted, linked in ((ANY, False), (ANY, True), (FILTERS[index % len(FILTERS)], False)):
             expected = user_recommendations(
-                partitions, user_id, now_s, LISTED_MAX, seen=bool(index % 2), wanted=wanted
+                partitions,
+                user_id,
+                now_s,
+                LISTED_MAX,
+                seen=bool(index % 2),
+                wanted=wanted,
+                visitors=own_rows(partitions, pairs, user_id, now_s) if linked else (),
             )
+            query = {**seen, **wanted.query, "linked": "true" if linked else "false"}
             yield Question(path, query, now_s, expected)
 
 

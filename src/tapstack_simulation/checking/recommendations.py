@@ -44,13 +44,34 @@ def matches(partitions: Partitions, item: str, now_s: int, wanted: Wanted) -> bo
 
 
 def user_recommendations(
-    partitions: Partitions, user_id: str, now_s: int, n: int, *, seen: bool, wanted: Wanted = ANY
+    partitions: Partitions,
+    user_id: str,
+    now_s: int,
+    n: int,
+    *,
+    seen: bool,
+    wanted: Wanted = ANY,
+    visitors: Sequence[Any] = (),
 ) -> Answer:
-    """Return what is recommended to a user, or else to the visitor of that id; never what was bought."""
+    """Return what is recommended to a user, or else to the visitor of that id; never what was bought.
+
+    Parameters
+    ----------
+    partitions, user_id, now_s, n
+        The table, who, when, and how many items at most.
+    seen
+        Whether items of the history may be recommended.
+    wanted
+        What an item must be.
+    visitors
+        Rows whose history is the user's, too.
+    """
     states = [state for kind in "UA" for state in alive(partitions, f"{kind}#{user_id}", now_s)]
     if not states:
         return _answer(partitions, [], now_s, n, out=set(), seen=seen, wanted=wanted)
-    recent, sessions = states[0][3], states[0][4][0]
+    rows = [states[0], *(visitors if alive(partitions, f"U#{user_id}", now_s) else ())]
+    recent = [entry for row in rows for entry in row[3]]
+    sessions = [session for row in rows for session in row[4][0]]
     touched = [(code, item) for at_s, code, item, ms, *_ in _newest_first(recent) if code in INTEREST]
     history = list(dict.fromkeys(item for _, item in touched))
     bought = {item for code, item in touched if code == PURCHASE} | {
@@ -61,7 +82,7 @@ def user_recommendations(
 
 
 def _newest_first(recent: Sequence[Any]) -> list[Any]:
-    return sorted(recent, key=lambda entry: (-entry[0], -entry[3]))
+    return sorted(recent, key=lambda entry: (-entry[0], -entry[3], -entry[1], entry[2]))
 
 
 def _answer(

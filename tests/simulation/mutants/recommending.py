@@ -30,6 +30,13 @@ RECOMMENDING = (
         "        without |= set()",
     ),
     one(
+        "recommended_though_a_visitor_bought",
+        "with links, a person's history is that of the user and of its own visitors",
+        RECOMMENDATIONS,
+        "is_person = linked and row.key == keys[0]",
+        "is_person = False",
+    ),
+    one(
         "recommended_for_what_was_removed",
         "what was taken out of a cart is no interest",
         RECOMMENDATIONS,

@@ -20,6 +20,7 @@ WINDOW = Choice(
 # A cursor holds an item id of up to four bytes a character, and a few numbers; a third longer in base64.
 CURSOR = Text(name="cursor", chars_max=1_500)
 NO_YES = {"false": False, "true": True}
+LINKED = Choice(name="linked", into="linked", values=NO_YES, default="false")
 TREND = Choice(name="window", into="trend", values={trend.name: trend for trend in TRENDS}, default="1h")
 # What items must be; names as long as an event may write them.
 FILTERS = (

@@ -15,7 +15,7 @@ from tapstack.insights.recommendations import (
     recommendations_view,
 )
 from tapstack.insights.route import Asked, Route
-from tapstack.insights.routes.choices import FILTERS, NO_YES, N
+from tapstack.insights.routes.choices import FILTERS, LINKED, NO_YES, N
 
 _DIVERSITY = Integer(name="diversity", low=0, high=90, default="0")
 _INCLUDE_SEEN = Choice(name="include_seen", into="include_seen", values=NO_YES, default="false")
@@ -34,7 +34,7 @@ def _for_user(asked: Asked) -> Recommendations:
         include_bought=asked.include_bought,
         wanted=asked.filter(),
     )
-    return recommendations_view(*asked.shelves(), asked.history(asked.id), wish)
+    return recommendations_view(*asked.shelves(), asked.history(asked.id, linked=asked.linked), wish)
 
 
 def _for_session(asked: Asked) -> Recommendations:
@@ -47,13 +47,14 @@ def _for_session(asked: Asked) -> Recommendations:
         exclude=body.exclude,
         wanted=_wanted(body),
     )
-    return recommendations_view(*asked.shelves(), asked.history(body.user_id).after(body.items), wish)
+    history = asked.history(body.user_id, linked=body.linked).after(body.items)
+    return recommendations_view(*asked.shelves(), history, wish)
 
 
 def _ranked(asked: Asked) -> Recommendations:
     body: ItemsToRank = asked.body
     wanted = _wanted(body)
-    history = asked.history(body.user_id).after(body.session)
+    history = asked.history(body.user_id, linked=body.linked).after(body.session)
     return ranking_view(*asked.shelves(), history, body.items, wanted)
 
 
@@ -94,7 +95,7 @@ ROUTES: tuple[Route, ...] = (
         scopes=("users", "items"),
         read=_for_user,
         answer=Recommendations,
-        parameters=(N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT, *FILTERS),
+        parameters=(N, _DIVERSITY, _INCLUDE_SEEN, _INCLUDE_BOUGHT, LINKED, *FILTERS),
         subject="user",
     ),
     Route(

@@ -6,11 +6,10 @@ from tapstack.insights.answers import User, UserHistory, UserSessions
 from tapstack.insights.history import TYPES, history_view
 from tapstack.insights.parameters import Choice
 from tapstack.insights.route import Asked, Route
-from tapstack.insights.routes.choices import CURSOR, NO_YES, N
+from tapstack.insights.routes.choices import CURSOR, LINKED, N
 from tapstack.insights.users import sessions_view, user_view
 
 _TYPE = Choice(name="type", into="type", values=TYPES, default="any")
-_LINKED = Choice(name="linked", into="linked", values=NO_YES, default="false")
 
 
 def _history(asked: Asked) -> UserHistory | None:
@@ -33,7 +32,7 @@ ROUTES: tuple[Route, ...] = (
         scopes=("users",),
         read=lambda asked: user_view(asked.reader, asked.id, asked.now_s, linked=asked.linked),
         answer=User,
-        parameters=(_LINKED,),
+        parameters=(LINKED,),
         subject="user",
     ),
     Route(
@@ -42,7 +41,7 @@ ROUTES: tuple[Route, ...] = (
         read=_history,
         answer=UserHistory,
         scopes=("users",),
-        parameters=(_TYPE, N, CURSOR, _LINKED),
+        parameters=(_TYPE, N, CURSOR, LINKED),
         subject="user",
     ),
     Route(
@@ -51,7 +50,7 @@ ROUTES: tuple[Route, ...] = (
         read=lambda asked: sessions_view(asked.reader, asked.id, asked.now_s, linked=asked.linked),
         answer=UserSessions,
         scopes=("users",),
-        parameters=(_LINKED,),
+        parameters=(LINKED,),
         subject="user",
     ),
 )

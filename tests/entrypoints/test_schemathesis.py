@@ -19,6 +19,7 @@ from tapstack_local.cloud_functions import DEFAULT_ACTION, RULES, TARGET_GROUPS
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = Path(__file__).with_name("schemathesis.toml")
 TOOL = ROOT / ".tapstack" / "schemathesis" / "bin" / "st"
 # By document: how many examples of each operation, and the checks that it does not pass by design.
 # TRACE is answered by the load balancer itself, without Allow; test_routes.py has the other methods.
@@ -51,8 +52,8 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(cloud: Cloud,
             functions=functions, target_groups=TARGET_GROUPS, rules=RULES, default_action=DEFAULT_ACTION
         ) as balancer:
             child = await asyncio.create_subprocess_exec(
-                str(TOOL), "run", f"{balancer.base_url}{document}", "--checks", "all",
-                "--exclude-checks", excluded,
+                str(TOOL), "--config-file", str(SETTINGS), "run", f"{balancer.base_url}{document}",
+                "--checks", "all", "--exclude-checks", excluded,
                 "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", str(SEED),
                 "--continue-on-failure", "--no-color", cwd=ROOT / ".tapstack",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

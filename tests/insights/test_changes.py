@@ -153,6 +153,41 @@ def test_entries_that_expired_are_missed_and_it_is_said(is_deleted: bool) -> Non
     assert journal.ask()["more"] is False
 
 
+@given(st.data())
+def test_a_cursor_that_was_tampered_with_is_refused(data: st.DataObject) -> None:
+    journal = Journal()
+    for lane in (0, 2, 7):
+        journal.add(lane, ["a"])
+    journal.fold()
+    cursor = journal.ask()["next_cursor"]
+    begin = data.draw(st.integers(0, len(cursor)))
+    end = data.draw(st.integers(begin, len(cursor)))
+    tampered = cursor[:begin] + data.draw(st.text("Az09-_=+/ \x00é", max_size=9) | st.text()) + cursor[end:]
+    if tampered in {cursor, ""}:
+        return
+    with pytest.raises(BadRequest, match="cursor: expected"):
+        journal.ask(tampered)
+
+
+WHOLE = st.integers(-(2**63), 2**64 - 1)
+
+
+@given(st.lists(WHOLE, max_size=9), WHOLE)
+def test_whatever_a_cursor_that_somebody_made_up_says_it_is_answered_or_gone(
+    numbers: list[int], turn: int
+) -> None:
+    journal = Journal()
+    for lane in (0, 2, 7):
+        journal.add(lane, ["a"])
+    journal.fold()
+    try:
+        answer = journal.ask(write_cursor(changes.Position(tuple(numbers), turn), changes.QUESTION))
+    except Gone:
+        return
+    assert {each["item_id"] for each in answer["items"]} <= {"a"}
+    assert journal.ask(answer["next_cursor"])["more"] is False
+
+
 @pytest.mark.parametrize("number", [-5, 2**62])
 def test_a_cursor_that_somebody_made_up_does_no_harm(number: int) -> None:
     journal = Journal()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from insights_world import NOON_S, Rows, item_of, user_of
+from read_units import CountingRows
 
 from event_strategies import stream_event
 from tapstack.core.aggregates import (
@@ -48,6 +49,7 @@ from tapstack.core.rows import (
 )
 from tapstack.core.search_terms import Term
 from tapstack.http import BadRequest, Gone, MethodNotAllowed, NotFound, Request, RequestError
+from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.problems import problem
 from tapstack.insights.readers import Forbidden, Scope, Unauthorized
 from tapstack.insights.respond import respond
@@ -63,9 +65,9 @@ EXAMPLES: dict[str, str] = dict(
 )
 
 
-def shop() -> Rows:
+def shop(into: Rows | None = None) -> Rows:
     """Ann looks at a mug and buys it with a lamp, at noon; others look at them, too."""
-    rows = Rows()
+    rows = Rows() if into is None else into
     rows.put(
         *known_user_key("ann"),
         user_of(
@@ -177,11 +179,16 @@ SENT = re.findall(
 )
 
 
+def posted(path: str, body: str) -> Request:
+    return Request(method="POST", path=tuple(path[1:].split("/")), raw_body=body.encode())
+
+
 def test_an_example_of_what_is_sent_is_answered_as_shown() -> None:
     assert [path for path, _, _ in SENT] == [route.path for route in ROUTES if route.method == "POST"]
     for path, body, answer in SENT:
-        request = Request(method="POST", path=tuple(path[1:].split("/")), raw_body=body.encode())
-        assert json.loads(respond(request, shop(), NOON_S, declared=DECLARED).body) == json.loads(answer)
+        assert json.loads(respond(posted(path, body), shop(), NOON_S, declared=DECLARED).body) == json.loads(
+            answer
+        )
 
 
 def test_every_parameter_is_listed_with_what_it_must_be() -> None:
@@ -228,3 +235,32 @@ def test_the_example_of_a_problem_is_what_is_answered() -> None:
 
 def test_there_are_examples_of_errors() -> None:
     assert len(MESSAGES) >= 2
+
+
+COSTS = {
+    path: float(units)
+    for path, units in re.findall(r"^\| `(/[^`]+)` \| .* \| ([\d.]+) \|$", PAGE, re.MULTILINE)
+}
+
+
+def test_the_page_says_what_each_route_costs() -> None:
+    assert list(COSTS) == [route.path for route in ROUTES]
+
+
+ASKED = [
+    *[asked(target) for target in [*EXAMPLES, "/v1/openapi.json", "/v1/docs"]],
+    *[posted(path, body) for path, body, _ in SENT],
+]
+
+
+@pytest.mark.parametrize("request_", ASKED, ids=lambda request: "/".join(request.path))
+def test_an_example_costs_what_the_page_says(request_: Request) -> None:
+    rows = CountingRows()
+    shop(rows)
+    freshness = FreshnessCache(rows)
+    freshness.progress(NOON_S)
+    rows.units = 0
+    respond(request_, rows, NOON_S, freshness, declared=DECLARED)
+    route = route_at(request_.path)
+    assert route is not None
+    assert rows.units == COSTS[route.path]

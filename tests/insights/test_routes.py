@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from insights_world import NOON_S, VIEW, Away, Rows, board, get, item_of, user_o
 
 from event_strategies import client_event, stream_event
 from tapstack.core.events import decode_client_event
+from tapstack.core.journal import head_key
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import anonymous_key, item_partition, known_user_key
 from tapstack.entrypoints.alb import read_request
@@ -25,6 +27,7 @@ from tapstack.insights.respond import respond
 from tapstack.insights.route import ID_CHARS_MAX, METHODS, Route
 from tapstack.insights.routes import ROUTES, route_at
 from tapstack.insights.routes.choices import LISTED_DEFAULT, LISTED_MAX
+from tapstack.ports import Key, Row
 
 READ = [route for route in ROUTES if route.method == "GET"]
 EACH_ROUTE = pytest.mark.parametrize("route", READ, ids=lambda route: route.path)
@@ -157,7 +160,40 @@ def test_every_id_that_is_taken_makes_a_key_that_dynamodb_takes(id_: str) -> Non
         ask(Rows(), "GET", ("v1", "users", id_))
 
 
+class Keys(Rows):
+    """Rows that note the keys that they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+        self.put_state(*head_key(0), b"", version=1)
+
+    def get(self, key: Key) -> Row | None:
+        self.asked |= {key.pk, key.sk}
+        return super().get(key)
+
+    def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
+        self.asked.add(pk)
+        return super().query(pk, consistent=consistent)
+
+    def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
+        self.asked.update(part for key in keys for part in key)
+        return super().read_all(keys, consistent=consistent)
+
+
 ODD_IDS = [".", "..", "a/b", "/", "%", "%2e%2e", "100%25", "a b", "+", "?n=1", "#", "😀", "\u202e"]
+HOSTILE_IDS = [
+    *ODD_IDS,
+    "😀" * ID_CHARS_MAX,
+    "\x00",
+    "U#ann",
+    "ann#",
+    "0000",
+    "-",
+    "~",
+    "\r\nx: y",
+    "' OR 1=1",
+]
 
 
 @given(st.sampled_from(ODD_IDS) | st.text(min_size=1, max_size=ID_CHARS_MAX))
@@ -173,6 +209,22 @@ def test_every_user_that_an_event_may_have_can_be_read(user_id: str) -> None:
     rows.put(*known_user_key(user_id), user_of(stream_event()))
     asked = read_request({"httpMethod": "GET", "path": f"/v1/users/{quote(user_id, safe='')}"})
     assert json.loads(respond(asked, rows, NOON_S).body)["user_id"] == user_id
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.subject], ids=lambda route: route.path)
+@given(id_=st.sampled_from(HOSTILE_IDS) | st.text(min_size=1, max_size=ID_CHARS_MAX))
+def test_whatever_the_id_it_is_answered_or_not_known_and_makes_keys_that_dynamodb_takes(
+    route: Route, id_: str
+) -> None:
+    rows = Keys()
+    asked = read_request({"httpMethod": "GET", "path": route.path.replace("{id}", quote(id_, safe=""))})
+    assert asked.path == path_of(route, id_)
+    try:
+        assert respond(asked, rows, NOON_S).status == 200
+    except NotFound as error:
+        assert str(error) == f"no {route.subject} of this id has been seen"  # noqa: PT017 - either is right
+    assert max(len(key.encode()) for key in rows.asked) <= KEY_BYTES_MAX
+    assert "U#ann" not in rows.asked or id_ == "ann"
 
 
 # Parameters.

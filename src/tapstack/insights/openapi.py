@@ -8,6 +8,7 @@ from typing import TypeGuard
 import msgspec
 
 from tapstack import openapi
+from tapstack.http import HTML
 from tapstack.insights.problems import MEDIA_TYPE, Problem
 from tapstack.insights.route import ID_CHARS_MAX, Route
 from tapstack.openapi import Json, reference, response, words_of
@@ -42,20 +43,21 @@ def document(routes: Sequence[Route]) -> Json:
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     problems = {**PROBLEMS, **KEY_PROBLEMS, 404: _UNSEEN, 410: _GONE}
+    responses = {
+        str(status): response(meaning, MEDIA_TYPE, reference(Problem)) for status, meaning in problems.items()
+    }
     return openapi.document(
         "Tapstack insights",
         DESCRIPTION,
         paths=paths,
         types=[*types, Problem],
-        responses={
-            str(status): response(meaning, MEDIA_TYPE, reference(Problem))
-            for status, meaning in problems.items()
-        },
+        responses={**responses, "414": response(_TOO_LONG, HTML, {"type": "string"})},
         security_schemes=SECURITY_SCHEMES,
     )
 
 
 _UNSEEN = "nothing has been seen under this id"
+_TOO_LONG = "the request line has more than 16 KB; the load balancer answers with a page"
 _GONE = "what the cursor leads to has expired; begin anew without one"
 
 
@@ -66,6 +68,7 @@ def _is_struct(kind: object) -> TypeGuard[type[msgspec.Struct]]:
 def _operation(route: Route) -> Json:
     """Describe what a route takes and answers."""
     own = [*([404] if route.subject else []), *([410] if route.may_be_gone else [])]
+    own += [414] if route.subject or route.parameters else []
     statuses = sorted({*PROBLEMS, *own, *(KEY_PROBLEMS if route.scopes else [])})
     answers: Json = {"200": _answer(route)}
     if route.has_tag:

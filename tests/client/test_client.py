@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,11 +19,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "insights"))
+
+from insights_world import Rows
+
 import tapstack
 from tapstack.client import AsyncInsights, Insights, Refused, calls
 from tapstack.entrypoints.alb import read_request
 from tapstack.errors import Unavailable
+from tapstack.http import NotFound
 from tapstack.insights.problems import problem_response
+from tapstack.insights.respond import respond
 from tapstack.insights.route import Route
 from tapstack.insights.routes import ROUTES, route_at
 
@@ -186,6 +194,16 @@ def test_a_key_and_gzip_are_sent() -> None:
     method, path, headers, _ = server.asked[0]
     assert (method, path, headers["authorization"]) == ("GET", "/v1/status", "Bearer k")
     assert headers["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.body is None], ids=lambda call: call.path)
+def test_a_call_knows_whether_there_may_be_no_answer(call: calls.Call[Any]) -> None:
+    try:
+        respond(read_request({"httpMethod": "GET", "path": call.path}), Rows(), 0)
+    except NotFound:
+        assert call.may_be_unknown
+    else:
+        assert not call.may_be_unknown
 
 
 def test_what_is_not_known_is_none_and_a_wrong_path_is_refused() -> None:

@@ -285,5 +285,5 @@ class Insights:
 def found(answer: A | None) -> A:
     """Return an answer that there always is."""
     if answer is None:
-        raise AssertionError("only calls about one user or item have no answer")
+        raise AssertionError("only a call about what may be unknown has no answer")
     return answer

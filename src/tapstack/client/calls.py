@@ -29,6 +29,9 @@ from tapstack.insights.answers import (
 )
 
 A = TypeVar("A")
+_OF_WHAT_IS_KNOWN: frozenset[type] = frozenset(
+    {User, UserHistory, UserSessions, Item, Partners, ListImpressions, RecommendationShown}
+)
 
 
 class Filters(TypedDict, total=False):
@@ -70,6 +73,11 @@ class Call(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     query: Mapping[str, object] = {}
     body: Mapping[str, Any] | None = None
+
+    @property
+    def may_be_unknown(self) -> bool:
+        """Return whether nothing may be known of whom or what it is about: then there is no answer."""
+        return self.answer in _OF_WHAT_IS_KNOWN
 
 
 def user(user_id: str, *, linked: bool = False) -> Call[User]:

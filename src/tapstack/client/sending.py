@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -112,16 +112,11 @@ def _read(call: Call[A], answer: BaseHTTPResponse) -> A | None:
         except msgspec.DecodeError as error:
             raise Unavailable(f"{call.path}: no answer of the insights API: {error}") from None
     problem = _problem(answer.data)
-    if answer.status == 404 and problem.code == "not_found" and _has_id(call):
+    if answer.status == 404 and problem.code == "not_found" and call.may_be_unknown:
         return None
     if answer.status in RETRIED:
         raise Unavailable(f"{call.path.partition('?')[0]}: {answer.status} {problem.message}")
     raise Refused(answer.status, problem.code, problem.message, problem.errors)
-
-
-def _has_id(call: Call[Any]) -> bool:
-    """Return whether a call is about one user or item, which may be unknown."""
-    return call.path.startswith(("/v1/users/", "/v1/items/"))
 
 
 def _problem(body: bytes) -> _Problem:

@@ -99,7 +99,7 @@ ITEM = {
     "s": {"B": "eA=="},
     "other": {"S": "new field"},
 }
-B_NOW = Row(key=B, version=7, state=b"x")
+B_NOW = Row(key=B, version=7, state=b"x", layout=1)  # as no layout is said
 
 MIXED: dict[str, tuple[list[dict[str, Any]], CommitConflict | type[TapstackError]]] = {
     "one lost": ([NONE, FAILED | {"Item": ITEM}, NONE], CommitConflict(images={B: B_NOW})),

@@ -13,7 +13,7 @@ $(INFRA_READY): requirements-uv.lock tests/infrastructure/requirements.lock
 	@touch $@
 
 infra-test: $(INFRA_READY) ## check the Terraform stack: fmt, validate, terraform test, checkov, parsed HCL
-	$(INFRA_BIN)/python -m pytest --confcutdir=tests/infrastructure tests/infrastructure $(ARGS)
+	$(INFRA_BIN)/python -m pytest -n 2 --dist worksteal --confcutdir=tests/infrastructure tests/infrastructure $(ARGS)
 
 # ARGS='nat_gateway_mode=zonal then ip_target_port=9443': variables, and changes of them to the stack that is there.
 infra-apply-local: $(READY) $(INFRA_READY) ## apply the whole stack to a local emulator, plan again, destroy it

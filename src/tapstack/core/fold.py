@@ -99,9 +99,11 @@ def fold_event(
 
 def _drop_attributes(user: UserState) -> None:
     """Keep no state that this event is not in."""
-    user.attributes = {}
+    if user.attributes:
+        user.attributes = {}
     for session in user.sessions.newest:
-        session.attributes = {}
+        if session.attributes:
+            session.attributes = {}
 
 
 def _fold_attributes(

@@ -61,6 +61,8 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
     at_s
         The event's own time, Unix seconds; its arrival, if its clock was ahead.
     """
+    if item.price is None and not (item.category or item.brand or item.name):
+        return None  # the usual view
     price = None
     if item.price is not None and event.event_type != "refund":
         price = (at_s, millionths(item.price), item.currency or event.currency or NO_CURRENCY)

@@ -110,8 +110,8 @@ class Readers:
         self._ask_for_categories(AskedCategories(*asked[:4]))
         position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
-        for wanted in (ANY, rng.choice(FILTERS)):
-            query = {"n": str(n), **wanted.query}
+        for wanted, linked in ((ANY, "true"), (rng.choice(FILTERS), "false")):
+            query = {"n": str(n), "linked": linked, **wanted.query}
             recommended = self._get(self._table, now_s, "users", user_id, "recommendations", **query)
             hold_recommendations(past, now_s, n, recommended or {}, wanted)
         terms = self._get(self._table, now_s, "search-terms", n=str(n), window=name)

@@ -26,7 +26,7 @@ from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.categories import Categories, Category
-from tapstack.core.events import TYPE_CODE
+from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.impressions import (
     SHOP,
     Showings,
@@ -37,8 +37,10 @@ from tapstack.core.impressions import (
 )
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
+from tapstack.core.links import POINTER_STATE, user_pointer, visitor_pointer
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
+    anonymous_key,
     board_partition,
     categories_partition,
     item_partition,
@@ -127,6 +129,7 @@ def shop(into: Rows | None = None) -> Rows:
     terms = {1: Term(12, 0, "mug"), 2: Term(7, 0, "red lamp"), 3: Term(2, 0, "vase"), 4: Term(3, 0)}
     rows.put(terms_partition(window, window.number(NOON_S)), stripe_sort_key(0), terms)
     put_showings(rows)
+    put_person(rows)
     return rows
 
 
@@ -146,6 +149,22 @@ def put_showings(rows: Rows) -> None:
         rows.put(showings_partition(place), stripe_sort_key(0), state)
 
 
+def put_person(rows: Rows) -> None:
+    """Cleo looked at a lamp on her phone before she logged in there; she shares a tablet with Ann."""
+
+    def lamp(event_id: str, at: str, **ids: str | None) -> Event:
+        when = f"2026-03-10T{at}:00Z"
+        return stream_event(event_id=event_id, occurred_at=when, items=[{"item_id": "lamp"}], **ids)
+
+    rows.put(*known_user_key("cleo"), user_of(lamp("3", "11:50", user_id="cleo", session_id="s-2")))
+    phone = lamp("4", "11:40", user_id=None, anonymous_id="phone", session_id="s-2")
+    rows.put(*anonymous_key("phone"), user_of(phone))
+    for user_id, visitor in (("cleo", "phone"), ("cleo", "tablet"), ("ann", "tablet")):
+        pointers = (known_user_key(user_id)[0], visitor), (anonymous_key(visitor)[0], user_id)
+        rows.put_state(*visitor_pointer(*pointers[0]), POINTER_STATE)
+        rows.put_state(*user_pointer(*pointers[1]), POINTER_STATE)
+
+
 def asked(target: str) -> Request:
     parts = urlsplit(target)
     return Request(
@@ -157,7 +176,7 @@ def asked(target: str) -> Request:
 
 def test_every_route_has_an_example_and_a_row_and_nothing_else_has() -> None:
     assert sorted(EXAMPLES) == sorted(set(EXAMPLES))
-    routes = [route_at(asked(target).path) for target in EXAMPLES]
+    routes = [route_at(asked(target).path) for target in EXAMPLES if "linked" not in target]
     read = [route for route in ROUTES if route.method == "GET"]
     assert routes == [route for route in read if route.answer not in {dict, str}]
     listed = re.findall(r"^\| `([A-Z]+) ([^`?]+)", PAGE, re.MULTILINE)
@@ -243,8 +262,13 @@ COSTS = {
 }
 
 
+LINKS_COST, VISITOR_COST = 1, 1.5
+VISITORS = 2  # of Cleo
+
+
 def test_the_page_says_what_each_route_costs() -> None:
     assert list(COSTS) == [route.path for route in ROUTES]
+    assert "`linked` adds a unit, and one and a half for each visitor" in PAGE
 
 
 ASKED = [
@@ -263,4 +287,5 @@ def test_an_example_costs_what_the_page_says(request_: Request) -> None:
     respond(request_, rows, NOON_S, freshness, declared=DECLARED)
     route = route_at(request_.path)
     assert route is not None
-    assert rows.units == COSTS[route.path]
+    linked = LINKS_COST + VISITORS * VISITOR_COST if ("linked", "true") in request_.query else 0
+    assert rows.units == COSTS[route.path] + linked

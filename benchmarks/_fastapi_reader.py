@@ -15,20 +15,49 @@ from fastapi import FastAPI, HTTPException
 TABLE = "counters"
 
 
+class Rates(pydantic.BaseModel):
+    cart: float | None
+    purchase: float | None
+
+
+class Ratings(pydantic.BaseModel):
+    count: int
+    mean: float | None
+
+
+class Refunds(pydantic.BaseModel):
+    units: int
+    value: dict[str, float]
+
+
 class Window(pydantic.BaseModel):
     start: str
     events: int
     counts: dict[str, int]
     value: dict[str, float]
+    units: int
+    rates: Rates
 
 
 class Item(pydantic.BaseModel):
     item_id: str
+    category: str | None
+    brand: str | None
+    name: str | None
+    price: float | None
+    currency: str | None
     events: int
     counts: dict[str, int]
     value: dict[str, float]
+    value_incomplete: bool
+    units: int
+    refunds: Refunds
+    net_value: dict[str, float]
+    ratings: Ratings
+    rates: Rates
     windows: dict[str, list[Window]]
     as_of: str
+    since: str | None
 
 
 app = FastAPI()

@@ -36,9 +36,18 @@ from benchmarks._report import finish, options, progress
 from benchmarks._store import store
 from benchmarks.consumer import ENVIRONMENT
 from tapstack.aws.http import Endpoint, JsonApi
-from tapstack.core.aggregates import MICROS, Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import (
+    MICROS,
+    Delta,
+    Windowed,
+    add_in_windows,
+    count_in_windows,
+    window_numbers,
+)
+from tapstack.core.amounts import UNITS_SOLD
 from tapstack.core.currencies import CURRENCIES
 from tapstack.core.events import EVENT_TYPES, TYPE_CODE
+from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.rows import ItemState, encode_derived, encode_state, item_partition, stripe_sort_key
 
@@ -68,7 +77,8 @@ def feature_names() -> list[str]:
 
 def item_state(rng: random.Random, now_s: int) -> ItemState:
     """Return an item whose tiles are all filled, by eight types of events each, in a few currencies."""
-    state = ItemState()
+    state = ItemState(amounts=Windowed())
+    state.facts = Facts((now_s, "shoes"), (now_s, "Acme"), (now_s, "Boots"), (now_s, 80 * MICROS, "EUR"))
     purchase = TYPE_CODE["purchase"]
     for position, step_s in ((12, 300), (24, 3_600), (7, 86_400)):
         for back in range(position, -1, -1):
@@ -77,6 +87,7 @@ def item_state(rng: random.Random, now_s: int) -> ItemState:
                 currency = rng.choice(("EUR", "EUR", "EUR", *feature_currencies()[:8]))
                 bought = {currency: rng.randrange(1, 100) * MICROS} if code == purchase else {}
                 count_in_windows(state.counters, Delta(code, bought), window_numbers(at_s), now_s)
+            add_in_windows(state.amounts, {UNITS_SOLD: rng.randrange(1, 4)}, window_numbers(at_s), now_s)
     return state
 
 
@@ -90,7 +101,7 @@ def fill(url: str, now_s: int) -> None:
     rng = random.Random(7)
     rows: list[tuple[str, str, bytes, int]] = [
         (*watermark_key(name), encode_watermark(Watermark(dict.fromkeys(range(LANES), 9))), 1)
-        for name in ("items", "leaderboards", "search_terms")
+        for name in ("items", "leaderboards", "search_terms", "categories", "impressions")
     ]
     rows += [(*head_key(lane), b"", 9) for lane in range(LANES)]
     for number in range(ITEMS):
@@ -118,12 +129,11 @@ def write(api: JsonApi, table: str, items: list[dict[str, Any]]) -> None:
 def fill_peer(url: str, answer: Mapping[str, Any]) -> None:
     """Give the peer the same answer, as attributes of DynamoDB."""
     api = JsonApi(Endpoint("dynamodb", "us-east-1", url), "DynamoDB_20120810", "1.0")
-    body = {**answer, "since": ""}
     items = [
         {
             "pk": {"S": f"I#i-{number}"},
             "sk": {"S": "-"},
-            "body": attribute({**body, "item_id": f"i-{number}"}),
+            "body": attribute({**answer, "item_id": f"i-{number}"}),
         }
         for number in range(ITEMS)
     ]
@@ -131,6 +141,10 @@ def fill_peer(url: str, answer: Mapping[str, Any]) -> None:
 
 
 def attribute(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, dict):
@@ -407,6 +421,8 @@ def main() -> None:
             if name == "batch":
                 unpacked = json.loads(gzip.decompress(told))
                 assert {row["status"] for row in unpacked["items"]["rows"]} == {"found"}
+            if name == "fastapi_single":
+                assert {**json.loads(told), "item_id": first["item_id"]} == first
         for turn in range(TURNS):
             progress(f"turn {turn + 1} of {TURNS}")
             for name, (call, spent_s, calls) in subjects.items():

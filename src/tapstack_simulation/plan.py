@@ -11,7 +11,7 @@ Profile = Literal["calm", "swarm", "storm"]
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 DAY_S = 86_400
-CROWD_SHARE = 0.3  # of the usual runs; one takes as long as several others
+CROWD_SHARE = 0.5  # of the usual runs; one takes as long as two others
 AGE_MAX_S = 14 * DAY_S
 ROW_TTL_S = 30 * DAY_S
 NATIVE_SHARES = {"": 0.6, "seldom": 0.6, "anonymous": 0.0, "backfill": 0.3, "timeless": 0.0}
@@ -152,7 +152,8 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
     )
     if habit == "" and is_crowd:
         return msgspec.structs.replace(
-            shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=120, events=480, items=400,
-            hot_ids=2, native_share=0.3, batch_size=300, batching_window_s=3, pace_us=300_000,
+            shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=120, events=300, items=100,
+            hot_ids=2, native_share=0.3, batch_size=300, batching_window_s=5, pace_us=100_000,
+            parallelization_factor=1,
         )  # fmt: skip
     return shape

@@ -28,6 +28,13 @@ POINTERS = (
         ),
     ),
     one(
+        "pointers_not_counted",
+        "pointers that wait take room in a transaction",
+        TRANSACTION,
+        " + len(self._spilling) + len(self._pointers)\n",
+        " + len(self._spilling)\n",
+    ),
+    one(
         "pointer_cut_at_the_aliases",
         "a visitor that the row no longer lists stays linked",
         LINKS,

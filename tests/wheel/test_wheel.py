@@ -81,6 +81,7 @@ def local(wheel, tmp_path_factory):
 
 def test_without_extras_it_needs_what_lambda_gets_and_nothing_else(bare, tmp_path):
     assert run(bare / "python", "-c", DISTRIBUTIONS, cwd=tmp_path).stdout.split() == [
+        "httpagentparser",
         "httptools",
         "msgspec",
         "tapstack",
@@ -90,6 +91,7 @@ def test_without_extras_it_needs_what_lambda_gets_and_nothing_else(bare, tmp_pat
 def test_the_producers_extra_is_one_package_and_works(wheel, tmp_path):
     python = environment(tmp_path / "producer", f"tapstack[producer] @ {wheel.as_uri()}") / "python"
     assert run(python, "-c", DISTRIBUTIONS, cwd=tmp_path).stdout.split() == [
+        "httpagentparser",
         "httptools",
         "msgspec",
         "tapstack",
@@ -108,6 +110,7 @@ print(producer.stats.pending)
 def test_the_clients_extra_is_one_package_and_works(wheel, tmp_path):
     python = environment(tmp_path / "client", f"tapstack[client] @ {wheel.as_uri()}") / "python"
     assert run(python, "-c", DISTRIBUTIONS, cwd=tmp_path).stdout.split() == [
+        "httpagentparser",
         "httptools",
         "msgspec",
         "tapstack",

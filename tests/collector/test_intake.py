@@ -117,6 +117,19 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
     assert len(pipeline.stored()) == statuses(results).count("ok")
 
 
+@given(st.lists(client_event_dicts().map(msgspec.json.encode) | broken_events(), min_size=1, max_size=8))
+def test_events_that_are_read_together_fare_as_one_by_one(said: list[bytes]) -> None:
+    together, one_by_one = ScriptedStream(), ScriptedStream()
+    given_with = {"event_bytes_max": EVENT_BYTES_MAX, "event_age_max": timedelta(hours=12)}
+    results = collect(said, dependencies_of(together, clock=ManualClock(NOON_S * 1_000)), **given_with)
+    too_long = b" " * (EVENT_BYTES_MAX + 1)  # beside which each is read by itself
+    alone = collect(
+        [*said, too_long], dependencies_of(one_by_one, clock=ManualClock(NOON_S * 1_000)), **given_with
+    )
+    assert results == alone[:-1]
+    assert together.asked == one_by_one.asked
+
+
 @given(broken_events() | st.sampled_from(sorted(BAD_VALUES.values())).filter(bool))
 def test_an_event_that_is_no_json_harms_no_other(bad: bytes) -> None:
     first, last = map(msgspec.json.encode, numbered(2))

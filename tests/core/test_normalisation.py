@@ -201,12 +201,13 @@ CURRENCY: dict[str, tuple[str, str | None]] = {
 
 @pytest.mark.parametrize(("said", "meant"), CURRENCY.values(), ids=CURRENCY)
 def test_a_currency_exists_or_is_none(said: str, meant: str | None) -> None:
-    event, notes = read_client_event(json.dumps(client_event(currency=said, value=1)).encode())
-    assert event.currency == meant
-    assert notes == (("currency: not in ISO 4217, counted as XXX",) if meant == "XXX" != said else ())
-    inside, notes = read_client_event(json.dumps(item(currency=said)).encode())
-    assert inside.items[0].currency == meant
-    assert notes == (("items[].currency: not in ISO 4217, counted as XXX",) if meant == "XXX" != said else ())
+    outside = read_client_event(json.dumps(client_event(currency=said, value=1)).encode())
+    assert outside.event.currency == meant
+    assert outside.notes == (("currency: not in ISO 4217, counted as XXX",) if meant == "XXX" != said else ())
+    inside = read_client_event(json.dumps(item(currency=said)).encode())
+    note = "items[].currency: not in ISO 4217, counted as XXX"
+    assert inside.event.items[0].currency == meant
+    assert inside.notes == ((note,) if meant == "XXX" != said else ())
 
 
 @given(st.text(max_size=5))

@@ -1,4 +1,4 @@
-"""The recipe: parse each event by itself, put the good ones on the stream, keep the others, answer each."""
+"""The recipe: judge each event by itself, put the good ones on the stream, keep the others, answer each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Literal, Protocol, get_args
 import msgspec
 
 from tapstack.collector.enrichment.consent import REFUSED
-from tapstack.collector.enrichment.order import NOTHING, Arrival, Enriched
+from tapstack.collector.enrichment.order import Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
 from tapstack.collector.records import Records
-from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event
+from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event, read_client_events
 from tapstack.core.identity import partition_key
 from tapstack.core.sources import Source
 from tapstack.errors import InvalidEvent
@@ -146,10 +146,9 @@ def collect(
     first: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
     breaches = 0
-    for position, data in enumerate(events):
+    for position, (data, said) in enumerate(zip(events, _read(events, event_bytes_max), strict=True)):
         try:
-            event, notes = _parse(data, event_bytes_max)
-            breach = _checked(event, source, received_at, check_schemas)
+            event, notes, breach = _checked(said, source, received_at, check_schemas)
         except InvalidEvent as error:
             refused[position] = error
             results.append(Result("retry", error.field or None, error.reason, schema=error.schema or None))
@@ -182,7 +181,8 @@ def collect(
 
 def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[int, int]) -> None:
     for position in stored:
-        results[position] = _result("ok", results[position].notes, results[position].schema)
+        result = results[position]
+        results[position] = _result("ok", result.notes, result.schema)
     for position, earlier in twins.items():
         if earlier in stored:
             results[position] = _result("duplicate", results[position].notes, results[position].schema)
@@ -220,12 +220,10 @@ def _arrival(data: Incoming, received_at: datetime) -> Arrival:
 
 
 def _record(data: Incoming, event: ClientEvent, records: Records, enriched: Enriched | None) -> bytes:
-    shift_ms, found = (0, NOTHING) if enriched is None else (enriched.shift_ms, enriched.found)
-    if isinstance(data, Translated):
-        return records.record(
-            event, protocol=data.protocol, sent_at=data.sent_at, shift_ms=shift_ms, found=found
-        )
-    return records.record(event, shift_ms=shift_ms, found=found)
+    protocol, sent_at = (data.protocol, data.sent_at) if isinstance(data, Translated) else (None, None)
+    if enriched is None:
+        return records.record(event, protocol, sent_at)
+    return records.record(event, protocol, sent_at, enriched.shift_ms, enriched.found)
 
 
 def _id_of(source: Source | None) -> str | None:
@@ -233,21 +231,43 @@ def _id_of(source: Source | None) -> str | None:
 
 
 def _checked(
-    event: ClientEvent, source: Source | None, received_at: datetime, check_schemas: CheckSchemas | None
-) -> Breach | None:
-    """Refuse what the source may not send, and what breaks a schema; return a schema that it may break."""
+    said: Said | InvalidEvent,
+    source: Source | None,
+    received_at: datetime,
+    check_schemas: CheckSchemas | None,
+) -> tuple[ClientEvent, Sequence[str], Breach | None]:
+    """Refuse what is wrong, what the source may not send, and what breaks a schema.
+
+    Returns the event, notes on it, and a schema that it may break.
+    """
+    if isinstance(said, InvalidEvent):
+        raise said
     if source is not None:
-        source.check(event, received_at)
-    return None if check_schemas is None else check_schemas(event, _id_of(source))
+        source.check(said.event, received_at)
+    breach = None if check_schemas is None else check_schemas(said.event, _id_of(source))
+    return said.event, said.notes, breach
 
 
-def _parse(data: Incoming, event_bytes_max: int) -> Said:
+def _read(events: Sequence[Incoming], event_bytes_max: int) -> Sequence[Said | InvalidEvent]:
+    """Return what each event says, or what is wrong with it."""
+    texts = [bytes(data) for data in events if isinstance(data, (bytes, msgspec.Raw))]
+    if len(texts) == len(events) and max(map(len, texts), default=0) <= event_bytes_max:
+        return read_client_events(texts)
+    return [_parse(data, event_bytes_max) for data in events]
+
+
+def _parse(data: Incoming, event_bytes_max: int) -> Said | InvalidEvent:
     if isinstance(data, InvalidEvent):
-        raise data
+        return data
     size = data.bytes_said if isinstance(data, Translated) else len(data)
     if size > event_bytes_max:
-        raise InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}", "too_many_bytes")
-    return data.said if isinstance(data, Translated) else read_client_event(data)
+        return InvalidEvent("", f"expected at most {event_bytes_max} bytes, got {size}", "too_many_bytes")
+    if isinstance(data, Translated):
+        return data.said
+    try:
+        return read_client_event(data)
+    except InvalidEvent as error:
+        return error
 
 
 def _identity(event: ClientEvent) -> tuple[object, ...]:

@@ -65,7 +65,8 @@ def _calls(positions: Sequence[int], entries: Mapping[int, StreamEntry]) -> list
     calls: list[list[int]] = []
     size = 0
     for position in positions:
-        entry_bytes = len(entries[position].data) + len(entries[position].partition_key.encode())
+        entry = entries[position]
+        entry_bytes = len(entry.data) + len(entry.partition_key.encode())
         if not calls or len(calls[-1]) == PUT_RECORDS_MAX or size + entry_bytes > PUT_BYTES_MAX:
             calls.append([])
             size = 0

@@ -33,7 +33,6 @@ class Records:
     def record(
         self,
         event: ClientEvent,
-        *,
         protocol: str | None = None,
         sent_at: datetime | None = None,
         shift_ms: int = 0,
@@ -55,15 +54,19 @@ class Records:
         occurred_at, skew_ms = self._corrected(event.occurred_at, shift_ms)
         if occurred_at is not event.occurred_at:
             event = msgspec.structs.replace(event, occurred_at=occurred_at)
-        return encode_record(event, self._added(skew_ms, protocol, sent_at, found))
+        if found is not NOTHING:
+            return encode_record(event, self._added(skew_ms, protocol, sent_at, found))
+        key = skew_ms, protocol, sent_at
+        added = self._written.get(key)
+        if added is None:
+            added = self._written[key] = self._added(*key, NOTHING)
+        return encode_record(event, added)
 
     def _added(
         self, skew_ms: int | None, protocol: str | None, sent_at: datetime | None, found: Found
     ) -> bytes:
-        key = skew_ms, protocol, sent_at
-        written = self._written.get(key) if found is NOTHING else None
-        if written is None:
-            added = Added(
+        return encode_added(
+            Added(
                 received_at=self._received_at,
                 sent_at=sent_at,
                 clock_skew_ms=skew_ms,
@@ -74,10 +77,7 @@ class Records:
                 campaign=found.campaign,
                 referrer=found.referrer,
             )
-            written = encode_added(added)
-            if found is NOTHING:
-                self._written[key] = written
-        return written
+        )
 
     def _corrected(self, said: datetime | None, shift_ms: int) -> tuple[datetime, int | None]:
         """Return when an event happened, and by how many ms that differs from what the client said."""

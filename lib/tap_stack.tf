@@ -2520,6 +2520,7 @@ locals {
     projector = {
       TAPSTACK_TABLE        = aws_dynamodb_table.behaviour.name
       TAPSTACK_ROW_TTL_DAYS = tostring(var.row_ttl_days)
+      TAPSTACK_ATTRIBUTES   = "attributes.json"
       TAPSTACK_LOG_LEVEL    = var.logging.level
     }
     drainer = {
@@ -2774,7 +2775,7 @@ locals {
   table_rows = {
     users      = ["A#*", "U#*"]
     journal    = ["J#*", "L#"] # entries; heads of lanes
-    derived    = ["C#*", "I#*", "P#*", "T#*"]
+    derived    = ["C#*", "F#*", "I#*", "P#*", "T#*"]
     terms      = ["Q#*"] # derived as well; the consumer reads which may be stored
     watermarks = ["W#"]
   }

@@ -196,6 +196,7 @@ run "functions_are_what_the_zips_hold" {
       projector = {
         TAPSTACK_TABLE        = "tapstack-dev-behaviour"
         TAPSTACK_ROW_TTL_DAYS = "400"
+        TAPSTACK_ATTRIBUTES   = "attributes.json"
         TAPSTACK_LOG_LEVEL    = "INFO"
       }
       drainer = {

@@ -225,7 +225,12 @@ def environments(
             **HISTORY,
         },
         DRAINER: {**common, "TAPSTACK_STREAM": STREAM, "TAPSTACK_SPILL_BUCKET": SPILL_BUCKET},
-        PROJECTOR: {**common, "TAPSTACK_TABLE": TABLE, "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS},
+        PROJECTOR: {
+            **common,
+            "TAPSTACK_TABLE": TABLE,
+            "TAPSTACK_ROW_TTL_DAYS": ROW_TTL_DAYS,
+            "TAPSTACK_ATTRIBUTES": attributes,
+        },
         INSIGHTS: {
             **common,
             "TAPSTACK_TABLE": TABLE,

@@ -20,11 +20,12 @@ ESTIMATE_ERROR, AGE_ERROR_S = (
     0.3,
     2.0,
 )  # of approx_count_distinct, nearly five times its standard error; of ages
+CATEGORY_BYTES_MAX = 96  # longer ones are cut
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # by the partition key of their user
 
 
 class _Feature(NamedTuple):
-    """A feature of users: as the API calls it, and what its file says."""
+    """A feature: as the API calls it, and what its file says."""
 
     name: str
     attribute: Mapping[str, Any]
@@ -46,7 +47,7 @@ async def check_declared(base_url: str, text: str, events: Events, unsure: Colle
         Users of whom more may be counted than these events, or less.
     """
     finding = Finding("declared attributes of users")
-    features = list(_features(text))
+    features = list(_features(text, "user"))
     known = {user[2:] for user in events if user.startswith("U#")}
     users = [
         user for user in sorted(events) if user not in unsure and (user[0] == "U" or user[2:] not in known)
@@ -63,6 +64,50 @@ async def check_declared(base_url: str, text: str, events: Events, unsure: Colle
     return finding
 
 
+async def check_declared_catalogue(
+    base_url: str, text: str, events: Events, unsure: Collection[str]
+) -> Finding:
+    """Ask for all features of items and categories, and compare them; see `check_declared`.
+
+    What events of unsure users name is left out.
+    """
+    finding = Finding("declared attributes of items and categories")
+    async with aiohttp.ClientSession() as session:
+        for entity, kind, member in (("item", "items", "item_id"), ("category", "categories", "category")):
+            features = list(_features(text, entity))
+            by_id = _by_id(events, member, unsure) if features else {}
+            ids = sorted(by_id)
+            for start in range(0, len(ids), USERS_A_CALL):
+                asked = ids[start : start + USERS_A_CALL]
+                query = {kind: asked, f"{entity}_features": [each.name for each in features]}
+                answer = await _ask(session, f"{base_url}/v1/features:batchGet", query)
+                ends = [answer["as_of"], *(window["end"] for window in answer["windows"].values())]
+                now_s = max(int(datetime.fromisoformat(end).timestamp()) for end in ends)
+                for id_, row in zip(asked, answer[kind]["rows"], strict=True):
+                    if entity == "item" or not row.get("since"):  # a category may have had no room
+                        _hold(finding, f"{entity} {id_}", row, features, by_id[id_], now_s)
+    return finding
+
+
+def _by_id(events: Events, member: str, unsure: Collection[str]) -> dict[str, list[Seen]]:
+    """Return the events of each item or category, each as if it had no other items."""
+    found: dict[str, list[Seen]] = {}
+    doubted: set[str] = set()
+    for user, own in events.items():
+        for seen in map(_seen, own):
+            items = seen.event.get("items") or ()
+            for id_ in {item[member] for item in items if item.get(member)}:
+                alone = [item for item in items if item.get(member) == id_]
+                found.setdefault(id_, []).append(seen._replace(event={**seen.event, "items": alone}))
+                if user in unsure:
+                    doubted.add(id_)
+    return {
+        id_: seen
+        for id_, seen in found.items()
+        if id_ not in doubted and (member == "item_id" or len(id_.encode()) <= CATEGORY_BYTES_MAX)
+    }
+
+
 async def _ask(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any]) -> Any:
     """Ask until there is an answer: faults are on."""
     for attempt in range(ATTEMPTS):
@@ -77,9 +122,9 @@ async def _ask(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any
     raise TimeoutError(f"features:batchGet does not answer: {text}")
 
 
-def _features(text: str) -> Iterator[_Feature]:
+def _features(text: str, entity: str) -> Iterator[_Feature]:
     for view in tomllib.loads(text).get("feature_view", ()):
-        if view["entity"] == "user":
+        if view["entity"] == entity:
             for attribute in view["attribute"]:
                 for window in attribute.get("windows", ["lifetime"]):
                     name = f"{view['name']}@{view.get('version', 1)}:{attribute['name']}_{window}"

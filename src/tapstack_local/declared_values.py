@@ -7,25 +7,29 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tapstack.core.attributes.catalogue import Said
 from tapstack.core.attributes.declared import Declared
 from tapstack.core.attributes.definitions import Definitions, Entity, FeatureView, served_names
 from tapstack.core.attributes.states import start_s
-from tapstack.core.attributes.stored import ViewState
+from tapstack.core.attributes.stored import ViewState, ViewStates
 from tapstack.core.events import decode_event
-from tapstack.core.fold import fold_event
+from tapstack.core.fold import fold_event, moment_of
 from tapstack.core.identity import unix_s
 from tapstack.core.rows import UserState
 from tapstack_local.reconciliation.accepted_events import Identity, identity_of, user_key
 from tapstack_local.recording import Recording
 
+_KINDS = {"item": "I", "category": "C"}  # what names begin with
+_ENTITIES: dict[str, Entity] = {"I": "item", "C": "category"}
+
 
 class Row(NamedTuple):
-    """A user, or a session of one, with what is known of it.
+    """A user, or a session of one, an item or a category, with what is known of it.
 
     Parameters
     ----------
     user
-        As rows are keyed: ``U#`` or ``A#``, and the id.
+        As rows are keyed: ``U#`` or ``A#``, and the id; ``I#`` of an item, ``C#`` of a category.
     session
         The session's id; None for the user.
     values
@@ -56,17 +60,21 @@ class Replayed(NamedTuple):
         When the newest was; windows end there.
     users
         Those with the most events first.
+    catalogue
+        States of items and categories, in the order in which they came, each kind by itself.
     """
 
     events: int
     at_s: int
     users: dict[str, UserState]
+    catalogue: dict[str, ViewStates]
 
 
 def replay(recording: Recording, declared: Declared) -> Replayed:
     """Fold a recording's events into users' rows, in their order, each arriving when it happened."""
     users: dict[str, UserState] = {}
     counts: dict[str, int] = {}
+    catalogue: dict[str, ViewStates] = {}
     seen: set[Identity] = set()
     at_s = 0
     for said in [event for request in recording for event in request.events if isinstance(event, dict)]:
@@ -81,8 +89,18 @@ def replay(recording: Recording, declared: Declared) -> Replayed:
         name = user_key(said)
         counts[name] = counts.get(name, 0) + 1
         fold_event(users.setdefault(name, UserState()), event, moment_s, moment_s, declared, data)
+        for each in declared.said(event.event_type, data, moment_of(event, moment_s, moment_s)):
+            _count(catalogue, declared, each)
     ranked = sorted(users, key=lambda name: (-counts[name], name))
-    return Replayed(len(seen), at_s, {name: users[name] for name in ranked})
+    return Replayed(len(seen), at_s, {name: users[name] for name in ranked}, catalogue)
+
+
+def _count(catalogue: dict[str, ViewStates], declared: Declared, said: Said) -> None:
+    (view,) = [view for view in declared.catalogue if view.definition == said.definition]
+    states = catalogue.setdefault(f"{_KINDS[view.entity]}#{said.id}", {})
+    ready = declared.view_of(view)
+    state = states.get(view.key) or ViewState(view.fingerprint, 0)
+    states[view.key] = ready.counted(state, said.cells, said.moment)
 
 
 def rows_of(replayed: Replayed, declared: Declared) -> list[Row]:
@@ -97,13 +115,16 @@ def rows_of(replayed: Replayed, declared: Declared) -> list[Row]:
                 for session in state.sessions.newest
                 if session.label is not None
             ]
+    found += [
+        _row(name, None, states, declared, replayed.at_s) for name, states in replayed.catalogue.items()
+    ]
     return found
 
 
 def _row(
     user: str, session: str | None, states: Mapping[str, ViewState], declared: Declared, at_s: int
 ) -> Row:
-    entity: Entity = "user" if session is None else "session"
+    entity = _ENTITIES.get(user[0], "user") if session is None else "session"
     row = Row(user, session, {}, {})
     for view in declared.definitions.views(entity):
         ready = declared.view_of(view)

@@ -20,6 +20,7 @@ from tapstack.core.journal import (
     WATERMARKS_PARTITION,
     decode_watermark,
     entry_key,
+    is_of_a_definition,
 )
 from tapstack.errors import Unavailable
 from tapstack.projections.catalogue import PROJECTIONS
@@ -134,9 +135,10 @@ class ProjectorTrigger:
         heads = await self._heads()
         rows = await self._query(WATERMARKS_PARTITION)
         marks = {row["sk"]["S"]: decode_watermark(_bytes(row["s"]["B"])).marks for row in rows}
+        begun = [name for name in marks if is_of_a_definition(name)]
         left = {
-            f"{projection.name} of lane {lane:04d}": head - marks.get(projection.name, {}).get(lane, 0)
-            for projection in PROJECTIONS
+            f"{name} of lane {lane:04d}": head - marks.get(name, {}).get(lane, 0)
+            for name in [*(projection.name for projection in PROJECTIONS), *begun]
             for lane, head in sorted(heads.items())
         }
         left = {where: count for where, count in left.items() if count}

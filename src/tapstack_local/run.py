@@ -22,7 +22,7 @@ from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
-from tapstack_local.declared_check import check_declared
+from tapstack_local.declared_check import check_declared, check_declared_catalogue
 from tapstack_local.enrichment_file import read_enrichment
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
@@ -268,7 +268,10 @@ class _Run:
         unsure = {user for user, *_ in self._ledger.doubted()} | {
             user_key(msgspec.json.decode(letter.data)) for letter in tables.late
         }
-        return [await check_declared(cloud.base_url, path.read_text(), events, unsure)]
+        return [
+            await check(cloud.base_url, path.read_text(), events, unsure)
+            for check in (check_declared, check_declared_catalogue)
+        ]
 
     def _reconcile(self, cloud: EmbeddedCloud, tables: Tables, declared: list[Finding]) -> None:
         consumer = next(each for each in cloud.blueprint.functions if each.name == cloud.blueprint.consumer)

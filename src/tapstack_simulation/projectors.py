@@ -5,17 +5,20 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.dynamodb import DynamoTable
+from tapstack.core.attributes.reading import read_definitions
 from tapstack.errors import NewerLayout, Unavailable
 from tapstack.ports import LAYOUT, AwsApi, AwsError
-from tapstack.projections.catalogue import PROJECTIONS
+from tapstack.projections.catalogue import projections_of
 from tapstack.projections.project import Dependencies, Limits, Report, project
 from tapstack_emulator import Crash
 from tapstack_emulator.partiql import parse_statement
+from tapstack_simulation.checking.attributes import FILES
 from tapstack_simulation.checking.rows import Violation
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.kernel import Actor, ActorClock, Dice, Stuck
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
+PROJECTIONS = projections_of(read_definitions(FILES[-1]))  # with all that consumers ever know
 TIMEOUT_RATIO = 15  # of the consumer's: nothing waits for it
 INTERVAL_US = 2_000_000
 LATE_US = 90_000_000

@@ -15,7 +15,7 @@ from tapstack.http import Gone, NotFound, Request
 from tapstack.insights.freshness import FreshnessCache
 from tapstack.insights.respond import respond
 from tapstack.ports import Key, Row, RowReader
-from tapstack_simulation.checking import attributes
+from tapstack_simulation.checking import attributes, catalogue_attributes
 from tapstack_simulation.checking.boards import TRENDS
 from tapstack_simulation.checking.categories import Asked as AskedCategories
 from tapstack_simulation.checking.categories import as_of_s, hold_categories
@@ -34,7 +34,7 @@ from tapstack_simulation.checking.questions import FILTERS, Question, agrees, qu
 from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold_trends
-from tapstack_simulation.checking.views import by_partition
+from tapstack_simulation.checking.views import by_partition, spelled
 from tapstack_simulation.event_details import LISTS
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.functions import DECLARED
@@ -169,6 +169,7 @@ class Readers:
             self._compare(question, reader)
             self._compare_features(question, reader)
             self._compare_attributes(question, reader)
+            self._compare_catalogue(question, reader)
         self._follower.finish(self._ask_changes, now_s)
         for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
             for n in (3, 100):
@@ -220,6 +221,37 @@ class Readers:
         values = dict(zip(wanted, row["values"], strict=True))
         if values != wanted:
             raise Violation(11, f"attributes of {pk} at {now_s} are {values}; its row says {wanted}")
+
+    def _compare_catalogue(self, question: Question, reader: RowReader) -> None:
+        """Ask for the declared features of an item and its category, and compare them with their rows."""
+        path, query, now_s, expected = question
+        if path[1] != "items" or len(path) != 3 or query or not expected:
+            return
+        self._hold_catalogue(reader, now_s, "items", "item_features", path[2], "goods@1")
+        if expected.get("category"):
+            name = expected["category"]
+            self._hold_catalogue(reader, now_s, "categories", "category_features", name, "shelves@1")
+
+    def _hold_catalogue(
+        self, reader: RowReader, now_s: int, kind: str, member: str, id_: str, key: str
+    ) -> None:
+        journal, rows = self._aws.checker.journal, self._aws.checker.rows
+        prefix = f"{catalogue_attributes.PREFIX}{key}#"
+        for projection in [name for name in journal.marks if name.startswith(prefix)]:
+            definition = projection.removeprefix(catalogue_attributes.PREFIX)
+            alive = {at: row.state for at, row in rows.items() if at[0][0] == "F" and row.ttl_s > now_s}
+            wanted = catalogue_attributes.answered(alive, definition, id_, now_s)
+            if wanted is None:
+                continue
+            body = msgspec.json.encode({kind: [id_], member: list(wanted)})
+            request = Request(method="POST", path=("v1", "features:batchGet"), raw_body=body)
+            answer = respond(request, reader, now_s, self._at_rest, declared=DECLARED[-1]).body
+            (row,) = _decode(answer)[kind]["rows"]
+            values, since_s = dict(zip(wanted, row["values"], strict=True)), journal.since_s[projection]
+            if values != wanted or row.get("since", {}) != ({key: spelled(since_s)} if since_s else {}):
+                raise Violation(
+                    11, f"{projection} of {id_} at {now_s} is {row}, not {wanted} since {since_s}"
+                )
 
     def _get(self, reader: RowReader, now_s: int, *path: str, **query: str) -> dict[str, Any] | None:
         # What is known of the journal while everything changes; when nothing does it is asked once more.

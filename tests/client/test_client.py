@@ -120,6 +120,7 @@ CALLS = [
     calls.changes(5, "c"),
     calls.features(["ann"], ["event_count"], ["mug"], ["event_count_1h"]),
     calls.features([], [], [], [], [("ann", "s-1")], ["visit:views_lifetime"], "home"),
+    calls.features([], [], [], [], categories=(["kitchen"], ["shelf:views_lifetime"])),
     calls.attributes(),
     calls.status(),
 ]

@@ -27,7 +27,7 @@ from tapstack.core.rows import decode_board, decode_derived, decode_item, decode
 from tapstack.dead_letters import LATE, QUARANTINE, DeadLetter, read_all
 from tapstack.ports import AwsApi
 from tapstack.projections import project as projection
-from tapstack.projections.catalogue import PROJECTIONS
+from tapstack.projections.catalogue import projections_of
 from tapstack_emulator import Crash, FaultPolicy, FaultyApi, ManualClock, MemoryBucket, MemoryDynamoDB
 
 TABLE = "behaviour"
@@ -137,7 +137,8 @@ class Pipeline:
             table=DynamoTable(self.dynamodb, TABLE), clock=self.clock, jitter=lambda: 0.5
         )
         limits = projection.Limits(row_ttl_s=self.limits.row_ttl_s)
-        report = projection.project(PROJECTIONS, dependencies, limits, lambda: 60_000)
+        projections = projections_of(self.limits.declared.definitions)
+        report = projection.project(projections, dependencies, limits, lambda: 60_000)
         assert report.entries_left == 0
 
     def rows(self) -> dict[tuple[str, str], Any]:

@@ -10,7 +10,13 @@ from consumer_world import NOON_S, TABLE, Pipeline, record
 
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.consumer.journal_lag import CHECKED_EVERY_S
-from tapstack.core.journal import LAG_MAX_S, Watermark, encode_watermark, watermark_key
+from tapstack.core.journal import (
+    LAG_MAX_S,
+    Watermark,
+    definition_projection,
+    encode_watermark,
+    watermark_key,
+)
 from tapstack.ports import Key, RowWrite
 
 DAY_S = 86_400
@@ -55,6 +61,17 @@ def test_the_projection_that_is_behind_is_named_and_a_retired_ones_row_can_be_de
         "DeleteItem",
         msgspec.json.encode({"TableName": TABLE, "Key": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}}),
     )
+    assert pipeline.run([view_at(2, NOON_S)]).applied == 1
+
+
+def test_attributes_that_are_declared_no_longer_hold_nobody_up() -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    pipeline.project()
+    key = Key(*watermark_key(definition_projection("goods@1#00c0ffee")))
+    row = RowWrite(key=key, version=1, state=encode_watermark(Watermark()), seen_version=0)
+    DynamoTable(pipeline.dynamodb, TABLE).write_each([row])
+    pipeline.clock.advance_ms(LAG_MAX_S * 1_000 + 1_000)
     assert pipeline.run([view_at(2, NOON_S)]).applied == 1
 
 

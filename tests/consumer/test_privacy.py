@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from consumer_world import TABLE, Pipeline, view
+from consumer_world import LIMITS, TABLE, Pipeline, view
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tapstack.core.attributes.declared import Declared
+from tapstack.core.attributes.reading import read_definitions
 
 PEOPLE = ("person-one", "person-two")
 SECRETS = (*PEOPLE, "visitor-seven", "blue suede shoes", "ann@example.org")
@@ -34,12 +38,27 @@ def everything(pipeline: Pipeline) -> list[tuple[str, str, bytes]]:
     ]
 
 
+ATTRIBUTES = """
+version = 1
+[[feature_view]]
+name = "goods"
+entity = "item"
+attribute = [
+    { name = "asked", aggregation = "counter", filter = { property = "query", operator = "is not null" } },
+    { name = "last", aggregation = "last", property = "event_type" },
+    { name = "spend", aggregation = "sum", property = "items.price", windows = ["24h"] },
+]
+"""
+
+
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(PEOPLE)), min_size=1, max_size=12))
 def test_no_row_outside_a_persons_partition_names_the_person(events: list[tuple[str, str]]) -> None:
-    pipeline = Pipeline()
+    declared = Declared(read_definitions(ATTRIBUTES))
+    pipeline = Pipeline(limits=replace(LIMITS, declared=declared))
     pipeline.run([said(number, kind, who) for number, (kind, who) in enumerate(events)])
     pipeline.project()
     rows = everything(pipeline)
+    assert any(pk.startswith("F#goods@1#") for pk, _, _ in rows)
     owners = {f"U#{who}" for _, who in events}
     assert {pk for pk, _, _ in rows if pk[0] in "UA"} == {*owners, "A#visitor-seven"}
     for pk, sk, state in rows:

@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_events
+from tapstack.core.attributes.catalogue import AllSaid, Said
+from tapstack.core.attributes.prediction import ENTRY_BYTES_MAX as PREDICTED_BYTES_MAX
+from tapstack.core.attributes.states import Moment
 from tapstack.core.events import ITEMS_MAX, Event
 from tapstack.core.fold import fold_event
 from tapstack.core.journal import (
@@ -81,7 +84,14 @@ def test_the_longest_event_fits_an_entry() -> None:
         )
         for number in range(ITEMS_MAX)
     ]  # fmt: skip
-    assert len(encode_entry(effects)) < ENTRY_BYTES_MAX
+    moment = Moment((NOON_S - 30 * 86_400) * 1_000, NOON_S)
+    said = [
+        Said("v" * 79, effect.item_ids[0], moment, {0: "x" * (PREDICTED_BYTES_MAX - 18)})
+        for effect in effects
+    ]
+    entry = encode_entry(effects, declared=AllSaid(["v" * 79], said))
+    assert len(entry) < ENTRY_BYTES_MAX
+    assert decode_entry(1, entry).declared == AllSaid(["v" * 79], said)
 
 
 @given(st.dictionaries(st.integers(0, 999), st.integers(0, 2**60), max_size=9), st.integers(0, 2**40))

@@ -120,7 +120,7 @@ def test_a_zip_holds_its_own_stage_and_nothing_else_of_ours(
     assert ours == {f"tapstack/{name}" for name in top}
     roots = {name.split("/")[0] for name in names}
     lazily = {"httpagentparser"} if function == "collector" else set()
-    declared = {"attributes.json"} if function in {"consumer", "insights"} else set()
+    declared = {"attributes.json"} if function in {"consumer", "projector", "insights"} else set()
     assert roots == {"tapstack", "msgspec", "httptools"} | lazily | declared
     others = {f"tapstack/entrypoints/{other}.py" for other in FUNCTIONS if other != function}
     assert not others & set(names)

@@ -45,11 +45,11 @@ def test_a_zip_holds_them_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 def test_a_file_that_is_wrong_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "attributes.toml"
-    path.write_text(TEXT.replace("counter", "count").replace('"user"', '"item"'))
+    path.write_text(TEXT.replace("counter", "count").replace('"user"', '"page"'))
     with pytest.raises(UsageError) as caught:
         definitions(tmp_path, None)
     said = str(caught.value)
-    assert said.startswith(f"{path}: line 4: feature_view[0].entity: items and categories have no declared")
+    assert said.startswith(f"{path}: line 4: feature_view[0].entity: expected one of user, session")
     assert said.endswith(f"'tapstack attributes check {path}' says 1 more")
     path.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="expected UTF-8, byte 0 is none"):

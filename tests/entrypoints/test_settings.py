@@ -97,7 +97,9 @@ def test_what_is_set_is_read() -> None:
         sources="",
         log_interval_s=10,
     )
-    assert projector_settings(PROJECTOR) == ProjectorSettings(table="behaviour", row_ttl_s=400 * DAY_S)
+    assert projector_settings(PROJECTOR) == ProjectorSettings(
+        table="behaviour", row_ttl_s=400 * DAY_S, attributes=""
+    )
     assert insights_settings(INSIGHTS) == InsightsSettings(
         table="behaviour",
         readers="",

@@ -166,7 +166,7 @@ def test_no_two_kinds_of_rows_begin_alike_and_the_layout_names_each() -> None:
     assert rows == {
         "users": ["A#*", "U#*"],
         "journal": ["J#*", "L#"],
-        "derived": ["C#*", "I#*", "P#*", "T#*"],
+        "derived": ["C#*", "F#*", "I#*", "P#*", "T#*"],
         "terms": ["Q#*"],
         "watermarks": ["W#"],
     }

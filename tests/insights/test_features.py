@@ -196,7 +196,7 @@ def test_what_was_not_read_is_not_said_to_be_missing() -> None:
 
 
 BAD: dict[str, tuple[bytes, str, str]] = {
-    "nothing": (b"{}", "#", "expected 1 to 100 users, items and sessions, got 0"),
+    "nothing": (b"{}", "#", "expected 1 to 100 users, items, sessions and categories, got 0"),
     "no JSON": (b'{"users": [', "#", "expected JSON: it ends too early at byte 11"),
     "empty": (b"", "#", "expected JSON: it ends too early at byte 0"),
     "no object": (b"[]", "#", "expected an object, got an array"),
@@ -225,7 +225,7 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "too many entities": (
         json.dumps({"items": ["a"] * (ENTITIES_MAX + 1)}).encode(),
         "#",
-        "expected 1 to 100 users, items and sessions, got 101",
+        "expected 1 to 100 users, items, sessions and categories, got 101",
     ),
     "too many cells": (
         json.dumps({"items": ["a"], "item_features": ["event_count"] * (CELLS_MAX + 1)}).encode(),

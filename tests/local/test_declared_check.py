@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tapstack_local.declared_check import check_declared
+from tapstack_local.declared_check import check_declared, check_declared_catalogue
 from tapstack_local.reconciliation.finding import Finding
 
 END = "2026-03-10T12:00:00Z"
@@ -28,6 +28,14 @@ attribute = [
 name = "visit"
 entity = "session"
 attribute = [{ name = "views", aggregation = "counter" }]
+[[feature_view]]
+name = "goods"
+entity = "item"
+attribute = [{ name = "views", aggregation = "counter" }]
+[[feature_view]]
+name = "shelf"
+entity = "category"
+attribute = [{ name = "last", aggregation = "last", property = "items.item_id" }]
 """
 RIGHT = {
     "v@1:views_1h": 1,
@@ -39,23 +47,40 @@ RIGHT = {
 MISSING = {"v@1:kinds_lifetime": 1}
 EVENTS = {
     "U#ann": [
-        {"event_type": "item_view", "items": [{"item_id": "mug"}], "occurred_at": "2026-03-10T09:00:00Z"},
+        {
+            "event_type": "item_view",
+            "items": [{"item_id": "mug", "category": "k"}],
+            "occurred_at": "2026-03-10T09:00:00Z",
+        },
         {"event_type": "item_view", "items": [{"item_id": "lamp"}], "occurred_at": "2026-03-10T11:58:00Z"},
         {"event_type": "search", "occurred_at": "2026-03-10T11:59:00Z"},
     ]
 }
 
 
-def checked(values: Mapping[str, Any], *, unsure: frozenset[str] = frozenset(), failures: int = 0) -> Finding:
+KINDS = ("users", "items", "categories")
+
+
+def checked(
+    values: Mapping[str, Any],
+    *,
+    unsure: frozenset[str] = frozenset(),
+    failures: int = 0,
+    check: Any = check_declared,
+) -> Finding:
     asked: list[Any] = []
 
     async def answer(request: web.Request) -> web.Response:
         asked.append(await request.json())
         if len(asked) <= failures:
             return web.Response(status=503)
-        row = {"values": [values[name] for name in asked[-1]["user_features"]], "missing_max": MISSING}
+        member = next(member for member in asked[-1] if member.endswith("_features"))
+        row = {"values": [values[name] for name in asked[-1][member]], "missing_max": MISSING}
+        rows = [row] * max(len(asked[-1].get(kind, ())) for kind in KINDS)
         window = {"1h": {"start": "2026-03-10T11:00:00Z", "end": END}}
-        return web.json_response({"as_of": END, "windows": window, "users": {"rows": [row]}})
+        return web.json_response(
+            {"as_of": END, "windows": window, **{kind: {"rows": rows} for kind in KINDS}}
+        )
 
     async def run() -> Finding:
         app = web.Application()
@@ -67,7 +92,7 @@ def checked(values: Mapping[str, Any], *, unsure: frozenset[str] = frozenset(), 
         assert site._server is not None
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         try:
-            return await check_declared(f"http://127.0.0.1:{port}", TEXT, EVENTS, unsure)
+            return await check(f"http://127.0.0.1:{port}", TEXT, EVENTS, unsure)
         finally:
             await runner.cleanup()
 
@@ -99,3 +124,15 @@ def test_a_wrong_value_is_found(name: str, value: Any, short: int, over: int) ->
 
 def test_a_user_of_whom_nobody_can_be_sure_is_left_out() -> None:
     assert checked({}, unsure=frozenset({"U#ann"})).compared == 0
+
+
+@pytest.mark.parametrize(
+    ("views", "last", "short", "over"),
+    [(1, "mug", 0, 0), (2, "mug", 0, 2), (1, "lamp", 1, 0), (0, None, 3, 0)],
+)
+def test_items_and_categories_are_compared(views: int, last: str | None, short: int, over: int) -> None:
+    values = {"goods@1:views_lifetime": views, "shelf@1:last_lifetime": last}
+    finding = checked(values, check=check_declared_catalogue)
+    assert (finding.compared, finding.short, finding.over) == (3, short, over)
+    unsure = checked(values, check=check_declared_catalogue, unsure=frozenset({"U#ann"}))
+    assert unsure.compared == 0

@@ -26,12 +26,15 @@ from tapstack.core import (
     sessions,
     traits,
 )
+from tapstack.core.attributes.catalogue import Held
 from tapstack.core.attributes.stored import ViewState
 from tapstack.core.categories import CATEGORIES_MAX, Categories, Category
 from tapstack.core.impressions import Showings
 from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_BYTES_MAX, Facts
 from tapstack.core.journal import (
     LANES_A_STRIPE,
+    StoredAttributes,
+    StoredCells,
     StoredEffect,
     StoredEntry,
     StoredFacts,
@@ -65,7 +68,7 @@ STRUCTS = (
     memory.ClientSeen, memory.PageNote, history.History, history.Slot, sessions.Sessions,
     sessions.Session, StoredEntry, StoredEffect, StoredFacts, StoredSaid, StoredSearch, Facts, Watermark,
     ranking.Board, ViewState, StoredShown, Showings,
-    ranking.Board, Categories, Category,
+    ranking.Board, Categories, Category, StoredAttributes, StoredCells, Held,
 )  # fmt: skip
 
 
@@ -94,6 +97,7 @@ def test_the_page_lists_every_field_in_the_order_of_the_code():
     assert fields.pop("Derived rows") == ["applied"]  # and the body, which is documented by itself
     fields["StoredEffect"] = fields.pop("Effect")
     fields["StoredFacts"], fields["StoredSaid"] = fields.pop("EntryFacts"), fields.pop("Said")
+    fields["StoredAttributes"], fields["StoredCells"] = fields.pop("EntryAttributes"), fields.pop("Cells")
     assert fields == {struct.__name__: list(struct.__struct_fields__) for struct in STRUCTS}
     assert all(struct.__struct_config__.array_like for struct in STRUCTS)
 

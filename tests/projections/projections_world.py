@@ -10,6 +10,7 @@ import msgspec
 
 from event_strategies import NOON_S
 from tapstack.aws.dynamodb import DynamoTable
+from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import (
@@ -83,6 +84,7 @@ class World:
         *effects: Effect,
         searches: Sequence[Search] = (),
         facts: Mapping[str, Facts] = NO_FACTS,
+        declared: AllSaid = NOTHING_SAID,
         lost: bool = False,
     ) -> None:
         """Append an entry as a consumer does; the head alone, if it is lost."""
@@ -94,7 +96,7 @@ class World:
                 RowWrite(
                     key=Key(*entry_key(lane, last + 1)),
                     version=1,
-                    state=encode_entry(effects, searches, facts),
+                    state=encode_entry(effects, searches, facts, declared=declared),
                     expires_at_s=max(each.arrived_s for each in (*effects, *searches)) + JOURNAL_TTL_S,
                     seen_version=0,
                 )

@@ -18,6 +18,7 @@ class Hours:
 
     name = "hours"
     after = ""
+    definition = ""
     keep_s = 0
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[int]]:

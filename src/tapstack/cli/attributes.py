@@ -100,7 +100,7 @@ def check(path: Path, *, as_json: bool) -> int:
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows that cannot be read.")
 @click.option(
     "--users", "users_shown", type=click.IntRange(1, 100_000), default=3, show_default=True,
-    help="How many users to show, those with the most events first.",
+    help="How many users to show, those with the most events first; and how many items and categories.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
 def test(
@@ -127,6 +127,8 @@ def test(
     replayed = replay(read, declared)
     rows = rows_of(replayed, declared)
     shown = set(list(replayed.users)[:users_shown])
+    for kind in ("I#", "C#"):
+        shown |= set([name for name in replayed.catalogue if name.startswith(kind)][:users_shown])
     result = {
         "events": replayed.events,
         "users": len(replayed.users),
@@ -161,7 +163,8 @@ def _described(result: Mapping[str, Any]) -> str:
         lines.append(f"{name}  {since}: {counts['with_value']:,} of {counts['rows']:,} have a value beside 0")
     for row in result["rows"]:
         session = "" if row["session"] is None else f", session {row['session']}"
-        lines += ["", f"{row['user'][2:]}{session}"]
+        kind = {"I": "item ", "C": "category "}.get(row["user"][0], "")
+        lines += ["", f"{kind}{row['user'][2:]}{session}"]
         for name, value in row["values"].items():
             missing = row["missing_max"].get(name)
             lines.append(f"  {name}  {json.dumps(value)}{f'  up to {missing} missing' if missing else ''}")

@@ -253,13 +253,22 @@ class AsyncInsights:
         sessions: Sequence[tuple[str, str]] = (),
         session_features: Sequence[str] = (),
         feature_service: str = "",
+        categories: Sequence[str] = (),
+        category_features: Sequence[str] = (),
     ) -> Features:
         """Return features, up to 20,000 cells; docs/reference/insights-api.md names those there are.
 
         A session is a user's id and its own.
         """
         call = calls.features(
-            users, user_features, items, item_features, sessions, session_features, feature_service
+            users,
+            user_features,
+            items,
+            item_features,
+            sessions,
+            session_features,
+            feature_service,
+            (categories, category_features),
         )
         answer = await self._send(call)
         return found(answer)

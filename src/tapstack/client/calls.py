@@ -235,8 +235,9 @@ def features(
     sessions: Sequence[tuple[str, str]] = (),
     session_features: Sequence[str] = (),
     feature_service: str = "",
+    categories: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> Call[Features]:
-    """Ask for features of users, items and sessions."""
+    """Ask for features of users, items, sessions and categories: the last with their features."""
     body: dict[str, Any] = {
         "users": list(users),
         "user_features": list(user_features),
@@ -246,6 +247,8 @@ def features(
     if sessions:
         body["sessions"] = [{"user_id": user, "session_id": session} for user, session in sessions]
         body["session_features"] = list(session_features)
+    if categories[0]:
+        body["categories"], body["category_features"] = map(list, categories)
     if feature_service:
         body["feature_service"] = feature_service
     return Call(path="/v1/features:batchGet", answer=Features, body=body)

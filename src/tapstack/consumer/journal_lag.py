@@ -8,6 +8,7 @@ from tapstack.core.journal import (
     WATERMARKS_PARTITION,
     decode_watermark,
     entry_key,
+    is_of_a_definition,
 )
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import Key, Row, StateTable
@@ -61,7 +62,13 @@ class JournalLag:
         An entry that has expired is as old as entries become.
         """
         rows = table.read_prefix(WATERMARKS_PARTITION, "")
-        marks = [(decode_watermark(row.state).marks.get(lane, 0), f"projection {row.key.sk}") for row in rows]
+        marks = [
+            (decode_watermark(row.state).marks.get(lane, 0), f"projection {row.key.sk}")
+            for row in rows
+            if not is_of_a_definition(
+                row.key.sk
+            )  # declared no longer, perhaps; the projector says what it lacks
+        ]
         folded, slowest = min(marks, default=(0, "the projector"))
         if folded >= last:
             return slowest, 0

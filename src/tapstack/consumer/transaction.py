@@ -7,8 +7,9 @@ from collections.abc import Container, Iterator, Mapping
 
 from tapstack.consumer.records import Delivery
 from tapstack.consumer.row_cache import RowCache
+from tapstack.core.attributes.catalogue import Said
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
-from tapstack.core.fold import fold_event
+from tapstack.core.fold import fold_event, moment_of
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
 from tapstack.core.impressions import Shown, shown_by
@@ -86,6 +87,7 @@ class Transaction:
         self._effects: list[Effect] = []
         self._facts: dict[str, Facts] = {}  # by item, what the events say of it
         self._shown: list[Shown] = []
+        self._said: list[Said] = []
         self.searches: list[Search] = []
         self._arrived_at_s = 0
         self.verdicts: list[tuple[Delivery, Verdict]] = []
@@ -116,6 +118,8 @@ class Transaction:
             self._shown += shown_by(delivery.event, delivery.at_s, delivery.arrived_at_s)
             self._link(key, user, delivery)
             self._describe(delivery)
+            if delivery.event.items:
+                self._say(delivery)
             if delivery.event.query is not None:
                 self._search(delivery)
             if is_due(user.history, 0, self._history):
@@ -146,6 +150,11 @@ class Transaction:
             if facts is not None:
                 known = self._facts.get(item.item_id)
                 self._facts[item.item_id] = facts if known is None else newest((known, facts))
+
+    def _say(self, delivery: Delivery) -> None:
+        event = delivery.event
+        moment = moment_of(event, delivery.at_s, delivery.arrived_at_s)
+        self._said += self._declared.said(event.event_type, delivery.data, moment)
 
     def _search(self, delivery: Delivery) -> None:
         search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)
@@ -227,10 +236,11 @@ class Transaction:
         head = self._row_cache.row(key)
         last = 0 if head is None else head.version
         searches = [each if each.digest in common else each.hashed() for each in self.searches]
+        said = self._declared.all_said(self._said)
         entry = self._write(
             Key(*entry_key(lane, last + 1)),
             None,
-            encode_entry(self._effects, searches, self._facts, self._shown, self._arrived_at_s),
+            encode_entry(self._effects, searches, self._facts, self._shown, self._arrived_at_s, said),
             self._arrived_at_s + JOURNAL_TTL_S,
         )
         return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]

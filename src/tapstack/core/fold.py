@@ -97,6 +97,12 @@ def fold_event(
     return effects
 
 
+def moment_of(event: Event, at_s: int, arrived_s: int) -> Moment:
+    """Return when an event was; a clock that is ahead says nothing, then the arrival counts."""
+    ms = event.occurred_at.microsecond // 1000 if at_s <= arrived_s else 0
+    return Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)
+
+
 def _drop_attributes(user: UserState) -> None:
     """Keep no state that this event is not in."""
     if user.attributes:
@@ -115,12 +121,8 @@ def _fold_attributes(
     declared: Declared,
     data: bytes,
 ) -> None:
-    """Fold an event into the declared attributes of its user and session, after it was counted in both.
-
-    A clock that is ahead says nothing: then the arrival counts.
-    """
-    ms = event.occurred_at.microsecond // 1000 if at_s <= arrived_s else 0
-    moment = Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)
+    """Fold an event into the declared attributes of its user and session, after it was counted in both."""
+    moment = moment_of(event, at_s, arrived_s)
     told = declared.told(event.event_type, data)
     is_new = _events_count(user.counters) == 1
     user.attributes = declared.of_user(user.attributes, told, moment, is_new=is_new)

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
+from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid, Said
+from tapstack.core.attributes.states import Moment
 from tapstack.core.impressions import Shown, added_up
 from tapstack.core.item_facts import Facts, newest
 from tapstack.core.search_terms import GRAIN_S, Search
@@ -26,6 +29,7 @@ LAG_MAX_S = 7 * 86_400  # a consumer refuses to count in a lane that is not fold
 # A derived row lives longer than any entry, or one that TTL deleted would begin anew and fold it twice.
 DERIVED_TTL_MIN_S = JOURNAL_TTL_S + LAG_MAX_S + 86_400
 LANES_A_STRIPE = 4  # never changes: an entry must always be folded into the same rows
+_DEFINITION_PREFIX = "attributes#"
 NO_FACTS: Mapping[str, Facts] = {}
 ENTRY_BYTES_MAX = 384 * 1024  # of 400 KB that a row may have, keys and names included
 
@@ -87,6 +91,8 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         By item, what its events say of it.
     shown
         What events say of lists, recommendations and the shop, added up.
+    declared
+        What events say to declared attributes of items and categories.
     """
 
     number: int
@@ -95,6 +101,7 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
     searches: Sequence[Search] = ()
     facts: Mapping[str, Facts] = {}
     shown: Sequence[Shown] = ()
+    declared: AllSaid = NOTHING_SAID
 
 
 class StoredEffect(msgspec.Struct, gc=False, array_like=True):
@@ -151,6 +158,24 @@ class StoredShown(msgspec.Struct, gc=False, array_like=True):
     positions: dict[int, int] = {}
 
 
+class StoredCells(msgspec.Struct, gc=False, array_like=True):
+    """What an event says to a view, as it is stored."""
+
+    definition: int  # places in the lists beside, from 0
+    id: int
+    before_s: int  # how long before the entry's newest record its own arrived
+    age_ms: int  # of the event at the beginning of that second
+    cells: dict[int, Any]
+
+
+class StoredAttributes(msgspec.Struct, gc=False, array_like=True):
+    """What events say to declared attributes of items and categories: each definition and id once."""
+
+    definitions: list[str] = []  # all that the writer knew
+    ids: list[str] = []
+    said: list[StoredCells] = []
+
+
 class StoredEntry(msgspec.Struct, gc=False, array_like=True):
     """An entry as it is stored."""
 
@@ -159,6 +184,7 @@ class StoredEntry(msgspec.Struct, gc=False, array_like=True):
     searches: list[StoredSearch] = []
     facts: StoredFacts = msgspec.field(default_factory=StoredFacts)
     impressions: list[StoredShown] = []
+    attributes: StoredAttributes = msgspec.field(default_factory=StoredAttributes)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -171,6 +197,7 @@ def encode_entry(
     facts: Mapping[str, Facts] = NO_FACTS,
     shown: Sequence[Shown] = (),
     arrived_s: int = 0,
+    declared: AllSaid = NOTHING_SAID,
 ) -> bytes:
     """Write an entry's state; there is at least one effect or search, or something shown.
 
@@ -183,6 +210,8 @@ def encode_entry(
         What events add.
     arrived_s
         When the newest of their records arrived, if it is later than those that effects and searches name.
+    declared
+        What events say to declared attributes.
     """
     arrived_s = max([arrived_s, *[e.arrived_s for e in effects], *[s.arrived_s for s in searches]])
     parts: list[object] = [
@@ -191,6 +220,7 @@ def encode_entry(
         sorted([_stored_search(each, arrived_s) for each in searches]),
         _stored_facts(effects, facts, arrived_s),
         [_stored_shown(each, arrived_s) for each in added_up(shown)],
+        _stored_attributes(declared, arrived_s),
     ]
     while not parts[-1] and len(parts) > 2:
         parts.pop()
@@ -222,6 +252,24 @@ def _said(item_id: str, facts: Facts, texts: dict[str, int], arrived_s: int) -> 
         ]
         is_priced = price is not None and price[0] == at_s
         yield (item_id, arrived_s - at_s, *places, *(price[1:] if price is not None and is_priced else ()))
+
+
+def _stored_attributes(declared: AllSaid, arrived_s: int) -> tuple[object, ...]:
+    if not declared.definitions:
+        return ()
+    definitions = {name: place for place, name in enumerate(declared.definitions)}
+    ids: dict[str, int] = {}
+    said = [
+        (
+            definitions[each.definition],
+            ids.setdefault(each.id, len(ids)),
+            arrived_s - each.moment.arrived_s,
+            each.moment.arrived_s * 1_000 - each.moment.at_ms,
+            each.cells,
+        )
+        for each in declared.said
+    ]
+    return (list(definitions), list(ids), said) if said else (list(definitions),)
 
 
 def _stored_shown(shown: Shown, arrived_s: int) -> tuple[object, ...]:
@@ -263,11 +311,23 @@ def decode_entry(number: int, state: bytes) -> Entry:
     try:
         effects = [_effect(each, arrived_s, texts, places) for each in stored.effects]
         facts = _facts(stored.facts.said, arrived_s, texts)
+        declared = _declared(stored.attributes, arrived_s)
     except IndexError:
         raise UndecodableRow("journal entry", "a text that it names is missing") from None
     searches = [_search(each, arrived_s) for each in stored.searches]
     shown = [_shown(each, arrived_s) for each in stored.impressions]
-    return Entry(number, arrived_s, effects, searches, facts, shown)
+    return Entry(number, arrived_s, effects, searches, facts, shown, declared)
+
+
+def _declared(stored: StoredAttributes, arrived_s: int) -> AllSaid:
+    if not stored.definitions:
+        return NOTHING_SAID
+    said = []
+    for each in stored.said:
+        own_s = arrived_s - each.before_s
+        moment = Moment(own_s * 1_000 - each.age_ms, own_s)
+        said.append(Said(stored.definitions[each.definition], stored.ids[each.id], moment, each.cells))
+    return AllSaid(stored.definitions, said)
 
 
 def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> dict[str, Facts]:
@@ -329,6 +389,16 @@ def journal_partition(lane: int) -> str:
 def watermark_key(projection: str) -> tuple[str, str]:
     """Return the row that says how far a projection has come."""
     return WATERMARKS_PARTITION, projection
+
+
+def definition_projection(definition: str) -> str:
+    """Return the projection that folds the declared attributes of a definition."""
+    return f"{_DEFINITION_PREFIX}{definition}"
+
+
+def is_of_a_definition(projection: str) -> bool:
+    """Return whether a projection folds declared attributes; it may be declared no longer."""
+    return projection.startswith(_DEFINITION_PREFIX)
 
 
 def stripe_of(lane: int) -> int:

@@ -17,6 +17,7 @@ the same       hist#   interactions that its user's row no longer holds: `tapsta
 ``Q#<w>#<n>``  stripe  `tapstack.core.search_terms.Terms` of window number `n`
 ``P#<where>``  stripe  `tapstack.core.impressions.Showings` of a list, a recommendation, or the shop
 ``C#<w>#<n>``  stripe  `tapstack.core.categories.Categories` of window number `n`
+``F#<d>#<id>`` stripe  `tapstack.core.attributes.catalogue.Held` of a definition: an item, or categories
 =============  ======  ==========================================================================
 
 A state is stored as MessagePack, arrays in the order of the fields below
@@ -26,12 +27,15 @@ A state is stored as MessagePack, arrays in the order of the fields below
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
 from tapstack.core.aggregates import Counters, Window, Windowed
+from tapstack.core.attributes.catalogue import Held
+from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.categories import Categories
 from tapstack.core.history import History, Recent
@@ -103,7 +107,7 @@ class Derived(msgspec.Struct, gc=False, array_like=True):
     body: msgspec.Raw
 
 
-State = UserState | ItemState | Board | Terms | Showings | Categories
+State = UserState | ItemState | Board | Terms | Showings | Categories | Held
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
@@ -112,6 +116,7 @@ _item_decoder = msgspec.msgpack.Decoder(ItemState)
 _board_decoder = msgspec.msgpack.Decoder(Board)
 _showings_decoder = msgspec.msgpack.Decoder(Showings)
 _categories_decoder = msgspec.msgpack.Decoder(Categories)
+_held_decoder = msgspec.msgpack.Decoder(Held)
 _terms_decoder = msgspec.msgpack.Decoder(dict[int, Term])
 
 
@@ -153,6 +158,13 @@ def showings_partition(placement: str) -> str:
 def categories_partition(window: Window, number: int) -> str:
     """Return the partition that holds a window's categories, a row a stripe."""
     return f"C#{window.name}#{number}"
+
+
+def attributes_partition(view: FeatureView, id_: str) -> str:
+    """Return the partition that holds what a view keeps of an item, or of a category and some others."""
+    if view.entity == "category":  # as many partitions as there are bytes, however many categories are sent
+        id_ = hashlib.blake2b(id_.encode(), digest_size=1).hexdigest()
+    return f"F#{view.definition}#{id_}"
 
 
 def stripe_sort_key(stripe: int) -> str:
@@ -209,6 +221,12 @@ def decode_categories(state: bytes) -> Categories:
     return _decode("categories", _categories_decoder, state)
 
 
+def decode_held(state: bytes) -> Held:
+    """Read the body of a row of declared attributes; raises `UndecodableRow`."""
+    _check_heads("attributes", state, _HELD_HEADS)
+    return _decode("attributes", _held_decoder, state)
+
+
 def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
     try:
         return decoder.decode(state)
@@ -224,6 +242,7 @@ _USER_HEADS = b"\x96\x96"
 _ITEM_HEADS = b"\x93\x93"
 _BOARD_HEADS = b"\x93"
 _CATEGORIES_HEADS = b"\x92"
+_HELD_HEADS = b"\x92"
 
 
 def _check_heads(kind: str, state: bytes, heads: bytes) -> None:

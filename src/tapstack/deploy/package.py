@@ -27,7 +27,7 @@ from tapstack.errors import Unavailable, UsageError
 
 FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")
 ATTRIBUTES = "attributes.toml"  # of a checkout
-WITH_DEFINITIONS = ("consumer", "insights")  # functions that know what it declares
+WITH_DEFINITIONS = ("consumer", "projector", "insights")  # functions that know what it declares
 ZIP_BYTES_MAX = (
     2_000_000  # ours; Lambda takes 50 MB: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )

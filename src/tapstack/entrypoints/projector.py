@@ -11,12 +11,13 @@ from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.aws.wide_table import WideTable
 from tapstack.entrypoints.clock import SystemClock
 from tapstack.entrypoints.context import Context
+from tapstack.entrypoints.declared import read_declared
 from tapstack.entrypoints.jitter import jitter
 from tapstack.entrypoints.log import write_line
 from tapstack.entrypoints.settings import aws_settings, projector_settings
 from tapstack.errors import UndecodableRow
 from tapstack.metrics import METRICS
-from tapstack.projections.catalogue import PROJECTIONS
+from tapstack.projections.catalogue import projections_of
 from tapstack.projections.project import Dependencies, Limits, Report, project
 
 CONNECTIONS = 8
@@ -26,6 +27,7 @@ gc.freeze()
 
 _settings = projector_settings()
 _aws = aws_settings()
+_projections = projections_of(read_declared(_settings.attributes).definitions)
 _limits = Limits(row_ttl_s=_settings.row_ttl_s)
 _apis = [
     JsonApi(Endpoint("dynamodb", _aws.region, _aws.dynamodb_url), "DynamoDB_20120810", "1.0")
@@ -46,7 +48,7 @@ def handler(event: dict[str, Any] | None, context: Context) -> dict[str, list[An
     """
     began_ms = _dependencies.clock.now_ms()
     try:
-        report = project(PROJECTIONS, _dependencies, _limits, context.get_remaining_time_in_millis)
+        report = project(_projections, _dependencies, _limits, context.get_remaining_time_in_millis)
     except UndecodableRow as error:
         fields = {"undecodable": error.kind, "reason": error.reason, "request_id": context.aws_request_id}
         write_line("ERROR", fields, now_ms=_dependencies.clock.now_ms())

@@ -62,6 +62,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     "projector": {
         "TAPSTACK_TABLE": "name of the behaviour table",
         "TAPSTACK_ROW_TTL_DAYS": "days a derived row lives after its last change",
+        "TAPSTACK_ATTRIBUTES": "as the consumer has it",
         "TAPSTACK_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     },
     "insights": {
@@ -96,6 +97,7 @@ class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     table: str
     row_ttl_s: int
+    attributes: str
 
 
 class DrainerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +188,11 @@ def projector_settings(env: Mapping[str, str] = os.environ) -> ProjectorSettings
     _check_log_level(env)
     days = _number(env, "TAPSTACK_ROW_TTL_DAYS", 2, 3_650)
     row_ttl_s = max(days * DAY_S, DERIVED_TTL_MIN_S)
-    return ProjectorSettings(table=_text(env, "TAPSTACK_TABLE"), row_ttl_s=row_ttl_s)
+    return ProjectorSettings(
+        table=_text(env, "TAPSTACK_TABLE"),
+        row_ttl_s=row_ttl_s,
+        attributes=env.get("TAPSTACK_ATTRIBUTES", ""),
+    )
 
 
 def collector_settings(env: Mapping[str, str] = os.environ) -> CollectorSettings:

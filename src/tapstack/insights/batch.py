@@ -1,4 +1,4 @@
-"""``features:batchGet``: many features of many users and items in one answer."""
+"""``features:batchGet``: many features of many users, items and categories in one answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.definitions import Definitions, Entity
 from tapstack.core.attributes.stored import ViewStates
 from tapstack.core.events import Id
+from tapstack.core.item_facts import kept_category
 from tapstack.core.journal import stripe_of
 from tapstack.core.rows import (
     ItemState,
@@ -25,6 +26,7 @@ from tapstack.core.rows import (
 )
 from tapstack.http import echo
 from tapstack.insights.answers import FeatureRow, Features, FeatureTable, Interval
+from tapstack.insights.catalogue_attributes import projections_of, read_states
 from tapstack.insights.declared import Asked as DeclaredAsked
 from tapstack.insights.declared import (
     asked_for,
@@ -72,29 +74,40 @@ class FeatureQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     items
         An ``item_id`` each.
     sessions
-        At most 100 users, items and sessions together.
+        At most 100 users, items, sessions and categories together.
+    categories
+        By name.
     user_features
         Of the users, by name.
     item_features
         Of the items, by name.
     session_features
         Of the sessions, by name: declared ones. At most 20,000 cells together.
+    category_features
+        Of the categories, by name: declared ones.
     feature_service
-        A declared service, whose features are added to those of users and sessions.
+        A declared service, whose features are added to those of what is asked for.
     """
 
     users: list[Id] = []
     items: list[Id] = []
     sessions: list[SessionId] = []
+    categories: list[Id] = []
     user_features: list[str] = []
     item_features: list[str] = []
     session_features: list[str] = []
+    category_features: list[str] = []
     feature_service: str = ""
 
     @property
     def people(self) -> bool:
         """Return whether users or sessions are asked for."""
         return bool(self.users or self.sessions)
+
+    @property
+    def catalogue(self) -> bool:
+        """Return whether items or categories are asked for."""
+        return bool(self.items or self.categories)
 
 
 class _Compiled(NamedTuple):
@@ -153,26 +166,33 @@ def batch_get(
         If not every row could be read: nothing unread is answered as not found.
     """
     query = _with_service(query, declared.definitions)
-    users, items, sessions = _checked(query, declared)
-    fresh, stripes = Freshness(now_s, 0), set[int]()
-    if query.items:
-        fresh = freshness.of(ITEMS, now_s)
+    users, items, sessions, categories = _checked(query, declared)
+    fresh, stripes = dict[str, Freshness](), set[int]()
+    if query.catalogue:
+        features = [*items.declared.values(), *categories.declared.values()]
+        fresh = {name: freshness.of(name, now_s) for name in [ITEMS, *projections_of(features)]}
         stripes = {stripe_of(lane) for lane in freshness.progress(now_s).heads}
     people = dict.fromkeys([*query.users, *(session.user_id for session in query.sessions)])
     states = {id_: decode_user(row.state) for id_, row in _read_users(reader, list(people), now_s).items()}
     item_rows = _read_items(reader, query.items, now_s, stripes)
+    said = read_states(reader, items.declared.values(), query.items, stripes, fresh, now_s)
+    names = {name: kept_category(name) for name in query.categories}
+    of_names = read_states(reader, categories.declared.values(), list(names.values()), stripes, fresh, now_s)
     # Windows end at the newest arrival, should that be ahead: its row has dropped what is too old for it.
     arrivals = [item.counters.arrived_s for stripes in item_rows.values() for item in stripes]
-    at_s = max([now_s, *arrivals, *_arrivals(states.values())])
+    told = [newest_arrival_s(each) for each in [*said.values(), *of_names.values()]]
+    at_s = max([now_s, *arrivals, *told, *_arrivals(states.values())])
     scopes = scopes_of(query.item_features)
     item_windows = {
         name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
         for name in scopes - {LIFETIME}
     }
-    windows = item_windows | intervals([*users.declared.values(), *sessions.declared.values()], at_s)
+    windows = item_windows | intervals(
+        [asked for each in (users, items, sessions, categories) for asked in each.declared.values()], at_s
+    )
     return Features(
-        as_of=time_text(fresh.as_of_s),
-        since=time_text(fresh.since_s) if fresh.since_s else None,
+        as_of=time_text(min([each.as_of_s for each in fresh.values()], default=now_s)),
+        since=time_text(fresh[ITEMS].since_s) if fresh and fresh[ITEMS].since_s else None,
         windows=dict(sorted(windows.items())),
         users=FeatureTable(
             features=query.user_features,
@@ -180,11 +200,15 @@ def batch_get(
         ),
         items=FeatureTable(
             features=query.item_features,
-            rows=[_item(id_, item_rows.get(id_), items, at_s, scopes) for id_ in query.items],
+            rows=[_item(id_, item_rows.get(id_), items, at_s, scopes, said[id_]) for id_ in query.items],
         ),
         sessions=FeatureTable(
             features=query.session_features,
             rows=[_session(each, states.get(each.user_id), sessions, at_s) for each in query.sessions],
+        ),
+        categories=FeatureTable(
+            features=query.category_features,
+            rows=[_category(name, of_names[names[name]], categories, at_s) for name in query.categories],
         ),
     )
 
@@ -204,12 +228,23 @@ def _session(asked: SessionId, state: UserState | None, features: _Compiled, at_
 
 
 def _item(
-    id_: str, stripes: Sequence[ItemState] | None, features: _Compiled, at_s: int, scopes: set[str]
+    id_: str,
+    stripes: Sequence[ItemState] | None,
+    features: _Compiled,
+    at_s: int,
+    scopes: set[str],
+    states: ViewStates,
 ) -> FeatureRow:
     if not stripes:
         return features.missing(id_)
     described = item_row(stripes, at_s, scopes)
-    return features.row(id_, described.updated_s, described, {}, at_s)
+    return features.row(id_, described.updated_s, described, states, at_s)
+
+
+def _category(name: str, states: ViewStates, features: _Compiled, at_s: int) -> FeatureRow:
+    """Return the row of a category: found if any of the views that are asked for counted it."""
+    updated_s = newest_arrival_s(states)
+    return features.row(name, updated_s, None, states, at_s) if updated_s else features.missing(name)
 
 
 def _arrivals(states: Iterable[UserState]) -> Iterable[int]:
@@ -221,18 +256,22 @@ def _arrivals(states: Iterable[UserState]) -> Iterable[int]:
 
 
 def _with_service(query: FeatureQuery, definitions: Definitions) -> FeatureQuery:
-    """Return a query with the features of its service among those of users and sessions."""
+    """Return a query with the features of its service among those of what is asked for."""
     if not query.feature_service:
         return query
     users = service_features(definitions, query.feature_service, "user")
     sessions = service_features(definitions, query.feature_service, "session")
-    if users is None or sessions is None:
+    items = service_features(definitions, query.feature_service, "item")
+    categories = service_features(definitions, query.feature_service, "category")
+    if users is None or sessions is None or items is None or categories is None:
         detail = f"expected the name of a declared service, got {echo(query.feature_service)}"
         raise InvalidRequest([Fault(pointer="#/feature_service", detail=detail)])
     return msgspec.structs.replace(
         query,
         user_features=[*query.user_features, *(users if query.users else ())],
         session_features=[*query.session_features, *(sessions if query.sessions else ())],
+        item_features=[*query.item_features, *(items if query.items else ())],
+        category_features=[*query.category_features, *(categories if query.categories else ())],
     )
 
 
@@ -260,17 +299,18 @@ def _read_items(
     return found
 
 
-def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, _Compiled, _Compiled]:
-    """Return the features of users, of items and of sessions, compiled."""
+def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, ...]:
+    """Return the features of users, of items, of sessions and of categories, compiled."""
     faults: list[Fault] = []
     asked = (
         (query.users, query.user_features),
         (query.items, query.item_features),
         (query.sessions, query.session_features),
+        (query.categories, query.category_features),
     )
     entities = sum([len(ids) for ids, _ in asked])
     if not 1 <= entities <= ENTITIES_MAX:
-        detail = f"expected 1 to {ENTITIES_MAX} users, items and sessions, got {entities}"
+        detail = f"expected 1 to {ENTITIES_MAX} users, items, sessions and categories, got {entities}"
         faults.append(Fault(pointer="#", detail=detail))
     cells = sum([len(ids) * len(features) for ids, features in asked])
     if cells > CELLS_MAX:
@@ -278,9 +318,10 @@ def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, _Compi
     users = _compiled("user_features", query.user_features, USER_FEATURES, "user", declared, faults)
     items = _compiled("item_features", query.item_features, ITEM_FEATURES, "item", declared, faults)
     sessions = _compiled("session_features", query.session_features, (), "session", declared, faults)
+    categories = _compiled("category_features", query.category_features, (), "category", declared, faults)
     if faults:
         raise InvalidRequest(faults)
-    return users, items, sessions
+    return users, items, sessions, categories
 
 
 def _compiled(

@@ -5,12 +5,13 @@ Rows that have expired and are not deleted yet are as good as gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import TypedDict
 
 from tapstack.core.aggregates import MICROS, Counters, Window, sums
 from tapstack.core.events import EVENT_TYPES
+from tapstack.core.journal import is_of_a_definition
 from tapstack.core.rows import decode_derived, decode_terms, terms_partition
 from tapstack.core.search_terms import Terms, merge_terms
 from tapstack.insights.answers import Health, ProjectionStatus, SearchTerm, SearchTerms, Status
@@ -51,8 +52,10 @@ def health_view(reader: RowReader) -> Health:
     return Health(status="ok")
 
 
-def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: str) -> Status:
-    """Return how far each projection has come that ever folded anything."""
+def status_view(
+    progress: Progress, fresh: Callable[[str], Freshness], version: str, declared: Collection[str] = ()
+) -> Status:
+    """Return how far each projection has come that ever folded anything, if it is declared still."""
     return Status(
         version=version,
         as_of=time_text(progress.read_s),
@@ -67,6 +70,7 @@ def status_view(progress: Progress, fresh: Callable[[str], Freshness], version: 
                 folded=mark.marks,
             )
             for name, mark in sorted(progress.watermarks.items())
+            if not is_of_a_definition(name) or name in declared
         },
     )
 

@@ -23,12 +23,16 @@ class Projection(Protocol[C]):
         Of its watermark; never changes.
     after
         The projection whose rows it reads; empty if it reads none. It is never ahead of that one.
+    definition
+        Whose values it folds, if entries hold those of the definitions that their writers knew; empty if
+        every entry has what it folds.
     keep_s
         How long its rows live after the last change, seconds; 0 for as long as a user's row.
     """
 
     name: str
     after: str
+    definition: str
     keep_s: int
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[C]]:

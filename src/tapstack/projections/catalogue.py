@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tapstack.core.attributes.definitions import CATALOGUE, Definitions
 from tapstack.projections._projection import Projection
 from tapstack.projections.categories import Categories
+from tapstack.projections.declared_attributes import DeclaredAttributes
 from tapstack.projections.impressions import Impressions
 from tapstack.projections.items import Items
 from tapstack.projections.leaderboards import Leaderboards
@@ -18,3 +20,8 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     Impressions(),
     Categories(),
 )
+
+
+def projections_of(definitions: Definitions) -> tuple[Projection[Any], ...]:
+    """Return all projections, with those of declared attributes."""
+    return (*PROJECTIONS, *map(DeclaredAttributes, definitions.views(*CATALOGUE)))

@@ -19,6 +19,7 @@ class Categories:
 
     name = NAME
     after = ""
+    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Effect]]:

@@ -25,6 +25,7 @@ class Impressions:
 
     name = NAME
     after = ""
+    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:

@@ -30,6 +30,7 @@ class Items:
 
     name = NAME
     after = ""
+    definition = ""
     keep_s = 0
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:

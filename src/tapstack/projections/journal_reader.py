@@ -41,9 +41,9 @@ class JournalReader:
             self._last[lane] = known
         return [entry for entry in known if entry.number <= upto]
 
-    def first_number(self, lane: int, head: int) -> int:
-        """Return the number of the oldest entry that is kept; one more than the head's if there is none."""
-        rows = self._rows(lane, 1, head, 1)
+    def first_number(self, lane: int, head: int, after: int = 0) -> int:
+        """Return the number of the oldest kept entry after another; one more than the head's if none is."""
+        rows = self._rows(lane, after + 1, head, 1)
         return int(rows[0].key.sk) if rows else head + 1
 
     def _read(self, lane: int, first: int, upto: int) -> list[Entry]:

@@ -33,6 +33,7 @@ class Leaderboards:
 
     name = NAME
     after = ITEMS
+    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Move]]:

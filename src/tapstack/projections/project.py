@@ -7,7 +7,7 @@ entries are in it, and is written only if nobody else wrote it since.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -152,7 +152,7 @@ class _Invocation:
         """Begin a projection at the oldest entry that is kept of each lane, and say from when it is whole."""
         marks = {lane: self._reader.first_number(lane, head) - 1 for lane, head in self._heads.items()}
         since_s = self._now_s + NEW_CODE_S if any(marks.values()) else 0
-        self._watermarks.move(projection.name, marks, since_s)
+        self._watermarks.move(projection.name, marks, since_s, is_new=True)
 
     def _left(self, projection: Projection[Any]) -> int:
         marks = self._marks(projection, self._heads)
@@ -165,7 +165,7 @@ class _Invocation:
         found = {lane: self._reader.entries(lane, marks[lane], goals[lane]) for lane in lanes}
         entries: dict[int, Sequence[Entry]] = {lane: each for lane, each in found.items() if each}
         if not entries:
-            return False
+            return self._pass_over(projection, marks, goals)
         if self._is_starved:
             entries = {lane: each[:1] for lane, each in list(entries.items())[:1]}
         keep_s = projection.keep_s or self._limits.row_ttl_s
@@ -181,9 +181,20 @@ class _Invocation:
             [write_units(row_bytes(write.key, write.state)) for write in rows.written]
         )
         moved = {lane: each[-1].number for lane, each in entries.items()}
-        self._watermarks.move(projection.name, moved)
+        self._watermarks.move(projection.name, moved, _whole_since_s(projection, entries.values()))
         self._report.entries += sum(map(len, entries.values()))
         return True
+
+    def _pass_over(
+        self, projection: Projection[Any], marks: Mapping[int, int], goals: Mapping[int, int]
+    ) -> bool:
+        """Pass over entries that expired while a definition was not declared; return if any did."""
+        behind = [lane for lane in marks if projection.definition and marks[lane] < goals[lane]]
+        firsts = {lane: self._reader.first_number(lane, goals[lane], marks[lane]) for lane in behind}
+        moved = {lane: first - 1 for lane, first in firsts.items() if first - 1 > marks[lane]}
+        if moved:
+            self._watermarks.move(projection.name, moved, self._now_s + NEW_CODE_S)
+        return bool(moved)
 
     def _marks(self, projection: Projection[Any], lanes: Iterable[int]) -> dict[int, int]:
         """Return the last entry that is folded, by lane."""
@@ -196,3 +207,14 @@ class _Invocation:
             return {lane: self._heads[lane] for lane in lanes}
         source = self._watermarks.of(projection.after) or Watermark()
         return {lane: min(self._heads[lane], source.marks.get(lane, 0)) for lane in lanes}
+
+
+def _whole_since_s(projection: Projection[Any], entries: Iterable[Sequence[Entry]]) -> int:
+    """Return since when every writer knew the definition that a projection folds; 0 if all did."""
+    lacking = [
+        entry.arrived_s
+        for lane in entries
+        for entry in lane
+        if projection.definition and projection.definition not in entry.declared.definitions
+    ]
+    return max(lacking) + 1 if lacking else 0

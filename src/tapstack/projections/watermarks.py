@@ -34,7 +34,9 @@ class Watermarks:
         check_layout(row)
         return None if row is None else decode_watermark(row.state)
 
-    def move(self, projection: str, marks: Mapping[int, int], since_s: int = 0) -> None:
+    def move(
+        self, projection: str, marks: Mapping[int, int], since_s: int = 0, *, is_new: bool = False
+    ) -> None:
         """Move a projection's watermark on, once every row that those entries touch is written.
 
         Parameters
@@ -44,7 +46,9 @@ class Watermarks:
         marks
             By lane, the last entry that was folded; where others are further, theirs stays.
         since_s
-            What was counted before is not in the projection, if its watermark is new.
+            What was counted before is not in the projection, or not all of it; 0 if nothing is missing.
+        is_new
+            Whether the projection begins there: if others began it meanwhile, theirs stays as it is.
 
         Raises
         ------
@@ -56,12 +60,14 @@ class Watermarks:
         while True:
             row = self._rows.get(projection)
             check_layout(row)
-            known = Watermark(since_s=since_s) if row is None else decode_watermark(row.state)
+            if is_new and row is not None:
+                return
+            known = Watermark() if row is None else decode_watermark(row.state)
             moved = {lane: max(number, known.marks.get(lane, 0)) for lane, number in marks.items()}
             write = RowWrite(
                 key=key,
                 version=1 if row is None else row.version + 1,
-                state=encode_watermark(Watermark({**known.marks, **moved}, known.since_s)),
+                state=encode_watermark(Watermark({**known.marks, **moved}, max(known.since_s, since_s))),
                 seen_version=0 if row is None else row.version,
             )
             self._budget.check()

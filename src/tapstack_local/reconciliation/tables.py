@@ -165,7 +165,7 @@ class Tables:
                 int.from_bytes(fields[at : at + 8], "big", signed=True) for at in range(0, len(fields), 8)
             ]
             self.paged.setdefault(pk, set()).update(digests)
-        elif kind in {"I", "T", "Q", "P", "C"}:
+        elif kind in {"I", "T", "Q", "P", "C", "F"}:
             applied, body = fields
             self.journal.applied[pk, sk] = applied
             self._add_derived(kind, name, sk, body)
@@ -198,6 +198,8 @@ class Tables:
         )
 
     def _add_derived(self, kind: str, name: str, stripe: str, body: Any) -> None:
+        if kind == "F":  # asked of the API, and compared with events: `tapstack_local.declared_check`
+            return
         if kind == "T":
             self.boards[name, stripe] = body
             return

@@ -53,8 +53,47 @@ entity = "session"
 name = "events"
 aggregation = "counter"
 """
-# Deployed by turns: the second and third have another version of one view, and the others alike.
-FILES = ("version = 1", *("version = 1" + _SHOP % version + _STAYS for version in (1, 2)))
+_GOODS = """
+[[feature_view]]
+name = "goods"
+entity = "item"
+[[feature_view.attribute]]
+name = "events"
+aggregation = "counter"
+windows = ["5m", "24h", "lifetime"]
+[[feature_view.attribute]]
+name = "spend"
+aggregation = "sum"
+events = ["purchase"]
+property = "items.price"
+windows = ["7d", "lifetime"]
+[[feature_view.attribute]]
+name = "kind"
+aggregation = "last"
+property = "event_type"
+bytes_max = 8
+"""
+_SHELVES = """
+[[feature_view]]
+name = "shelves"
+entity = "category"
+[[feature_view.attribute]]
+name = "events"
+aggregation = "counter"
+windows = ["5m", "24h", "lifetime"]
+[[feature_view.attribute]]
+name = "newest"
+aggregation = "last"
+property = "items.item_id"
+bytes_max = 8
+"""
+# Deployed by turns: the second and third have another version of one view of users, and the others alike; the
+# third one more, of categories.
+FILES = (
+    "version = 1",
+    "version = 1" + _SHOP % 1 + _STAYS + _GOODS,
+    "version = 1" + _SHOP % 2 + _STAYS + _GOODS + _SHELVES,
+)
 _TTL_S, _KEPT_MAX, _BYTES_MAX = 3 * 3_600, 3, 8
 _TILES = {
     "5m": (300, 1),
@@ -81,14 +120,15 @@ class Counted(NamedTuple):
     arrived_s: int
 
 
-def _declared(text: str) -> Declared:
-    views: dict[str, dict[str, View]] = {"user": {}, "session": {}}
+def declared_views(text: str) -> dict[str, dict[str, View]]:
+    """Return the views of a file by their entity."""
+    views: dict[str, dict[str, View]] = {"user": {}, "session": {}, "item": {}, "category": {}}
     for view in tomllib.loads(text).get("feature_view", ()):
         views[view["entity"]][f"{view['name']}@{view.get('version', 1)}"] = view
-    return Declared(views["user"], views["session"])
+    return views
 
 
-_DECLARED = [_declared(text) for text in FILES]
+_DECLARED = [Declared(views["user"], views["session"]) for views in map(declared_views, FILES)]
 NOTHING = _DECLARED[0]
 
 
@@ -110,14 +150,15 @@ def answered(pk: str, states: Mapping[str, Any], now_s: int) -> dict[str, Any]:
     return {
         f"{key}:{attribute['name']}_{window}": None
         if _is_over(view, states[key], now_s)
-        else _value(attribute, window, states[key], place, now_s)
+        else value(attribute, window, states[key], place, now_s)
         for key, view in declared_of(pk, states).users.items()
         for place, attribute in enumerate(view["attribute"])
         for window in attribute.get("windows", ["lifetime"])
     }
 
 
-def _value(attribute: View, window: str, state: Any, place: int, now_s: int) -> Any:
+def value(attribute: View, window: str, state: Any, place: int, now_s: int) -> Any:
+    """Return the value of an attribute in a window that ends now, of one row."""
     _, _, newest_s, cells = state
     kind, cell = attribute["aggregation"], cells[place] if cells else None
     if cell is None:
@@ -153,12 +194,12 @@ def _view(state: Any, view: View, counted: Counted, *, is_first: bool) -> list[A
     if state is not None and _is_over(view, state, counted.arrived_s):
         state = None
     fingerprint, since_s, newest_s, cells = state or [0, 0 if is_first else counted.arrived_s, 0, []]
-    added = [_added(attribute, counted.event) for attribute in view["attribute"]]
-    if any(added):
+    found = [added(attribute, counted.event) for attribute in view["attribute"]]
+    if any(found):
         cells = [
             _attribute(attribute, cell, values, counted, newest_s)
             for attribute, cell, values in zip(
-                view["attribute"], cells or [None] * len(added), added, strict=True
+                view["attribute"], cells or [None] * len(found), found, strict=True
             )
         ]
         newest_s = max(newest_s, counted.arrived_s)
@@ -169,12 +210,14 @@ def _is_over(view: View, state: Any, now_s: int) -> bool:
     return bool("ttl" in view and state[2] and now_s - state[2] > _TTL_S)
 
 
-def _added(attribute: View, event: Mapping[str, Any]) -> list[Any]:
+def added(attribute: View, event: Mapping[str, Any]) -> list[Any]:
     """Return what an event adds: the values of its property, or one."""
     if event["event_type"] not in attribute.get("events", [event["event_type"]]):
         return []
     if "property" not in attribute:
         return [1]
+    if not attribute["property"].startswith("items."):
+        return [event[attribute["property"]]]
     name = attribute["property"].removeprefix("items.")
     found = [item.get(name) for item in event.get("items", ())]
     return [value for value in found if value is not None]
@@ -183,13 +226,13 @@ def _added(attribute: View, event: Mapping[str, Any]) -> list[Any]:
 def _attribute(attribute: View, cell: Any, values: Sequence[Any], counted: Counted, newest_s: int) -> Any:
     kind = attribute["aggregation"]
     if kind == "last":
-        said = [[counted.at_ms, _cut(value)] for value in values]
+        said = [[counted.at_ms, cut(value)] for value in values]
         return max([*([] if cell is None else [cell]), *said], default=None)
     if kind == "unique_list":
-        return _recency(cell, [_cut(value) for value in values], counted.at_ms // 1_000) if values else cell
+        return _recency(cell, [cut(value) for value in values], counted.at_ms // 1_000) if values else cell
     if cell is None and not values:
         return None
-    amount = sum(_millionths(value) if kind == "sum" else 1 for value in values) if values else None
+    amount = sum(millionths(value) if kind == "sum" else 1 for value in values) if values else None
     windows = attribute.get("windows", ["lifetime"])
     lifetime, *series = cell or [None] + [[]] * (len(windows) - 1)
     tiled = [name for name in windows if name != "lifetime"]
@@ -230,9 +273,11 @@ def _recency(cell: Any, values: Sequence[str], at_s: int) -> list[Any]:
     return [dropped, until_s, seen]
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return what is kept of a text."""
     return text.encode()[:_BYTES_MAX].decode(errors="ignore")
 
 
-def _millionths(price: float) -> int:
+def millionths(price: float) -> int:
+    """Return a number as it is added."""
     return int((Decimal(str(price)) * 1_000_000).to_integral_value("ROUND_HALF_EVEN"))

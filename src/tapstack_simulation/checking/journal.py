@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tapstack_simulation.checking import catalogue_attributes
+from tapstack_simulation.checking.attributes import Counted as CountedEvent
 from tapstack_simulation.checking.behaviour import BOUGHT, VIEWED, Effect
 from tapstack_simulation.checking.boards import check_board, moves
 from tapstack_simulation.checking.categories import check_categories
@@ -65,6 +67,8 @@ class Entry(NamedTuple):
         What its events say of items.
     shown
         What they say of lists, recommendations and the shop.
+    declared
+        What they say to declared attributes of items and categories.
     """
 
     effects: Sequence[Effect]
@@ -73,6 +77,7 @@ class Entry(NamedTuple):
     searches: Sequence[Search] = ()
     said: Mapping[str, Known] = {}
     shown: Mapping[Showing, tuple[int, Counter[int]]] = {}
+    declared: catalogue_attributes.Declared = catalogue_attributes.Declared()
 
 
 class Journal:
@@ -89,6 +94,8 @@ class Journal:
         Every entry there ever was, by lane.
     marks : dict[str, dict[int, int]]
         The watermarks of each projection.
+    since_s : dict[str, int]
+        What was counted before is not in its rows, or not all of it.
     ended : dict
         The entries that a row held when TTL deleted it: one that begins anew holds none of them.
     """
@@ -97,6 +104,8 @@ class Journal:
         self.searchers = Searchers(search_users_min)
         self.lanes: dict[int, list[Entry]] = {}
         self.marks: dict[str, dict[int, int]] = {}
+        self.since_s: dict[str, int] = {}
+        self._begun: dict[str, Mapping[int, int]] = {}  # where a definition began
         self.ended: dict[Key, Mapping[int, int]] = {}
         self._checked: dict[tuple[str, int], int] = {}
 
@@ -136,12 +145,15 @@ class Journal:
                 raise Violation(2, f"{entry.key} holds {found.effects}; its events add {effects}")
             self.searchers.check(entry.key, [search for _, search, _ in searches], found.searches)
             _check_said(entry.key, found, _said(ways), shown)
+            declared = catalogue_attributes.check_entry(
+                entry.key[0], _attributes(entry.after.state), found.arrived_s, *_counted(ways)
+            )
             newest_s = max(turn.arrived_s for way in ways for turn in way.turns)
             if found.arrived_s != newest_s or entry.after.ttl_s < newest_s + ENTRY_TTL_S:
                 raise Violation(12, f"{entry.key} expires at {entry.after.ttl_s}")
             if head.after.ttl_s:
                 raise Violation(12, f"{head.key} expires, and its lane would begin anew")
-            known.append(found._replace(committed_ms=now_ms))
+            known.append(found._replace(committed_ms=now_ms, declared=declared))
         for pk, search, _ in searches:
             self.searchers.note(pk, search)
 
@@ -157,17 +169,22 @@ class Journal:
         row_ttl_s
             How long a row lives at least.
         """
-        fresh = self._fresh(change)
-        projection = PROJECTION_OF[change.key[0][0]]
+        is_declared = change.key[0][0] == "F"
+        projection = (
+            catalogue_attributes.projection_of(change.key[0])
+            if is_declared
+            else PROJECTION_OF[change.key[0][0]]
+        )
+        fresh = self._fresh(change, self._begun.get(projection, {}))
         touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
         newest_s = max((entry.arrived_s for entry in touching), default=0)
         if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
             raise Violation(12, f"{change.key} expires before the entries that it holds")
-        if projection == ITEMS and change.after.ttl_s < newest_s + row_ttl_s:
+        if (projection == ITEMS or is_declared) and change.after.ttl_s < newest_s + row_ttl_s:
             raise Violation(12, f"{change.key} expires too early")
         self._hold(change, touching, projection, sources)
 
-    def _fresh(self, change: Change) -> list[Entry]:
+    def _fresh(self, change: Change, begun: Mapping[int, int]) -> list[Entry]:
         """Return the entries that a row says are new in it."""
         held = {} if change.before is None else change.before.applied
         before = {**self.ended.get(change.key, {}), **held}
@@ -178,7 +195,7 @@ class Journal:
                 raise Violation(7, f"{change.key} holds lane {lane} of another stripe")
             if not first <= number <= len(self.lanes.get(lane, ())):
                 raise Violation(3, f"{change.key} went from entry {first} of lane {lane} to {number}")
-            fresh += self.lanes[lane][first:number]
+            fresh += self.lanes[lane][max(first, begun.get(lane, 0)) : number]
         if missing := held.keys() - change.after.applied.keys():
             raise Violation(3, f"{change.key} no longer knows what it holds of lanes {sorted(missing)}")
         return fresh
@@ -187,6 +204,9 @@ class Journal:
         self, change: Change, fresh: Sequence[Entry], projection: str, sources: Mapping[Key, Image]
     ) -> None:
         """Hold a row against what the new entries that touch it make of the one before."""
+        if projection.startswith(catalogue_attributes.PREFIX):
+            catalogue_attributes.check_row(change, [entry.declared for entry in fresh])
+            return
         effects = [effect for entry in fresh for effect in entry.effects]
         if projection == ITEMS:
             item_id = change.key[0][2:]
@@ -233,8 +253,11 @@ class Journal:
         gone
             Whether TTL deleted a row.
         """
-        marks = state[0]
+        marks, since_s = state
+        if projection.startswith(catalogue_attributes.PREFIX):
+            self._begun.setdefault(projection, marks)  # what was there before is no part of it
         self.marks[projection] = marks
+        self.since_s[projection] = since_s
         for lane, mark in marks.items():
             entries = self.lanes.get(lane, [])
             if mark > len(entries):
@@ -242,6 +265,10 @@ class Journal:
                     3, f"{projection} is at entry {mark} of lane {lane}, which has {len(entries)}"
                 )
             start = self._checked.get((projection, lane), 0)
+            if projection.startswith(catalogue_attributes.PREFIX):
+                passed = [(entry.declared, entry.arrived_s) for entry in entries[start:mark]]
+                catalogue_attributes.check_since(projection, since_s, passed)
+                start = max(start, self._begun[projection].get(lane, 0))
             for number, entry in enumerate(entries[start:mark], start + 1):
                 for pk in touched(projection, entry):
                     key = (pk, f"{lane // LANES_A_STRIPE:04d}")
@@ -256,15 +283,19 @@ class Journal:
         """Return whether all projections have come to the end of every lane."""
         return all(
             self.marks.get(projection, {}).get(lane, 0) == len(entries)
-            for projection in PROJECTIONS
+            for projection in self._projections()
             for lane, entries in self.lanes.items()
         )
+
+    def _projections(self) -> Iterable[str]:
+        """Return those that must come to the end: of definitions those that began."""
+        return dict.fromkeys([*PROJECTIONS, *self.marks])
 
     def oldest_unfolded_s(self) -> int | None:
         """Return when the newest record of the oldest unfolded entry arrived: it expires 30 days later."""
         waiting = [
             entries[mark].arrived_s
-            for projection in PROJECTIONS
+            for projection in self._projections()
             for lane, entries in self.lanes.items()
             if (mark := self.marks.get(projection, {}).get(lane, 0)) < len(entries)
         ]
@@ -314,6 +345,8 @@ def _check_said(key: Key, found: Entry, said: Mapping[str, Known], shown: Counte
 
 def touched(projection: str, entry: Entry) -> Iterable[str]:
     """Return the partitions of the rows that an entry touches."""
+    if projection.startswith(catalogue_attributes.PREFIX):
+        return catalogue_attributes.touched(projection, entry.declared)
     if projection == LEADERBOARDS:
         return {f"T#{name}" for effect in entry.effects for name in moves(effect)}
     if projection == CATEGORIES:
@@ -351,6 +384,26 @@ def read_entry(state: Any) -> Entry:
     ]
     shown = read_showings(more[2] if more[2:] else (), arrived_s)
     return Entry(effects, arrived_s, 0, searches, said, shown)
+
+
+def _attributes(state: Any) -> Sequence[Any]:
+    return state[5] if state[5:] else ()
+
+
+def _counted(ways: Iterable[Way]) -> tuple[int, list[CountedEvent]]:
+    """Return which file of declared attributes a commit's writer knew, and its events as attributes count."""
+    files = {way.file for way in ways}
+    if len(files) != 1:
+        raise Violation(2, f"a commit's rows are of the files {sorted(files)}")
+    return files.pop(), [
+        CountedEvent(
+            turn.fact.event,
+            turn.at_ms if turn.at_ms // 1000 <= turn.arrived_s else turn.arrived_s * 1000,
+            turn.arrived_s,
+        )
+        for way in ways
+        for turn in way.turns
+    ]
 
 
 def _said(ways: Iterable[Way]) -> dict[str, Known]:

@@ -18,7 +18,7 @@ from tapstack_simulation.checking.intervals import contains, numbers, without
 WINDOWS = (("5m", 300, 12), ("1h", 3_600, 24), ("1d", 86_400, 7))
 VIEWED_WITH_MAX, BOUGHT_WITH_MAX = 32, 16
 
-DERIVED = "ITQPC"  # what the partition keys of derived rows begin with
+DERIVED = "ITQPCF"  # what the partition keys of derived rows begin with
 
 _unpack = msgspec.msgpack.Decoder().decode
 NO_LAYOUT = {"N": "0"}
@@ -85,8 +85,10 @@ EMPTY_ITEM: list[Any] = [[{}, [{}, {}, {}], 0], {}, {}, None, None]
 EMPTY_SHOWINGS: list[Any] = [[{}, [{}, {}, {}], 0], {}]
 EMPTY_BOARD: list[Any] = [0, {}, {}]
 EMPTY_CATEGORIES: list[Any] = [{}, {}]
+EMPTY_ATTRIBUTES: list[Any] = [0, {}]
 EMPTY: Mapping[str, Any] = {
     "T": EMPTY_BOARD, "Q": {}, "I": EMPTY_ITEM, "P": EMPTY_SHOWINGS, "C": EMPTY_CATEGORIES,
+    "F": EMPTY_ATTRIBUTES,
 }  # fmt: skip
 
 

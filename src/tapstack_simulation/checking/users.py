@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack_simulation.checking.attributes import declared_of, take_fingerprints
+from tapstack_simulation.checking.attributes import declared_of, file_of, take_fingerprints
 from tapstack_simulation.checking.behaviour import ATTRIBUTES, FIELDS, Effect, Turn, refold
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, difference, merge, named
 from tapstack_simulation.checking.intervals import without
@@ -63,12 +63,15 @@ class Way(NamedTuple):
         What they add to items.
     pointers
         Those that they make, each with when the record arrived that does.
+    file
+        Which file of declared attributes whoever counted them knew.
     """
 
     pk: str
     turns: list[Turn]
     effects: list[Effect]
     pointers: dict[Key, int]
+    file: int = 0
 
     @property
     def counted(self) -> list[Fact]:
@@ -171,7 +174,7 @@ def _explain(
         if told[position] != after[position]:
             message = f"{pk} has {field} {after[position]}; its events make {told[position]}"
             raise Violation(2, message)
-    return Way(pk, ordered, effects, pointers)
+    return Way(pk, ordered, effects, pointers, file_of(pk, after[7]))
 
 
 def _take_fingerprints(told: Any, after: Any) -> None:

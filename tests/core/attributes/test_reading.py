@@ -136,7 +136,7 @@ def test_all_that_is_wrong_is_said_with_its_line_and_member():
 version = 2
 [[feature_view]]
 name = "User stats"
-entity = "item"
+entity = "page"
   [[feature_view.attribute]]
   name = "views"
   aggregation = "counter"
@@ -159,9 +159,7 @@ entity = "user"
         ["line 14", "feature_view[1]"],
         ["line 14", "feature_view[1]"],
     ]
-    assert found[2].endswith(
-        "items and categories have no declared attributes yet: expected user or session, got 'item'"
-    )
+    assert found[2].endswith("expected one of user, session, item, category, got 'page'")
 
 
 @pytest.mark.parametrize(

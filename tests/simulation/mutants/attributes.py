@@ -71,4 +71,25 @@ ATTRIBUTES = (
         "turned = now_s // window.hop_s - newest_s // window.hop_s",
         "turned = 0",
     ),
+    one(
+        "definitions_without_values_left_out",
+        "an entry names every view that its writer knew",
+        "tapstack.core.attributes.declared",
+        "[sayer.definition for sayer in self._sayers]",
+        "[sayer.definition for sayer in self._sayers if any(each.definition == sayer.definition for each in said)]",
+    ),
+    one(
+        "whole_whatever_lacks",
+        "a view of items says since when every entry had values for it",
+        "tapstack.projections.project",
+        "    return max(lacking) + 1 if lacking else 0\n",
+        "    return 0\n",
+    ),
+    one(
+        "one_stripe_of_attributes",
+        "a reader puts the stripes of declared attributes together",
+        "tapstack.insights.catalogue_attributes",
+        "whole = view.merged([each.state_of(id_, view.fingerprint) for each in held])",
+        "whole = view.merged([each.state_of(id_, view.fingerprint) for each in held[:1]])",
+    ),
 )

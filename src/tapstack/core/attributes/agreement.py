@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tapstack.core.attributes.definitions import LIMITS, OF_NUMBERS, OF_TEXT, WITHOUT_PROPERTY, Definitions
+from tapstack.core.attributes.definitions import (
+    CATALOGUE,
+    LIMITS,
+    OF_NUMBERS,
+    OF_TEXT,
+    WITHOUT_PROPERTY,
+    Definitions,
+)
 from tapstack.core.attributes.durations import LIFETIME, hop_of, seconds_of
 from tapstack.core.attributes.faults import Faults
 from tapstack.core.attributes.lines import Path
 from tapstack.core.attributes.members import VALUES_MAX, got, scalar
-from tapstack.core.attributes.prediction import ATTRIBUTES_MAX, ROW_BYTES_MAX, ROW_BYTES_USUAL_MAX, predicted
-from tapstack.core.attributes.told import property_of
+from tapstack.core.attributes.prediction import (
+    ATTRIBUTES_MAX,
+    ENTRY_BYTES_MAX,
+    ROW_BYTES_MAX,
+    ROW_BYTES_USUAL_MAX,
+    entry_bytes,
+    predicted,
+    size_of_view,
+)
+from tapstack.core.attributes.told import NAMES_NO_PERSON, property_of
 
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _TILES_MAX = 120
@@ -84,6 +99,17 @@ def _check_windows(path: Path, said: Mapping[str, Any], faults: Faults) -> None:
             )
 
 
+def check_of_catalogue(path: Path, said: Mapping[str, Any], faults: Faults) -> None:
+    """Check an attribute of items or categories, whose rows name no person."""
+    name = said.get("property")
+    if name is not None and name not in NAMES_NO_PERSON:
+        expected = ", ".join(sorted(NAMES_NO_PERSON))
+        faults.add(
+            (*path, "property"),
+            f"expected one of {expected}: rows of items and categories name no person, got {name!r}",
+        )
+
+
 def check_condition(path: Path, said: Mapping[str, Any], faults: Faults) -> None:
     """Check a comparison whose property and operator are right."""
     operator = said["operator"]
@@ -125,6 +151,8 @@ def check_definitions(definitions: Definitions, faults: Faults) -> None:
     for place, view in enumerate(definitions.feature_view):
         path: Path = ("feature_view", place)
         _once((*path, "name"), view.key, "name and version", seen, faults)
+        if view.entity in CATALOGUE and view.ttl:
+            faults.add((*path, "ttl"), f"{view.entity} takes none: rows expire after the last event")
         served: set[object] = set()
         for position, attribute in enumerate(view.attribute):
             _once((*path, "attribute", position, "name"), attribute.name, "name", served, faults)
@@ -149,12 +177,24 @@ def _once(path: Path, name: str, what: str, seen: set[object], faults: Faults) -
 def _check_rows(definitions: Definitions, faults: Faults) -> None:
     row = predicted(definitions)
     path: Path = ("feature_view", 0)
+    said = entry_bytes(definitions)
+    if said > ENTRY_BYTES_MAX:
+        faults.add(
+            path,
+            f"expected {ENTRY_BYTES_MAX} bytes an item of an event at most, for all attributes of items and "
+            f"categories, got {said}: fewer of them, or a smaller bytes_max make it less",
+        )
     if row.attributes > ATTRIBUTES_MAX:
         faults.add(path, f"expected at most {ATTRIBUTES_MAX} attributes, got {row.attributes}")
     advice = "fewer windows, a longer hop, or smaller limit and bytes_max make it less"
-    if row.size.usual > ROW_BYTES_USUAL_MAX:
-        faults.add(
-            path, f"expected {ROW_BYTES_USUAL_MAX} bytes a row usually, got {row.size.usual}: {advice}"
-        )
-    elif row.size.most > ROW_BYTES_MAX:
-        faults.add(path, f"expected {ROW_BYTES_MAX} bytes a row at most, got {row.size.most}: {advice}")
+    sizes = [(path, row.size)]
+    for place, view in enumerate(definitions.feature_view):
+        if view.entity in CATALOGUE:  # each has rows of its own
+            sizes.append((("feature_view", place), size_of_view(view)))
+    for where, size in sizes:
+        if size.usual > ROW_BYTES_USUAL_MAX:
+            faults.add(
+                where, f"expected {ROW_BYTES_USUAL_MAX} bytes a row usually, got {size.usual}: {advice}"
+            )
+        elif size.most > ROW_BYTES_MAX:
+            faults.add(where, f"expected {ROW_BYTES_MAX} bytes a row at most, got {size.most}: {advice}")

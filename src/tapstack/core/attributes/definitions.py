@@ -15,7 +15,9 @@ import msgspec
 from tapstack.core.attributes.durations import LIFETIME, hop_of, seconds_of
 
 Entity = Literal["user", "session", "item", "category"]
-SERVED: tuple[Entity, ...] = ("user", "session")
+ENTITIES: tuple[str, ...] = get_args(Entity)
+PEOPLE: tuple[Entity, ...] = ("user", "session")
+CATALOGUE: tuple[Entity, ...] = ("item", "category")  # their rows name no person
 Aggregation = Literal[
     "counter",
     "sum",
@@ -148,6 +150,11 @@ class FeatureView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         return f"{self.name}@{self.version}"
 
     @cached_property
+    def definition(self) -> str:
+        """Return what names the view as it is defined: rows of items and categories are kept under it."""
+        return f"{self.key}#{self.fingerprint:08x}"
+
+    @cached_property
     def ttl_s(self) -> int:
         """Return the ttl in seconds; 0 for never."""
         return seconds_of(self.ttl) if self.ttl else 0
@@ -189,9 +196,9 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     feature_view: tuple[FeatureView, ...] = ()
     feature_service: tuple[FeatureService, ...] = ()
 
-    def views(self, entity: Entity) -> tuple[FeatureView, ...]:
-        """Return the views of a kind of entity, in the order of the file."""
-        return tuple([view for view in self.feature_view if view.entity == entity])
+    def views(self, *entities: Entity) -> tuple[FeatureView, ...]:
+        """Return the views of some kinds of entities, in the order of the file."""
+        return tuple([view for view in self.feature_view if view.entity in entities])
 
     @cached_property
     def features(self) -> dict[str, Feature]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from tapstack.core.attributes.definitions import AGGREGATIONS, OPERATORS, SERVED
+from tapstack.core.attributes.definitions import AGGREGATIONS, ENTITIES, OPERATORS
 from tapstack.core.attributes.durations import LIFETIME, TTL_MAX_S, WINDOW_MAX_S, WINDOW_MIN_S, seconds_of
 from tapstack.core.attributes.told import property_of
 from tapstack.core.events import COUNTER_MAX, EVENT_TYPES
@@ -60,13 +60,6 @@ def one_of(words: Collection[str]) -> Check:
     return check
 
 
-def entity(value: Any) -> str | None:
-    """Check an entity; what is planned says so."""
-    if value in ("item", "category"):
-        return "items and categories have no declared attributes yet: expected user or session"
-    return one_of(SERVED)(value)
-
-
 def duration(low_s: int, high_s: int, said: str) -> Check:
     """Make the check of a duration."""
 
@@ -83,6 +76,7 @@ def duration(low_s: int, high_s: int, said: str) -> Check:
 _window = duration(WINDOW_MIN_S, WINDOW_MAX_S, "from 5m to 90d")
 ttl = duration(WINDOW_MIN_S, TTL_MAX_S, "from 5m to 3650d")
 hop = duration(60, 30 * 86_400, "from 1m to 30d")
+entity = one_of(ENTITIES)
 aggregation = one_of(AGGREGATIONS)
 operator = one_of(OPERATORS)
 

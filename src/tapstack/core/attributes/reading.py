@@ -10,8 +10,13 @@ from typing import Any
 import msgspec
 
 from tapstack.core.attributes import members
-from tapstack.core.attributes.agreement import check_attribute, check_condition, check_definitions
-from tapstack.core.attributes.definitions import Definitions
+from tapstack.core.attributes.agreement import (
+    check_attribute,
+    check_condition,
+    check_definitions,
+    check_of_catalogue,
+)
+from tapstack.core.attributes.definitions import CATALOGUE, Definitions
 from tapstack.core.attributes.faults import Fault, Faults, InvalidDefinitions
 from tapstack.core.attributes.lines import Lines, Path
 
@@ -114,6 +119,8 @@ class _Reader:
                 self._condition((*place, "filter"), attribute["filter"], 1)
             if len(self._faults.found) == before:
                 check_attribute(place, attribute, self._faults)
+                if view.get("entity") in CATALOGUE:
+                    check_of_catalogue(place, attribute, self._faults)
 
     def _condition(self, path: Path, said: Any, depth: int) -> None:
         expected = (

@@ -10,7 +10,8 @@ An event counts in the tile of its own time, or of its arrival if its clock is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeGuard
 
 from tapstack.core.attributes.aggregations import aggregator_of
@@ -96,6 +97,17 @@ class Kept:
             if series:
                 series[:0] = [None] * turns
 
+    def merged(self, one: Any, other: Any) -> Any:
+        """Return what two states hold together whose tiles have the same age."""
+        if one is None or other is None or not self.aggregator.is_tiled:
+            return one if other is None else self._merged(one, other)
+        lifetime = [self._both(one[0], other[0])] if self.has_lifetime else []
+        series = zip(one[len(lifetime) :], other[len(lifetime) :], strict=True)
+        return [*lifetime, *([self._both(*pair) for pair in zip_longest(*ages)] for ages in series)]
+
+    def _both(self, one: Any, other: Any) -> Any:
+        return one if other is None else self._merged(one, other)
+
     def answer(self, state: Any, window: Window, newest_s: int, now_s: int) -> Answer:
         """Return the value in a window that ends now; `now_s` is not before `newest_s`."""
         cell = None if state is None else self._covered(state, window, newest_s, now_s)
@@ -150,12 +162,35 @@ class View:
         """
         if not self._is_own(state) or self.is_over(state, moment.arrived_s):
             state = ViewState(self.fingerprint, 0 if is_new else moment.arrived_s)
-        if told is not None:
-            for place in self._counting.get(told.event_type, ()):
-                cell = self.attributes[place].cell_of(told, moment.at_ms)
-                if cell is not None:
-                    self._add(state, place, cell, moment)
+        return state if told is None else self.counted(state, self.cells_of(told, moment.at_ms), moment)
+
+    def cells_of(self, told: Told, at_ms: int) -> dict[int, Any]:
+        """Return the cells of an event, by the places of the attributes that count it."""
+        found = {
+            place: self.attributes[place].cell_of(told, at_ms)
+            for place in self._counting.get(told.event_type, ())
+        }
+        return {place: cell for place, cell in found.items() if cell is not None}
+
+    def counted(self, state: ViewState, cells: Mapping[int, Any], moment: Moment) -> ViewState:
+        """Return a state with the cells of an event."""
+        for place, cell in cells.items():
+            self._add(state, place, cell, moment)
         return state
+
+    def merged(self, states: Sequence[ViewState]) -> ViewState:
+        """Return what several states hold together, which are used up."""
+        whole = ViewState(self.fingerprint, max([state.since_s for state in states], default=0))
+        whole.arrived_s = max([state.arrived_s for state in states], default=0)
+        for state in states:
+            if state.attributes:
+                self._age(state, whole.arrived_s)
+                pairs = zip(self.attributes, whole.attributes or [None] * len(self.attributes), strict=True)
+                whole.attributes = [
+                    attribute.merged(one, other)
+                    for (attribute, one), other in zip(pairs, state.attributes, strict=True)
+                ]
+        return whole
 
     def _add(self, state: ViewState, place: int, cell: Any, moment: Moment) -> None:
         kept = state.attributes = state.attributes or [None] * len(self.attributes)

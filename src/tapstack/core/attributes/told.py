@@ -64,6 +64,8 @@ KINDS: Mapping[str, Kind] = {
     **{ITEM + name: "number" if name in _ITEM_NUMBERS else "text" for name in ToldItem.__struct_fields__},
 }
 PATH_STEPS_MAX = 4
+# What may stand in rows of items and categories: a search term or a free property may name a person.
+NAMES_NO_PERSON = frozenset(KINDS) - {"query"}
 
 
 class Property(NamedTuple):

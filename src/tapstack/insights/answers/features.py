@@ -15,7 +15,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeatureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The features of a user, a session or an item.
+    """The features of a user, a session, an item or a category.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class FeatureTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Features(msgspec.Struct, frozen=True, kw_only=True):
-    """Features of users and items.
+    """Features of users, sessions, items and categories.
 
     Parameters
     ----------
     as_of
-        Whatever was counted before is in the items' features; users' are counted at once.
+        Whatever was counted before is in the features of items and categories; users' are counted at once.
     since
         What was counted before is not in the items' features; null if nothing is missing.
     windows
@@ -67,6 +67,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     users: FeatureTable
     items: FeatureTable
     sessions: FeatureTable
+    categories: FeatureTable
 
 
 class AttributeFeature(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,9 +10,9 @@ from tapstack.insights.route import Route
 ROUTES: tuple[Route, ...] = (
     Route(
         path="/v1/features:batchGet",
-        summary="many features of many users, sessions and items",
+        summary="many features of many users, sessions, items and categories",
         scopes=("users", "items"),
-        scope_members={"users": "people", "items": "items"},
+        scope_members={"users": "people", "items": "catalogue"},
         read=lambda asked: batch_get(asked.reader, asked.body, asked.now_s, asked.freshness, asked.declared),
         answer=Features,
         method="POST",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapstack import __version__
+from tapstack.core.journal import definition_projection
 from tapstack.http import HTML, PAGE_HEADERS
 from tapstack.insights.answers import Health, Status
 from tapstack.insights.route import Route
@@ -30,7 +31,12 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/status",
         summary="the version, and how far the journal and its projections have come",
         scopes=("operations",),
-        read=lambda asked: status_view(asked.freshness.progress(asked.now_s), asked.fresh, __version__),
+        read=lambda asked: status_view(
+            asked.freshness.progress(asked.now_s),
+            asked.fresh,
+            __version__,
+            [definition_projection(view.definition) for view in asked.declared.catalogue],
+        ),
         answer=Status,
         max_age_s=0,
     ),

@@ -1,0 +1,50 @@
+"""Declared attributes of items and categories: a projection a definition, whose rows are its own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from tapstack.core.attributes.catalogue import Held, Said, count_said
+from tapstack.core.attributes.definitions import FeatureView
+from tapstack.core.attributes.states import View
+from tapstack.core.journal import Entry, definition_projection
+from tapstack.core.rows import attributes_partition, decode_held, encode_state
+
+
+class DeclaredAttributes:
+    """The rows of one view; see `tapstack.projections._projection.Projection`.
+
+    Parameters
+    ----------
+    view
+        Of items or categories.
+    """
+
+    after = ""
+    keep_s = 0
+
+    def __init__(self, view: FeatureView) -> None:
+        self.definition = view.definition
+        self.name = definition_projection(view.definition)
+        self._view = view
+        self._ready = View(view)
+
+    def changes(self, entry: Entry) -> Mapping[str, Sequence[Said]]:
+        """Return what an entry says to the view, by item or by the row of the category."""
+        found: defaultdict[str, list[Said]] = defaultdict(list)
+        for said in entry.declared.said:
+            if said.definition == self.definition:
+                found[attributes_partition(self._view, said.id)].append(said)
+        return found
+
+    def sources(self, changes: Sequence[Said]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
+        """Return nothing."""
+        return ()
+
+    def fold(self, body: bytes | None, changes: Sequence[Said], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+        """Count."""
+        held = Held() if body is None else decode_held(body)
+        for said in changes:
+            count_said(held, self._ready, said)
+        return encode_state(held)

@@ -208,4 +208,4 @@ def _together(attribute: View, window: str, states: Sequence[Any], place: int, n
         return max(cells)[1] if cells else None
     found = [value(attribute, window, state, place, now_s) for state in states]
     known = [each for each in found if each is not None]
-    return sum(known) if known else None
+    return round(sum(known), 6) if known else None  # millionths, added as such

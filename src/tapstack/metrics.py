@@ -45,7 +45,7 @@ METRICS: Mapping[str, Sequence[Metric]] = {
             "Count",
             "events that break a schema of yours, and are accepted all the same",
         ),
-        Metric("events_denied", "Count", "events whose user denied consent, of which nothing is kept"),
+        Metric("events_denied", "Count", "events whose user denied consent; nothing of them is kept"),
         Metric(
             "events_retry",
             "Count",

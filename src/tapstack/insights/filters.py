@@ -35,7 +35,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     price_max: float = inf
 
     def accepts(self, facts: Facts) -> bool:
-        """Return whether an item of which this is known matches."""
+        """Return whether an item matches, from what is known of it."""
         if self.category and (facts.category or (0, ""))[1] != kept_category(self.category):
             return False
         if self.brand and (facts.brand or (0, ""))[1] != kept_brand(self.brand):

@@ -200,7 +200,7 @@ class Wanted(NamedTuple):
         return {name: text for name, text in given.items() if text}
 
     def accepts(self, known: Known) -> bool:
-        """Return whether an item of which this is known is listed."""
+        """Return whether an item is listed, from what is known of it."""
         category = _kept("category", {"category": self.category})
         if category and known.get("category", (0, ""))[1] != category:
             return False

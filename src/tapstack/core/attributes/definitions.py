@@ -249,5 +249,5 @@ _JSON_TYPES: dict[str, str] = {
 
 
 def json_type(attribute: Attribute) -> str:
-    """Return of which type the values of an attribute are, in JSON's words."""
+    """Return the type of an attribute's values, in JSON's words."""
     return _JSON_TYPES.get(attribute.aggregation, "number")

@@ -21,7 +21,7 @@ from tapstack.core.sessions import SESSIONS_MAX
 ATTRIBUTES_MAX = 64
 ROW_BYTES_USUAL_MAX = 2_048
 ROW_BYTES_MAX = 16_384
-# For each item of an event, of which there may be 500: what the largest effects leave of a journal entry.
+# For each of up to 500 items of an event: what the largest effects leave of a journal entry.
 ENTRY_BYTES_MAX = 100
 _SAID_BYTES = 18  # places of definition and id, two moments, heads
 _PLACE_BYTES = 1

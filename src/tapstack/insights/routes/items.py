@@ -10,7 +10,7 @@ from tapstack.insights.parameters import Text
 from tapstack.insights.route import Asked, Route
 from tapstack.insights.routes.choices import N
 
-# A number for each lane, of which there are up to 1,000: up to six bytes each, a third longer in base64.
+# A number for each of up to 1,000 lanes: up to six bytes each, a third longer in base64.
 _CHANGES_CURSOR = Text(name="cursor", chars_max=8_000)
 
 

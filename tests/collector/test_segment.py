@@ -131,9 +131,13 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "context": {"locale": "de-DE", "channel": "x", "channel_": "web", "integrations": {"All": True}},
         },
     ),
-    "RudderStack's own time": (
-        {**TRACK, "type": "page", "timestamp": "2026-03-10T11:59:01Z", "originalTimestamp": AT},
-        {**OURS, "event_type": "page_view", "context": {"timestamp": "2026-03-10T11:59:01Z"}},
+    "a time that the caller says, beside when RudderStack's SDK was called": (
+        {**TRACK, "type": "page", "originalTimestamp": "2026-03-10T12:30:00Z"},
+        {**OURS, "event_type": "page_view", "context": {"originalTimestamp": "2026-03-10T12:30:00Z"}},
+    ),
+    "when RudderStack's SDK was called, if the caller says no time": (
+        {**TRACK, "type": "page", "timestamp": None, "originalTimestamp": AT},
+        {**OURS, "event_type": "page_view"},
     ),
     "a time without a zone": (
         {**TRACK, "type": "page", "timestamp": "2026-03-10 11:59:00"},

@@ -46,8 +46,8 @@ FIELDS: Mapping[str, str] = {
     "messageId": "event_id",
     "userId": "user_id",
     "anonymousId": "anonymous_id",
-    "originalTimestamp": "occurred_at",
     "timestamp": "occurred_at",
+    "originalTimestamp": "occurred_at",  # RudderStack's SDKs say when they were called, unless the caller does
     "event": "event_name",
     "name": "event_name",
     "traits": "traits",

@@ -47,7 +47,7 @@ FIELDS: Mapping[str, str] = {
     "userId": "user_id",
     "anonymousId": "anonymous_id",
     "timestamp": "occurred_at",
-    "originalTimestamp": "occurred_at",  # RudderStack's SDKs say when they were called, unless the caller does
+    "originalTimestamp": "occurred_at",  # when RudderStack's SDK was called
     "event": "event_name",
     "name": "event_name",
     "traits": "traits",

@@ -139,6 +139,18 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {**TRACK, "type": "page", "timestamp": None, "originalTimestamp": AT},
         {**OURS, "event_type": "page_view"},
     ),
+    "traits where RudderStack's browsers put them": (
+        {**TRACK, "type": "identify", "context": {"traits": {"plan": "pro"}, "locale": "de"}},
+        {**OURS, "event_type": "identify", "traits": {"plan": "pro"}, "context": {"locale": "de"}},
+    ),
+    "traits in both places": (
+        {**TRACK, "type": "identify", "traits": {"plan": "pro"}, "context": {"traits": {"plan": "old"}}},
+        {**OURS, "event_type": "identify", "traits": {"plan": "pro"}, "context": {"traits": {"plan": "old"}}},
+    ),
+    "traits beside a page stay in its context": (
+        {**TRACK, "type": "page", "context": {"traits": {"plan": "pro"}}},
+        {**OURS, "event_type": "page_view", "context": {"traits": {"plan": "pro"}}},
+    ),
     "a time without a zone": (
         {**TRACK, "type": "page", "timestamp": "2026-03-10 11:59:00"},
         {**OURS, "event_type": "page_view"},

@@ -51,12 +51,15 @@ FIELDS: Mapping[str, str] = {
     "event": "event_name",
     "name": "event_name",
     "traits": "traits",
+    "context.traits": "traits",  # of identify: where RudderStack's SDKs of browsers and phones put them
     "properties": "properties",
     "context": "context",
     "context.sessionId": "session_id",
     "context.consent": "consent",
 }
-_fields = Fields({name: ours for name, ours in FIELDS.items() if name != "context"})
+_OF_IDENTIFY = "context.traits"
+_fields = Fields({name: ours for name, ours in FIELDS.items() if name not in {"context", _OF_IDENTIFY}})
+_identify_fields = Fields({_OF_IDENTIFY: FIELDS[_OF_IDENTIFY]})
 KEYS = ("writeKey",)
 _ELSEWHERE = (*KEYS, "sentAt")  # the key is no part of the event; the time is kept apart
 _BY_LETTER = {call[0]: call for call in CALLS}
@@ -161,6 +164,8 @@ def _event(said: Object, bytes_said: int, call: str, sent_at: object) -> Transla
         event["event_name"] = call
         keep_rest(event, "properties", {name: said.pop(name, None) for name in _OF_CALLS})
     _fields.move(said, event)
+    if call == "identify":
+        _identify_fields.move(said, event)
     context = said.pop("context", None)
     if context is not None:
         event["context"] = context

@@ -970,6 +970,7 @@ variable "alarm_thresholds" {
     iterator_age_minutes = optional(number, 15)   # that the consumer lags
     spill_age_minutes    = optional(number, 15)   # that a spilled event waits
     quarantine_percent   = optional(number, 1)    # of records
+    refused_percent      = optional(number, 5)    # of the collector's requests, and of the events in them
     late_events          = optional(number, 1000) # in 15 minutes
     api_5xx              = optional(number, 5)    # answers in 5 minutes
     api_latency_s        = optional(number, 2)    # one request in a hundred is slower
@@ -3546,6 +3547,10 @@ locals {
       stream  = { StreamName = aws_kinesis_stream.events.name }
       table   = { TableName = aws_dynamodb_table.behaviour.name }
     },
+    {
+      for name, group in aws_lb_target_group.function :
+      "${name}-requests" => { LoadBalancer = aws_lb.api.arn_suffix, TargetGroup = group.arn_suffix }
+    },
     { for name, function in aws_lambda_function.this : name => { FunctionName = function.function_name } },
     { for archive in aws_kinesis_firehose_delivery_stream.archive : "archive" => { DeliveryStreamName = archive.name } },
     {
@@ -3730,6 +3735,17 @@ locals {
         above      = var.alarm_thresholds.quarantine_percent
         why        = "Events are unreadable: a sender changed its format, or the consumer has a fault; see the quarantine bucket"
       }
+      # The collector's lines may end with their environment. What they lack is missing in both counts, so a share holds.
+      refused-events-percent = {
+        metric     = "Tapstack events_invalid"
+        of         = "collector"
+        incoming   = { metric = "Tapstack events_ok", of = "collector" }
+        label      = "Refused events in percent of all"
+        expression = "100 * taken / (incoming + taken)"
+        above      = var.alarm_thresholds.refused_percent
+        periods    = 3
+        why        = "A sender's events are refused, and not counted: a release of its changed what it sends; see the quarantine bucket"
+      }
       consumer-idle = {
         metric     = "AWS/Lambda Invocations"
         of         = "consumer"
@@ -3751,6 +3767,19 @@ locals {
         periods    = max(15, 2 + ceil((local.projector_timeout_s + var.projection_interval_s) / 60))
         spare      = 1
         why        = "Events are counted and the projector is not invoked: look at its mapping, its role and the table's key"
+      }
+    },
+    {
+      # SDKs drop what is answered 401 or 403. The load balancer counts every answer.
+      for name in setintersection(["collector"], keys(local.lambda_services)) : "refused-requests-percent" => {
+        metric     = "AWS/ApplicationELB HTTPCode_Target_4XX_Count"
+        of         = "${name}-requests"
+        incoming   = { metric = "AWS/ApplicationELB RequestCount", of = "${name}-requests" }
+        label      = "Requests refused by the collector, in percent"
+        expression = "100 * taken / incoming"
+        above      = var.alarm_thresholds.refused_percent
+        periods    = 3
+        why        = "Senders' requests are refused, and SDKs drop their events: a write key that is wrong or was revoked, or a path that is none"
       }
     },
     {

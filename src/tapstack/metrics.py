@@ -38,7 +38,12 @@ METRICS: Mapping[str, Sequence[Metric]] = {
     "collector": (
         Metric("events_ok", "Count", "events stored in the stream, or spilled"),
         Metric("events_duplicate", "Count", "events that were in the same request before"),
-        Metric("events_invalid", "Count", "events refused for good: quarantine bucket"),
+        Metric(
+            "events_invalid",
+            "Count",
+            "events refused for good: quarantine bucket",
+            "refused-events-percent",
+        ),
         Metric("events_schema_refused", "Count", "of them, those that break a schema of yours"),
         Metric(
             "events_schema_warned",

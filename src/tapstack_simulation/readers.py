@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ from tapstack_simulation.checking.questions import FILTERS, Question, agrees, qu
 from tapstack_simulation.checking.recommendations import hold_recommendations
 from tapstack_simulation.checking.rows import WINDOWS, Violation
 from tapstack_simulation.checking.trends import TYPES, Asked, check_boards, hold_trends
-from tapstack_simulation.checking.views import by_partition, spelled
+from tapstack_simulation.checking.views import Partitions, by_partition, spelled
 from tapstack_simulation.event_details import LISTS
 from tapstack_simulation.faulty_channels import FaultyChannel
 from tapstack_simulation.functions import DECLARED
@@ -68,6 +68,7 @@ class Readers:
         self._freshness = self._at_rest = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
         self._follower = Follower(aws.checker.journal)
+        self._catalogue: Partitions = {}
         self.stop = False
 
     def start(self) -> None:
@@ -163,6 +164,7 @@ class Readers:
         now_s = self._aws.kernel.now_ms // 1000
         rows = self._aws.checker.rows
         check_boards(rows, now_s)
+        self._catalogue = by_partition({key: rows[key] for key in sorted(rows) if key[0][0] == "F"})
         reader = _Remembering(self._table)
         self._at_rest = FreshnessCache(reader, 1)  # a moment later another answer is right
         for question in questions(by_partition(rows), Pairs(rows), now_s):
@@ -235,12 +237,11 @@ class Readers:
     def _hold_catalogue(
         self, reader: RowReader, now_s: int, kind: str, member: str, id_: str, key: str
     ) -> None:
-        journal, rows = self._aws.checker.journal, self._aws.checker.rows
+        journal = self._aws.checker.journal
         prefix = f"{catalogue_attributes.PREFIX}{key}#"
         for projection in [name for name in journal.marks if name.startswith(prefix)]:
             definition = projection.removeprefix(catalogue_attributes.PREFIX)
-            alive = {at: row.state for at, row in rows.items() if at[0][0] == "F" and row.ttl_s > now_s}
-            wanted = catalogue_attributes.answered(alive, definition, id_, now_s)
+            wanted = catalogue_attributes.answered(self._catalogue, definition, id_, now_s)
             if wanted is None:
                 continue
             body = msgspec.json.encode({kind: [id_], member: list(wanted)})
@@ -283,26 +284,31 @@ def _request(path: tuple[str, ...], query: Mapping[str, str]) -> Request:
 
 
 class _Remembering:
-    """`tapstack.ports.RowReader` of a table that no longer changes: each partition and key is read once."""
+    """`tapstack.ports.RowReader` of a table that no longer changes: nothing is read twice."""
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
-        self._rows: dict[str, Sequence[Row]] = {}
+        self._rows: dict[tuple[object, ...], Sequence[Row]] = {}
         self._known: dict[Key, Row | None] = {}
 
     def get(self, key: Key) -> Row | None:
-        return self._reader.get(key)
+        if key not in self._known:
+            self._known[key] = self._reader.get(key)
+        return self._known[key]
 
     def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
-        return self._reader.read_prefix(pk, sk_prefix)
+        return self._once(lambda: self._reader.read_prefix(pk, sk_prefix), pk, sk_prefix)
 
     def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
-        return self._reader.read_range(pk, first, last, limit)
+        return self._once(lambda: self._reader.read_range(pk, first, last, limit), pk, first, last, limit)
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
-        if pk not in self._rows:
-            self._rows[pk] = self._reader.query(pk, consistent=consistent)
-        return self._rows[pk]
+        return self._once(lambda: self._reader.query(pk, consistent=consistent), pk)
+
+    def _once(self, read: Callable[[], Sequence[Row]], *asked: object) -> Sequence[Row]:
+        if asked not in self._rows:
+            self._rows[asked] = read()
+        return self._rows[asked]
 
     def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
         left = [key for key in keys if key not in self._known]

@@ -20,6 +20,7 @@ Condition = Callable[[Item], bool]
 Operand = Callable[[Item], Value | None]
 
 _TOKEN = re.compile(r"\s*(?:(?P<token>[#:]?\w+|<>|<=|>=|[=<>(),.\[\]+\-])|(?P<end>$)|(?P<bad>.))", re.DOTALL)
+_ATTRIBUTE = re.compile(r"#\w+|[A-Za-z_]\w*")
 _COMPARATORS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
 
@@ -142,7 +143,7 @@ class Reader:
 
     def attribute(self) -> str:
         """Read the name of an attribute."""
-        if not re.fullmatch(r"#\w+|[A-Za-z_]\w*", self.peek()):
+        if not _ATTRIBUTE.fullmatch(self.peek()):
             raise self.unexpected()
         if self.peek(1) in {".", "["}:
             raise not_implemented(f"A document path in {self.kind}")

@@ -8,8 +8,8 @@ from typing import Any
 from tapstack_emulator.dynamodb import wire
 from tapstack_emulator.dynamodb.expressions import Operands
 from tapstack_emulator.dynamodb.key_conditions import parse_key_condition
-from tapstack_emulator.dynamodb.sizes import item_bytes, read_units
-from tapstack_emulator.dynamodb.tables import Bounds, RowKey, Table
+from tapstack_emulator.dynamodb.sizes import read_units
+from tapstack_emulator.dynamodb.tables import Bounds, RowKey, Stored, Table
 from tapstack_emulator.dynamodb.values import Item, invalid
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/, read 2026-11-23.
@@ -20,7 +20,7 @@ PAGE_BYTES_MAX = 1024 * 1024
 
 Staleness = Callable[[int], int]
 """How many versions back to answer, given how many older ones are kept: ``0..older``."""
-Read = Callable[[Table, RowKey], Item | None]
+Read = Callable[[Table, RowKey], Stored]
 
 
 class Reading:
@@ -33,10 +33,10 @@ class Reading:
     def _get_item(self, request: wire.GetItem) -> dict[str, object]:
         table = self._named(request.table_name)
         key, _ = table.key_from(request.key)
-        item = self._reader(request.consistent_read)(table, key)
+        item, size = self._reader(request.consistent_read)(table, key)
         answer: dict[str, object] = {} if item is None else {"Item": item}
         if wanted(request.return_consumed_capacity):
-            units = read_units(item_bytes(item or {}), consistent=bool(request.consistent_read))
+            units = read_units(size, consistent=bool(request.consistent_read))
             answer["ConsumedCapacity"] = {"TableName": table.name, "CapacityUnits": units}
         return answer
 
@@ -51,8 +51,7 @@ class Reading:
             table, read = self._named(name), self._reader(part.consistent_read)
             found = responses.setdefault(name, [])
             for index, key in enumerate(_distinct(table, part)):
-                item = read(table, key)
-                size = item_bytes(item or {})
+                item, size = read(table, key)
                 room -= size
                 if room < 0:
                     rest = wire.KeysAndAttributes(
@@ -92,10 +91,9 @@ class Reading:
         size = 0
         more = False
         for key in keys:
-            item = read(table, key)
+            item, added = read(table, key)
             if item is None:
                 continue
-            added = item_bytes(item)
             if items and size + added > PAGE_BYTES_MAX:
                 more = True
                 break
@@ -115,9 +113,9 @@ class Reading:
     def _reader(self, consistent: bool | None) -> Read:  # noqa: FBT001 - the request's member
         staleness = self._staleness
         if staleness is None or consistent:
-            return lambda table, key: table.get(key)
+            return lambda table, key: table.past(key)
 
-        def read(table: Table, key: RowKey) -> Item | None:
+        def read(table: Table, key: RowKey) -> Stored:
             back = staleness(table.ages(key))
             self._stale_rows += back > 0
             return table.past(key, back)

@@ -17,7 +17,7 @@ from tapstack_emulator.clock import ManualClock
 from tapstack_emulator.dynamodb import wire
 from tapstack_emulator.dynamodb.reads import Reading, Staleness
 from tapstack_emulator.dynamodb.sizes import item_bytes
-from tapstack_emulator.dynamodb.tables import KeyAttribute, RowKey, Table
+from tapstack_emulator.dynamodb.tables import NOTHING, KeyAttribute, RowKey, Table
 from tapstack_emulator.dynamodb.values import PREFIX, Item, invalid
 from tapstack_emulator.dynamodb.writes import Done, Writing
 
@@ -294,7 +294,7 @@ class MemoryDynamoDB(Writing, Reading):
             for key in table.due(now_s):
                 item = table.get(key)
                 if item is not None and choose(item, now_s - float(item[table.ttl_attribute or ""]["N"])):
-                    table.store(key, None)
+                    table.store(key, NOTHING)
                     deleted += 1
         return deleted
 

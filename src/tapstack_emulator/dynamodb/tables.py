@@ -35,6 +35,14 @@ class Bounds(NamedTuple):
     high_excluded: bool = False
 
 
+class Stored(NamedTuple):
+    """A version of a row and its size, which is counted once; without an item, of a row that is not there."""
+
+    item: Item | None
+    size_bytes: int
+
+
+NOTHING = Stored(None, 0)
 _BY_PLACE = itemgetter(0)
 
 
@@ -61,7 +69,7 @@ class Table:
         self.created_s = 0.0
         self.throughput: dict[str, int] | None = None
         self._versions_max = versions_max
-        self._rows: dict[RowKey, list[Item | None]] = {}
+        self._rows: dict[RowKey, list[Stored]] = {}
         self._partitions: dict[str, list[tuple[Any, str]]] = {}
         self._expiring: list[tuple[float, RowKey]] = []
         self._due: dict[RowKey, None] = {}
@@ -104,29 +112,28 @@ class Table:
 
     def get(self, key: RowKey) -> Item | None:
         """Return the row as it is; None if there is none."""
-        versions = self._rows.get(key)
-        return versions[-1] if versions else None
+        return self.past(key).item
 
     def ages(self, key: RowKey) -> int:
         """Count the older versions kept of a row."""
         return max(0, len(self._rows.get(key, ())) - 1)
 
-    def past(self, key: RowKey, back: int) -> Item | None:
+    def past(self, key: RowKey, back: int = 0) -> Stored:
         """Return a row as it was `back` versions ago; ``0..ages(key)``."""
         versions = self._rows.get(key)
-        return versions[-1 - back] if versions else None
+        return versions[-1 - back] if versions else NOTHING
 
-    def store(self, key: RowKey, item: Item | None) -> None:
-        """Make `item` the row's present version; None deletes the row."""
-        versions = self._rows.get(key)
+    def store(self, key: RowKey, version: Stored) -> None:
+        """Make `version` the row's present one; `NOTHING` deletes the row."""
+        item, versions = version.item, self._rows.get(key)
         if versions is None:
             if item is None:
                 return
-            versions = self._rows[key] = [None]  # before its first version a row did not exist
+            versions = self._rows[key] = [NOTHING]  # before its first version a row did not exist
             insort(self._partitions.setdefault(key[0], []), self._place(key))
-        versions.append(item)
+        versions.append(version)
         del versions[: -self._versions_max]
-        if item is None and not any(versions):
+        if item is None and all(each.item is None for each in versions):
             self._drop(key)
         elif item is not None and self.ttl_attribute is not None:
             self._expect(key, item)

@@ -14,7 +14,7 @@ from tapstack_emulator.dynamodb import wire
 from tapstack_emulator.dynamodb.expressions import Condition, Operands, parse_condition
 from tapstack_emulator.dynamodb.reads import wanted
 from tapstack_emulator.dynamodb.sizes import ITEM_BYTES_MAX, item_bytes, write_units
-from tapstack_emulator.dynamodb.tables import RowKey, Table
+from tapstack_emulator.dynamodb.tables import NOTHING, RowKey, Stored, Table
 from tapstack_emulator.dynamodb.values import PREFIX, Item, canonical, canonical_item, invalid
 from tapstack_emulator.faults.injection import cancelled
 from tapstack_emulator.partiql import Statement, parse_statement
@@ -59,6 +59,11 @@ class Write(NamedTuple):
     image_on_failure: bool = False
     checks_only: bool = False
 
+    @property
+    def version(self) -> Stored:
+        """Return what the row becomes."""
+        return NOTHING if self.item is None else Stored(self.item, self.size_bytes)
+
     def allows(self, old: Item | None) -> bool:
         """Return whether the condition holds of the row as it is."""
         return self.condition is None or self.condition(old or {})
@@ -96,17 +101,17 @@ class Writing:
             raise invalid("Return values set to invalid value")
         if (write.table.name, write.key) in self._held:
             raise failure("TransactionConflictException", _HELD, prefix=PREFIX)
-        old = write.table.get(write.key)
+        old, old_bytes = write.table.past(write.key)
         if not write.allows(old):
             image = write.refusal_image(old)
             more: dict[str, object] = {} if image is None else {"Item": image}
             raise failure("ConditionalCheckFailedException", _FAILED, prefix=PREFIX, members=more)
-        write.table.store(write.key, write.item)
+        write.table.store(write.key, write.version)
         answer: dict[str, object] = {}
         if returned == "ALL_OLD" and old is not None:
             answer["Attributes"] = old
         if wanted(request.return_consumed_capacity):
-            units = float(write_units(_charged_bytes(write, old)))
+            units = float(write_units(max(old_bytes, write.version.size_bytes)))
             answer["ConsumedCapacity"] = {"TableName": write.table.name, "CapacityUnits": units}
         return answer
 
@@ -145,8 +150,8 @@ class Writing:
             raise invalid("Provided list of item keys contains duplicates")
         units = dict.fromkeys(asked, 0.0)
         for write in writes:
-            units[write.table.name] += write_units(_charged_bytes(write, None))
-            write.table.store(write.key, write.item)
+            units[write.table.name] += write_units(write.version.size_bytes)
+            write.table.store(write.key, write.version)
         answer: dict[str, object] = {"UnprocessedItems": {}}
         if wanted(request.return_consumed_capacity):
             answer["ConsumedCapacity"] = [{"TableName": name, "CapacityUnits": units[name]} for name in units]
@@ -175,7 +180,7 @@ class Writing:
             statement = _statement(asked)
             table = self._named(statement.shape.table_name)
             key, attributes = _key_of(table, statement)
-            old = table.get(key)
+            old, old_bytes = table.past(key)
             refusal = self._refusal(statement, (table.name, key), old)
             if refusal is None:
                 item = {**(old or attributes), **statement.written}
@@ -188,9 +193,8 @@ class Writing:
             if refusal["Code"] == _CHECK_FAILED and old is not None and _image(asked):
                 refusal["Item"] = old
             return {"Error": refusal, "TableName": table.name}
-        table.store(key, item)
-        charged = write_units(_charged_bytes(Write(table, key, attributes, item, size_bytes), old))
-        units[table.name] = units.get(table.name, 0.0) + charged
+        table.store(key, Stored(item, size_bytes))
+        units[table.name] = units.get(table.name, 0.0) + write_units(max(old_bytes, size_bytes))
         return {"TableName": table.name}
 
     def _refusal(
@@ -244,10 +248,10 @@ class Writing:
         total = 0
         units: dict[str, float] = {}
         for write in writes:
-            old = write.table.get(write.key)
+            old, old_bytes = write.table.past(write.key)
             reasons.append(self._reason(write, old))
             total += write.size_bytes
-            charged = write_units(_charged_bytes(write, old), transactional=True)
+            charged = write_units(max(old_bytes, write.version.size_bytes), transactional=True)
             units[write.table.name] = units.get(write.table.name, 0.0) + charged
         if any(reason["Code"] != "None" for reason in reasons):
             raise cancelled(reasons)
@@ -255,7 +259,7 @@ class Writing:
             raise invalid("Transaction request size exceeds the maximum of 4194304 bytes")
         for write in writes:
             if not write.checks_only:
-                write.table.store(write.key, write.item)
+                write.table.store(write.key, write.version)
         return units
 
     def _reason(self, write: Write, old: Item | None) -> dict[str, object]:
@@ -310,8 +314,3 @@ def _image(request: wire.Conditional | wire.BatchStatementRequest) -> bool:
 
 def _digest(request: wire.TransactWriteItems) -> bytes:
     return hashlib.sha256(msgspec.json.encode(request.transact_items, order="deterministic")).digest()
-
-
-def _charged_bytes(write: Write, old: Item | None) -> int:
-    """Return the size of the larger of the row as it was and as it becomes."""
-    return max(item_bytes(old or {}), 0 if write.item is None else write.size_bytes)

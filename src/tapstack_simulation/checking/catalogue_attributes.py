@@ -23,7 +23,7 @@ from tapstack_simulation.checking.attributes import (
 )
 from tapstack_simulation.checking.attributes import added as values_of
 from tapstack_simulation.checking.item_facts import category_of
-from tapstack_simulation.checking.rows import Change, Violation
+from tapstack_simulation.checking.rows import Change, Image, Violation
 
 PREFIX = "attributes#"  # of projections
 STATES_MAX = 16
@@ -172,24 +172,24 @@ def check_since(projection: str, since_s: int, passed: Iterable[tuple[Declared, 
 
 
 def answered(
-    rows: Mapping[tuple[str, str], Any], definition: str, id_: str, now_s: int
+    partitions: Mapping[str, Sequence[Image]], definition: str, id_: str, now_s: int
 ) -> dict[str, Any] | None:
     """Return the value of each feature of an item or category, by name; None if no row holds it.
 
     Parameters
     ----------
-    rows
-        Those that have not expired, by key.
+    partitions
+        The rows, in order.
     definition
         The view, as it is defined.
     id_
         The item or category.
     now_s
-        When windows end, unless the newest arrival is later.
+        When rows must not have expired; windows end then, unless the newest arrival is later.
     """
     key = definition.partition("#")[0]
-    pk = partition(definition, key, id_)
-    states = [row[1][id_] for (at, _), row in sorted(rows.items()) if at == pk and id_ in row[1]]
+    rows = [row.state for row in partitions.get(partition(definition, key, id_), ()) if row.ttl_s > now_s]
+    states = [held[id_] for _, held in rows if id_ in held]
     now_s = max([now_s, *(state[2] for state in states)])
     return (
         {

@@ -71,12 +71,11 @@ def _check_windows(change: Change, counted: Sequence[Effect]) -> None:
     arrived_s = max([before[0][2], *(effect.arrived_s for effect in counted)])
     if after[0][2] != arrived_s:
         raise Violation(2, f"{change.key} says that its last event arrived at {after[0][2]}, not {arrived_s}")
+    added = [(effect.at_s, named(effect.amounts(), [after[0][0]])) for effect in counted]
     for position, (name, length_s, kept) in enumerate(WINDOWS):
         wanted = {number: {**amounts} for number, amounts in before[0][1][position].items()}
-        for effect in counted:
-            number = effect.at_s // length_s
-            amounts = named(effect.amounts(), [after[0][0]])
-            merge(wanted.setdefault(number, {}), amounts)
+        for at_s, amounts in added:
+            merge(wanted.setdefault(at_s // length_s, {}), amounts)
         wanted = {n: amounts for n, amounts in wanted.items() if n >= arrived_s // length_s - kept}
         if after[0][1][position] != wanted:
             got = after[0][1][position]

@@ -108,6 +108,7 @@ class Journal:
         self._begun: dict[str, Mapping[int, int]] = {}  # where a definition began
         self.ended: dict[Key, Mapping[int, int]] = {}
         self._checked: dict[tuple[str, int], int] = {}
+        self._known_touched: dict[tuple[str, int], Iterable[str]] = {}
 
     def commit(self, entries: list[Change], heads: list[Change], ways: list[Way], now_ms: int) -> None:
         """Check the entry of a commit: it holds what the events that the commit counts add, and no more.
@@ -176,13 +177,20 @@ class Journal:
             else PROJECTION_OF[change.key[0][0]]
         )
         fresh = self._fresh(change, self._begun.get(projection, {}))
-        touching = [entry for entry in fresh if change.key[0] in touched(projection, entry)]
+        touching = [entry for entry in fresh if change.key[0] in self._touched(projection, entry)]
         newest_s = max((entry.arrived_s for entry in touching), default=0)
         if change.after.ttl_s < newest_s + ENTRY_TTL_S + 7 * 86_400:
             raise Violation(12, f"{change.key} expires before the entries that it holds")
         if (projection == ITEMS or is_declared) and change.after.ttl_s < newest_s + row_ttl_s:
             raise Violation(12, f"{change.key} expires too early")
         self._hold(change, touching, projection, sources)
+
+    def _touched(self, projection: str, entry: Entry) -> Iterable[str]:
+        """Return the partitions that an entry of a lane touches: asked again for each row that holds it."""
+        key = (projection, id(entry))  # lanes keep every entry, so no other one gets its number
+        if key not in self._known_touched:
+            self._known_touched[key] = touched(projection, entry)
+        return self._known_touched[key]
 
     def _fresh(self, change: Change, begun: Mapping[int, int]) -> list[Entry]:
         """Return the entries that a row says are new in it."""
@@ -270,7 +278,7 @@ class Journal:
                 catalogue_attributes.check_since(projection, since_s, passed)
                 start = max(start, self._begun[projection].get(lane, 0))
             for number, entry in enumerate(entries[start:mark], start + 1):
-                for pk in touched(projection, entry):
+                for pk in self._touched(projection, entry):
                     key = (pk, f"{lane // LANES_A_STRIPE:04d}")
                     row = rows.get(key)
                     if not gone(key) and (row is None or row.applied.get(lane, 0) < number):

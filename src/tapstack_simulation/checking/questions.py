@@ -62,13 +62,15 @@ class Question(NamedTuple):
 
 def agrees(shown: object, expected: object) -> bool:
     """Compare answers; scores are sums, whose last digits depend on the order of their terms."""
+    if shown == expected:
+        return True
     if isinstance(shown, float) and isinstance(expected, float):
         return math.isclose(shown, expected, abs_tol=1e-6)
     if isinstance(shown, dict) and isinstance(expected, dict):
         return shown.keys() == expected.keys() and all(agrees(shown[key], expected[key]) for key in shown)
     if isinstance(shown, list) and isinstance(expected, list):
         return len(shown) == len(expected) and all(map(agrees, shown, expected))
-    return shown == expected
+    return False
 
 
 def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Question]:

@@ -244,6 +244,11 @@ def test_a_request_of_bad_calls_alone_is_refused_for_good() -> None:
     assert answer.json["message"] == "user_id: user_id or anonymous_id is required"
 
 
+def test_a_batch_that_is_no_array_is_refused_by_its_name() -> None:
+    answer = ask("POST", "/v1/batch", {"batch": {"type": "page"}})
+    assert (answer.status, answer.json["message"]) == (400, "batch: expected an array or null, got an object")
+
+
 def test_analytics_js_is_told_where_to_send() -> None:
     headers = {"host": "tap.internal", "x-forwarded-proto": "http"}
     answer = ask("GET", "/v1/projects/my-key/settings", headers=headers)

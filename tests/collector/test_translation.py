@@ -220,20 +220,37 @@ def test_properties_that_are_no_object_are_kept() -> None:
     assert taken(event_id="e", properties="text").said.event.properties == {"unread": {"properties": "text"}}
 
 
+NOBODY = "user_id or anonymous_id is required"
 REFUSED = {
-    "nobody's": ({"user_id": None}, "user_id"),
-    "of a user who is too long": ({"user_id": "x" * 300}, "user_id"),
-    "of a placeholder": ({"user_id": "undefined"}, "user_id"),
-    "with too many items": ({"items": [{"item_id": "a"}] * (ITEMS_MAX + 1)}, "items"),
+    "nobody's": ({"user_id": None}, "user_id", NOBODY),
+    "of a placeholder": (
+        {"user_id": "undefined"}, "user_id",
+        f"{NOBODY}; user_id: a placeholder is no id and counts as left out",
+    ),
+    "of a user who is too long": ({"user_id": "x" * 257}, "user_id", "expected at most 256 characters"),
+    "of a user who is a fraction": (
+        {"user_id": 7.5}, "user_id", "expected a string or null, got a number",
+    ),
+    "of a visitor with a line break": (
+        {"user_id": None, "anonymous_id": "a\n"}, "anonymous_id",
+        "expected an id without control characters and byte order marks",
+    ),
+    "with too many items": (
+        {"items": [{"item_id": "a"}] * (ITEMS_MAX + 1)}, "items", f"expected at most {ITEMS_MAX} elements",
+    ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("event", "field"), REFUSED.values(), ids=REFUSED)
-def test_an_event_is_refused(event: dict[str, Any], field: str) -> None:
+@pytest.mark.parametrize(("event", "field", "reason"), REFUSED.values(), ids=REFUSED)
+def test_an_event_is_refused(event: dict[str, Any], field: str, reason: str) -> None:
     found = translated(event_id="e", **event)
     assert isinstance(found, InvalidEvent)
-    assert found.field == field
-    assert found.reason
+    assert (found.field, found.reason) == (field, reason)
+
+
+def test_a_visitor_is_enough_beside_a_user_who_does_not_fit() -> None:
+    event = taken(event_id="e", user_id="x" * 257, anonymous_id="a").said.event
+    assert (event.user_id, event.anonymous_id) == (None, "a")
 
 
 def test_an_event_that_is_too_large_is_refused_before_anything_is_computed() -> None:

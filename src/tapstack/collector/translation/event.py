@@ -21,6 +21,7 @@ from tapstack.core.events import (
     ITEMS_REQUIRED,
     NOTES_MAX,
     Said,
+    fault_in,
     read_client_object,
 )
 from tapstack.core.normalisation import are_plain_ids
@@ -87,7 +88,7 @@ def translate(
         try:
             said = _read(fit(event, notes), notes)
         except InvalidEvent as error:
-            return error
+            return _why(event, error)
     told = tuple(dict.fromkeys([*notes, *said.notes]))[:NOTES_MAX]
     return Translated(
         said=Said(said.event, told),
@@ -153,6 +154,14 @@ def _set_event_id(event: Object, notes: list[str]) -> bool:
         event["event_id"] = str(uuid4())
         notes.append(MADE_UP)
     return False
+
+
+def _why(event: Object, error: InvalidEvent) -> InvalidEvent:
+    """Return why an event is refused: if it lacks a user, what was wrong with the one that it says."""
+    if error.field != "user_id":
+        return error
+    faults = (fault_in({name: event[name]}) for name in ("user_id", "anonymous_id") if name in event)
+    return next((fault for fault in faults if fault is not None), error)
 
 
 def _read(event: Object, notes: list[str]) -> Said:

@@ -11,7 +11,7 @@ import msgspec
 from tapstack.collector.bodies import EVENTS_MAX
 from tapstack.collector.translation.fields import Object
 from tapstack.core.events import check_nesting
-from tapstack.core.wording import malformed
+from tapstack.core.wording import expectation, malformed, place_of
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest
 
@@ -43,6 +43,9 @@ def read_json(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         if str(error).startswith(("Number out of range", "Integer value out of range")):
             raise InvalidEvent("", "expected numbers that 64 bits hold") from None
+        what, field = place_of(str(error))
+        if field:
+            raise InvalidEvent(field, expectation(what)) from None
         wanted = "array of objects" if get_origin(kind) is list else "object"
         raise InvalidEvent("", f"expected a JSON {wanted}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

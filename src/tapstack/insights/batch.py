@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -136,6 +136,15 @@ class _Compiled(NamedTuple):
         return FeatureRow(id=id_, status="not_found", updated_at=None, values=[None] * len(self.getters))
 
 
+class _Asked(NamedTuple):
+    """The features that are asked for."""
+
+    users: _Compiled
+    items: _Compiled
+    sessions: _Compiled
+    categories: _Compiled
+
+
 def batch_get(
     reader: RowReader,
     query: FeatureQuery,
@@ -166,50 +175,83 @@ def batch_get(
         If not every row could be read: nothing unread is answered as not found.
     """
     query = _with_service(query, declared.definitions)
-    users, items, sessions, categories = _checked(query, declared)
-    fresh, stripes = dict[str, Freshness](), set[int]()
-    if query.catalogue:
-        features = [*items.declared.values(), *categories.declared.values()]
-        fresh = {name: freshness.of(name, now_s) for name in [ITEMS, *projections_of(features)]}
-        stripes = {stripe_of(lane) for lane in freshness.progress(now_s).heads}
-    people = dict.fromkeys([*query.users, *(session.user_id for session in query.sessions)])
-    states = {id_: decode_user(row.state) for id_, row in _read_users(reader, list(people), now_s).items()}
-    item_rows = _read_items(reader, query.items, now_s, stripes)
-    said = read_states(reader, items.declared.values(), query.items, stripes, fresh, now_s)
-    names = {name: kept_category(name) for name in query.categories}
-    of_names = read_states(reader, categories.declared.values(), list(names.values()), stripes, fresh, now_s)
-    # Windows end at the newest arrival, should that be ahead: its row has dropped what is too old for it.
-    arrivals = [item.counters.arrived_s for stripes in item_rows.values() for item in stripes]
-    told = [newest_arrival_s(each) for each in [*said.values(), *of_names.values()]]
-    at_s = max([now_s, *arrivals, *told, *_arrivals(states.values())])
+    features = _checked(query, declared)
+    found = _read(reader, query, features, now_s, freshness)
+    at_s = max([now_s, *found.arrivals_s()])  # a row has dropped what is too old for its newest arrival
     scopes = scopes_of(query.item_features)
     item_windows = {
         name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
         for name in scopes - {LIFETIME}
     }
-    windows = item_windows | intervals(
-        [asked for each in (users, items, sessions, categories) for asked in each.declared.values()], at_s
-    )
+    windows = item_windows | intervals([asked for each in features for asked in each.declared.values()], at_s)
+    fresh = found.fresh
     return Features(
         as_of=time_text(min([each.as_of_s for each in fresh.values()], default=now_s)),
         since=time_text(fresh[ITEMS].since_s) if fresh and fresh[ITEMS].since_s else None,
         windows=dict(sorted(windows.items())),
         users=FeatureTable(
             features=query.user_features,
-            rows=[_user(id_, states.get(id_), users, now_s, at_s) for id_ in query.users],
+            rows=[_user(id_, found.people.get(id_), features.users, now_s, at_s) for id_ in query.users],
         ),
         items=FeatureTable(
             features=query.item_features,
-            rows=[_item(id_, item_rows.get(id_), items, at_s, scopes, said[id_]) for id_ in query.items],
+            rows=[_item(id_, found, features.items, at_s, scopes) for id_ in query.items],
         ),
         sessions=FeatureTable(
             features=query.session_features,
-            rows=[_session(each, states.get(each.user_id), sessions, at_s) for each in query.sessions],
+            rows=[
+                _session(each, found.people.get(each.user_id), features.sessions, at_s)
+                for each in query.sessions
+            ],
         ),
         categories=FeatureTable(
             features=query.category_features,
-            rows=[_category(name, of_names[names[name]], categories, at_s) for name in query.categories],
+            rows=[
+                _category(name, found.of_categories[kept_category(name)], features.categories, at_s)
+                for name in query.categories
+            ],
         ),
+    )
+
+
+class _Found(NamedTuple):
+    """What the table holds of those that are asked for: items by stripe; declared attributes beside them."""
+
+    fresh: Mapping[str, Freshness]
+    people: Mapping[str, UserState]
+    items: Mapping[str, Sequence[ItemState]]
+    of_items: Mapping[str, ViewStates]
+    of_categories: Mapping[str, ViewStates]
+
+    def arrivals_s(self) -> Iterator[int]:
+        """Yield the newest arrivals that windows know; clocks of the table and of ours may differ."""
+        for stripes in self.items.values():
+            yield from [item.counters.arrived_s for item in stripes]
+        for states in (*self.of_items.values(), *self.of_categories.values()):
+            yield newest_arrival_s(states)
+        for person in self.people.values():
+            yield newest_arrival_s(person.attributes)
+            yield from [newest_arrival_s(session.attributes) for session in person.sessions.newest]
+
+
+def _read(
+    reader: RowReader, query: FeatureQuery, features: _Asked, now_s: int, freshness: FreshnessCache
+) -> _Found:
+    """Read the rows; how far the projections are before those that they fold."""
+    of_items, of_categories = features.items.declared.values(), features.categories.declared.values()
+    fresh, stripes = dict[str, Freshness](), set[int]()
+    if query.catalogue:
+        names = [ITEMS, *projections_of([*of_items, *of_categories])]
+        fresh = {name: freshness.of(name, now_s) for name in names}
+        stripes = {stripe_of(lane) for lane in freshness.progress(now_s).heads}
+    people = dict.fromkeys([*query.users, *(session.user_id for session in query.sessions)])
+    categories = [kept_category(name) for name in query.categories]
+    return _Found(
+        fresh,
+        {id_: decode_user(row.state) for id_, row in _read_users(reader, list(people), now_s).items()},
+        _read_items(reader, query.items, now_s, stripes),
+        read_states(reader, of_items, query.items, stripes, fresh, now_s),
+        read_states(reader, of_categories, categories, stripes, fresh, now_s),
     )
 
 
@@ -227,32 +269,17 @@ def _session(asked: SessionId, state: UserState | None, features: _Compiled, at_
     return features.missing(asked.session_id)
 
 
-def _item(
-    id_: str,
-    stripes: Sequence[ItemState] | None,
-    features: _Compiled,
-    at_s: int,
-    scopes: set[str],
-    states: ViewStates,
-) -> FeatureRow:
-    if not stripes:
+def _item(id_: str, found: _Found, features: _Compiled, at_s: int, scopes: set[str]) -> FeatureRow:
+    if id_ not in found.items:
         return features.missing(id_)
-    described = item_row(stripes, at_s, scopes)
-    return features.row(id_, described.updated_s, described, states, at_s)
+    described = item_row(found.items[id_], at_s, scopes)
+    return features.row(id_, described.updated_s, described, found.of_items[id_], at_s)
 
 
 def _category(name: str, states: ViewStates, features: _Compiled, at_s: int) -> FeatureRow:
     """Return the row of a category: found if any of the views that are asked for counted it."""
     updated_s = newest_arrival_s(states)
     return features.row(name, updated_s, None, states, at_s) if updated_s else features.missing(name)
-
-
-def _arrivals(states: Iterable[UserState]) -> Iterable[int]:
-    """Yield the newest arrivals that declared attributes of users and sessions know."""
-    for state in states:
-        yield newest_arrival_s(state.attributes)
-        for session in state.sessions.newest:
-            yield newest_arrival_s(session.attributes)
 
 
 def _with_service(query: FeatureQuery, definitions: Definitions) -> FeatureQuery:
@@ -299,8 +326,8 @@ def _read_items(
     return found
 
 
-def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, ...]:
-    """Return the features of users, of items, of sessions and of categories, compiled."""
+def _checked(query: FeatureQuery, declared: Declared) -> _Asked:
+    """Return the features that are asked for, compiled."""
     faults: list[Fault] = []
     asked = (
         (query.users, query.user_features),
@@ -321,7 +348,7 @@ def _checked(query: FeatureQuery, declared: Declared) -> tuple[_Compiled, ...]:
     categories = _compiled("category_features", query.category_features, (), "category", declared, faults)
     if faults:
         raise InvalidRequest(faults)
-    return users, items, sessions, categories
+    return _Asked(users, items, sessions, categories)
 
 
 def _compiled(

@@ -19,11 +19,13 @@ from tapstack.core.aggregates import (
     WINDOWS,
     Counters,
     Delta,
+    Numbers,
     Windowed,
     add_counts,
+    add_in_windows,
     count,
-    count_in_windows,
     item_bought,
+    merge_counts,
     millionths,
     sums,
     user_delta,
@@ -55,7 +57,7 @@ def counters_of(delta: Delta) -> Counters:
 def after(events: list[Arrival]) -> Windowed:
     state = Windowed()
     for (at_s, arrived_s), delta in events:
-        count_in_windows(state, delta, window_numbers(at_s), arrived_s)
+        add_in_windows(state, counters_of(delta), window_numbers(at_s), arrived_s)
     return state
 
 
@@ -65,6 +67,19 @@ def test_the_order_of_processing_changes_nothing(orders: tuple[list[Arrival], li
     assert one == other
 
 
+@given(streams)
+def test_events_of_the_same_windows_may_be_counted_together(events: list[Arrival]) -> None:
+    """Each of them is not after its arrival, as the journal has them."""
+    events = [((min(at_s, arrived_s), arrived_s), delta) for (at_s, arrived_s), delta in events]
+    alike: dict[Numbers, Counters] = {}
+    for (at_s, _), delta in events:
+        merge_counts(alike.setdefault(window_numbers(at_s), {}), counters_of(delta))
+    together = Windowed()
+    for numbers, amounts in alike.items():
+        add_in_windows(together, amounts, numbers, max(arrived_s for (_, arrived_s), _ in events))
+    assert together == after(events)
+
+
 @given(st.lists(st.tuples(st.integers(-NOON_S, 2**38), st.integers(0, 2**33)), min_size=1))
 def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple[int, int]]) -> None:
     """Whoever writes to the stream without the collector may say any time."""
@@ -72,7 +87,7 @@ def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple
     state = Windowed()
     for at_s, later_s in times:
         arrived_s = max(arrived_s, later_s)
-        count_in_windows(state, ONE_VIEW, window_numbers(at_s), arrived_s)
+        add_in_windows(state, {VIEW: 1}, window_numbers(at_s), arrived_s)
     for window, counted in zip(WINDOWS, state.windows, strict=True):
         assert len(counted) <= window.kept + 1
         assert max(counted, default=0) <= arrived_s // window.length_s
@@ -110,9 +125,9 @@ def test_a_window_is_kept_until_arrivals_are_its_kept_time_later(position: int) 
     start_s = NOON_S - NOON_S % 86_400
     state = after([((start_s, start_s), ONE_VIEW)])
     last_s = start_s + (window.kept + 1) * window.length_s - 1
-    count_in_windows(state, ONE_VIEW, window_numbers(last_s), last_s)
+    add_in_windows(state, {VIEW: 1}, window_numbers(last_s), last_s)
     assert window.number(start_s) in state.windows[position]
-    count_in_windows(state, ONE_VIEW, window_numbers(last_s + 1), last_s + 1)
+    add_in_windows(state, {VIEW: 1}, window_numbers(last_s + 1), last_s + 1)
     assert window.number(start_s) not in state.windows[position]
 
 
@@ -274,8 +289,8 @@ def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xx
     add_counts(into, counters_of(more))
     assert into == {**counters_of(full), "ABA": 3, "XXX": 3, VIEW: 1}
     state = Windowed()
-    count_in_windows(state, full, window_numbers(NOON_S), NOON_S)
-    count_in_windows(state, more, window_numbers(NOON_S), NOON_S)
+    add_in_windows(state, counters_of(full), window_numbers(NOON_S), NOON_S)
+    add_in_windows(state, counters_of(more), window_numbers(NOON_S), NOON_S)
     assert state.lifetime == into
     assert all(list(window.values()) == [into] for window in state.windows)
 

@@ -10,10 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tapstack.core.aggregates import (
     WINDOWS,
     Counters,
-    Delta,
     Windowed,
     add_counts,
-    count_in_windows,
+    add_in_windows,
     window_numbers,
 )
 
@@ -37,7 +36,7 @@ class LanesMachine(RuleBasedStateMachine):
     def an_event_arrives(self, lane: int, age_s: int, after_s: int, code: int) -> None:
         arrived_s = BEGIN_S + after_s
         at_s = arrived_s - age_s
-        count_in_windows(self.lanes[lane], Delta(code, {}), window_numbers(at_s), arrived_s)
+        add_in_windows(self.lanes[lane], {code: 1}, window_numbers(at_s), arrived_s)
         self.events.append((at_s, code))
         self.newest_s = max(self.newest_s, arrived_s)
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tapstack.core import categories as module
-from tapstack.core.aggregates import Delta
+from tapstack.core.aggregates import Counters
 from tapstack.core.categories import CATEGORIES_MAX, Categories, Category, add_up, count_categories, events_of
 from tapstack.core.rows import decode_categories, encode_state
 
@@ -23,7 +23,8 @@ def test_a_full_row_says_how_much_it_may_miss(seed: int, monkeypatch: pytest.Mon
         counted = []
         for _ in range(rng.randrange(40)):
             name, code = f"c{int(rng.expovariate(0.2))}", rng.randrange(3)
-            counted.append((name, Delta(code, {"EUR": 5} if code else {})))
+            added: Counters = {code: 1, "EUR": 5} if code else {code: 1}
+            counted.append((name, added))
             truth[name, code] += 1
             bought[name] += 5 if code else 0
         count_categories(state, counted)
@@ -44,16 +45,16 @@ def test_a_full_row_says_how_much_it_may_miss(seed: int, monkeypatch: pytest.Mon
 
 def test_while_there_is_room_all_is_exact() -> None:
     state = Categories()
-    count_categories(state, [(f"c{n}", Delta(1, {})) for n in range(CATEGORIES_MAX)] * 2)
+    count_categories(state, [(f"c{n}", {1: 1}) for n in range(CATEGORIES_MAX)] * 2)
     assert state.missed_max == 2  # of one that is not known
     assert state.by_name == {f"c{n}": Category({1: 2}) for n in range(CATEGORIES_MAX)}
 
 
 def test_made_up_categories_drive_out_rare_ones_alone() -> None:
     state = Categories()
-    count_categories(state, [("shoes", Delta(1, {}))] * 50)
+    count_categories(state, [("shoes", {1: 1})] * 50)
     for start in range(0, 4_000, 100):
-        count_categories(state, [(f"made up {n}", Delta(1, {})) for n in range(start, start + 100)])
+        count_categories(state, [(f"made up {n}", {1: 1}) for n in range(start, start + 100)])
     assert state.by_name["shoes"] == Category({1: 50})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from event_strategies import NOON_S, stream_event
-from tapstack.core.aggregates import CURRENCIES_MAX, WINDOWS, Delta
+from tapstack.core.aggregates import CURRENCIES_MAX, WINDOWS, Counters
 from tapstack.core.capacity import row_bytes, write_units
 from tapstack.core.categories import CATEGORIES_MAX, Categories, count_categories
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
@@ -160,11 +160,11 @@ def place() -> int:
 
 def categories() -> int:
     """As many categories as a row takes, each long, of every type and bought in every currency."""
-    deltas = [Delta(code, dict.fromkeys(EVERY_CURRENCY[:9], HUGE)) for code in range(16)]
+    added: list[Counters] = [{code: 1, **dict.fromkeys(EVERY_CURRENCY[:9], HUGE)} for code in range(16)]
     state = Categories()
     for number in range(CATEGORIES_MAX + 9):
         name = f"{number:0{CATEGORY_BYTES_MAX}}"
-        count_categories(state, [(name, delta) for delta in deltas])
+        count_categories(state, [(name, each) for each in added])
     return row_bytes(("C#1d#20000", "0000"), encode_derived(APPLIED, encode_state(state)))
 
 

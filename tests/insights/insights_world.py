@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from event_strategies import NOON_S
-from tapstack.core.aggregates import WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import WINDOWS, add_in_windows, window_numbers
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.fold import fold_event
@@ -97,7 +97,7 @@ def user_of(*events: Event, declared: Declared = NOTHING_DECLARED) -> UserState:
 def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) -> ItemState:
     item = ItemState(viewed_with=dict(viewed or {}))
     for at_s, code in counted:
-        count_in_windows(item.counters, Delta(code, {}), window_numbers(at_s), NOON_S)
+        add_in_windows(item.counters, {code: 1}, window_numbers(at_s), NOON_S)
     return item
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from insights_world import NOON_S, PURCHASE, VIEW, Away, Rows, get, item_of, user_of
 
 from event_strategies import stream_event
-from tapstack.core.aggregates import MICROS, WINDOWS, Delta, count_in_windows, window_numbers
+from tapstack.core.aggregates import MICROS, WINDOWS, Counters, add_in_windows, window_numbers
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.journal import (
     HEADS_PARTITION,
@@ -71,8 +71,8 @@ def test_a_windows_counts_are_those_of_the_events_it_says_it_covers(seed: int) -
         for arrived_s in arrivals:
             at_s = arrived_s - int(rng.random() ** 4 * 2 * 86_400)
             code, bought = rng.choice(((VIEW, 0), (PURCHASE, rng.randrange(1, 9_999) * 10_000)))
-            delta = Delta(code, {"EUR": bought} if bought else {})
-            count_in_windows(item.counters, delta, window_numbers(at_s), arrived_s)
+            amounts: Counters = {code: 1, "EUR": bought} if bought else {code: 1}
+            add_in_windows(item.counters, amounts, window_numbers(at_s), arrived_s)
             events.append((at_s, arrived_s, code, bought))
         rows.put(item_partition("a"), stripe_sort_key(stripe), item)
     kinds = [f"{name}_{window}" for window in WINDOW_NAMES for name in ("item_view_count", "value_EUR")]

@@ -16,10 +16,9 @@ from event_strategies import stream_event
 from tapstack.core.aggregates import (
     MICROS,
     WINDOWS,
-    Delta,
+    Counters,
     Windowed,
     add_in_windows,
-    count_in_windows,
     window_numbers,
 )
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
@@ -101,8 +100,8 @@ def shop(into: Rows | None = None) -> Rows:
     view, purchase = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
     mug = item_of((NOON_S, view), (NOON_S - 120, view), viewed={"lamp": 3, "vase": 1})
     mug.bought_with = {"lamp": 1}
-    bought = Delta(purchase, {"EUR": 25 * MICROS})
-    count_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
+    bought: Counters = {purchase: 1, "EUR": 25 * MICROS}
+    add_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
     mug.amounts = Windowed()
     add_in_windows(mug.amounts, {UNITS_SOLD: 2}, window_numbers(NOON_S - 30), NOON_S)
     add_in_windows(

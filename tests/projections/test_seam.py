@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from projections_world import World, viewed
@@ -13,13 +14,10 @@ from tapstack.projections._projection import Projection
 from tapstack.projections.catalogue import PROJECTIONS
 
 
-class Hours:
+class Hours(Projection[int]):
     """Counts interactions by the hour of the day."""
 
     name = "hours"
-    after = ""
-    definition = ""
-    keep_s = 0
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[int]]:
         found: defaultdict[str, list[int]] = defaultdict(list)
@@ -27,10 +25,7 @@ class Hours:
             found["S#hours"].append(effect.at_s // 3_600 % 24)
         return found
 
-    def sources(self, changes: Sequence[int]) -> Sequence[str]:
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[int], sources: Mapping[str, bytes]) -> bytes:
+    def fold(self, body: bytes | None, changes: Sequence[int], sources: Mapping[str, Any]) -> bytes:
         hours: dict[int, int] = {} if body is None else msgspec.msgpack.decode(body, strict=False)
         for hour in changes:
             hours[hour] = hours.get(hour, 0) + 1

@@ -156,25 +156,38 @@ def window_numbers(at_s: int) -> Numbers:
     return at_s // 300, at_s // 3_600, at_s // 86_400
 
 
-def count_in_windows(state: Windowed, delta: Delta, numbers: Numbers, arrived_s: int) -> None:
-    """Count an event at its own time, in place.
+def kept_at(numbers: Numbers, arrived: Numbers) -> list[int]:
+    """Return the positions in `WINDOWS` of the windows of an event's own time that are kept at its arrival.
+
+    Parameters
+    ----------
+    numbers
+        The windows of the event's own time.
+    arrived
+        Those of its arrival.
+    """
+    return [
+        position
+        for position, window in enumerate(WINDOWS)
+        if arrived[position] - window.kept <= numbers[position] <= arrived[position]
+    ]
+
+
+def add_in_windows(state: Windowed, amounts: Counters, numbers: Numbers, arrived_s: int) -> None:
+    """Add amounts at the own time of an event, or of several whose windows are the same, in place.
 
     Parameters
     ----------
     state
         The counters.
-    delta
-        What the event adds.
+    amounts
+        What the events add: how many there are of a type, and what was bought in all, by currency.
     numbers
-        The windows of the event's own time.
+        The windows of the events' own time.
     arrived_s
-        When its record arrived at the stream, Unix seconds.
+        When the newest of their records arrived at the stream, Unix seconds: to which window it is counted
+        does not depend on the others' arrivals, since none of them is before its event.
     """
-    count(counters_at(state, numbers, arrived_s), delta)
-
-
-def add_in_windows(state: Windowed, amounts: Counters, numbers: Numbers, arrived_s: int) -> None:
-    """Add amounts at an event's own time, in place; see `count_in_windows`."""
     counted = counters_at(state, numbers, arrived_s)
     for key, amount in amounts.items():
         if isinstance(key, int):
@@ -187,7 +200,7 @@ def add_in_windows(state: Windowed, amounts: Counters, numbers: Numbers, arrived
 
 
 def counters_at(state: Windowed, numbers: Numbers, arrived_s: int) -> list[Counters]:
-    """Return what an event counts in: the lifetime, and the windows that are kept; see `count_in_windows`."""
+    """Return what an event counts in: the lifetime, and the windows that are kept; see `add_in_windows`."""
     if arrived_s > state.arrived_s:
         turned = arrived_s // _SHORTEST_S > state.arrived_s // _SHORTEST_S
         state.arrived_s = arrived_s

@@ -41,6 +41,13 @@ def rating_of(event: Event) -> int | None:
     return millionths(event.value)
 
 
+def counts_of(effect: Effect) -> Counters:
+    """Return what an effect adds to the counters of each of its items, and of their categories."""
+    counts: Counters = {effect.code: 1}
+    counts.update(effect.bought.items())
+    return counts
+
+
 def amounts_of(effect: Effect) -> Counters:
     """Return what an effect adds to the amounts of each of its items; empty if nothing."""
     if effect.code == _PURCHASE:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tapstack.core.aggregates import Counters, Delta, count, merge_counts
+from tapstack.core.aggregates import Counters, add_counts, merge_counts
 
 CATEGORIES_MAX = 128  # in a row; with eight currencies each it is as large as a leaderboard
 
@@ -64,13 +64,13 @@ def events_of(counters: Counters) -> int:
     return sum([amount for key, amount in counters.items() if isinstance(key, int)])
 
 
-def count_categories(state: Categories, counted: Iterable[tuple[str, Delta]]) -> None:
+def count_categories(state: Categories, counted: Iterable[tuple[str, Counters]]) -> None:
     """Count events of categories, in place."""
     added: dict[str, Counters] = {}
-    for name, delta in counted:
+    for name, counters in counted:
         known = state.by_name.get(name)
-        count([state.total], delta)
-        count([added.setdefault(name, {}) if known is None else known.counters], delta)
+        add_counts(state.total, counters)
+        add_counts(added.setdefault(name, {}) if known is None else known.counters, counters)
     lowest = [(category.place, name) for name, category in state.by_name.items()] if added else []
     heapq.heapify(lowest)
     for name, counters in added.items():

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tapstack.core.aggregates import WINDOWS, Delta, Windowed, count_in_windows, window_numbers
+from tapstack.core.aggregates import WINDOWS, Windowed, add_in_windows, window_numbers
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 
 GRAIN_S = 300
@@ -155,9 +155,7 @@ def count_showing(state: Showings, shown: Shown, arrived_s: int) -> None:
     arrived_s
         When the entry's newest record arrived, Unix seconds.
     """
-    delta = Delta(shown.code, {})
-    for _ in range(shown.count):
-        count_in_windows(state.counters, delta, window_numbers(shown.at_s), arrived_s)
+    add_in_windows(state.counters, {shown.code: shown.count}, window_numbers(shown.at_s), arrived_s)
     is_lasting = shown.placement.startswith("R#")
     day = _LIFETIME if is_lasting else _DAY.number(shown.at_s)
     oldest = _LIFETIME if is_lasting else _DAY.oldest_kept(state.counters.arrived_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tapstack.core.journal import Entry
 
@@ -31,19 +31,29 @@ class Projection(Protocol[C]):
     """
 
     name: str
-    after: str
-    definition: str
-    keep_s: int
+    after: str = ""
+    definition: str = ""
+    keep_s: int = 0
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[C]]:
         """Return what an entry does to rows, by partition."""
         ...
 
-    def sources(self, changes: Sequence[C]) -> Sequence[str]:
+    def sources(self, changes: Sequence[C]) -> Sequence[str]:  # noqa: ARG002 - most read no other rows
         """Return the partitions of the other projection's rows that changes are folded from."""
-        ...
+        return ()
 
-    def fold(self, body: bytes | None, changes: Sequence[C], sources: Mapping[str, bytes]) -> bytes:
+    def read_source(self, body: bytes) -> Any:
+        """Return what is folded of such a row: it is read once for all rows that are folded together.
+
+        Raises
+        ------
+        UndecodableRow
+            If it is none of the other projection's.
+        """
+        raise AssertionError(f"{self.name} reads no other rows: {len(body)} bytes")
+
+    def fold(self, body: bytes | None, changes: Sequence[C], sources: Mapping[str, Any]) -> bytes:
         """Return a row's body after changes.
 
         Parameters
@@ -53,7 +63,7 @@ class Projection(Protocol[C]):
         changes
             In the order of the journal.
         sources
-            The bodies of the rows that `sources` named and that exist, of the same stripe.
+            By partition, what `read_source` read of the rows that `sources` named, of the same stripe.
 
         Raises
         ------

@@ -4,47 +4,51 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tapstack.core.aggregates import WINDOWS, Delta, window_numbers
+from tapstack.core.aggregates import WINDOWS, Counters, Numbers, kept_at, merge_counts, window_numbers
+from tapstack.core.amounts import counts_of
 from tapstack.core.categories import Categories as State
 from tapstack.core.categories import count_categories
-from tapstack.core.journal import DERIVED_TTL_MIN_S, Effect, Entry
+from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
 from tapstack.core.rows import categories_partition, decode_categories, encode_state
+from tapstack.projections._projection import Projection
 
 NAME = "categories"
 
+Counted = Mapping[str, Counters]  # by category
 
-class Categories:
+
+class Categories(Projection[Counted]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
-    after = ""
-    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Effect]]:
-        """Return the effects on items whose category is named, by the windows that they belong to."""
-        found: defaultdict[str, list[Effect]] = defaultdict(list)
-        for effect in entry.effects:
-            if not effect.categories:
-                continue
-            for window, number in zip(WINDOWS, window_numbers(effect.at_s), strict=True):
-                if window.keeps(number, effect.arrived_s, effect.arrived_s):
-                    found[categories_partition(window, number)].append(effect)
+    def changes(self, entry: Entry) -> Mapping[str, Sequence[Counted]]:
+        """Return what is counted of categories, by the windows that it belongs to."""
+        found: defaultdict[str, list[Counted]] = defaultdict(list)
+        for (numbers, arrived), counted in _alike(entry).items():
+            for position in kept_at(numbers, arrived):
+                found[categories_partition(WINDOWS[position], numbers[position])].append(counted)
         return found
 
-    def sources(self, changes: Sequence[Effect]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
-        """Return nothing."""
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[Effect], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, changes: Sequence[Counted], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         state = State() if body is None else decode_categories(body)
-        counted = [
-            (name, Delta(effect.code, effect.bought))
-            for effect in changes
-            for name in effect.categories
-            if name
-        ]
-        count_categories(state, counted)
+        count_categories(state, [each for counted in changes for each in counted.items()])
         return encode_state(state)
+
+
+def _alike(entry: Entry) -> Mapping[tuple[Numbers, Numbers], Counted]:
+    """Add up the effects on items whose category is named, by the windows of their times and arrivals."""
+    alike: defaultdict[tuple[Numbers, Numbers], dict[str, Counters]] = defaultdict(dict)
+    for effect in entry.effects:
+        if not effect.categories:
+            continue
+        counted = alike[window_numbers(effect.at_s), window_numbers(effect.arrived_s)]
+        counts = counts_of(effect)
+        for name in effect.categories:
+            if name:
+                merge_counts(counted.setdefault(name, {}), counts)
+    return alike

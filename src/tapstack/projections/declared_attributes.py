@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tapstack.core.attributes.catalogue import Held, Said, count_said
 from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.states import View
 from tapstack.core.journal import Entry, definition_projection
 from tapstack.core.rows import attributes_partition, decode_held, encode_state
+from tapstack.projections._projection import Projection
 
 
-class DeclaredAttributes:
+class DeclaredAttributes(Projection[Said]):
     """The rows of one view; see `tapstack.projections._projection.Projection`.
 
     Parameters
@@ -20,9 +22,6 @@ class DeclaredAttributes:
     view
         Of items or categories.
     """
-
-    after = ""
-    keep_s = 0
 
     def __init__(self, view: FeatureView) -> None:
         self.definition = view.definition
@@ -38,11 +37,7 @@ class DeclaredAttributes:
                 found[attributes_partition(self._view, said.id)].append(said)
         return found
 
-    def sources(self, changes: Sequence[Said]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
-        """Return nothing."""
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[Said], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, changes: Sequence[Said], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         held = Held() if body is None else decode_held(body)
         for said in changes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from tapstack.core.journal import Entry
 from tapstack.core.rows import Derived, decode_derived, encode_derived, stripe_sort_key
@@ -23,7 +25,7 @@ class Starved(Throttled):
     """The table serves reads in small parts: fewer rows at a time get further."""
 
 
-class _Change(NamedTuple):
+class _Change(msgspec.Struct, gc=False, frozen=True):
     """What an entry does to a row."""
 
     lane: int
@@ -32,7 +34,7 @@ class _Change(NamedTuple):
     what: Sequence[Any]
 
 
-class _Unfolded(NamedTuple):
+class _Unfolded(msgspec.Struct, gc=False, frozen=True):
     """A row, and what it does not hold yet."""
 
     key: Key
@@ -158,29 +160,28 @@ class DerivedRows:
         sources = self._sources([each.what for each in unfolded])
         return [self._write_of(each, sources, upto) for each in unfolded]
 
-    def _write_of(
-        self, unfolded: _Unfolded, sources: Mapping[str, bytes], upto: Mapping[int, int]
-    ) -> RowWrite:
-        key, row, derived, what, arrived_s = unfolded
+    def _write_of(self, unfolded: _Unfolded, sources: Mapping[str, Any], upto: Mapping[int, int]) -> RowWrite:
+        row, derived, arrived_s = unfolded.row, unfolded.derived, unfolded.arrived_s
         body = None if derived is None else bytes(derived.body)
         applied = {} if derived is None else derived.applied
         for lane, number in upto.items():
             if number > applied.get(lane, 0):
                 applied[lane] = number
         return RowWrite(
-            key=key,
+            key=unfolded.key,
             version=first_version(arrived_s) if row is None else row.version + 1,
-            state=encode_derived(applied, self._projection.fold(body, what, sources)),
+            state=encode_derived(applied, self._projection.fold(body, unfolded.what, sources)),
             expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
             seen_version=0 if row is None else row.version,
         )
 
-    def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, bytes]:
+    def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, Any]:
         partitions = dict.fromkeys(pk for each in changes for pk in self._projection.sources(each))
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
         for row in rows.values():
             check_layout(row)
-        return {key.pk: bytes(decode_derived(row.state).body) for key, row in rows.items()}
+        bodies = {key.pk: bytes(decode_derived(row.state).body) for key, row in rows.items()}
+        return {pk: self._projection.read_source(body) for pk, body in bodies.items()}
 
     def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:
         left, rows, waits = list(keys), dict[Key, Row](), 0

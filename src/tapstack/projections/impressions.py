@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
+
+import msgspec
 
 from tapstack.core.impressions import Showings, Shown, count_showing
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
 from tapstack.core.rows import decode_showings, encode_state, showings_partition
+from tapstack.projections._projection import Projection
 
 NAME = "impressions"
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, gc=False, frozen=True):
     """What an entry says of a placement, and when its newest record arrived."""
 
     shown: Shown
     arrived_s: int
 
 
-class Impressions:
+class Impressions(Projection[Change]):
     """A row for each placement; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
-    after = ""
-    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:
@@ -35,11 +36,7 @@ class Impressions:
             found[showings_partition(shown.placement)].append(Change(shown, entry.arrived_s))
         return found
 
-    def sources(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
-        """Return nothing."""
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         state = Showings() if body is None else decode_showings(body)
         for change in changes:

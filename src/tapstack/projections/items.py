@@ -4,40 +4,71 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any
 
-from tapstack.core.aggregates import Delta, Windowed, add_in_windows, count_in_windows, window_numbers
-from tapstack.core.amounts import amounts_of
+import msgspec
+
+from tapstack.core.aggregates import (
+    Counters,
+    Numbers,
+    Windowed,
+    add_in_windows,
+    merge_counts,
+    window_numbers,
+)
+from tapstack.core.amounts import amounts_of, counts_of
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
 from tapstack.core.item_facts import Facts, newest
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import ItemState, decode_item, encode_state, item_partition
+from tapstack.projections._projection import Projection
 
 NAME = "items"
 
 
-class Change(NamedTuple):
+class Counted(msgspec.Struct, gc=False, frozen=True):
+    """What an effect adds to the counters of each of its items.
+
+    Parameters
+    ----------
+    numbers
+        The windows of its own time.
+    arrived_s
+        When its record arrived at the stream, Unix seconds.
+    counts, amounts
+        For `ItemState.counters` and `ItemState.amounts`.
+    """
+
+    numbers: Numbers
+    arrived_s: int
+    counts: Counters
+    amounts: Counters
+
+    @classmethod
+    def of(cls, effect: Effect) -> Counted:
+        """Return what an effect adds."""
+        return cls(window_numbers(effect.at_s), effect.arrived_s, counts_of(effect), amounts_of(effect))
+
+
+class Change(msgspec.Struct, gc=False, frozen=True):
     """What an entry does to one item: it counts, it makes pairs, or both; or it says something of it."""
 
-    counted: Effect | None
+    counted: Counted | None
     viewed_with: Sequence[str] = ()
     bought_with: Sequence[str] = ()
     facts: Facts | None = None
 
 
-class Items:
+class Items(Projection[Change]):
     """The rows of items; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
-    after = ""
-    definition = ""
-    keep_s = 0
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:
         """Return what an entry does to items: to those it names, and to their partners."""
         found: defaultdict[str, list[Change]] = defaultdict(list)
         for effect in entry.effects:
-            own = Change(effect, effect.viewed_with, effect.bought_with)
+            own = Change(Counted.of(effect), effect.viewed_with, effect.bought_with)
             for item_id in effect.item_ids:
                 found[item_partition(item_id)].append(own)
             for partner in effect.viewed_with:
@@ -48,21 +79,11 @@ class Items:
             found[item_partition(item_id)].append(Change(None, facts=facts))
         return found
 
-    def sources(self, changes: Sequence[Change]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
-        """Return nothing."""
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         item = ItemState() if body is None else decode_item(body)
+        _count(item, [change.counted for change in changes if change.counted is not None])
         for change in changes:
-            if (effect := change.counted) is not None:
-                delta = Delta(effect.code, effect.bought)
-                numbers = window_numbers(effect.at_s)
-                count_in_windows(item.counters, delta, numbers, effect.arrived_s)
-                if amounts := amounts_of(effect):
-                    item.amounts = item.amounts or Windowed()
-                    add_in_windows(item.amounts, amounts, numbers, effect.arrived_s)
             if change.facts is not None:
                 item.facts = change.facts if item.facts is None else newest((item.facts, change.facts))
             for partner in change.viewed_with:
@@ -70,3 +91,16 @@ class Items:
             for partner in change.bought_with:
                 count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
         return encode_state(item)
+
+
+def _count(item: ItemState, changes: Sequence[Counted]) -> None:
+    """Count effects in place, those of the same windows together."""
+    alike: defaultdict[Numbers, Counters] = defaultdict(dict)
+    for each in changes:
+        merge_counts(alike[each.numbers], each.counts)
+        if each.amounts:
+            item.amounts = item.amounts or Windowed()
+            add_in_windows(item.amounts, each.amounts, each.numbers, each.arrived_s)
+    arrived_s = max([each.arrived_s for each in changes], default=0)
+    for numbers, counts in alike.items():
+        add_in_windows(item.counters, counts, numbers, arrived_s)

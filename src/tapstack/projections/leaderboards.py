@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from tapstack.core.aggregates import WINDOWS, window_numbers
+import msgspec
+
+from tapstack.core.aggregates import WINDOWS, Numbers, Windowed, kept_at, window_numbers
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
 from tapstack.core.ranking import INTERESTED, TRENDS, Board, advance, series_of, trim
 from tapstack.core.rows import board_partition, decode_board, decode_item, encode_state, item_partition
+from tapstack.projections._projection import Projection
 from tapstack.projections.items import NAME as ITEMS
 
 NAME = "leaderboards"
@@ -17,14 +20,14 @@ SPANS = tuple(
 )
 
 
-class Move(NamedTuple):
-    """An item that may rise."""
+class Move(msgspec.Struct, gc=False, frozen=True):
+    """Items that may rise."""
 
-    item_id: str
+    item_ids: Sequence[str]
     position: int  # in `WINDOWS`, of the sub-windows in which it may
 
 
-class Leaderboards:
+class Leaderboards(Projection[Move]):
     """A row for each length of sub-windows; see `tapstack.projections._projection.Projection`.
 
     It takes each moved item's exact counts from the item's own row, which the items' projection has written
@@ -33,7 +36,6 @@ class Leaderboards:
 
     name = NAME
     after = ITEMS
-    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Move]]:
@@ -42,25 +44,28 @@ class Leaderboards:
         Each effect is judged by its own arrival, as its item's row does: other records of the entry may have
         arrived days later. That row does not know of them, and a board shows what rows have.
         """
-        found: tuple[dict[str, None], ...] = tuple([{} for _ in WINDOWS])
+        alike: defaultdict[tuple[Numbers, Numbers], list[str]] = defaultdict(list)
         for effect in entry.effects:
-            if effect.code not in INTERESTED:
-                continue
-            numbers, newest = window_numbers(effect.at_s), window_numbers(effect.arrived_s)
-            for position, window in enumerate(WINDOWS):
-                if newest[position] - window.kept <= numbers[position] <= newest[position]:
-                    found[position].update(dict.fromkeys(effect.item_ids))
+            if effect.code in INTERESTED:
+                alike[window_numbers(effect.at_s), window_numbers(effect.arrived_s)] += effect.item_ids
+        found: defaultdict[int, dict[str, None]] = defaultdict(dict)
+        for (numbers, arrived), item_ids in alike.items():
+            for position in kept_at(numbers, arrived):
+                found[position].update(dict.fromkeys(item_ids))
         return {
-            board_partition(window): [Move(item_id, position) for item_id in found[position]]
-            for position, window in enumerate(WINDOWS)
-            if found[position]
+            board_partition(WINDOWS[position]): [Move([*moved], position)]
+            for position, moved in found.items()
         }
 
     def sources(self, changes: Sequence[Move]) -> Sequence[str]:
         """Return the rows of the moved items."""
-        return [item_partition(move.item_id) for move in changes]
+        return [item_partition(item_id) for move in changes for item_id in move.item_ids]
 
-    def fold(self, body: bytes | None, changes: Sequence[Move], sources: Mapping[str, bytes]) -> bytes:
+    def read_source(self, body: bytes) -> Windowed:
+        """Return an item's counters."""
+        return decode_item(body).counters
+
+    def fold(self, body: bytes | None, changes: Sequence[Move], sources: Mapping[str, Windowed]) -> bytes:
         """Put the moved items' counts on the board.
 
         Ages begin at the latest arrival in any of their rows, not only of what moved them: a row may be ahead
@@ -68,14 +73,12 @@ class Leaderboards:
         """
         board = Board() if body is None else decode_board(body)
         window = WINDOWS[position := changes[0].position]
-        moved = dict.fromkeys(move.item_id for move in changes)
-        rows = {item_id: sources.get(item_partition(item_id)) for item_id in moved}
-        items = {item_id: decode_item(row).counters for item_id, row in rows.items() if row is not None}
-        arrivals = [window.number(counters.arrived_s) for counters in items.values()]
+        moved = dict.fromkeys([item_id for move in changes for item_id in move.item_ids])
+        items = {item_id: sources.get(item_partition(item_id)) for item_id in moved}
+        arrivals = [window.number(counters.arrived_s) for counters in items.values() if counters is not None]
         advance(board, max([board.newest, *arrivals]), window.kept)
-        for item_id in moved:
+        for item_id, counters in items.items():
             board.items.pop(item_id, None)
-            counters = items.get(item_id)
             if counters is None:
                 continue
             series = series_of(counters.windows[position], board.newest, board.newest - window.kept)

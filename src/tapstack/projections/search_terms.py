@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
 from tapstack.core.rows import decode_terms, encode_state, terms_partition
 from tapstack.core.search_terms import Search, count_searches
+from tapstack.projections._projection import Projection
 
 NAME = "search_terms"
 
 
-class SearchTerms:
+class SearchTerms(Projection[Search]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
-    after = ""
-    definition = ""
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entry: Entry) -> Mapping[str, Sequence[Search]]:
@@ -31,11 +31,7 @@ class SearchTerms:
                     found[terms_partition(window, number)].append(search)
         return found
 
-    def sources(self, changes: Sequence[Search]) -> Sequence[str]:  # noqa: ARG002 - it reads no other rows
-        """Return nothing."""
-        return ()
-
-    def fold(self, body: bytes | None, changes: Sequence[Search], sources: Mapping[str, bytes]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, changes: Sequence[Search], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         terms = {} if body is None else decode_terms(body)
         count_searches(terms, changes)

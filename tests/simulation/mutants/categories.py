@@ -14,8 +14,8 @@ OF_CATEGORIES = (
         "category_of_the_first_item",
         "each item of a list counts for the category that is named of it",
         PROJECTION,
-        "            for name in effect.categories\n",
-        "            for name in effect.categories[:1]\n",
+        "        for name in effect.categories:\n",
+        "        for name in effect.categories[:1]:\n",
     ),
     one(
         "categories_of_another_window",
@@ -28,8 +28,8 @@ OF_CATEGORIES = (
         "category_total_left_out",
         "the total counts every event that names a category",
         CATEGORIES,
-        "        count([state.total], delta)\n",
-        "        count([state.total], delta) if known is None else None\n",
+        "        add_counts(state.total, counters)\n",
+        "        add_counts(state.total, counters) if known is None else None\n",
     ),
     one(
         "entry_mixes_categories_up",

@@ -47,8 +47,8 @@ IMPRESSIONS = (
         "showings_counted_once_a_grain",
         "what is alike is added up",
         CORE,
-        "    for _ in range(shown.count):\n",
-        "    for _ in range(1):\n",
+        "{shown.code: shown.count}",
+        "{shown.code: 1}",
     ),
     one(
         "one_stripe_of_a_place",

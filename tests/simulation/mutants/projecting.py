@@ -229,7 +229,7 @@ PROJECTING = (
         "row_kept_as_long_as_an_entry",
         "a derived row outlives the entries that are in it",
         ITEMS,
-        "    keep_s = 0\n",
-        "    keep_s = 86_400\n",
+        "    name = NAME\n",
+        "    name = NAME\n    keep_s = 86_400\n",
     ),
 )

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from installed import PATIENCE_S, SDKS, Sdk, command, run
 
-from collectors import dependencies_of
+from collectors import dependencies_of, failing_bucket
 from tapstack.collector.admission import Admission
 from tapstack.collector.known_sources import KnownSources
 from tapstack.core.events import StreamEvent
@@ -30,7 +30,7 @@ COUNT = 8
 
 
 class Collector:
-    """A collector that refuses every event, or whose stream is closed for a while."""
+    """A collector that refuses every event, or whose stream is closed for a while, and its spill bucket."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Collector:
         self.requests += 1
         answer = take(
             json.loads(payload),
-            dependencies_of(self, clock=SystemClock()),
+            dependencies_of(self, spill=failing_bucket(), clock=SystemClock()),
             request_bytes_max=1_000_000,
             event_bytes_max=self._event_bytes_max,
             allowed_origins=self.allowed_origins,

@@ -18,10 +18,10 @@ from tapstack.core.impressions import (
     SHOWN,
     Showings,
     Shown,
-    added_up,
+    ShownAt,
     count_showing,
+    count_shown,
     positions_of,
-    shown_by,
 )
 from tapstack.core.journal import decode_entry, encode_entry
 
@@ -32,10 +32,27 @@ def said(
     kind: str, *items: dict[str, Any], **event: Any
 ) -> set[tuple[str, str, tuple[tuple[int, int], ...]]]:
     named = [{"item_id": f"i{number}", **item} for number, item in enumerate(items)]
-    found = shown_by(stream_event(event_type=kind, items=named, **event), NOON_S + 7, NOON_S)
+    shown: ShownAt = {}
+    count_shown(shown, stream_event(event_type=kind, items=named, **event), NOON_S + 7, NOON_S)
+    found = shown.values()
+    assert {each.count for each in found} <= {1}
     assert {each.at_s for each in found} <= {NOON_S}, "a clock that is ahead counts at its arrival"
     names = {code: name for name, code in TYPE_CODE.items()}
     return {(each.placement, names[each.code], tuple(each.positions.items())) for each in found}
+
+
+def place_of(shown: Shown) -> tuple[str, int, int]:
+    return shown.placement, shown.code, shown.at_s
+
+
+def test_events_at_one_place_are_added_up() -> None:
+    shown: ShownAt = {}
+    for position in (1, 2, 2):
+        event = stream_event(
+            event_type="item_click", items=[{"item_id": "a", "list_id": "x", "position": position}]
+        )
+        count_shown(shown, event, NOON_S, NOON_S)
+    assert [(each.count, each.positions) for each in shown.values()] == [(3, {1: 1, 2: 2})]
 
 
 HOME = {"list_id": "home"}
@@ -101,10 +118,13 @@ SHOWINGS = st.lists(
 )
 
 
-@given(SHOWINGS, st.integers(0, 299))
+@given(
+    SHOWINGS.map(lambda shown: list({place_of(each): each for each in shown}.values())), st.integers(0, 299)
+)
 def test_an_entry_holds_what_was_shown(shown: list[Shown], late_s: int) -> None:
     state = encode_entry([], (), {}, shown, NOON_S + late_s)
-    assert list(decode_entry(1, state).shown) == added_up(shown)
+    by_place = sorted(shown, key=place_of)
+    assert list(decode_entry(1, state).shown) == by_place
     assert state == encode_entry([], (), {}, shown[::-1], NOON_S + late_s), "in no order that says anything"
 
 

@@ -17,7 +17,7 @@ from tapstack.core.item_facts import (
     CATEGORY_BYTES_MAX,
     NAME_BYTES_MAX,
     Facts,
-    category_of,
+    categories_of,
     facts_of,
     newest,
 )
@@ -101,7 +101,10 @@ def test_an_event_that_says_nothing_has_no_facts() -> None:
 
 def test_a_category_is_the_same_text_for_counting() -> None:
     event = stream_event(items=[{"item_id": "a", "category": " hats"}, {"item_id": "b"}])
-    assert [category_of(each) for each in event.items] == ["hats", ""]
+    assert list(categories_of(event.items)) == ["hats", ""]
+    assert not categories_of(event.items[1:])
+    blank = stream_event(items=[{"item_id": "a", "category": " "}])
+    assert not categories_of(blank.items), "as if none were named"
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,12 @@ def _delivery(
     position: int, record: StreamRecord, event: Event, oldest: _Oldest, waited_max_s: int
 ) -> Delivery:
     identity = identify(event)
-    # It may have waited in the spill bucket: it is as old as it was when it was accepted.
-    waited_s = min(max(0, record.arrived_at_s - unix_s(event.received_at)), waited_max_s)
+    # A client's clock may be ahead, or silent; the collector's was there too.
+    too_old = event.received_at < oldest.at
+    if 0 < identity.when < oldest.at_s:
+        # It may have waited in the spill bucket: it is as old as it was when it was accepted.
+        waited_s = min(max(0, record.arrived_at_s - unix_s(event.received_at)), waited_max_s)
+        too_old = too_old or identity.when < oldest.at_s - waited_s
     return Delivery(
         position=position,
         event=event,
@@ -117,7 +121,6 @@ def _delivery(
         user_key=_user_keys[event.user_id, event.anonymous_id],
         at_s=unix_s(event.occurred_at),
         arrived_at_s=record.arrived_at_s,
-        # A client's clock may be ahead, or silent; the collector's was there too.
-        too_old=event.received_at < oldest.at or 0 < identity.when < oldest.at_s - waited_s,
+        too_old=too_old,
         data=record.data,
     )

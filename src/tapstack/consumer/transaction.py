@@ -12,8 +12,8 @@ from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.fold import fold_event, moment_of
 from tapstack.core.history import HistoryBounds, HistoryPage, is_due, spill
 from tapstack.core.identity import DAY_S
-from tapstack.core.impressions import Shown, shown_by
-from tapstack.core.item_facts import Facts, facts_of, newest
+from tapstack.core.impressions import ShownAt, count_shown
+from tapstack.core.item_facts import Facts, facts_said, later
 from tapstack.core.journal import JOURNAL_TTL_S, Effect, encode_entry, entry_key, head_key
 from tapstack.core.links import (
     POINTER_STATE,
@@ -44,6 +44,7 @@ from tapstack.ports import ANY_VERSION, Key, Row, RowWrite, first_version
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, read 2026-11-23
 ROWS_MAX = 98  # of 100: the journal entry and its lane's head are the others
+ROWS_OF_AN_EVENT_MAX = 5  # its user's, a page of memory, one of history, two pointers
 BYTES_MAX = 3 * 1024 * 1024  # of the states; the limit is 4 MB with keys and names, same page
 HEAD_STATE = b"\x90"  # an empty array: the version says all
 
@@ -86,7 +87,7 @@ class Transaction:
         self._pointers: dict[Key, Key] = {}  # with the row of the user whose link it is
         self._effects: list[Effect] = []
         self._facts: dict[str, Facts] = {}  # by item, what the events say of it
-        self._shown: list[Shown] = []
+        self._shown: ShownAt = {}
         self._said: list[Said] = []
         self.searches: list[Search] = []
         self._arrived_at_s = 0
@@ -115,15 +116,16 @@ class Transaction:
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += self._fold(user, delivery)
-            self._shown += shown_by(delivery.event, delivery.at_s, delivery.arrived_at_s)
-            self._link(key, user, delivery)
-            self._describe(delivery)
+            count_shown(self._shown, delivery.event, delivery.at_s, delivery.arrived_at_s)
+            if delivery.event.user_id is not None and delivery.event.anonymous_id is not None:
+                self._link(key, user, delivery)
             if delivery.event.items:
+                self._describe(delivery)
                 self._say(delivery)
+                if is_due(user.history, 0, self._history):
+                    self._spilling[key] = None
             if delivery.event.query is not None:
                 self._search(delivery)
-            if is_due(user.history, 0, self._history):
-                self._spilling[key] = None
         self.verdicts.append((delivery, verdict))
         return True
 
@@ -145,16 +147,15 @@ class Transaction:
 
     def _describe(self, delivery: Delivery) -> None:
         event, counted_s = delivery.event, min(delivery.at_s, delivery.arrived_at_s)
-        for item in event.items:
-            facts = facts_of(event, item, counted_s)
-            if facts is not None:
-                known = self._facts.get(item.item_id)
-                self._facts[item.item_id] = facts if known is None else newest((known, facts))
+        for item_id, facts in facts_said(event, counted_s):
+            known = self._facts.get(item_id)
+            self._facts[item_id] = facts if known is None else later(known, facts)
 
     def _say(self, delivery: Delivery) -> None:
         event = delivery.event
-        moment = moment_of(event, delivery.at_s, delivery.arrived_at_s)
-        self._said += self._declared.said(event.event_type, delivery.data, moment)
+        if self._declared.is_said_by(event.event_type):
+            moment = moment_of(event, delivery.at_s, delivery.arrived_at_s)
+            self._said += self._declared.said(event.event_type, delivery.data, moment)
 
     def _search(self, delivery: Delivery) -> None:
         search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)
@@ -163,7 +164,7 @@ class Transaction:
 
     def _judge(self, key: Key, user: UserState, delivery: Delivery) -> Verdict:
         identity, day = delivery.identity, delivery.arrived_at_s // DAY_S
-        prefixes = prefixes_to_read(user.seen, identity, day, self._bounds)
+        prefixes = prefixes_to_read(user.seen, identity, day, self._bounds) if user.seen.pages else ()
         if not prefixes:
             return judge(user.seen, identity, day, self._bounds)
         pages = dict(self._pages_of[key])
@@ -180,6 +181,8 @@ class Transaction:
 
     def _fits(self, key: Key, user: UserState, delivery: Delivery) -> bool:
         rows_count = len(self._changed) + len(self._pages) + len(self._spilling) + len(self._pointers)
+        if rows_count + ROWS_OF_AN_EVENT_MAX <= ROWS_MAX:
+            return True  # whatever the event needs
         items_count = len(delivery.event.items)
         may_spill = key not in self._spilling and is_due(user.history, items_count, self._history)
         pages_count = may_write_page(user.seen, self._bounds) + may_spill
@@ -236,11 +239,11 @@ class Transaction:
         head = self._row_cache.row(key)
         last = 0 if head is None else head.version
         searches = [each if each.digest in common else each.hashed() for each in self.searches]
-        said = self._declared.all_said(self._said)
+        shown, said = self._shown.values(), self._declared.all_said(self._said)
         entry = self._write(
             Key(*entry_key(lane, last + 1)),
             None,
-            encode_entry(self._effects, searches, self._facts, self._shown, self._arrived_at_s, said),
+            encode_entry(self._effects, searches, self._facts, shown, self._arrived_at_s, said),
             self._arrived_at_s + JOURNAL_TTL_S,
         )
         return [entry, RowWrite(key=key, version=last + 1, state=HEAD_STATE, seen_version=last)]

@@ -13,7 +13,7 @@ from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 from tapstack.core.history import Recent, keep_newest, put_aside
-from tapstack.core.item_facts import category_of
+from tapstack.core.item_facts import categories_of
 from tapstack.core.journal import Effect
 from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
@@ -66,9 +66,8 @@ def fold_event(
     code = TYPE_CODE[event.event_type]
     counted_s = min(at_s, arrived_s)  # no clock may open windows ahead of the arrival
     if event.event_type == "item_list_view":  # shown is not touched, and all items alike
-        ids, categories = [item.item_id for item in items], [category_of(item) for item in items]
-        named = categories if any(categories) else ()
-        return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s, categories=named)]
+        ids, categories = [item.item_id for item in items], categories_of(items)
+        return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s, categories=categories)]
     rating = rating_of(event)
     ms = event.occurred_at.microsecond // 1000
     effects: list[Effect] = []
@@ -90,7 +89,7 @@ def fold_event(
                 units=units_of(event, item),
                 refunded=refunded_of(event, item),
                 rating=rating,
-                categories=(category,) if (category := category_of(item)) else (),
+                categories=categories_of((item,)),
             )
         )
         user.pairs_count += 2 * (len(viewed) + len(bought))

@@ -6,8 +6,7 @@ a purchase are counted there. Times are kept to `GRAIN_S`, all that windows need
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -21,11 +20,12 @@ OTHER_POSITION = POSITIONS_MAX
 SHOP = ""
 SHOWN, CLICKED = TYPE_CODE["item_list_view"], TYPE_CODE["item_click"]
 STEPS = tuple(TYPE_CODE[name] for name in ("item_view", "cart_add", "checkout_start", "purchase"))
+_OF_LISTS = (SHOWN, CLICKED)
 _DAY = WINDOWS[-1]
 _LIFETIME = 0  # in place of a day, for a recommendation
 
 
-class Shown(msgspec.Struct, gc=False, frozen=True):
+class Shown(msgspec.Struct, gc=False):
     """What events of one type did at a placement in a grain of time.
 
     Parameters
@@ -46,7 +46,10 @@ class Shown(msgspec.Struct, gc=False, frozen=True):
     code: int
     at_s: int
     count: int
-    positions: Mapping[int, int] = {}
+    positions: dict[int, int] = {}
+
+
+ShownAt = dict[tuple[str, int, int], Shown]  # by placement, event type and grain
 
 
 class Showings(msgspec.Struct, gc=False, array_like=True):
@@ -75,11 +78,13 @@ def recommendation_placement(recommendation_id: str) -> str:
     return f"R#{recommendation_id}"
 
 
-def shown_by(event: Event, at_s: int, arrived_s: int) -> list[Shown]:
-    """Return what an event says of placements.
+def count_shown(shown: ShownAt, event: Event, at_s: int, arrived_s: int) -> None:
+    """Count what an event says of placements, in place.
 
     Parameters
     ----------
+    shown
+        What events before it said.
     event
         An event that was judged NEW.
     at_s, arrived_s
@@ -87,28 +92,42 @@ def shown_by(event: Event, at_s: int, arrived_s: int) -> list[Shown]:
     """
     code = TYPE_CODE[event.event_type]
     grain_s = min(at_s, arrived_s) // GRAIN_S * GRAIN_S
-    found = [Shown(SHOP, code, grain_s, 1)] if code in STEPS else []
-    if code in {SHOWN, CLICKED}:
-        lists = _by_list(event.items, is_shown=code == SHOWN)
-        found += [
-            Shown(list_placement(name), code, grain_s, 1, _counted(each)) for name, each in lists.items()
-        ]
+    if code in STEPS:
+        _event_at(shown, SHOP, code, grain_s)
+    elif code in _OF_LISTS:
+        _count_lists(shown, event.items, code, grain_s)
     if event.recommendation_id:
         placement = recommendation_placement(event.recommendation_id)
         if event.impressions and code != SHOWN:
-            shown = _counted(range(1, len(event.impressions) + 1))  # the hundredth is `OTHER_POSITION`
-            found.append(Shown(placement, SHOWN, grain_s, 1, shown))
-        found.append(Shown(placement, code, grain_s, 1, _counted(_recommended(event, code))))
-    return found
+            beside = range(1, len(event.impressions) + 1)  # the hundredth is `OTHER_POSITION`
+            _count_positions(_event_at(shown, placement, SHOWN, grain_s), beside)
+        _count_positions(_event_at(shown, placement, code, grain_s), _recommended(event, code))
 
 
-def _by_list(items: Sequence[CountedItem], *, is_shown: bool) -> dict[str, list[int]]:
-    lists: dict[str, list[int]] = {}
+def _event_at(shown: ShownAt, placement: str, code: int, grain_s: int) -> dict[int, int]:
+    """Count an event, in place; return how often each position was counted there."""
+    key = (placement, code, grain_s)
+    counted = shown.get(key)
+    if counted is None:
+        counted = shown[key] = Shown(placement, code, grain_s, 0, {})
+    counted.count += 1
+    return counted.positions
+
+
+def _count_lists(shown: ShownAt, items: Sequence[CountedItem], code: int, grain_s: int) -> None:
+    lists: dict[str, dict[int, int]] = {}
     for number, item in enumerate(items, 1):
-        if item.list_id and (item.list_id in lists or len(lists) < LISTS_MAX):
-            positions = lists.setdefault(item.list_id, [])
-            positions.append(_position(item, number if is_shown else OTHER_POSITION))
-    return lists
+        list_id = item.list_id
+        if not list_id or (list_id not in lists and len(lists) >= LISTS_MAX):
+            continue
+        if list_id not in lists:
+            lists[list_id] = _event_at(shown, list_placement(list_id), code, grain_s)
+        _count_positions(lists[list_id], (_position(item, number if code == SHOWN else OTHER_POSITION),))
+
+
+def _count_positions(counted: dict[int, int], positions: Iterable[int]) -> None:
+    for position in positions:
+        counted[position] = counted.get(position, 0) + 1
 
 
 def _recommended(event: Event, code: int) -> list[int]:
@@ -124,23 +143,6 @@ def _recommended(event: Event, code: int) -> list[int]:
 def _position(item: CountedItem, otherwise: int) -> int:
     position = otherwise if item.position is None else item.position
     return position if 0 <= position < POSITIONS_MAX else OTHER_POSITION
-
-
-def _counted(positions: Iterable[int]) -> dict[int, int]:
-    return dict(Counter(positions))
-
-
-def added_up(found: Iterable[Shown]) -> list[Shown]:
-    """Add up what is alike; in an order that says nothing of who did it."""
-    counts: dict[tuple[str, int, int], int] = {}
-    positions: dict[tuple[str, int, int], dict[int, int]] = {}
-    for each in found:
-        key = (each.placement, each.code, each.at_s)
-        counts[key] = counts.get(key, 0) + each.count
-        into = positions.setdefault(key, {})
-        for position, count in each.positions.items():
-            into[position] = into.get(position, 0) + count
-    return [Shown(*key, counts[key], dict(sorted(positions[key].items()))) for key in sorted(counts)]
 
 
 def count_showing(state: Showings, shown: Shown, arrived_s: int) -> None:

@@ -6,7 +6,8 @@ greatest text or price. So what is known depends on no order: facts may be put t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import TypeVar
 
 import msgspec
@@ -38,15 +39,27 @@ NOTHING = Facts()
 
 def newest(found: Iterable[Facts]) -> Facts:
     """Put facts together."""
-    known = NOTHING
-    for facts in found:
-        known = Facts(
-            _later(known.category, facts.category),
-            _later(known.brand, facts.brand),
-            _later(known.name, facts.name),
-            _later(known.price, facts.price),
-        )
-    return known
+    return reduce(later, found, NOTHING)
+
+
+def later(one: Facts, other: Facts) -> Facts:
+    """Put the facts of two together."""
+    return Facts(
+        _later(one.category, other.category),
+        _later(one.brand, other.brand),
+        _later(one.name, other.name),
+        _later(one.price, other.price),
+    )
+
+
+def facts_said(event: Event, at_s: int) -> list[tuple[str, Facts]]:
+    """Return what an event says of its items, one after the other; see `facts_of`."""
+    return [
+        (item.item_id, facts)
+        for item in event.items
+        if (item.price is not None or item.category or item.brand or item.name)  # seldom of a list's
+        and (facts := facts_of(event, item, at_s)) is not None
+    ]
 
 
 def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
@@ -61,8 +74,6 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
     at_s
         The event's own time, Unix seconds; its arrival, if its clock was ahead.
     """
-    if item.price is None and not (item.category or item.brand or item.name):
-        return None  # the usual view
     price = None
     if item.price is not None and event.event_type != "refund":
         price = (at_s, millionths(item.price), item.currency or event.currency or NO_CURRENCY)
@@ -73,9 +84,13 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
     return None if said == NOTHING else said
 
 
-def category_of(item: CountedItem) -> str:
-    """Return the category that an event names for one of its items, as it is kept; empty if none."""
-    return kept_category(item.category) if item.category else ""
+def categories_of(items: Sequence[CountedItem]) -> Sequence[str]:
+    """Return the category that an event names for each of its items, as it is kept; empty if for none."""
+    named = [item.category for item in items]
+    if not any(named):
+        return ()
+    kept = [_categories[name] if name else "" for name in named]
+    return kept if any(kept) else ()
 
 
 def kept_category(name: str) -> str:

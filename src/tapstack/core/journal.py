@@ -8,16 +8,17 @@ numbers never begin anew. Nothing here names a user.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid, Said
 from tapstack.core.attributes.states import Moment
-from tapstack.core.impressions import Shown, added_up
-from tapstack.core.item_facts import Facts, newest
+from tapstack.core.impressions import Shown
+from tapstack.core.item_facts import Facts, later
 from tapstack.core.search_terms import GRAIN_S, Search
 from tapstack.errors import UndecodableRow
 
@@ -189,13 +190,14 @@ class StoredEntry(msgspec.Struct, gc=False, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(StoredEntry)
+_PLACE = attrgetter("placement", "code", "at_s")
 
 
 def encode_entry(
     effects: Sequence[Effect],
     searches: Sequence[Search] = (),
     facts: Mapping[str, Facts] = NO_FACTS,
-    shown: Sequence[Shown] = (),
+    shown: Iterable[Shown] = (),
     arrived_s: int = 0,
     declared: AllSaid = NOTHING_SAID,
 ) -> bytes:
@@ -207,7 +209,7 @@ def encode_entry(
     Parameters
     ----------
     effects, searches, facts, shown
-        What events add.
+        What events add; of each placement, type and grain once what was shown.
     arrived_s
         When the newest of their records arrived, if it is later than those that effects and searches name.
     declared
@@ -219,7 +221,7 @@ def encode_entry(
         [_stored(effect, arrived_s) for effect in effects],
         sorted([_stored_search(each, arrived_s) for each in searches]),
         _stored_facts(effects, facts, arrived_s),
-        [_stored_shown(each, arrived_s) for each in added_up(shown)],
+        [_stored_shown(each, arrived_s) for each in sorted(shown, key=_PLACE)],
         _stored_attributes(declared, arrived_s),
     ]
     while not parts[-1] and len(parts) > 2:
@@ -232,11 +234,12 @@ def _stored_facts(
 ) -> tuple[object, ...]:
     texts: dict[str, int] = {"": 0}
     said = [row for item_id, each in facts.items() for row in _said(item_id, each, texts, arrived_s)]
-    categories = [
-        texts.setdefault(name, len(texts))
-        for effect in effects
-        for name in effect.categories or [""] * len(effect.item_ids)
-    ]
+    categories: list[int] = []
+    for effect in effects:
+        if effect.categories:
+            categories += [texts.setdefault(name, len(texts)) for name in effect.categories]
+        else:
+            categories += [0] * len(effect.item_ids)
     if len(texts) == 1 and not said:
         return ()
     return (list(texts)[1:], said, categories) if any(categories) else (list(texts)[1:], said)
@@ -275,7 +278,7 @@ def _stored_attributes(declared: AllSaid, arrived_s: int) -> tuple[object, ...]:
 def _stored_shown(shown: Shown, arrived_s: int) -> tuple[object, ...]:
     core = (shown.placement, shown.code, arrived_s // GRAIN_S - shown.at_s // GRAIN_S)
     if shown.positions:
-        return (*core, shown.count, shown.positions)
+        return (*core, shown.count, dict(sorted(shown.positions.items())))
     return (*core, shown.count) if shown.count > 1 else core
 
 
@@ -339,7 +342,7 @@ def _facts(said: Sequence[StoredSaid], arrived_s: int, texts: Sequence[str]) -> 
         )
         price = None if each.price is None else (at_s, each.price, each.currency)
         found = Facts(category, brand, name, price)
-        facts[each.item_id] = newest([facts[each.item_id], found]) if each.item_id in facts else found
+        facts[each.item_id] = later(facts[each.item_id], found) if each.item_id in facts else found
     return facts
 
 

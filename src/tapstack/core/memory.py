@@ -258,9 +258,14 @@ def _has_room(seen: Seen, identity: Native, horizon: int, bounds: Bounds) -> boo
 
 def _number(seen: Seen, identity: Native, bounds: Bounds) -> bool:
     """Remember a number in its client's intervals; False if there is no room."""
+    n = identity.n
+    known = seen.clients.get(identity.client)
+    if known is not None and n == known.top + 1:  # the usual case: no gap more, and none less
+        known.top, known.day = n, seen.day
+        seen.clients[identity.client] = seen.clients.pop(identity.client)
+        return True
     if not _has_room(seen, identity, seen.day - bounds.keep_days, bounds):
         return False
-    n = identity.n
     known = seen.clients.pop(identity.client, None)
     if known is not None:
         known.gaps = _gaps_with(known, n)

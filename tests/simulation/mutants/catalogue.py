@@ -345,6 +345,13 @@ ACKNOWLEDGEMENT = (
         "ROWS_MAX = 99",
     ),
     one(
+        "an_event_needs_no_rows",
+        "an event may need as many rows as there are kinds of rows for one",
+        TRANSACTION,
+        "ROWS_OF_AN_EVENT_MAX = 5",
+        "ROWS_OF_AN_EVENT_MAX = 0",
+    ),
+    one(
         "new_user_not_counted",
         "a user that a transaction does not hold yet is a row more",
         TRANSACTION,

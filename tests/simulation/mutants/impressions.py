@@ -33,8 +33,8 @@ IMPRESSIONS = (
         "position_beyond_the_last_dropped",
         "positions beyond the hundredth are counted together",
         CORE,
-        "    return dict(Counter(positions))\n",
-        "    return dict(Counter([each for each in positions if each < OTHER_POSITION]))\n",
+        "    for position in positions:\n",
+        "    for position in [each for each in positions if each < OTHER_POSITION]:\n",
     ),
     one(
         "impressions_beside_an_event_lost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -32,7 +33,9 @@ from tapstack_simulation.checking.views import (
 )
 
 RECOMMENDED_EACH = 7  # items and users: an answer reads twenty items
-ITEMS_MAX = 40  # asked about in a run, all there are but in a crowd; `check_boards` compares all of them
+# Asked about at all moments in a run: all there are but in a crowd, whose other users are asked about once;
+# `check_boards` compares all items.
+CHOSEN_MAX = 40
 LISTED_DEFAULT, LISTED_MAX = 20, 100
 FILTERS = (Wanted("shoes"), Wanted(" hats "), Wanted("", 20.0, "EUR"), Wanted("shoes", 50.0, "USD"))
 NOBODY = "nobody has this id"
@@ -75,12 +78,15 @@ def agrees(shown: object, expected: object) -> bool:
 
 def questions(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Question]:
     """Ask about every user, the items and the trends, at moments at which an answer changes."""
+    chosen = frozenset(_chosen(partitions, "UA"))
     for user_id in sorted({pk[2:] for pk in partitions if pk[0] in "UA"}):
-        for at_s in _moments_of_user(partitions, user_id, now_s):
+        is_chosen = user_id in chosen
+        for at_s in _moments_of_user(partitions, user_id, now_s) if is_chosen else [now_s]:
             expected = user_answer(partitions, user_id, at_s)
             yield Question(("v1", "users", user_id), {}, at_s, expected)
-        yield from _about_person(partitions, pairs, user_id, now_s)
-    for index, item_id in enumerate(_chosen_items(partitions)):
+        if is_chosen:
+            yield from _about_person(partitions, pairs, user_id, now_s)
+    for index, item_id in enumerate(_chosen(partitions, "I")):
         yield from _about_item(partitions, item_id, index, now_s)
     yield from _about_recommendations(partitions, pairs, now_s)
     for position in range(len(TRENDS)):
@@ -115,17 +121,16 @@ def _moments_of_user(partitions: Partitions, user_id: str, now_s: int) -> list[i
     return [now_s, image.ttl_s, *ends]
 
 
-def _chosen_items(partitions: Partitions) -> list[str]:
-    """Choose all items, or of many those with the largest rows and some of the others."""
-    sizes = {
-        pk[2:]: sum(len(image.packed) for image in images)
-        for pk, images in partitions.items()
-        if pk[0] == "I"
-    }
-    ranked = sorted(sizes, key=lambda item_id: (-sizes[item_id], item_id))
-    if len(ranked) <= ITEMS_MAX:
+def _chosen(partitions: Partitions, kinds: str) -> list[str]:
+    """Choose all items or users, or of many those with the largest rows and some of the others."""
+    sizes: Counter[str] = Counter()
+    for pk, images in partitions.items():
+        if pk[0] in kinds:
+            sizes[pk[2:]] += sum(len(image.packed) for image in images)
+    ranked = sorted(sizes, key=lambda id_: (-sizes[id_], id_))
+    if len(ranked) <= CHOSEN_MAX:
         return ranked
-    half = ITEMS_MAX // 2
+    half = CHOSEN_MAX // 2
     rest = ranked[half:]
     return ranked[:half] + rest[:: -(-len(rest) // half)]
 
@@ -149,7 +154,7 @@ def _about_item(partitions: Partitions, item_id: str, index: int, now_s: int) ->
 
 def _about_recommendations(partitions: Partitions, pairs: Pairs, now_s: int) -> Iterator[Question]:
     """Ask what goes with some items, and what is recommended to some users, and to nobody."""
-    for index, item_id in enumerate(_chosen_items(partitions)[::RECOMMENDED_EACH]):
+    for index, item_id in enumerate(_chosen(partitions, "I")[::RECOMMENDED_EACH]):
         path = ("v1", "items", item_id, "similar")
         n = LISTED_MAX if index % 2 else 1 + index
         for wanted in (ANY, FILTERS[index % len(FILTERS)]):

@@ -13,7 +13,7 @@ TOLD = '  const collector = new URLSearchParams(location.search).get("collector"
 SHOWN = '  const collector = "https://shop.example/events";\n'
 
 
-@pytest.mark.parametrize("name", ["segment", "snowplow"])
+@pytest.mark.parametrize("name", ["segment", "snowplow", "rudder", "posthog"])
 def test_a_snippet_is_what_the_browser_runs_but_for_the_address(name: str) -> None:
     run = (RUN / f"{name}.html").read_text()
     assert run.count(TOLD) == 1

@@ -1,4 +1,4 @@
-"""A real browser with the real SDKs of Segment and Snowplow, on a page of another origin; `make sdk-test`."""
+"""Browser SDKs of other products in a real browser, on a page of another origin; `make sdk-test`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from tapstack_local.cloud_functions import DEFAULT_ACTION, RULES, TARGET_GROUPS
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 PACKAGES = INSTALLED / "node" / "node_modules"
-PAGES = {"segment": "@segment/analytics-next", "snowplow": "@snowplow/browser-tracker"}
+PAGES = {
+    "segment": "@segment/analytics-next",
+    "snowplow": "@snowplow/browser-tracker",
+    "rudder": "@rudderstack/analytics-js",
+    "posthog": "posthog-js",
+}
 VIRTUAL_MS = 10_000  # of the page's life, which pass at once when nothing is under way
 
 
@@ -80,7 +85,7 @@ def visited(page: str, profile: Path, allowed_by: str) -> Collector:
         shop = web.Application()
         shop.router.add_route("*", f"{PREFIX}/{{path:.*}}", forward)
         for name in PAGES.values():
-            shop.router.add_static(f"/{name.partition('/')[2]}", PACKAGES / name)
+            shop.router.add_static(f"/{name.rpartition('/')[2]}", PACKAGES / name)
         shop.router.add_static("/", CLIENTS / "browser")
         runner = web.AppRunner(shop)
         await runner.setup()
@@ -111,6 +116,8 @@ def visited(page: str, profile: Path, allowed_by: str) -> Collector:
 SAID = {
     "segment": {"identify": 1, "page_view": 1, "item_view": 1, "purchase": 1},
     "snowplow": {"page_view": 1, "item_view": 1, "purchase": 1},
+    "rudder": {"identify": 1, "page_view": 1, "item_view": 1, "purchase": 1},
+    "posthog": {"identify": 1, "page_view": 1, "item_view": 1, "purchase": 1},
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 import pytest
-from installed import PATIENCE_S, SDKS, Sdk, command, run
+from installed import OLDER, PATIENCE_S, SDKS, Sdk, command, run
 
 from tapstack.core.events import StreamEvent
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
@@ -118,7 +118,7 @@ def expected_counts(said: Sequence[Said]) -> Iterator[tuple[str, Counter[str], d
         yield path, types, dict(bought[path])
 
 
-@pytest.mark.parametrize("sdk", SDKS.values(), ids=SDKS)
+@pytest.mark.parametrize("sdk", [*SDKS.values(), *OLDER.values()], ids=[*SDKS, *OLDER])
 def test_every_event_of_an_sdk_is_counted_once_as_what_it_is(sdk: Sdk) -> None:
     command(sdk)  # or skip
     witness = Witness()

@@ -16,7 +16,7 @@ for n in range(count):
         ("Order Completed", {"revenue": 2 * price, "currency": "EUR", "products": [product]}),
         ("$pageview", {"$current_url": "https://shop.example/"}),
     ][n % 4]
-    client.capture(name, distinct_id=user, properties=said)
+    client.capture(event=name, distinct_id=user, properties=said)
 client.shutdown()
 if errors:
     sys.exit(f"not delivered: {errors[0]}")

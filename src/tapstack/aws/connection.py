@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-READ_BYTES = 256 * 1024
+# At a time. Memory of more than 128 KiB is mapped and unmapped by the C library for each read: an answer
+# of 30 KB took 78 us then, and takes 6 (Python 3.11 on Linux, 2026-11-30).
+READ_BYTES = 64 * 1024
 
 Place = tuple[int, int, int, str, tuple[Any, ...]]
 

@@ -210,7 +210,7 @@ class _Invocation:
             self._budget.check()
             if read - start < READ_AHEAD // 2:
                 ahead = deliveries[read : read + READ_AHEAD]
-                self._row_cache.read_ahead([self._head(), *(each.user_key for each in ahead)])
+                self._row_cache.read_ahead([self._head(), *[each.user_key for each in ahead]])
                 read += len(ahead) if self._budget.is_calm() else 0
             if not self._budget.is_calm():
                 if is_by_user:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tapstack.core.events import Event, decode_event
-from tapstack.core.identity import EPOCH, Identity, identify, partition_key_of, unix_s
+from tapstack.core.identity import EPOCH, Identity, identify_at, partition_key_of, unix_s
 from tapstack.core.memo import Memo
 from tapstack.core.rows import user_key
 from tapstack.errors import InvalidEvent
@@ -107,7 +107,8 @@ class _Oldest(NamedTuple):
 def _delivery(
     position: int, record: StreamRecord, event: Event, oldest: _Oldest, waited_max_s: int
 ) -> Delivery:
-    identity = identify(event)
+    at_s = unix_s(event.occurred_at)
+    identity = identify_at(event, at_s)
     # A client's clock may be ahead, or silent; the collector's was there too.
     too_old = event.received_at < oldest.at
     if 0 < identity.when < oldest.at_s:
@@ -119,7 +120,7 @@ def _delivery(
         event=event,
         identity=identity,
         user_key=_user_keys[event.user_id, event.anonymous_id],
-        at_s=unix_s(event.occurred_at),
+        at_s=at_s,
         arrived_at_s=record.arrived_at_s,
         too_old=too_old,
         data=record.data,

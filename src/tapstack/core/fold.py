@@ -6,6 +6,8 @@ Both commit in one transaction or not at all.
 
 from __future__ import annotations
 
+import msgspec
+
 from tapstack.core.aggregates import Counters, count, item_bought, user_delta
 from tapstack.core.amounts import rating_of, refunded_of, units_of
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
@@ -19,6 +21,7 @@ from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
+_OF_AMOUNTS = frozenset({"purchase", "refund", "rate"})
 ID_BYTES_MAX = 256  # UTF-8, of an id that a user's row lists; an id may have 256 characters, four bytes each
 
 
@@ -68,7 +71,6 @@ def fold_event(
     if event.event_type == "item_list_view":  # shown is not touched, and all items alike
         ids, categories = [item.item_id for item in items], categories_of(items)
         return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s, categories=categories)]
-    rating = rating_of(event)
     ms = event.occurred_at.microsecond // 1000
     effects: list[Effect] = []
     for item in items:
@@ -77,23 +79,28 @@ def fold_event(
             if left is not None:
                 user.history = put_aside(user.history, left)
         viewed, bought = _new_partners(session, event, item)
-        effects.append(
-            Effect(
-                item_ids=(item.item_id,),
-                code=code,
-                at_s=counted_s,
-                arrived_s=arrived_s,
-                bought=item_bought(event, item),
-                viewed_with=viewed,
-                bought_with=bought,
-                units=units_of(event, item),
-                refunded=refunded_of(event, item),
-                rating=rating,
-                categories=categories_of((item,)),
-            )
-        )
         user.pairs_count += 2 * (len(viewed) + len(bought))
+        effect = Effect(
+            item_ids=(item.item_id,),
+            code=code,
+            at_s=counted_s,
+            arrived_s=arrived_s,
+            viewed_with=viewed,
+            bought_with=bought,
+            categories=categories_of((item,)) if item.category else (),
+        )
+        effects.append(_with_amounts(effect, event, item) if event.event_type in _OF_AMOUNTS else effect)
     return effects
+
+
+def _with_amounts(effect: Effect, event: Event, item: CountedItem) -> Effect:
+    return msgspec.structs.replace(
+        effect,
+        bought=item_bought(event, item),
+        units=units_of(event, item),
+        refunded=refunded_of(event, item),
+        rating=rating_of(event),
+    )
 
 
 def moment_of(event: Event, at_s: int, arrived_s: int) -> Moment:

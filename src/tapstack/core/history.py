@@ -130,7 +130,7 @@ def newest_first(entry: Recent) -> tuple[int, int, str]:
 
 def keep_newest(recent: list[Recent], entry: Recent) -> Recent | None:
     """Add an interaction to the newest, in place, whatever order they come in; return the one that leaves."""
-    if not recent or _moment(entry) > _moment(recent[0]):
+    if not recent or (entry.at_s, entry.ms) > (recent[0].at_s, recent[0].ms):
         recent.insert(0, entry)  # the usual case
     else:
         insort(recent, entry, key=newest_first)

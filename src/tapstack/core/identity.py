@@ -55,7 +55,12 @@ Identity = Native | Opaque
 
 def identify(event: Event | StreamEvent) -> Native | Opaque:
     """Name an event."""
-    when = client_time_s(event)
+    return identify_at(event, unix_s(event.occurred_at))
+
+
+def identify_at(event: Event | StreamEvent, occurred_s: int) -> Native | Opaque:
+    """Name an event, given the Unix second of its ``occurred_at``."""
+    when = _client_time_s(event, occurred_s)
     received_day = 0
     if when == TIMELESS or (event.clock_skew_ms and when > unix_s(event.received_at) + DAY_S):
         received_day = unix_s(event.received_at) // DAY_S
@@ -85,14 +90,17 @@ def client_time_s(event: Event | StreamEvent) -> int:
     Unlike ``occurred_at`` it does not depend on when the event was sent, so every copy of an event
     has the same one. A time before 1970 is as good as its beginning: very old, but a time.
     """
+    return _client_time_s(event, unix_s(event.occurred_at))
+
+
+def _client_time_s(event: Event | StreamEvent, occurred_s: int) -> int:
     skew_ms = event.clock_skew_ms
     if skew_ms is None:
         return TIMELESS
-    occurred_s = unix_s(event.occurred_at)
     if skew_ms:
         occurred_ms = occurred_s * 1000 + event.occurred_at.microsecond // 1000
         occurred_s = (occurred_ms - skew_ms) // 1000
-    return max(occurred_s, TIMELESS + 1)
+    return occurred_s if occurred_s > TIMELESS else TIMELESS + 1
 
 
 def unix_s(moment: datetime) -> int:

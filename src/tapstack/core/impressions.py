@@ -21,6 +21,7 @@ SHOP = ""
 SHOWN, CLICKED = TYPE_CODE["item_list_view"], TYPE_CODE["item_click"]
 STEPS = tuple(TYPE_CODE[name] for name in ("item_view", "cart_add", "checkout_start", "purchase"))
 _OF_LISTS = (SHOWN, CLICKED)
+_COUNTED = frozenset({*STEPS, *_OF_LISTS})
 _DAY = WINDOWS[-1]
 _LIFETIME = 0  # in place of a day, for a recommendation
 
@@ -91,6 +92,8 @@ def count_shown(shown: ShownAt, event: Event, at_s: int, arrived_s: int) -> None
         Its own time, and when its record arrived at the stream, Unix seconds.
     """
     code = TYPE_CODE[event.event_type]
+    if not (code in _COUNTED or event.recommendation_id):
+        return  # the usual view of a page
     grain_s = min(at_s, arrived_s) // GRAIN_S * GRAIN_S
     if code in STEPS:
         _event_at(shown, SHOP, code, grain_s)
@@ -118,11 +121,15 @@ def _count_lists(shown: ShownAt, items: Sequence[CountedItem], code: int, grain_
     lists: dict[str, dict[int, int]] = {}
     for number, item in enumerate(items, 1):
         list_id = item.list_id
-        if not list_id or (list_id not in lists and len(lists) >= LISTS_MAX):
+        if not list_id:
             continue
-        if list_id not in lists:
-            lists[list_id] = _event_at(shown, list_placement(list_id), code, grain_s)
-        _count_positions(lists[list_id], (_position(item, number if code == SHOWN else OTHER_POSITION),))
+        counted = lists.get(list_id)
+        if counted is None:
+            if len(lists) >= LISTS_MAX:
+                continue
+            counted = lists[list_id] = _event_at(shown, list_placement(list_id), code, grain_s)
+        position = _position(item, number if code == SHOWN else OTHER_POSITION)
+        counted[position] = counted.get(position, 0) + 1
 
 
 def _count_positions(counted: dict[int, int], positions: Iterable[int]) -> None:

@@ -77,11 +77,10 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
     price = None
     if item.price is not None and event.event_type != "refund":
         price = (at_s, millionths(item.price), item.currency or event.currency or NO_CURRENCY)
-    category = _said(at_s, _categories, item.category)
-    brand = _said(at_s, _brands, item.brand)
-    name = _said(at_s, _names, item.name)
-    said = Facts(category, brand, name, price)
-    return None if said == NOTHING else said
+    category = _said(at_s, _categories, item.category) if item.category else None
+    brand = _said(at_s, _brands, item.brand) if item.brand else None
+    name = _said(at_s, _names, item.name) if item.name else None
+    return Facts(category, brand, name, price) if category or brand or name or price else None
 
 
 def categories_of(items: Sequence[CountedItem]) -> Sequence[str]:
@@ -103,8 +102,8 @@ def kept_brand(name: str) -> str:
     return _brands[name]
 
 
-def _said(at_s: int, kept: Memo[str, str], text: str | None) -> Text | None:
-    return (at_s, said) if text and (said := kept[text]) else None
+def _said(at_s: int, kept: Memo[str, str], text: str) -> Text | None:
+    return (at_s, said) if (said := kept[text]) else None
 
 
 def _later(one: T | None, other: T | None) -> T | None:

@@ -66,6 +66,9 @@ def session_of(sessions: Sessions, at_s: int, label: str | None) -> Session | No
     if not found:
         found = [Session(label, at_s, at_s, {})]
         sessions.newest.append(found[0])
+        if newest is None or at_s > newest.end_s:  # the usual new one: it is in its place
+            _forget_oldest(sessions)
+            return found[0]
     session = _merged(sessions, found)
     session.start_s = min(session.start_s, at_s)
     session.end_s = max(session.end_s, at_s)

@@ -253,6 +253,12 @@ def test_a_visitor_is_enough_beside_a_user_who_does_not_fit() -> None:
     assert (event.user_id, event.anonymous_id) == (None, "a")
 
 
+def test_an_id_that_was_no_utf_8_is_taken_and_named() -> None:
+    found = taken(event_id="e", user_id="J\ufffdrgen", session_id="s").said
+    assert (found.event.user_id, len(found.notes)) == ("J\ufffdrgen", 1)
+    assert found.notes[0].startswith("user_id: it holds U+FFFD")
+
+
 def test_an_event_that_is_too_large_is_refused_before_anything_is_computed() -> None:
     found = translate({}, protocol="test", bytes_said=EVENT_BYTES_MAX + 1)
     assert isinstance(found, InvalidEvent)

@@ -30,6 +30,7 @@ from tapstack.errors import InvalidEvent
 EVENT_ID_CHARS_MAX = 100  # as the event's schema has it
 ID_NUMBERS = ("user_id", "anonymous_id", "session_id")
 MADE_UP = "event_id: neither an id nor a time came; a copy of this event will be counted as well"
+REPLACED = "it holds U+FFFD, as which bytes that are no UTF-8 are read: ids may be one that were several"
 _KNOWN = CURRENCIES | {""}
 
 ReadTime = Callable[[object], datetime | None]
@@ -75,7 +76,7 @@ def translate(
     for name in ("properties", "context"):
         if event.get(name) == {}:
             del event[name]
-    _read_ids(event)
+    _read_ids(event, notes)
     _read_time(event, read_time, notes)
     keep_unread(event, _odd_currencies(event))
     is_id_derived = _set_event_id(event, notes)
@@ -118,10 +119,13 @@ def _odd_currencies(event: Object) -> Object:
     }
 
 
-def _read_ids(event: Object) -> None:
+def _read_ids(event: Object, notes: list[str]) -> None:
     for name in ID_NUMBERS:
-        if type(event.get(name)) is int:
-            event[name] = as_id(event[name])
+        said = event.get(name)
+        if type(said) is int:
+            event[name] = as_id(said)
+        elif isinstance(said, str) and "\ufffd" in said:
+            notes.append(f"{name}: {REPLACED}")
 
 
 def _read_time(event: Object, read_time: ReadTime, notes: list[str]) -> None:

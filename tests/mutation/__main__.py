@@ -23,9 +23,23 @@ from .report import report, sampled
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "mutation"
-PARTS = ("core", "consumer", "collector", "entrypoints", "aws")
+PARTS = ("core", "consumer", "projections", "collector", "entrypoints", "aws")
 # Tests that take most of the time, and try in many ways what others try in one. A survivor meets all others.
-LONG = "whatever_happens or backlog_is_worked_off or (under_faults and not everything)"
+LONG = " or ".join(
+    [
+        "whatever_happens",
+        "backlog_is_worked_off",
+        "(under_faults and not everything)",
+        "who_never_stops",
+        "within_two_kib",
+        "any_text_is_read",
+    ]
+)
+# Tests that guard a part and stand elsewhere, since they go through others to it.
+BESIDE = {
+    "consumer": ["tests/test_retry_budget.py"],
+    "projections": ["tests/consumer/test_newer_layouts.py", "tests/consumer/test_consume_impressions.py"],
+}
 # What mypy finds here, `make check` would. The project's further checks see a mutant's form, not its types.
 TYPES = ["mypy", "--config-file=", "--strict", "--disable-error-code=unused-ignore", "--output=json"]
 FILES = ["src", "tests", "docs", "lib", "README.md"]
@@ -81,7 +95,7 @@ def prepare(part: str) -> Path:
         "also_copy": FILES,
         "type_check_command": [sys.executable, "-m", *TYPES, f"src/tapstack/{part}"],
         "pytest_add_cli_args": ["-p", "no:xdist", "-k", f"not ({LONG})"],
-        "pytest_add_cli_args_test_selection": [f"tests/{part}"],
+        "pytest_add_cli_args_test_selection": [f"tests/{part}", *BESIDE.get(part, ())],
         "process_isolation": "forkserver",  # or a mutant meets what tests of the original have left in memos
         "timeout_multiplier": 2.0,
         "timeout_constant": 4.0,

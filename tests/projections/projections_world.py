@@ -12,6 +12,7 @@ from event_strategies import NOON_S
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid
 from tapstack.core.events import TYPE_CODE
+from tapstack.core.impressions import Shown
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import (
     JOURNAL_TTL_S,
@@ -84,6 +85,8 @@ class World:
         *effects: Effect,
         searches: Sequence[Search] = (),
         facts: Mapping[str, Facts] = NO_FACTS,
+        shown: Sequence[Shown] = (),
+        arrived_s: int = 0,
         declared: AllSaid = NOTHING_SAID,
         lost: bool = False,
     ) -> None:
@@ -92,12 +95,13 @@ class World:
         last = 0 if head is None else head.version
         writes = [RowWrite(key=Key(*head_key(lane)), version=last + 1, state=b"\x90", seen_version=last)]
         if not lost:
+            arrived_s = max([arrived_s, *(each.arrived_s for each in (*effects, *searches))])
             writes.append(
                 RowWrite(
                     key=Key(*entry_key(lane, last + 1)),
                     version=1,
-                    state=encode_entry(effects, searches, facts, declared=declared),
-                    expires_at_s=max(each.arrived_s for each in (*effects, *searches)) + JOURNAL_TTL_S,
+                    state=encode_entry(effects, searches, facts, shown, arrived_s, declared),
+                    expires_at_s=arrived_s + JOURNAL_TTL_S,
                     seen_version=0,
                 )
             )

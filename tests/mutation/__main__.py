@@ -33,15 +33,18 @@ LONG = " or ".join(
         "who_never_stops",
         "within_two_kib",
         "any_text_is_read",
+        "what_was_read_is_committed",
     ]
 )
 # Tests that guard a part and stand elsewhere, since they go through others to it.
 BESIDE = {
+    "core": ["tests/projections/test_declared_attributes.py"],
     "consumer": ["tests/test_retry_budget.py"],
     "projections": ["tests/consumer/test_newer_layouts.py", "tests/consumer/test_consume_impressions.py"],
 }
 # What mypy finds here, `make check` would. The project's further checks see a mutant's form, not its types.
 TYPES = ["mypy", "--config-file=", "--strict", "--disable-error-code=unused-ignore", "--output=json"]
+STUBS = ROOT / "tests" / "mutation" / "stubs"
 FILES = ["src", "tests", "docs", "lib", "README.md"]
 
 
@@ -65,7 +68,7 @@ def run(part: str, sample: int | None, jobs: int) -> dict[str, str]:
     """Return what became of each mutant of a part, or of a sample of them, by its name."""
     chosen = [] if sample is None else sampled(names(part), sample)
     folder = prepare(part)
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "MYPYPATH": "src"}
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "MYPYPATH": f"{STUBS}:src"}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *chosen]
     subprocess.run(command, cwd=folder, env=environment, check=True)
     found = fates(part)

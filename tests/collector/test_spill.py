@@ -194,6 +194,18 @@ def test_an_object_stays_until_the_stream_has_confirmed_all_of_it(answer: Any) -
     assert report.reason == "Throttled: the stream did not take all spilled records"
 
 
+def test_a_stream_that_takes_one_record_a_call_is_asked_until_it_has_all() -> None:
+    class Slow(Stream):
+        def put(self, entries: Sequence[StreamEntry]) -> Sequence[bool]:
+            super().put(entries[:1])
+            return [True] + [False] * (len(entries) - 1)
+
+    bucket, stream = spilled(1, count=100), Slow()
+    assert drained(stream, bucket, remaining_ms=900_000).reason is None
+    assert stream.taken == [entry.data for entry in entries_of(0, 100)]
+    assert bucket.objects == {}
+
+
 def test_objects_of_a_call_are_put_together_and_stay_together() -> None:
     bucket = spilled(5, count=200)
     assert drained(Stream([True] * 400, *[Throttled("slow")] * 10_000), bucket).objects == 2

@@ -19,6 +19,7 @@ from tapstack.core.journal import (
     DERIVED_TTL_MIN_S,
     JOURNAL_TTL_S,
     LANES_A_STRIPE,
+    Entry,
     decode_watermark,
     entry_key,
     watermark_key,
@@ -26,6 +27,8 @@ from tapstack.core.journal import (
 from tapstack.errors import Unavailable, UndecodableRow
 from tapstack.ports import VERSIONS_PER_S, Key
 from tapstack.projections.catalogue import PROJECTIONS
+from tapstack.projections.derived_rows import DerivedRows
+from tapstack.retry_budget import RetryBudget
 from tapstack_emulator import Crash, FaultScript, Injection, RandomFaults
 
 LANES = st.integers(0, 2 * LANES_A_STRIPE)
@@ -187,6 +190,33 @@ def test_rows_live_longer_than_the_journal_and_begin_above_their_old_versions() 
     world.project()
     again = world.row("I#a")
     assert (again.expires_at_s, again.version) == (item.expires_at_s, item.version + 1)
+
+
+@pytest.mark.parametrize("later_s", [(0, 90), (90, 0)])
+def test_a_row_that_gets_several_entries_at_once_lives_from_the_newest_on(later_s: tuple[int, int]) -> None:
+    world = World()
+    for each in later_s:
+        world.write(0, viewed("a", at_s=NOON_S + each))
+    world.project()
+    item = world.row("I#a")
+    assert (item.expires_at_s, item.version) == (NOON_S + 90 + ROW_TTL_S, (NOON_S + 90) * VERSIONS_PER_S)
+
+
+def test_a_fold_that_knows_less_of_a_lane_takes_nothing_back() -> None:
+    world = World()
+    items = next(each for each in PROJECTIONS if each.name == "items")
+
+    def fold_entries(numbers: dict[int, list[int]]) -> int:
+        budget = RetryBudget(world.clock, lambda: 0.5, lambda: 60_000)
+        entries = {
+            lane: [Entry(number, NOON_S, [viewed("a")]) for number in each] for lane, each in numbers.items()
+        }
+        DerivedRows(world.table, budget, items, 0, ROW_TTL_S).fold(entries)
+        return count(world.bodies("I")["I#a", "0000"])
+
+    assert fold_entries({0: [1, 2]}) == 2
+    assert fold_entries({0: [1], 1: [1]}) == 3, "an invocation that saw the first lane's head earlier"
+    assert fold_entries({0: [2]}) == 3
 
 
 def test_a_table_that_serves_reads_in_part_gets_an_entry_at_a_time() -> None:

@@ -73,6 +73,15 @@ def pages(pipeline: Pipeline) -> list[tuple[str, str]]:
     return [key for key in keys if key[1].startswith("hist#")]
 
 
+def test_a_page_goes_with_its_user_s_row_however_long_history_may_be_kept() -> None:
+    pipeline = Pipeline(limits=limits(HistoryBounds(interactions=30, days=90, page=3)))
+    pipeline.run(views(40))
+    rows = [item for item in pipeline.dynamodb.items(TABLE) if item["pk"]["S"] == "U#ann"]
+    expiry = {item["sk"]["S"]: int(item["ttl"]["N"]) for item in rows}
+    assert pages(pipeline)
+    assert set(expiry.values()) == {NOON_S + LIMITS.row_ttl_s}
+
+
 @given(st.permutations(range(70)), st.integers(1, 30))
 def test_the_newest_are_kept_whatever_order_and_batches_they_come_in(order: list[int], size: int) -> None:
     everything = views(70)

@@ -28,6 +28,7 @@ from tapstack.errors import Unavailable, UndecodableRow
 from tapstack.ports import VERSIONS_PER_S, Key
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.derived_rows import DerivedRows
+from tapstack.projections.journal_reader import JournalReader
 from tapstack.retry_budget import RetryBudget
 from tapstack_emulator import Crash, FaultScript, Injection, RandomFaults
 
@@ -119,6 +120,16 @@ def test_reading_stops_at_a_number_that_is_missing() -> None:
     assert report.entries_left == 2 * len(PROJECTIONS)
     assert world.marks("items") == {0: 1}
     assert list(world.bodies("I")) == [("I#a", "0000")]
+
+
+def test_what_is_read_once_is_not_shown_beyond_where_another_projection_may_go() -> None:
+    world = World()
+    for _ in range(3):
+        world.write(0, viewed("a"))
+    reader = JournalReader(world.table, RetryBudget(world.clock, lambda: 0.5, lambda: 60_000), 64)
+    ranges = [(0, 3), (0, 2), (1, 2), (1, 3), (2, 2)]
+    found = [[entry.number for entry in reader.entries(0, after, upto)] for after, upto in ranges]
+    assert found == [[1, 2, 3], [1, 2], [2], [2, 3], []]
 
 
 def test_every_lane_that_was_ever_used_is_folded() -> None:

@@ -287,13 +287,17 @@ class _Invocation:
 
     def _settle(self, verdicts: Sequence[tuple[Delivery, Verdict]]) -> None:
         """Note that deliveries are decided: counted now, or before, or dead letters."""
+        applied = 0
         for delivery, verdict in verdicts:
             del self.undecided[delivery.position]
-            if verdict is not NEW and verdict is not DUP:
+            if verdict is NEW:
+                applied += 1
+            elif verdict is DUP:
+                self._report.duplicates += 1
+            else:
                 event_id = delivery.event.event_id
                 self._dead_letters.add(delivery.position, verdict.value, event_id=event_id)
-        self._report.duplicates += sum([verdict is DUP for _, verdict in verdicts])
-        self._report.applied += sum([verdict is NEW for _, verdict in verdicts])
+        self._report.applied += applied
 
     def _count(self, writes: Sequence[RowWrite]) -> None:
         self._report.transactions += 1

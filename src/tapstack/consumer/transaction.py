@@ -116,15 +116,16 @@ class Transaction:
             self._arrived_at_s = max(self._arrived_at_s, delivery.arrived_at_s)
             self._remember(key, user, delivery)
             self._effects += self._fold(user, delivery)
-            count_shown(self._shown, delivery.event, delivery.at_s, delivery.arrived_at_s)
-            if delivery.event.user_id is not None and delivery.event.anonymous_id is not None:
+            event = delivery.event
+            count_shown(self._shown, event, delivery.at_s, delivery.arrived_at_s)
+            if event.user_id is not None and event.anonymous_id is not None:
                 self._link(key, user, delivery)
-            if delivery.event.items:
+            if event.items:
                 self._describe(delivery)
                 self._say(delivery)
                 if is_due(user.history, 0, self._history):
                     self._spilling[key] = None
-            if delivery.event.query is not None:
+            if event.query is not None:
                 self._search(delivery)
         self.verdicts.append((delivery, verdict))
         return True
@@ -163,14 +164,13 @@ class Transaction:
             self.searches.append(search)
 
     def _judge(self, key: Key, user: UserState, delivery: Delivery) -> Verdict:
-        identity, day = delivery.identity, delivery.arrived_at_s // DAY_S
-        prefixes = prefixes_to_read(user.seen, identity, day, self._bounds) if user.seen.pages else ()
-        if not prefixes:
-            return judge(user.seen, identity, day, self._bounds)
+        seen, identity, day = user.seen, delivery.identity, delivery.arrived_at_s // DAY_S
+        if not seen.pages:
+            return judge(seen, identity, day, self._bounds)
         pages = dict(self._pages_of[key])
-        for prefix in prefixes:
+        for prefix in prefixes_to_read(seen, identity, day, self._bounds):
             pages |= self._row_cache.pages(key, prefix)
-        return judge(user.seen, identity, day, self._bounds, pages)
+        return judge(seen, identity, day, self._bounds, pages)
 
     def _remember(self, key: Key, user: UserState, delivery: Delivery) -> None:
         day = delivery.arrived_at_s // DAY_S

@@ -166,7 +166,8 @@ def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:
         profile.traits_at_s = at_s
         profile.traits = {**profile.traits, **kept_traits(event.traits)}
         profile.traits = dict(list(profile.traits.items())[:TRAITS_MAX])
+    if event.user_id is None:
+        return
     alias = event.anonymous_id
-    is_new = alias is not None and event.user_id is not None and alias not in profile.aliases
-    if alias is not None and is_new and _fits_a_row(alias):
+    if alias is not None and alias not in profile.aliases and _fits_a_row(alias):
         profile.aliases = [*profile.aliases, alias][-ALIASES_MAX:]

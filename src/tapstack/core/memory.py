@@ -258,23 +258,23 @@ def _has_room(seen: Seen, identity: Native, horizon: int, bounds: Bounds) -> boo
 
 def _number(seen: Seen, identity: Native, bounds: Bounds) -> bool:
     """Remember a number in its client's intervals; False if there is no room."""
-    n = identity.n
-    known = seen.clients.get(identity.client)
+    clients, client, n = seen.clients, identity.client, identity.n
+    known = clients.get(client)
     if known is not None and n == known.top + 1:  # the usual case: no gap more, and none less
         known.top, known.day = n, seen.day
-        seen.clients[identity.client] = seen.clients.pop(identity.client)
+        clients[client] = clients.pop(client)
         return True
     if not _has_room(seen, identity, seen.day - bounds.keep_days, bounds):
         return False
-    known = seen.clients.pop(identity.client, None)
     if known is not None:
+        del clients[client]  # it becomes the last one
         known.gaps = _gaps_with(known, n)
         known.top, known.day = max(known.top, n), seen.day
     else:
-        if len(seen.clients) >= bounds.clients:
-            del seen.clients[next(iter(seen.clients))]
+        if len(clients) >= bounds.clients:
+            del clients[next(iter(clients))]
         known = ClientSeen(n, [(0, n - 1)] if n else [], seen.day)
-    seen.clients[identity.client] = known
+    clients[client] = known
     return True
 
 

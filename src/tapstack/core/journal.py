@@ -9,7 +9,6 @@ numbers never begin anew. Nothing here names a user.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -310,9 +309,8 @@ def decode_entry(number: int, state: bytes) -> Entry:
         raise UndecodableRow("journal entry", reason) from None
     arrived_s = stored.arrived_s
     texts = ["", *stored.facts.texts]
-    places = iter(stored.facts.categories)
     try:
-        effects = [_effect(each, arrived_s, texts, places) for each in stored.effects]
+        effects = _effects(stored, texts)
         facts = _facts(stored.facts.said, arrived_s, texts)
         declared = _declared(stored.attributes, arrived_s)
     except IndexError:
@@ -356,9 +354,19 @@ def _search(stored: StoredSearch, arrived_s: int) -> Search:
     return Search(stored.digest, stored.place, at_s, arrived_s, stored.term)
 
 
-def _effect(stored: StoredEffect, arrived_s: int, texts: Sequence[str], places: Iterator[int]) -> Effect:
+def _effects(entry: StoredEntry, texts: Sequence[str]) -> list[Effect]:
+    categories = [texts[place] for place in entry.facts.categories]
+    effects = []
+    items_before = 0
+    for each in entry.effects:
+        items_upto = items_before + len(each.item_ids)
+        effects.append(_effect(each, entry.arrived_s, categories[items_before:items_upto]))
+        items_before = items_upto
+    return effects
+
+
+def _effect(stored: StoredEffect, arrived_s: int, categories: Sequence[str]) -> Effect:
     own_s = arrived_s - stored.before_s
-    categories = [texts[place] for place in islice(places, len(stored.item_ids))]
     return Effect(
         item_ids=stored.item_ids,
         code=stored.code,

@@ -47,11 +47,14 @@ class _Unfolded(msgspec.Struct, gc=False, frozen=True):
     def of(cls, key: Key, row: Row | None, changes: Sequence[_Change]) -> _Unfolded:
         check_layout(row)
         derived = None if row is None else decode_derived(row.state)
-        if derived is not None:
-            applied = derived.applied
-            changes = [change for change in changes if change.number > applied.get(change.lane, 0)]
-        what = [each for change in changes for each in change.what]
-        return cls(key, row, derived, what, max([change.arrived_s for change in changes], default=0))
+        applied = {} if derived is None else derived.applied
+        what: list[Any] = []
+        arrived_s = 0
+        for change in changes:
+            if change.number > applied.get(change.lane, 0):
+                what += change.what
+                arrived_s = max(arrived_s, change.arrived_s)
+        return cls(key, row, derived, what, arrived_s)
 
 
 class DerivedRows:
@@ -176,7 +179,9 @@ class DerivedRows:
         )
 
     def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, Any]:
-        partitions = dict.fromkeys(pk for each in changes for pk in self._projection.sources(each))
+        if not self._projection.after:
+            return {}
+        partitions = dict.fromkeys([pk for each in changes for pk in self._projection.sources(each)])
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
         for row in rows.values():
             check_layout(row)

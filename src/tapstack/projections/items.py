@@ -80,27 +80,23 @@ class Items(Projection[Change]):
         return found
 
     def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
-        """Count."""
+        """Count; effects of the same windows together."""
         item = ItemState() if body is None else decode_item(body)
-        _count(item, [change.counted for change in changes if change.counted is not None])
+        alike: defaultdict[Numbers, Counters] = defaultdict(dict)
+        arrived_s = 0
         for change in changes:
+            if (counted := change.counted) is not None:
+                merge_counts(alike[counted.numbers], counted.counts)
+                arrived_s = max(arrived_s, counted.arrived_s)
+                if counted.amounts:
+                    item.amounts = item.amounts or Windowed()
+                    add_in_windows(item.amounts, counted.amounts, counted.numbers, counted.arrived_s)
             if change.facts is not None:
                 item.facts = change.facts if item.facts is None else newest((item.facts, change.facts))
             for partner in change.viewed_with:
                 count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
             for partner in change.bought_with:
                 count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
+        for numbers, counts in alike.items():
+            add_in_windows(item.counters, counts, numbers, arrived_s)
         return encode_state(item)
-
-
-def _count(item: ItemState, changes: Sequence[Counted]) -> None:
-    """Count effects in place, those of the same windows together."""
-    alike: defaultdict[Numbers, Counters] = defaultdict(dict)
-    for each in changes:
-        merge_counts(alike[each.numbers], each.counts)
-        if each.amounts:
-            item.amounts = item.amounts or Windowed()
-            add_in_windows(item.amounts, each.amounts, each.numbers, each.arrived_s)
-    arrived_s = max([each.arrived_s for each in changes], default=0)
-    for numbers, counts in alike.items():
-        add_in_windows(item.counters, counts, numbers, arrived_s)

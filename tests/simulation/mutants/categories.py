@@ -35,8 +35,8 @@ OF_CATEGORIES = (
         "entry_mixes_categories_up",
         "an entry says of which item a category is",
         JOURNAL,
-        "islice(places, len(stored.item_ids))",
-        "islice(places, 1)",
+        "        items_before = items_upto\n",
+        "        items_before += 1\n",
     ),
     one(
         "categories_of_one_stripe",

@@ -19,8 +19,8 @@ IMPRESSIONS = (
         "impressions_folded_without_applied",
         "a row of a place takes an entry once",
         "tapstack.projections.derived_rows",
-        "if change.number > applied.get(change.lane, 0)]\n",
-        "if key.pk.startswith('P#') or change.number > applied.get(change.lane, 0)]\n",
+        "if change.number > applied.get(change.lane, 0):\n",
+        "if key.pk.startswith('P#') or change.number > applied.get(change.lane, 0):\n",
     ),
     one(
         "clicks_are_impressions",

@@ -44,7 +44,8 @@ def rating_of(event: Event) -> int | None:
 def counts_of(effect: Effect) -> Counters:
     """Return what an effect adds to the counters of each of its items, and of their categories."""
     counts: Counters = {effect.code: 1}
-    counts.update(effect.bought.items())
+    if effect.bought:  # of purchases alone
+        counts.update(effect.bought.items())
     return counts
 
 

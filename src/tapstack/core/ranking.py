@@ -9,6 +9,7 @@ any may still have: so an answer can say by how much it may be wrong.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -145,16 +146,16 @@ def _bytes(board: Board, item_ids: Iterable[str]) -> int:
 def _highest(board: Board, spans: Iterable[int], places: int) -> dict[str, None]:
     highest: dict[str, None] = {}
     for span in spans:
-        rankings: dict[int, list[tuple[int, str]]] = {}
+        rankings: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         for item_id, series in board.items.items():
             overall = 0
             for code, ages in series.items():
-                count = sum([ages[age] for age in ages if age <= span])
+                count = _total(ages, span)
                 if count:
-                    rankings.setdefault(code, []).append((-count, item_id))
+                    rankings[code].append((-count, item_id))
                     overall += count * DEFAULT_WEIGHTS[code]
             if overall:
-                rankings.setdefault(OVERALL, []).append((-overall, item_id))
+                rankings[OVERALL].append((-overall, item_id))
         for ranking, ranked in rankings.items():
             count = places if ranking == OVERALL else places // 2
             highest |= dict.fromkeys([item_id for _, item_id in sorted(ranked)[:count]])
@@ -163,10 +164,16 @@ def _highest(board: Board, spans: Iterable[int], places: int) -> dict[str, None]
 
 def counted(series: Series, oldest: int) -> dict[int, int]:
     """Return what the sub-windows up to an age counted, by type."""
-    sums = {
-        code: sum([count for age, count in ages.items() if age <= oldest]) for code, ages in series.items()
-    }
+    sums = {code: _total(ages, oldest) for code, ages in series.items()}
     return {code: count for code, count in sums.items() if count}
+
+
+def _total(ages: Ages, oldest: int) -> int:
+    total = 0
+    for age, count in ages.items():
+        if age <= oldest:
+            total += count
+    return total
 
 
 def score(counts: Mapping[int, int], weights: Weights) -> int:
@@ -191,7 +198,7 @@ def _evict(board: Board, gone: Iterable[Series]) -> None:
 def _raise_steps(steps: Ages, ages: Ages) -> None:
     """Raise a step function, in place, to what sub-windows counted from the newest up to each age."""
     total = 0
-    for age in sorted(ages):
+    for age in sorted(ages) if len(ages) > 1 else ages:
         total += ages[age]
         if total > steps.get(age, 0):
             steps[age] = total

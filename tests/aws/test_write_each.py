@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from examples import share
 from tapstack.aws.dynamodb import STATEMENTS_MAX, DynamoTable
 from tapstack.aws.wide_table import WideTable
 from tapstack.errors import Unavailable
-from tapstack.ports import AwsApi, Key, Row, RowWrite, Written
+from tapstack.ports import AwsApi, AwsError, Key, Row, RowWrite, Written
 from tapstack_emulator import FaultScript, FaultyApi, Injection, ManualClock, MemoryDynamoDB
 
 KEYS = [Key(f"I#{number}", "0000") for number in range(12)]
@@ -48,8 +50,26 @@ def database() -> MemoryDynamoDB:
 def table(
     api: MemoryDynamoDB, connections: int, faults: dict[tuple[str, int], Any] | None = None
 ) -> DynamoTable:
-    apis: list[AwsApi] = [FaultyApi(api, FaultScript(faults or {})) for _ in range(connections)]
+    apis = [_Started(FaultyApi(api, FaultScript(faults or {}))) for _ in range(connections)]
     return DynamoTable(apis[0], "t") if connections == 1 else WideTable(apis, "t")
+
+
+class _Started:
+    """An API that does a call when it is started, and says at its answer or at once that it failed."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self.call = api.call
+
+    def start(self, operation: str, body: bytes) -> Callable[[], bytes]:
+        try:
+            answer = self.call(operation, body)
+        except AwsError as error:
+            return partial(_fail, error)
+        return lambda: answer
+
+
+def _fail(error: AwsError) -> bytes:
+    raise error
 
 
 @given(

@@ -45,6 +45,7 @@ class Connection:
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None, timeout_s: float) -> None:
         self.sock: socket.socket | None = None
         self._hang_up: weakref.finalize[[], Connection] | None = None
+        self._is_awaited = False  # an answer, of a request that was sent
         self._address = host, port
         self._context = context
         self._timeout_s = timeout_s
@@ -57,8 +58,8 @@ class Connection:
         OSError
             If that is not possible; nothing was sent.
         """
-        if self.sock is not None and _is_readable(self.sock):
-            self.close()
+        if self.sock is not None and (self._is_awaited or _is_readable(self.sock)):
+            self.close()  # an answer that nobody took would be taken for the next one
         if self.sock is not None:
             return
         self.sock = self._connected()
@@ -76,8 +77,25 @@ class Connection:
             plain.close()
             raise
 
-    def exchange(self, request: bytes) -> Answer:
-        """Send a request over the open connection, once, and wait for the whole answer.
+    def send(self, request: bytes) -> None:
+        """Send a request over the open connection, once; its answer is to be received before the next one.
+
+        Raises
+        ------
+        OSError
+            If the connection ended or time was up before that.
+        """
+        if self.sock is None:
+            raise ConnectionError("the connection is not open")
+        self._is_awaited = True
+        try:
+            self.sock.sendall(request)
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> Answer:
+        """Wait for the whole answer to the request that was sent.
 
         Raises
         ------
@@ -87,7 +105,6 @@ class Connection:
         if self.sock is None:
             raise ConnectionError("the connection is not open")
         try:
-            self.sock.sendall(request)
             answer, is_kept_alive = _read(self.sock)
         except (HttpParserError, HttpParserUpgrade):
             self.close()
@@ -95,6 +112,7 @@ class Connection:
         except BaseException:
             self.close()  # or the rest of this answer would be taken for the next one
             raise
+        self._is_awaited = False
         if not is_kept_alive:
             self.close()
         return answer
@@ -104,6 +122,7 @@ class Connection:
         if self._hang_up is not None:
             self._hang_up()
         self.sock = self._hang_up = None
+        self._is_awaited = False
 
 
 def connect(places: Sequence[Place], timeout_s: float) -> socket.socket:

@@ -6,7 +6,9 @@ value is wrapped on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -172,6 +174,8 @@ class DynamoTable:
         The table: string keys ``pk`` and ``sk``, TTL attribute ``ttl``.
     """
 
+    _batches_at_once = 1
+
     def __init__(self, api: AwsApi, table_name: str) -> None:
         self._api = api
         self._name = table_name
@@ -236,20 +240,40 @@ class DynamoTable:
         if len(together) <= 1:
             return self._put_each(writes)
         refused: dict[Key, Row | None] = {}
-        for start in range(0, len(together), STATEMENTS_MAX):
-            written = self._run(together[start : start + STATEMENTS_MAX])
+        at_once = STATEMENTS_MAX * self._batches_at_once
+        for start in range(0, len(together), at_once):
+            written = self._run_each(together[start : start + at_once])
             refused.update(written.refused)
             if written.left:
-                left = [*written.left, *together[start + STATEMENTS_MAX :]]
+                left = [*written.left, *together[start + at_once :]]
                 return Written(refused, [*left, *_others(writes)], written.reason)
         put = self._put_each(_others(writes))
         return put._replace(refused={**refused, **put.refused})
 
-    def _run(self, writes: Sequence[RowWrite]) -> Written:
-        """Make up to `STATEMENTS_MAX` writes in one call; each has an answer of its own."""
-        body = _encoder.encode({"Statements": [self._statement(write) for write in writes]})
+    def _run_each(self, writes: Sequence[RowWrite]) -> Written:
+        """Make writes in batches, all of which are sent before the first answer is read."""
+        batches = [writes[at : at + STATEMENTS_MAX] for at in range(0, len(writes), STATEMENTS_MAX)]
+        answers = [self._start(number, self._statements(batch)) for number, batch in enumerate(batches)]
+        ran = [self._written(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
+        return Written(
+            {key: row for each in ran for key, row in each.refused.items()},
+            [*chain.from_iterable([each.left for each in ran])],
+            next((each.reason for each in ran if each.reason is not None), None),
+        )
+
+    def _start(self, number: int, body: bytes) -> Callable[[], bytes]:  # noqa: ARG002 - there is but one
+        """Start the call of a batch; return what returns its answer, or raises what the call does."""
+        return partial(self._api.call, "BatchExecuteStatement", body)
+
+    def _statements(self, writes: Sequence[RowWrite]) -> bytes:
+        return _encoder.encode({"Statements": [self._statement(write) for write in writes]})
+
+    def _written(self, writes: Sequence[RowWrite], returned: Callable[[], bytes]) -> Written:
+        """Return what became of the writes of a batch; each has an answer of its own."""
         try:
-            answer = call(SERVICE, self._api, "BatchExecuteStatement", body)
+            answer = returned()
+        except AwsError as error:
+            return Written({}, writes, translate(SERVICE, error))
         except Unavailable as unavailable:
             return Written({}, writes, unavailable)
         errors = [ran.Error for ran in _decode(_ran_decoder, answer).Responses]

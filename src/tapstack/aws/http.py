@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -72,6 +73,13 @@ class Endpoint:
         OutcomeUnknown
             If the connection ended, or time was up, before the whole answer came.
         """
+        return self.start(method, target, headers, body)()
+
+    def start(self, method: str, target: str, headers: Headers, body: bytes) -> Callable[[], Answer]:
+        """Send one request; return what waits for its answer, which is to be taken before the next request.
+
+        Both raise what `send` does. So requests over several connections can be on their way together.
+        """
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         to_sign = [("Host", self._host), *headers]
         signed = sign(method, target, to_sign, body, credentials(), self._scope, at)
@@ -81,9 +89,19 @@ class Endpoint:
             message = f"{self._service}: cannot connect to {self._host} ({type(error).__name__})"
             raise Unavailable(message) from None
         try:
-            return self._connection.exchange(_head(method, target, signed, len(body)) + body)
+            self._connection.send(_head(method, target, signed, len(body)) + body)
         except OSError as error:
-            raise OutcomeUnknown(f"{self._service}: no answer ({type(error).__name__})") from None
+            raise self._no_answer(error) from None
+        return self._receive
+
+    def _receive(self) -> Answer:
+        try:
+            return self._connection.receive()
+        except OSError as error:
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: OSError) -> OutcomeUnknown:
+        return OutcomeUnknown(f"{self._service}: no answer ({type(error).__name__})")
 
 
 @cache
@@ -122,11 +140,20 @@ class JsonApi:
 
     def call(self, operation: str, body: bytes) -> bytes:
         """Call one operation, once; see `tapstack.ports.AwsApi.call`."""
+        return self.start(operation, body)()
+
+    def start(self, operation: str, body: bytes) -> Callable[[], bytes]:
+        """Send one call; return what waits for its answer, see `Endpoint.start`. Both raise what `call` does."""
         headers = [("Content-Type", self._content_type), ("X-Amz-Target", f"{self._target}.{operation}")]
-        answer = self._endpoint.send("POST", "/", headers, body)
-        if answer.status == 200:
-            return answer.body
-        raise _error(answer)
+        receive = self._endpoint.start("POST", "/", headers, body)
+
+        def answer() -> bytes:
+            received = receive()
+            if received.status == 200:
+                return received.body
+            raise _error(received)
+
+        return answer
 
 
 class _Fault(msgspec.Struct):

@@ -78,8 +78,8 @@ ITEM_FACTS = (
         "amounts_outside_their_window",
         "units belong to the windows of their event's own time",
         PROJECTION,
-        "add_in_windows(item.amounts, each.amounts, each.numbers, each.arrived_s)",
-        "add_in_windows(item.amounts, each.amounts, window_numbers(each.arrived_s), each.arrived_s)",
+        "add_in_windows(item.amounts, counted.amounts, counted.numbers, counted.arrived_s)",
+        "add_in_windows(item.amounts, counted.amounts, window_numbers(counted.arrived_s), counted.arrived_s)",
     ),
     one(
         "every_value_is_a_rating",

@@ -15,7 +15,7 @@ from event_strategies import NOON_S
 from tapstack.aws.table_reader import TableReader
 from tapstack.consumer.consume import Limits
 from tapstack.consumer.records import StreamRecord
-from tapstack.consumer.transaction import ROWS_MAX
+from tapstack.consumer.transaction import ROWS_MAX, ROWS_OF_AN_EVENT_MAX
 from tapstack.core.history import HistoryBounds
 from tapstack.core.memory import Bounds
 from tapstack.http import Request
@@ -127,6 +127,33 @@ def test_pages_are_counted_among_the_rows_of_a_transaction() -> None:
     sizes = [len(keys) for keys in pipeline.watched.transactions[count:]]
     assert sizes == [ROWS_MAX + 2, 2 * len(users) - ROWS_MAX + 2]
     assert len(pages(pipeline)) == len(users)
+
+
+LAST_EVENTS: dict[str, tuple[dict[str, Any], int]] = {  # of a user whose memory is full; and the rows of each
+    "a page of memory": ({"items": [{"item_id": "i"}]}, 2),
+    "pages of memory and history": ({"items": [{"item_id": f"i{n}"} for n in range(40)]}, 3),
+    "all that an event may need": (
+        {"items": [{"item_id": f"i{n}"} for n in range(40)], "anonymous_id": "phone"}, ROWS_OF_AN_EVENT_MAX,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("others", range(ROWS_MAX - ROWS_OF_AN_EVENT_MAX, ROWS_MAX + 1))
+@pytest.mark.parametrize(("last", "rows"), LAST_EVENTS.values(), ids=LAST_EVENTS)
+def test_an_event_has_its_place_however_many_rows_a_transaction_has(
+    last: dict[str, Any], rows: int, others: int
+) -> None:
+    bounds = Bounds(keep_days=20, hot_ids=4)
+    pipeline = Pipeline(limits=msgspec.structs.replace(limits(), bounds=bounds))
+    pipeline.run(views(bounds.hot_ids))
+    before = len(pipeline.watched.transactions)
+    singles = [view(n, user_id=f"u{n}", items=[{"item_id": f"i-{n}"}]) for n in range(others)]
+    report = pipeline.run([*singles, view(others, event_id="last", user_id="ann", **last)])
+    sizes = [len(keys) for keys in pipeline.watched.transactions[before:]]
+    beside = 2  # the journal's entry and its lane's head
+    fits = others + rows <= ROWS_MAX
+    assert sizes == ([others + rows + beside] if fits else [others + beside, rows + beside])
+    assert report.applied == others + 1
 
 
 def test_a_user_has_one_page_in_a_transaction_however_many_interactions_it_has() -> None:

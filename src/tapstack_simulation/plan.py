@@ -153,7 +153,7 @@ def draw_shape(rng: random.Random, *, is_crowd: bool = False) -> Shape:
     if habit == "" and is_crowd:
         return msgspec.structs.replace(
             shape, habit="crowd", shards=1, lanes=2, users=2_000, devices=120, events=300, items=100,
-            hot_ids=2, native_share=0.3, batch_size=300, batching_window_s=5, pace_us=100_000,
+            hot_ids=2, native_share=0.1, batch_size=300, batching_window_s=5, pace_us=100_000,
             parallelization_factor=1,
         )  # fmt: skip
     return shape

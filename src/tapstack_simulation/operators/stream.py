@@ -49,6 +49,8 @@ class Stream:
         """Let Kinesis take no records for a while (C6)."""
         self._aws.is_stream_down = True
         self._aws.kernel.sleep(actor.random.randrange(actor.random.choice((5_000_000, 60_000_000))))
+        if self._aws.faults.enabled("C7"):  # nor the buckets then: what is nowhere must not be acknowledged
+            self.close_buckets(actor)
         self._aws.is_stream_down = False
 
     def close_buckets(self, actor: Actor) -> None:

@@ -52,6 +52,26 @@ DROPPED: dict[str, bytes] = {
 }
 
 
+def test_an_answer_that_nobody_took_is_not_taken_for_the_next(line: Callable[..., Line]) -> None:
+    """Whoever started the first request failed before it could wait for the answer."""
+
+    def until_hung_up(peer: socket.socket, _: bytes) -> bool:
+        return peer.recv(1) != b""
+
+    here = line(until_hung_up, answering(b"second"))
+    here.endpoint.start("POST", "/", [], b"first")
+    assert here.send(b"second") == Answer(200, b"second")
+    assert here.peer.connections == 2
+
+
+def test_requests_over_two_connections_are_on_their_way_together(line: Callable[..., Line]) -> None:
+    lines = [line(answering(name)) for name in (b"a", b"b")]
+    first, second = [each.api.start("Query", b"{}") for each in lines]
+    assert (second(), first()) == (b"b", b"a")
+    assert [each.send() for each in lines] == 2 * [Answer(200, b"{}")]
+    assert [each.peer.connections for each in lines] == [1, 1]
+
+
 @pytest.mark.parametrize("said", DROPPED.values(), ids=DROPPED)
 def test_a_connection_dropped_after_the_request_leaves_the_outcome_unknown(
     line: Callable[..., Line], said: bytes

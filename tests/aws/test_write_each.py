@@ -136,6 +136,34 @@ def test_many_rows_are_few_calls() -> None:
     assert api.calls["BatchExecuteStatement"] <= 6
 
 
+def test_all_batches_are_sent_before_the_first_answer_is_read() -> None:
+    said: list[str] = []
+
+    class Api(_Started):
+        def start(self, operation: str, body: bytes) -> Callable[[], bytes]:
+            said.append("sent")
+            answer = super().start(operation, body)
+            return lambda: said.append("read") or answer()
+
+    api = database()
+    writes = [write(Key(f"I#{number}", "0000")) for number in range(2 * STATEMENTS_MAX + 1)]
+    assert WideTable([Api(api) for _ in range(4)], "t").write_each(writes) == Written({})
+    assert said == [*3 * ["sent"], *3 * ["read"]]
+
+
+def test_a_connection_that_cannot_be_made_leaves_its_own_batch_alone() -> None:
+    class Unreachable(_Started):
+        def start(self, operation: str, body: bytes) -> Callable[[], bytes]:
+            raise Unavailable("nobody there")
+
+    api = database()
+    keys = [Key(f"I#{number}", "0000") for number in range(3 * STATEMENTS_MAX)]
+    apis = [_Started(api), Unreachable(api), _Started(api)]
+    written = WideTable(apis, "t").write_each([write(key) for key in keys])
+    assert [each.key for each in written.left] == keys[STATEMENTS_MAX : 2 * STATEMENTS_MAX]
+    assert len(api.items("t")) == 2 * STATEMENTS_MAX
+
+
 def test_a_batch_whose_answer_is_cut_short_is_left() -> None:
     class Short:
         def call(self, operation: str, body: bytes) -> bytes:

@@ -174,7 +174,7 @@ class DynamoTable:
         The table: string keys ``pk`` and ``sk``, TTL attribute ``ttl``.
     """
 
-    _batches_at_once = 1
+    _batches_at_once = 1  # of statements
 
     def __init__(self, api: AwsApi, table_name: str) -> None:
         self._api = api
@@ -272,8 +272,8 @@ class DynamoTable:
         """Return what became of the writes of a batch; each has an answer of its own."""
         try:
             answer = returned()
-        except AwsError as error:
-            return Written({}, writes, translate(SERVICE, error))
+        except AwsError as refused_all:
+            return Written({}, writes, translate(SERVICE, refused_all))
         except Unavailable as unavailable:
             return Written({}, writes, unavailable)
         errors = [ran.Error for ran in _decode(_ran_decoder, answer).Responses]

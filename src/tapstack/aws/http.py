@@ -143,7 +143,7 @@ class JsonApi:
         return self.start(operation, body)()
 
     def start(self, operation: str, body: bytes) -> Callable[[], bytes]:
-        """Send one call; return what waits for its answer, see `Endpoint.start`. Both raise what `call` does."""
+        """Send one call; return what waits for its answer, as `Endpoint.start` does. Both raise as `call`."""
         headers = [("Content-Type", self._content_type), ("X-Amz-Target", f"{self._target}.{operation}")]
         receive = self._endpoint.start("POST", "/", headers, body)
 

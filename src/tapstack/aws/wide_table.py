@@ -21,8 +21,8 @@ class StartingApi(AwsApi, Protocol):
 class WideTable(DynamoTable):
     """A `DynamoTable` whose `write_each` has a batch on its way over each of its connections.
 
-    A call takes some milliseconds, nearly all of them on the way. Threads would do as well; starting them,
-    and that they wait for each other, was a fifth of the projector's CPU.
+    A call takes some milliseconds, nearly all of them on the way. Threads would do as well; they were an
+    eighth of the projector's CPU.
 
     Parameters
     ----------

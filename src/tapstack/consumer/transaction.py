@@ -122,7 +122,8 @@ class Transaction:
                 self._link(key, user, delivery)
             if event.items:
                 self._describe(delivery)
-                self._say(delivery)
+                if event.event_type in self._declared.said_types:
+                    self._say(delivery)
                 if is_due(user.history, 0, self._history):
                     self._spilling[key] = None
             if event.query is not None:
@@ -154,9 +155,8 @@ class Transaction:
 
     def _say(self, delivery: Delivery) -> None:
         event = delivery.event
-        if self._declared.is_said_by(event.event_type):
-            moment = moment_of(event, delivery.at_s, delivery.arrived_at_s)
-            self._said += self._declared.said(event.event_type, delivery.data, moment)
+        moment = moment_of(event, delivery.at_s, delivery.arrived_at_s)
+        self._said += self._declared.said(event.event_type, delivery.data, moment)
 
     def _search(self, delivery: Delivery) -> None:
         search = search_of(delivery.event, delivery.user_key.pk, delivery.at_s, delivery.arrived_at_s)

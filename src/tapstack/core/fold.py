@@ -15,7 +15,7 @@ from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import purchase_partners, view_partners
 from tapstack.core.events import TYPE_CODE, CountedItem, Event
 from tapstack.core.history import Recent, keep_newest, put_aside
-from tapstack.core.item_facts import categories_of
+from tapstack.core.item_facts import categories_of, category_of
 from tapstack.core.journal import Effect
 from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
@@ -87,7 +87,7 @@ def fold_event(
             arrived_s=arrived_s,
             viewed_with=viewed,
             bought_with=bought,
-            categories=categories_of((item,)) if item.category else (),
+            categories=(category,) if (category := category_of(item)) else (),
         )
         effects.append(_with_amounts(effect, event, item) if event.event_type in _OF_AMOUNTS else effect)
     return effects

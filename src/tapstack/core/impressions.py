@@ -21,6 +21,7 @@ SHOP = ""
 SHOWN, CLICKED = TYPE_CODE["item_list_view"], TYPE_CODE["item_click"]
 STEPS = tuple(TYPE_CODE[name] for name in ("item_view", "cart_add", "checkout_start", "purchase"))
 _OF_LISTS = (SHOWN, CLICKED)
+_OWN_POSITIONS = frozenset(range(POSITIONS_MAX))
 _COUNTED = frozenset({*STEPS, *_OF_LISTS})
 _DAY = WINDOWS[-1]
 _LIFETIME = 0  # in place of a day, for a recommendation
@@ -128,7 +129,11 @@ def _count_lists(shown: ShownAt, items: Sequence[CountedItem], code: int, grain_
             if len(lists) >= LISTS_MAX:
                 continue
             counted = lists[list_id] = _event_at(shown, list_placement(list_id), code, grain_s)
-        position = _position(item, number if code == SHOWN else OTHER_POSITION)
+        position = item.position
+        if position is None and code == SHOWN:
+            position = number
+        if position not in _OWN_POSITIONS:
+            position = OTHER_POSITION
         counted[position] = counted.get(position, 0) + 1
 
 

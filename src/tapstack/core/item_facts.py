@@ -83,6 +83,11 @@ def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
     return Facts(category, brand, name, price) if category or brand or name or price else None
 
 
+def category_of(item: CountedItem) -> str:
+    """Return the category that an event names for one of its items, as it is kept; empty if none."""
+    return _categories[item.category] if item.category else ""
+
+
 def categories_of(items: Sequence[CountedItem]) -> Sequence[str]:
     """Return the category that an event names for each of its items, as it is kept; empty if for none."""
     named = [item.category for item in items]

@@ -22,7 +22,8 @@ class Declared:
         self._read_types = frozenset(kind for each in kept if each.reads_record for kind in each.events)
         self._sayers = [Sayer(view, self.view_of(view)) for view in self.catalogue]
         of_catalogue = [each for view in self.catalogue for each in self.view_of(view).attributes]
-        self._said_types = frozenset(kind for each in of_catalogue for kind in each.events)
+        # Events that say anything to views of items and categories.
+        self.said_types = frozenset(kind for each in of_catalogue for kind in each.events)
         self.is_empty = not kept  # nothing is declared of users and sessions
 
     @property
@@ -53,13 +54,9 @@ class Declared:
         """Return the states of a session with an event; see `View.folded`."""
         return folded(self._sessions, states, told, moment, is_new=is_new)
 
-    def is_said_by(self, event_type: str) -> bool:
-        """Return whether events of a type say anything to views of items and categories."""
-        return event_type in self._said_types
-
     def said(self, event_type: str, data: bytes, moment: Moment) -> list[Said]:
         """Return what an event says to views of items and categories, its record given."""
-        if not self.is_said_by(event_type):
+        if event_type not in self.said_types:
             return []
         told = decode_told(event_type, data)
         return [said for sayer in self._sayers for said in sayer.said(told, moment)]

@@ -29,6 +29,7 @@ from tapstack.ports import VERSIONS_PER_S, Key
 from tapstack.projections.catalogue import PROJECTIONS
 from tapstack.projections.derived_rows import DerivedRows
 from tapstack.projections.journal_reader import JournalReader
+from tapstack.projections.watermarks import Watermarks
 from tapstack.retry_budget import RetryBudget
 from tapstack_emulator import Crash, FaultScript, Injection, RandomFaults
 
@@ -109,6 +110,18 @@ def test_a_watermark_that_falls_back_makes_a_fold_find_nothing_new() -> None:
     assert old["sk"]["S"] == f"{1:020d}"
     assert (report.entries, report.rows_written) == (1, 0)
     assert world.derived() == before
+
+
+def test_a_watermark_is_not_moved_back_by_whom_others_have_overtaken() -> None:
+    world = World()
+    budget = RetryBudget(world.clock, lambda: 0.5, lambda: 60_000)
+    late, later = Watermarks(world.table, budget), Watermarks(world.table, budget)
+    Watermarks(world.table, budget).move("items", {0: 5, 1: 3}, 7)
+    late.move("items", {0: 2, 2: 1})
+    later.move("items", {0: 0}, 99, is_new=True)  # it was begun meanwhile
+    found = Watermarks(world.table, budget).of("items")
+    assert found is not None
+    assert (found.marks, found.since_s) == ({0: 5, 1: 3, 2: 1}, 7)
 
 
 def test_reading_stops_at_a_number_that_is_missing() -> None:
@@ -238,6 +251,10 @@ def test_a_table_that_serves_reads_in_part_gets_an_entry_at_a_time() -> None:
     report = world.project()
     assert (report.entries, report.entries_left) == (6 * len(PROJECTIONS), 0)
     assert count(world.bodies("I")["I#b", "0000"]) == 6
+    _, board, _ = world.bodies("T")["T#1d", "0000"]
+    assert {item: series[VIEW][0] for item, series in board.items()} == {
+        "b": 6, **{f"a{number}": 1 for number in range(6)},
+    }  # fmt: skip
 
 
 def test_one_invocation_folds_many_rows_although_a_tenth_of_all_calls_fail() -> None:

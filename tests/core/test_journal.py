@@ -94,6 +94,25 @@ def test_the_longest_event_fits_an_entry() -> None:
     assert decode_entry(1, entry).declared == AllSaid(["v" * 79], said)
 
 
+SAID = st.builds(
+    lambda view, id_, before_s, age_ms: Said(
+        view, id_, Moment((NOON_S - before_s) * 1_000 - age_ms, NOON_S - before_s), {0: 1.5, 2: "x"}
+    ),
+    st.sampled_from(["by_day", "by_week"]),
+    st.sampled_from(["mug", "lamp"]),
+    st.integers(0, 90),  # how long before the entry's newest record its own came
+    st.integers(0, 10**7),
+)
+
+
+@given(st.lists(SAID, max_size=6))
+def test_what_is_said_to_attributes_keeps_its_moment_whenever_the_others_of_its_entry_came(
+    said: list[Said],
+) -> None:
+    declared = AllSaid(["by_day", "by_week"], said)
+    assert decode_entry(1, encode_entry([], arrived_s=NOON_S, declared=declared)).declared == declared
+
+
 @given(st.dictionaries(st.integers(0, 999), st.integers(0, 2**60), max_size=9), st.integers(0, 2**40))
 def test_a_watermark_is_read_as_it_was_written(marks: dict[int, int], since_s: int) -> None:
     watermark = Watermark(marks, since_s)

@@ -110,7 +110,8 @@ class RefusedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="stage",
     arrived_at_s
         When the collector had the request, Unix seconds.
     data
-        The event as it was sent, in a body that its path takes; a GET's is its query.
+        The event as it was sent, in a body that its path takes; a GET's is its query. Where fields have
+        pseudonyms it has them too, and is empty if it cannot be read.
     source
         Who sent it, by its write key; None if keys are not checked.
     schema

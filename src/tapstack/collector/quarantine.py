@@ -1,8 +1,9 @@
 """What is refused is kept, with the reason, before the sender is told: one object a request.
 
 The payload is what the sender wrote of an event; of a request that cannot be split into events, or whose
-events would be too large one by one, it is the body. Write keys are taken out. So an object has at most some
-times the bytes that a request may have, whatever a sender does.
+events would be too large one by one, it is the body. Write keys are taken out, and names where accepted
+events are stored without them. So an object has at most some times the bytes that a request may have,
+whatever a sender does.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
         The bucket, time.
     withheld
         Returns whether a payload may not be kept; None if each may.
+    without_names
+        Returns what of a payload may be kept; None if all may.
     """
 
     request: Request
@@ -43,6 +46,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int
     dependencies: CollectorDependencies
     withheld: Callable[[bytes], bool] | None = None
+    without_names: Callable[[bytes], bytes] | None = None
 
     def keep(self, refused: Mapping[int, InvalidEvent], events_count: int) -> bool:
         """Store what was refused.
@@ -78,7 +82,7 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
                 format=self.format.NAME,
                 path=self.route.path,
                 arrived_at_s=now_ms // 1000,
-                data=text_without_keys(payloads[index], self.format),
+                data=self._kept(payloads[index]),
                 source=self.source,
                 schema=error.schema or None,
             )
@@ -89,6 +93,10 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
             return True
         key, body = request_key(letters[0]), encode(letters)
         return put_object(self.dependencies.quarantine, key, body, self.dependencies)
+
+    def _kept(self, payload: bytes) -> bytes:
+        payload = text_without_keys(payload, self.format)
+        return payload if self.without_names is None else self.without_names(payload)
 
     def _payloads(self, request: Request, events_count: int) -> list[bytes] | None:
         """Return what the sender wrote of each event; None if that cannot be told apart."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,8 +12,9 @@ import msgspec
 from tapstack.collector import cors
 from tapstack.collector.admission import Admission
 from tapstack.collector.enrichment.order import Enrichment, browser_of
+from tapstack.collector.enrichment.refused_names import RefusedNames
 from tapstack.collector.enrichment.withholding import may_deny
-from tapstack.collector.formats import ROUTES, Routes, Spoken
+from tapstack.collector.formats import FORMATS, ROUTES, Routes, Spoken
 from tapstack.collector.intake import RETRY_AFTER_MS, CheckSchemas, Enrich, Result, collect
 from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
@@ -104,6 +105,7 @@ def take(
         body_bytes_max=request_bytes_max,
         dependencies=dependencies,
         withheld=_withheld(enriching),
+        without_names=_without_names(enriching),
     )
     try:
         events = () if request.method == "HEAD" else spoken.format.parse(request, request_bytes_max)
@@ -156,6 +158,18 @@ def _withheld(enriching: Enrichment | None) -> Callable[[bytes], bool] | None:
     if enriching is None or enriching.consent == "off":
         return None
     return partial(may_deny, categories=enriching.categories)
+
+
+def _without_names(enriching: Enrichment | None) -> Callable[[bytes], bytes] | None:
+    """Return what puts pseudonyms into a refused payload."""
+    if enriching is None or enriching.pseudonymise is None:
+        return None
+    return _refused_names(enriching.pseudonymise.fields, enriching.key)
+
+
+@lru_cache(maxsize=1)  # longer to make than a request takes
+def _refused_names(fields: tuple[str, ...], key: bytes) -> RefusedNames:
+    return RefusedNames(fields, [each.FIELDS for each in FORMATS], key)
 
 
 def _enrich(request: Request, enriching: Enrichment | None) -> Enrich | None:

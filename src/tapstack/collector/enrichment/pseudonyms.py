@@ -18,6 +18,7 @@ from tapstack.core.events import ClientEvent
 
 KEY_BYTES_MIN = 32
 IDS = ("user_id", "anonymous_id", "session_id")
+PERSONS = frozenset({"user_id", "anonymous_id"})
 FIELD = rf"(?:{'|'.join(IDS)}|(?:context|properties|traits)(?:\.[^.,\s]+)+)"
 # What formats keep of further ids of a user; they are replaced with `user_id` or `anonymous_id`.
 ELSEWHERE = tuple(
@@ -58,9 +59,10 @@ class Pseudonymise:
     """
 
     def __init__(self, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
         self._ids = tuple([name for name in fields if name in IDS])
         own = [tuple(name.split(".")) for name in fields if name not in IDS]
-        further = ELSEWHERE if {"user_id", "anonymous_id"} & set(self._ids) else ()
+        further = ELSEWHERE if PERSONS & set(self._ids) else ()
         self._paths: dict[str, list[tuple[str, ...]]] = {}  # by the object in which they begin
         for root, *path in dict.fromkeys((*own, *further)):
             self._paths.setdefault(root, []).append(tuple(path))
@@ -86,7 +88,7 @@ class Pseudonymise:
             place = said = getattr(event, root)
             for path in paths if said else ():
                 if path[0] in place:
-                    place = replaced(place, path, lambda value: _of(value, key))
+                    place = replaced(place, path, lambda value: pseudonym_of(value, key))
             if place is not said:
                 changes[root] = place
         if is_id_derived and event.event_id is not None:
@@ -94,7 +96,8 @@ class Pseudonymise:
         return msgspec.structs.replace(event, **changes) if changes else event
 
 
-def _of(value: object, key: bytes) -> object:
+def pseudonym_of(value: object, key: bytes) -> object:
+    """Return the pseudonym of a value that JSON can say; null stays."""
     if value is None:
         return None
     return pseudonym(str(value).encode() if _is_plain(value) else msgspec.json.encode(value), key)

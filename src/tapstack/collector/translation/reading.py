@@ -58,6 +58,12 @@ def read_object(data: bytes | msgspec.Raw) -> Object:
     return read_json(data, dict[str, Any])
 
 
+def read_container(data: bytes) -> object:
+    """Decode an object or an array of anything; raises `InvalidEvent`."""
+    check_nesting(data)
+    return read_json(data, list[Any] if data.lstrip()[:1] == b"[" else dict[str, Any])
+
+
 def read_several(data: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """Decode an array of events; raises `InvalidEvent`."""
     return checked_count(read_json(data, list[msgspec.Raw]))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 from consumer_world import LIMITS, TABLE, VIEWS, Pipeline, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S
+from tapstack.aws.table_reader import TableReader
 from tapstack.core.journal import JOURNAL_TTL_S
+from tapstack.http import Request
+from tapstack.insights.respond import respond
 from tapstack.ports import VERSIONS_PER_S
 
 
@@ -22,6 +26,17 @@ def test_rows_live_as_long_after_their_last_event_as_configured() -> None:
     }
     assert expiry["U#ann"] == expiry["I#item-1"] == NOON_S + 1_000 + LIMITS.row_ttl_s
     assert expiry["J#0000"] == NOON_S + 1_000 + JOURNAL_TTL_S
+
+
+def test_what_a_clock_ahead_says_of_an_item_is_no_newer_than_its_arrival() -> None:
+    pipeline = Pipeline()
+    for number, (price, said) in enumerate([(5, "2026-03-10T13:30:00Z"), (6, "2026-03-10T12:00:10Z")]):
+        told = {"items": [{"item_id": "i", "price": price, "currency": "EUR"}], "occurred_at": said}
+        pipeline.run([record(number, {"event_id": f"e-{number}", **told}, NOON_S + 10 * number)])
+    pipeline.project()
+    reader = TableReader(pipeline.dynamodb, TABLE, pipeline.clock, lambda: 0.5)
+    answer = respond(Request(method="GET", path=("v1", "items", "i")), reader, NOON_S + 60)
+    assert msgspec.json.decode(answer.body)["price"] == 6
 
 
 def test_a_head_never_expires() -> None:

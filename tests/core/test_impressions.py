@@ -82,6 +82,10 @@ CASES: dict[str, tuple[Any, Any]] = {
         said("item_list_view", {}, {}, recommendation_id="r"),
         {("R#r", "item_list_view", ((1, 1), (2, 1)))},
     ),
+    "a recommendation that is shown, and named beside": (
+        said("item_list_view", {}, recommendation_id="r", impressions=["i0", "x"]),
+        {("R#r", "item_list_view", ((1, 1),))},
+    ),
     "a click on what was shown beside it": (
         said("item_click", {}, recommendation_id="r", impressions=["x", "i0", "y"]),
         {("R#r", "item_list_view", ((1, 1), (2, 1), (3, 1))), ("R#r", "item_click", ((2, 1),))},

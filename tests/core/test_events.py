@@ -327,6 +327,12 @@ def test_nesting_is_limited_by_its_depth_not_by_the_stack_of_the_moment(
             decode_client_event(event)
 
 
+def test_many_values_beside_each_other_are_no_nesting() -> None:
+    beside: dict[str, Any] = {"a": [[]] * 200, "b": [{}] * 200}
+    event = decode_client_event(json.dumps(client_event(properties=beside)).encode())
+    assert event.properties == beside
+
+
 def test_brackets_inside_texts_are_no_nesting() -> None:
     tricky = ["[" * 100, '"{' * 50, "\\" + "[" * 70, '\\"[[[' * 30]
     event = decode_client_event(json.dumps(client_event(properties={"a": tricky})).encode())

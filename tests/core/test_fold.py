@@ -72,6 +72,15 @@ def test_an_effect_says_what_happened_and_when(event: Event) -> None:
         assert len(effect.item_ids) == 1 or not (effect.viewed_with or effect.bought_with or effect.bought)
 
 
+def test_an_effect_says_what_was_bought_of_its_item_and_with_what() -> None:
+    items = [{"item_id": "a", "price": 2, "quantity": 3, "currency": "EUR"}, {"item_id": "b", "price": 1}]
+    user = UserState()
+    mug, lamp = fold(user, stream_event(event_type="purchase", items=items))
+    assert (mug.bought, mug.units, mug.bought_with) == ({"EUR": 6_000_000}, 3, [])
+    assert (lamp.bought, lamp.units, lamp.bought_with) == ({"XXX": 1_000_000}, 1, ["a"])
+    assert user.pairs_count == 2  # the one pair, at both ends
+
+
 @given(st.lists(stream_events(), max_size=12))
 def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]) -> None:
     user, effects = folded(events)

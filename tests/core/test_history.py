@@ -99,6 +99,13 @@ bounds = st.builds(
 )
 
 
+def test_a_page_is_due_when_it_is_full_and_not_before() -> None:
+    within = HistoryBounds(page=3)
+    assert [is_due(None, more, within) for more in (0, 2, 3)] == [False, False, True]
+    waiting = put_aside(None, moments(0)[0])
+    assert [is_due(waiting, more, within) for more in (0, 1, 2)] == [False, False, True]
+
+
 @given(bounds, st.lists(st.lists(entries, max_size=8), max_size=40))
 def test_nothing_within_the_bounds_is_lost_or_doubled_in_any_order(
     within: HistoryBounds, transactions: list[list[Recent]]

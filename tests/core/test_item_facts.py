@@ -113,6 +113,12 @@ def test_a_category_is_the_same_text_for_counting() -> None:
         ({"event_type": "purchase", "items": [{"item_id": "a", "quantity": 3}]}, 3, {}, None),
         ({"event_type": "purchase", "items": [{"item_id": "a"}]}, 1, {}, None),
         ({"event_type": "refund", "items": [{"item_id": "a", "price": 2}]}, 1, {"XXX": 2_000_000}, None),
+        (
+            {"event_type": "refund", "items": [{"item_id": "a", "price": 1e12}]},
+            1,
+            {"XXX": 10**12 * 10**6},
+            None,
+        ),
         ({"event_type": "refund", "items": [{"item_id": "a", "price": 1e12, "quantity": 2}]}, 2, {}, None),
         ({"event_type": "rate", "value": 4.5, "items": [{"item_id": "a"}]}, 0, {}, 4_500_000),
         ({"event_type": "rate", "value": 101, "items": [{"item_id": "a"}]}, 0, {}, None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_events
@@ -54,6 +54,34 @@ def _plain(effect: Effect) -> tuple[object, ...]:
         list(effect.item_ids), effect.code, effect.at_s, effect.arrived_s, dict(effect.bought),
         list(effect.viewed_with), list(effect.bought_with),
     )  # fmt: skip
+
+
+AMOUNTS = st.dictionaries(st.sampled_from(["EUR", "XXX"]), st.integers(-(2**60), 2**60), max_size=2)
+EFFECTS = st.builds(
+    Effect,
+    item_ids=st.lists(st.sampled_from("abc"), min_size=1, max_size=2),
+    code=st.integers(0, 40),
+    at_s=st.integers(NOON_S - 9, NOON_S - 5),
+    arrived_s=st.integers(NOON_S - 5, NOON_S),
+    bought=AMOUNTS,
+    viewed_with=st.lists(st.sampled_from("de"), max_size=2),
+    bought_with=st.lists(st.sampled_from("fg"), max_size=2),
+    units=st.integers(0, 2),
+    refunded=AMOUNTS,
+    rating=st.none() | st.integers(-1, 1),
+)
+ONE = Effect(item_ids=["a"], code=1, at_s=NOON_S, arrived_s=NOON_S, viewed_with=[], bought_with=[])
+
+
+@example([msgspec.structs.replace(ONE, bought={"EUR": 5})])
+@example([msgspec.structs.replace(ONE, viewed_with=["b"])])
+@example([msgspec.structs.replace(ONE, bought_with=["b"])])
+@example([msgspec.structs.replace(ONE, units=1)])
+@example([msgspec.structs.replace(ONE, refunded={"EUR": 5})])
+@example([msgspec.structs.replace(ONE, rating=0)])
+@given(st.lists(EFFECTS, min_size=1, max_size=4))
+def test_whatever_an_effect_says_alone_or_with_others_is_read_again(effects: list[Effect]) -> None:
+    assert decode_entry(1, encode_entry(effects)).effects == effects
 
 
 def test_the_layout_of_an_entry_is_the_documented_one() -> None:

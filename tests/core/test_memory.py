@@ -26,6 +26,7 @@ from tapstack.core.memory import (
     page_sort_key,
     prefixes_to_read,
 )
+from tapstack.errors import UndecodableRow
 
 NOW_S = TODAY * DAY_S + 40_000
 HOT = BOUNDS.hot_ids + 1
@@ -270,7 +271,12 @@ def test_a_client_idle_for_longer_than_pages_are_kept_makes_room_for_another() -
     store = Store()
     for client in range(BOUNDS.clients):
         store.take(native(client, 0, NOW_S))
-    later = TODAY + KEEP_DAYS + 1
+    later = TODAY + KEEP_DAYS
+    store.take(native(BOUNDS.clients, 0, later * DAY_S), later)
+    assert CLIENTS[BOUNDS.clients] not in store.seen.clients  # they may all come again that day
+    assert store.seen.ids
+    store.seen.ids.clear()
+    later += 1
     store.take(native(0, 1, NOW_S), later)  # used again
     store.take(native(BOUNDS.clients, 0, later * DAY_S), later)
     assert CLIENTS[0] in store.seen.clients
@@ -323,3 +329,12 @@ def test_a_client_that_gets_a_place_needs_no_page() -> None:
 @given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=40))
 def test_a_page_reads_as_it_was_written(digests: set[int]) -> None:
     assert decode_page(encode_page(frozenset(digests))) == digests
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(b"\x01", "Expected `bytes`"), (b"", "truncated"), (b"\xc4\x07seventh", "it ends within an id")],
+)
+def test_what_is_no_page_is_refused_with_the_reason(state: bytes, reason: str) -> None:
+    with pytest.raises(UndecodableRow, match=f"page.*{reason}"):
+        decode_page(state)

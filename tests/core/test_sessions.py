@@ -17,6 +17,7 @@ from tapstack.core.sessions import (
     VIEWED_MAX,
     Session,
     Sessions,
+    joined,
     session_of,
 )
 
@@ -173,3 +174,31 @@ def test_what_is_forgotten_is_counted_and_ends_where_the_last_of_it_did(
             assert sessions.earlier_end_s == max(floor_s, at_s)
         else:
             assert sessions.earlier_end_s == max(floor_s, *gone)
+
+
+JOINED: dict[str, tuple[list[tuple[int, int, str | None]], list[tuple[int, int, str | None, int]]]] = {
+    "parts that meet are one": ([(0, 5, None), (20, 30, None), (4, 6, None)], [(0, 30, None, 3)]),
+    "parts that lie apart are two": ([(0, 5, None), (36, 40, None)], [(0, 5, None, 1), (36, 40, None, 1)]),
+    "of one label, however far apart": ([(0, 5, "a"), (900, 901, "a")], [(0, 901, "a", 2)]),
+    "of two labels, or of one and none": (
+        [(0, 5, "a"), (1, 4, "b"), (2, 3, None)],
+        [(2, 3, None, 1), (1, 4, "b", 1), (0, 5, "a", 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "visits"), JOINED.values(), ids=JOINED)
+def test_parts_of_a_visit_in_several_rows_are_joined(
+    parts: list[tuple[int, int, str | None]], visits: list[tuple[int, int, str | None, int]]
+) -> None:
+    for order in (parts, parts[::-1]):
+        rows = [
+            Session(label, start * MINUTE_S, end * MINUTE_S, {0: 1}, [f"i{start}"])
+            for start, end, label in order
+        ]
+        found = joined(rows)
+        assert [(s.start_s // MINUTE_S, s.end_s // MINUTE_S, s.label, s.counters[0]) for s in found] == visits
+        assert sorted(item for s in found for item in s.viewed) == sorted(
+            f"i{start}" for start, _, _ in parts
+        )
+        assert all(row.counters == {0: 1} for row in rows), "the rows stay as they are"

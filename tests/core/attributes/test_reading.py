@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tapstack.core.attributes.definitions import Definitions, decode_definitions, encode_definitions
 from tapstack.core.attributes.faults import InvalidDefinitions
 from tapstack.core.attributes.prediction import ROW_BYTES_MAX, predicted
-from tapstack.core.attributes.reading import read_definitions
+from tapstack.core.attributes.reading import FILE_CHARS_MAX, read_definitions
 
 # `TAPSTACK_ATTRIBUTE_FILES=10000` reads as many as the requirement says: some two minutes of CPU.
 FILES = int(os.environ.get("TAPSTACK_ATTRIBUTE_FILES", "100"))
@@ -201,6 +201,23 @@ entity = "user"
             ),
         ),
         (
+            'aggregation = "counter"\nhop = "1h"',
+            (
+                "line 8: feature_view[0].attribute[0].hop: expected a window that it divides; "
+                "the lifetime has no tiles"
+            ),
+        ),
+        (
+            'aggregation = "counter"\nproperty = "colour"',
+            (
+                "line 8: feature_view[0].attribute[0].property: expected one of event_type, event_name, "
+                "query, currency, recommendation_id, attribution_source, value, items.item_id, items.name, "
+                "items.category, items.brand, items.variant, items.list_id, items.currency, items.price, "
+                "items.quantity, items.position, or properties.NAME, context.NAME, traits.NAME, "
+                "got 'colour'"
+            ),
+        ),
+        (
             'aggregation = "sum"\nproperty = "value"\ndefault = "none"',
             "line 9: feature_view[0].attribute[0].default: expected a number for sum, got 'none'",
         ),
@@ -239,6 +256,21 @@ def test_names_are_unique_and_services_name_features():
     assert faults_of(GOOD + service) == [
         "line 10: feature_service[0].features: expected features of the file, got 'stats:views_1h'"
     ]
+
+
+def test_services_have_names_of_their_own_and_are_told_where_they_are_wrong():
+    service = '[[feature_service]]\nname = "home"\nfeatures = ["stats:views_lifetime"]\n'
+    assert faults_of(GOOD + 2 * service) == [
+        "line 12: feature_service[1].name: expected each name once, got home again"
+    ]
+    assert faults_of(GOOD + service.replace('name = "home"\n', "")) == [
+        "line 8: feature_service[0]: name is required"
+    ]
+
+
+def test_a_file_that_is_too_long_is_refused_at_its_first_line():
+    (fault,) = faults_of(GOOD + "#" * FILE_CHARS_MAX)
+    assert fault.startswith(f"line 1: expected at most {FILE_CHARS_MAX} characters, got ")
 
 
 def test_a_name_without_a_version_means_the_newest():

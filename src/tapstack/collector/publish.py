@@ -44,6 +44,9 @@ def publish(entries: Mapping[int, StreamEntry], dependencies: Dependencies) -> s
                 refused += positions
                 continue
             confirmed = _put([entries[position] for position in positions], dependencies.stream)
+            if all(confirmed) and len(confirmed) == len(positions):  # the usual case
+                stored.update(positions)
+                continue
             for position, is_stored in zip(positions, confirmed, strict=True):
                 (stored.add if is_stored else refused.append)(position)
         pending = refused

@@ -261,7 +261,7 @@ def read_client_events(texts: Sequence[bytes]) -> list[Said | InvalidEvent]:
     """
     events: Sequence[ClientEvent | None] = [None] * len(texts)
     if max(map(len, texts), default=0) <= EVENT_BYTES_MAX and not _any_nested_too_deep(texts):
-        events = [*map(_as_written, texts)]
+        events = _all_as_written(texts)
     are_plain = are_plain_ids(_ids([event for event in events if event is not None]))
     return [_one_of(text, event, are_plain) for text, event in zip(texts, events, strict=True)]
 
@@ -274,6 +274,13 @@ def _one_of(text: bytes, event: ClientEvent | None, are_plain: bool) -> Said | I
         return read_client_event(text)
     except InvalidEvent as error:
         return error
+
+
+def _all_as_written(texts: Sequence[bytes]) -> Sequence[ClientEvent | None]:
+    try:
+        return [*map(_client_decoder.decode, texts)]  # the usual case
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [*map(_as_written, texts)]
 
 
 def _as_written(text: bytes) -> ClientEvent | None:

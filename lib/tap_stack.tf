@@ -3779,7 +3779,7 @@ locals {
         expression = "100 * taken / incoming"
         above      = var.alarm_thresholds.refused_percent
         periods    = 3
-        why        = "Senders' requests are refused, and SDKs drop their events: a write key that is wrong or was revoked, or a path that is none"
+        why        = "Requests are refused, and SDKs drop their events: a write key that is wrong or was revoked, or a path that is none"
       }
     },
     {

@@ -48,16 +48,20 @@ def credentials(env: Mapping[str, str] = os.environ) -> Credentials:
     ----------
     .. [1] https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, read 2026-11-26
     """
-    found = {name: env.get(name, "") for name in _VARIABLES}
-    for name, value in found.items():
+    return _checked(*[env.get(name, "") for name in _VARIABLES])
+
+
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+@lru_cache(maxsize=1)  # they are the same for as long as a function's environment lives
+def _checked(*values: str) -> Credentials:
+    for name, value in zip(_VARIABLES, values, strict=True):
         if not value and name != "AWS_SESSION_TOKEN":
             raise Misconfigured(name, "credentials are expected in the environment")
         if not re.fullmatch(r"[!-~]*", value):  # they are signed as they stand, and headers hold them
             raise Misconfigured(name, "expected printable ASCII without spaces")
-    return Credentials(*found.values())
-
-
-_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return Credentials(*values)
 
 
 def sign(

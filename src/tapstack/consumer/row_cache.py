@@ -120,5 +120,5 @@ class RowCache:
             self._pages.pop(key, None)
 
     def _drop_pages(self, keys: Iterable[Key]) -> None:
-        for key in keys:
+        for key in keys if self._pages else ():
             self._pages.pop(key, None)

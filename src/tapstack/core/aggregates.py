@@ -98,10 +98,13 @@ def count(counted: Sequence[Counters], delta: Delta) -> None:
 
 def add_counts(into: Counters, other: Counters) -> None:
     """Add counters to others, in place."""
+    is_bought = False
     for key, amount in other.items():
         if isinstance(key, int):
             into[key] = into.get(key, 0) + amount
-    for currency, amount in sums(other).items():
+        else:
+            is_bought = True
+    for currency, amount in sums(other).items() if is_bought else ():
         _add_money(into, _place(into, currency), amount)
 
 

@@ -18,7 +18,7 @@ from tapstack.core.aggregates import (
 )
 from tapstack.core.amounts import amounts_of, counts_of
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
-from tapstack.core.item_facts import Facts, newest
+from tapstack.core.item_facts import Facts, later
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import ItemState, decode_item, encode_state, item_partition
 from tapstack.projections._projection import Projection
@@ -92,7 +92,7 @@ class Items(Projection[Change]):
                     item.amounts = item.amounts or Windowed()
                     add_in_windows(item.amounts, counted.amounts, counted.numbers, counted.arrived_s)
             if change.facts is not None:
-                item.facts = change.facts if item.facts is None else newest((item.facts, change.facts))
+                item.facts = change.facts if item.facts is None else later(item.facts, change.facts)
             for partner in change.viewed_with:
                 count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
             for partner in change.bought_with:

@@ -70,14 +70,14 @@ class Items(Projection[Change]):
         for effect in entry.effects:
             own = Change(Counted.of(effect), effect.viewed_with, effect.bought_with)
             for item_id in effect.item_ids:
-                found[item_partition(item_id)].append(own)
+                found[item_id].append(own)
             for partner in effect.viewed_with:
-                found[item_partition(partner)].append(Change(None, viewed_with=effect.item_ids))
+                found[partner].append(Change(None, viewed_with=effect.item_ids))
             for partner in effect.bought_with:
-                found[item_partition(partner)].append(Change(None, bought_with=effect.item_ids))
+                found[partner].append(Change(None, bought_with=effect.item_ids))
         for item_id, facts in entry.facts.items():
-            found[item_partition(item_id)].append(Change(None, facts=facts))
-        return found
+            found[item_id].append(Change(None, facts=facts))
+        return {item_partition(item_id): changes for item_id, changes in found.items()}
 
     def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count; effects of the same windows together."""

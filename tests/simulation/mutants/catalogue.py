@@ -301,7 +301,7 @@ UNIT_OF_WORK = (
         "pairs_one_sided",
         "a pair is counted at both of its items",
         "tapstack.projections.items",
-        "                found[item_partition(partner)].append(Change(None, viewed_with=effect.item_ids))\n",
+        "                found[partner].append(Change(None, viewed_with=effect.item_ids))\n",
         "                pass\n",
     ),
     one(

@@ -11,7 +11,7 @@ SESSIONS = "tapstack.core.sessions"
 PAIRS = "tapstack.core.cooccurrence"
 AGGREGATES = "tapstack.core.aggregates"
 
-_ADDED = "        return encode_record(event, self._added("
+_ADDED = "        occurred_at, skew_ms = self._corrected(event.occurred_at, shift_ms)\n"
 
 CONTENTS = (
     one(

@@ -17,7 +17,7 @@ from tapstack_simulation.event_schemas import breaks
 from tapstack_simulation.faults import FaultSchedule
 from tapstack_simulation.guard import HASH_KEY
 from tapstack_simulation.kernel import DAY_US, Actor, Kernel
-from tapstack_simulation.poison import DENIED_NO_EVENTS, NO_EVENTS
+from tapstack_simulation.poison import DENIED_NO_EVENTS, NAMED_NO_EVENTS, NO_EVENTS
 
 KINDS = ("item_view",) * 9 + (
     "item_click", "item_list_view", "search", "cart_add", "cart_add", "cart_remove", "wishlist_add",
@@ -240,7 +240,8 @@ class Clients:
             return self._collectors.post(actor, bodies)
         place = apart.randrange(len(bodies) + 1)
         honours = self._collectors.guard.consent != "off" and apart.random() < 0.5
-        bad = apart.choice(DENIED_NO_EVENTS if honours else NO_EVENTS)
+        others = NAMED_NO_EVENTS if self._collectors.guard.pseudonyms.fields else NO_EVENTS
+        bad = apart.choice(DENIED_NO_EVENTS if honours else others)
         statuses = self._collectors.post(actor, [*bodies[:place], bad, *bodies[place:]])
         if statuses is not None and (fate := statuses.pop(place)) not in {"invalid", "retry"}:
             raise Violation(4, f"{bad!r} was called {fate}")
@@ -296,8 +297,7 @@ class Clients:
         if guard.consent == "refused":
             return [Sent(_encode(said), "", opaque_name(place), self._kernel.now_us, breaks(said))]
         left = nobodys(said, HASH_KEY)
-        made = self._sent(left, opaque_name(left["event_id"]))
-        return [Sent(_encode(said), made.pk, made.name, made.made_us, breaks(said))]
+        return [self._sent(said, opaque_name(left["event_id"]), left)]
 
     def _time(self, rng: random.Random, apart: random.Random, device: Device) -> str | None:
         """Return when an event happened, by the device's clock; None if it has no time."""
@@ -310,9 +310,11 @@ class Clients:
             return _spelled(now_us - now_us % rng.choice((1, 1, 1_000, 500)))
         return None
 
-    def _sent(self, event: dict[str, Any], name: Name) -> Sent:
-        sent = Sent(_encode(event), row_of(event), name, self._kernel.now_us, breaks(event))
-        self._collectors.checker.said(sent.pk, name, sent.body)
+    def _sent(self, event: dict[str, Any], name: Name, left: dict[str, Any] | None = None) -> Sent:
+        """Put an event into the outbox; `left` is what is stored of it, if that is nobody's."""
+        stored = self._collectors.guard.pseudonyms.event(event) if left is None else left
+        sent = Sent(_encode(event), row_of(stored), name, self._kernel.now_us, breaks(event))
+        self._collectors.checker.said(sent.pk, name, _encode(stored))
         return sent
 
     def _items_of(self, rng: random.Random, kind: str, made: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import msgspec
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.admission import Admission
 from tapstack.collector.enrichment.order import Enrichment
+from tapstack.collector.enrichment.pseudonyms import Pseudonymise
 from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.collector.schemas import Strictness
@@ -92,7 +93,11 @@ class Collectors:
             Admission(KnownSources(guard.read, clock), clock) if guard.checks_keys else None
             for _ in range(ENVIRONMENTS)
         ]
-        self._enrichment = Enrichment(consent=guard.consent, key=HASH_KEY)
+        fields = guard.pseudonyms.fields
+        self._enrichment = Enrichment(
+            consent=guard.consent, key=HASH_KEY, pseudonymise=Pseudonymise(fields) if fields else None
+        )
+        self._is_enriching = guard.consent != "off" or bool(fields)
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self._aws = aws
@@ -111,7 +116,7 @@ class Collectors:
         fates = _fates(answer, len(events), is_guarded=self.guard.checks_keys)
         for event, fate in zip(events, fates, strict=True):
             if fate == "invalid" and UNWELCOME.encode() not in event:
-                self._aws.checker.refused(name, event)
+                self._aws.checker.refused(name, self.guard.pseudonyms.kept(event))
         return fates
 
     def status_of(self, client: Actor, name: str, events: list[bytes], key: str | None) -> int | None:
@@ -169,7 +174,7 @@ class Collectors:
                 event_bytes_max=EVENT_BYTES_MAX,
                 check_schemas=schemas(self.schemas).check,
                 admission=self._admissions[len(self.running) % ENVIRONMENTS],
-                enrichment=(lambda: self._enrichment) if self.guard.consent != "off" else None,
+                enrichment=(lambda: self._enrichment) if self._is_enriching else None,
             )
         except (Violation, Stuck):
             raise

@@ -239,7 +239,7 @@ class FaultyBucket:
         began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
         for letter in dead_letters.decode(body):
             if isinstance(letter, dead_letters.RefusedEvent):
-                aws.checker.refusal_kept(actor.name, letter.coordinates, letter.data)
+                aws.checker.refusal_kept(actor.name, letter.coordinates, letter.data, letter.detail)
             else:
                 aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
 

@@ -1,4 +1,4 @@
-"""Who may send in a run, with which keys, and what its collectors make of denied consents.
+"""Who may send in a run, with which keys, and what its collectors make of consents and names.
 
 Drawn apart from all else, so that a seed means the same as it did without. The document of sources is written
 by hand here: hashes of keys are computed a second time.
@@ -12,19 +12,21 @@ import random
 from typing import Literal
 
 from tapstack.errors import Unavailable
+from tapstack_simulation.checking.pseudonyms import PLAN, Pseudonyms
 from tapstack_simulation.kernel import Kernel
 
-KEYS_SHARE, CONSENT_SHARE = 0.4, 0.4  # of the runs
+KEYS_SHARE, CONSENT_SHARE, PSEUDONYMS_SHARE = 0.4, 0.4, 0.2  # of the runs
 UNREADABLE_SHARE = 0.15  # of the reads of the document
 NEW_KEY_AFTER_MS = 6_000  # by when each collector knows a new key; and
 OLD_KEY_UNTIL_MS = 61_000  # by when none takes a revoked one
 HASH_KEY = b"a key of pseudonyms, of 32 bytes"
+PERSON = ("user_id", "anonymous_id")
 SOURCE = "shop"
 MADE_AT = "2026-01-01T00:00:00Z"
 
 
 class Guard:
-    """The keys and the consents of a run.
+    """The keys, the consents and the pseudonyms of a run.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ class Guard:
         self.consent: Literal["off", "refused", "anonymous"] = (
             ("refused" if rng.random() < 0.5 else "anonymous") if honours else "off"
         )
+        self.pseudonyms = _draw_pseudonyms(random.Random(f"{kernel.seed}/pseudonyms"))  # noqa: S311 - likewise
         self._first, self._second = (f"tapstack_{rng.getrandbits(192):048x}" for _ in range(2))
         self._rotated_ms = rng.randrange(2_000, 20_000) if rotates else None
         self._revoked_ms = 0 if self._rotated_ms is None else self._rotated_ms + rng.randrange(10_000, 30_000)
@@ -89,3 +92,9 @@ class Guard:
         elif self._ms > self._revoked_ms + OLD_KEY_UNTIL_MS:
             wrong += [self._first] * 8
         return rng.choice(wrong)
+
+
+def _draw_pseudonyms(rng: random.Random) -> Pseudonyms:
+    if rng.random() >= PSEUDONYMS_SHARE:
+        return Pseudonyms()
+    return Pseudonyms(rng.choice((PERSON, (*PERSON, "session_id", PLAN))), HASH_KEY)

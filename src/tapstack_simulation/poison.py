@@ -18,7 +18,14 @@ NO_EVENTS = (
     b"{}",
 )
 
-
+# The same where names have pseudonyms: under near spellings, at any depth, and where nothing can be read.
+NAMED_NO_EVENTS = (
+    *NO_EVENTS,
+    b'{"event_type":"nope","User-ID":"user1","event_id":"b"}',
+    b'{"event_type":"page_view","userId":"user1","event_id":"b"}',
+    b'{"event_type":"page_view","context":[{"Anonymous_ID":"visitor1"}]}',
+    b'{"event_type":"page_view","user_id":"user1","event_id":"b","value":tru}',
+)
 # The same of people who denied consent: refused, and kept nowhere.
 DENIED_NO_EVENTS = (
     b'{"event_type":"nope","user_id":"unwelcome","event_id":"b","consent":{"analytics":false}}',

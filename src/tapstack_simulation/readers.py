@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ class Readers:
         """Ask for one view of each kind and hold it against what the table had meanwhile (invariant 11)."""
         past, now_s, rng = self._aws.checker.past, self._aws.kernel.now_ms // 1000, actor.random
         item_id = f"p{int(rng.random() ** 2 * self._items)}"
-        user_id = f"user{rng.randrange(self._users)}"
+        user_id = self._drawn(rng)
         item = self._get(self._table, now_s, "items", item_id)
         hold_item(past, item_id, now_s, item)
         checker = self._aws.checker
@@ -123,7 +124,11 @@ class Readers:
         self._follower.step(self._ask_changes, rng.choice((1, 3, 20)), now_s)
         if rng.random() < 0.5:
             kind = rng.choice(("any", "any", "item_view", "purchase"))
-            self._walk(self._table, now_s, f"user{rng.randrange(self._users)}", kind, rng.choice((1, 7, 100)))
+            self._walk(self._table, now_s, self._drawn(rng), kind, rng.choice((1, 7, 100)))
+
+    def _drawn(self, rng: random.Random) -> str:
+        """Draw a user, as its rows call it."""
+        return self._aws.checker.promises.pseudonyms.of(f"user{rng.randrange(self._users)}")
 
     def _ask_changes(self, query: Mapping[str, str]) -> dict[str, Any] | None:
         now_s = self._aws.kernel.now_ms // 1000

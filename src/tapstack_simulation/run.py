@@ -136,6 +136,7 @@ class _Simulation:
             history_days=self.shape.history_days,
             history_page=self.shape.history_page,
             source=SOURCE if self.guard.checks_keys else None,
+            pseudonyms=self.guard.pseudonyms,
         )
         self.checker = Checker(promises)
         self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)

@@ -15,6 +15,7 @@ from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.contents import misquoted
 from tapstack_simulation.checking.derived import misfit
 from tapstack_simulation.checking.facts import native_name, opaque_name, read_event
+from tapstack_simulation.checking.pseudonyms import PLAN, Pseudonyms
 from tapstack_simulation.checking.rows import EMPTY_USER, Violation
 from tapstack_simulation.checking.stored import Promises
 
@@ -511,18 +512,39 @@ def _promises() -> Promises:
     return Promises(age_max_s=14 * DAY_S, row_ttl_s=30 * DAY_S, retention_s=7 * DAY_S)
 
 
-def test_what_may_be_stored_nowhere_is_seen_wherever_it_is_stored() -> None:
-    unwelcome = body(0, user="unwelcome-1")
+@pytest.mark.parametrize(("who", "fields"), [("unwelcome-1", ()), ("user1", ("user_id", "anonymous_id"))])
+def test_what_may_be_stored_nowhere_is_seen_wherever_it_is_stored(who: str, fields: tuple[str, ...]) -> None:
+    data = body(0, user=who)
+    entry, row = wire(ENTRY, 1, TTL_S, [who]), wire((f"U#{who}", "-"), 1, TTL_S, user_state(1))
     places: dict[str, Callable[[Checker], None]] = {
-        "the stream": lambda checker: checker.stored(SHARD, "100", unwelcome, "unwelcome-1", NOW_MS),
-        "spill": lambda checker: checker.spilled("spill/1", [("unwelcome-1", unwelcome)], NOW_MS),
-        "quarantine": lambda checker: checker.refusal_kept("c1", ("r", "0"), unwelcome),
+        "the stream": lambda checker: checker.stored(SHARD, "100", data, who, NOW_MS),
+        "spill": lambda checker: checker.spilled("spill/1", [(who, data)], NOW_MS),
+        "quarantine": lambda checker: checker.refusal_kept("c1", ("r", "0"), data),
+        "a reason": lambda checker: checker.refusal_kept("c1", ("r", "0"), b"", f"user_id: {who}"),
+        "a row": lambda checker: checker.committed([{"Put": {"Item": row}}], [], NOW_MS),
+        "the journal": lambda checker: checker.committed([{"Put": {"Item": entry}}], [], NOW_MS),
     }
+    promises = msgspec.structs.replace(_promises(), pseudonyms=Pseudonyms(fields, b"key"))
     for place, store in places.items():
-        checker = Checker(_promises())
+        checker = Checker(promises)
         with pytest.raises(Violation, match="invariant 14"):
             store(checker)
         assert checker.records == {}, place
+        assert checker.rows == {}, place
+
+
+def test_pseudonyms_are_keyed_and_cover_what_is_refused() -> None:
+    pseudonyms = Pseudonyms(("user_id", "anonymous_id", PLAN), b"Jefe")
+    name = "what do ya want for nothing?"  # a case of RFC 4231
+    assert pseudonyms.of(name) == "5bdcc146bf60754e6a042426089575c7"
+    said = {"user_id": name, "traits": {"plan": name, "t": 1}, "n": 1}
+    hidden = pseudonyms.of(name)
+    assert pseudonyms.event(said) == {"user_id": hidden, "traits": {"plan": hidden, "t": 1}, "n": 1}
+    refused = [{"userId": name, "Anonymous_ID": name, "item_id": "p"}]
+    kept = [{"userId": hidden, "Anonymous_ID": hidden, "item_id": "p"}]
+    assert pseudonyms.kept(msgspec.json.encode(refused)) == msgspec.json.encode(kept)
+    assert pseudonyms.kept(b'{"user_id":"user1"') == b""
+    assert Pseudonyms().event(said) is said
 
 
 def test_an_event_carries_the_source_of_its_key() -> None:

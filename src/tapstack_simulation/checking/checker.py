@@ -20,6 +20,7 @@ from tapstack_simulation.checking.journal import Journal
 from tapstack_simulation.checking.links import check_pointers
 from tapstack_simulation.checking.nobody import UNWELCOME
 from tapstack_simulation.checking.past import Past
+from tapstack_simulation.checking.pseudonyms import NAMES
 from tapstack_simulation.checking.rows import (
     DERIVED,
     Change,
@@ -118,7 +119,7 @@ class Checker:
         now_ms
             When it arrived.
         """
-        _check_welcome(f"record {number}", data)
+        self._check_welcome(f"record {number}", data)
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
@@ -157,7 +158,7 @@ class Checker:
         """
         names: dict[tuple[str, Name], None] = {}
         for partition_key, data in datas:
-            _check_welcome(key, data)
+            self._check_welcome(key, data)
             fact = read_event(data).fact
             wrong = misquoted(fact.event, self._said.get((fact.pk, fact.name)), now_ms)
             if wrong or partition_key != fact.pk[2:]:
@@ -172,9 +173,9 @@ class Checker:
             if (pk, name) not in self._facts:
                 raise Violation(4, f"{pk} {name} was deleted from the spill bucket and is not on the stream")
 
-    def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes) -> None:
+    def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes, detail: str = "") -> None:
         """Note what a request left in quarantine, at the moment it is stored (invariant 14)."""
-        _check_welcome(f"quarantine {coordinates}", data)
+        self._check_welcome(f"quarantine {coordinates}", data + detail.encode())
         if self._refusals.setdefault(coordinates, (request, data)) != (request, data):
             raise Violation(1, f"quarantine {coordinates} was stored before, for another event")
         self._refused[request, data] = None
@@ -279,6 +280,7 @@ class Checker:
         key = (item["pk"]["S"], item["sk"]["S"])
         change = Change(key, self.rows.get(key), read_image(item))
         layout = 1 if change.before is None else change.before.layout
+        self._check_welcome(f"row {key}", f"{key}".encode() + change.after.packed)
         if change.after.layout < layout:
             raise Violation(3, f"{key} is to have layout {layout} or a later one, not {change.after.layout}")
         return change
@@ -486,7 +488,7 @@ class Checker:
         }
 
     def finish(self, items: list[dict[str, Any]], lost: dict[tuple[str, str], None]) -> None:
-        """Check the final tables (invariants 1, 2, 3, 4, 14).
+        """Check the final tables (invariants 1, 2, 3, 4).
 
         Parameters
         ----------
@@ -496,8 +498,6 @@ class Checker:
             Records that the schedule itself took away: retention, or a destination that failed.
         """
         final = {(item["pk"]["S"], item["sk"]["S"]): read_image(item) for item in items}
-        for key, image in final.items():
-            _check_welcome(str(key), str(key).encode() + image.packed)
         if final != self.rows:
             wrong = [key for key in {**final, **self.rows} if final.get(key) != self.rows.get(key)]
             raise Violation(3, f"rows differ from what was committed: {wrong[:3]}")
@@ -511,7 +511,8 @@ class Checker:
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
         check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone)
 
-
-def _check_welcome(place: str, data: bytes) -> None:
-    if UNWELCOME.encode() in data:
-        raise Violation(14, f"{place} holds what may be stored nowhere")
+    def _check_welcome(self, place: str, data: bytes) -> None:
+        if UNWELCOME.encode() in data:
+            raise Violation(14, f"{place} holds what may be stored nowhere")
+        if self.promises.pseudonyms.fields and (found := NAMES.search(data)):
+            raise Violation(14, f"{place} holds the name {found[0].decode()}, not its pseudonym")

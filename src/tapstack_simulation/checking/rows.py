@@ -39,7 +39,8 @@ INVARIANTS: Mapping[int, str] = {
     11: "Readers add up all stripes, show no row that has expired, and say how fresh they are.",
     12: "A row lives longer than the records that it judges.",
     13: "A search term is a hash outside its stream until enough different users have searched for it.",
-    14: "Of who may not send nothing is stored; of who denied consent nothing, or what is nobody's.",
+    14: "Of who may not send nothing is stored; of who denied consent nothing, or what is nobody's; "
+    "no name where names have pseudonyms.",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tapstack_simulation.checking.facts import Fact
+from tapstack_simulation.checking.pseudonyms import Pseudonyms
 
 
 class Promises(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
         How many wait for a page.
     source
         What each event carries as its source; None if write keys are not checked.
+    pseudonyms
+        Which fields are stored as pseudonyms.
     """
 
     age_max_s: int
@@ -41,6 +44,7 @@ class Promises(msgspec.Struct, frozen=True, kw_only=True):
     history_days: int = 90
     history_page: int = 16
     source: str | None = None
+    pseudonyms: Pseudonyms = Pseudonyms()
 
     def age_s(self, arrived_s: int, born_s: int, received_s: int) -> int:
         """Return how old an event is on arrival: while it was spilled it does not age, within bounds."""

@@ -41,7 +41,8 @@ class Stream:
 
     def refuse_hot_key(self, actor: Actor) -> None:
         """Refuse every entry of one key for a while (C5)."""
-        self._aws.refused_key = f"user{actor.random.randrange(self._shape.users)}"
+        name = f"user{actor.random.randrange(self._shape.users)}"
+        self._aws.refused_key = self._aws.checker.promises.pseudonyms.of(name)
         self._aws.kernel.sleep(actor.random.randrange(8_000_000))
         self._aws.refused_key = None
 

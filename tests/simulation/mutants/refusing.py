@@ -1,4 +1,4 @@
-"""Mutants of what may be stored nowhere: requests that may not send, and events whose user denied consent."""
+"""Mutants of what may be stored nowhere: senders without a key, people who denied consent, and names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ SOURCES = "tapstack.core.sources"
 KNOWN = "tapstack.collector.known_sources"
 ADMISSION = "tapstack.collector.admission"
 CONSENT = "tapstack.collector.enrichment.consent"
+ENRICHING = "tapstack.collector.enrichment.order"
+PSEUDONYMS = "tapstack.collector.enrichment.pseudonyms"
+REFUSED_NAMES = "tapstack.collector.enrichment.refused_names"
 QUARANTINE = "tapstack.collector.quarantine"
 
 REFUSING = (
@@ -76,5 +79,56 @@ REFUSING = (
         CONSENT,
         "    who = [event.user_id, event.anonymous_id, event.event_id, event.client_id, event.n]\n",
         "    who = [event.user_id, event.anonymous_id]\n",
+    ),
+    one(
+        "names_on_the_stream",
+        "named fields have pseudonyms",
+        ENRICHING,
+        "            event = self.pseudonymise(event, self.key, is_id_derived=arrival.is_id_derived)\n",
+        "            self.pseudonymise(event, self.key, is_id_derived=arrival.is_id_derived)\n",
+    ),
+    one(
+        "names_in_spill",
+        "the spill bucket holds what the stream would",
+        INTAKE,
+        "    _note_stored(results, _stored(entries, dependencies, spill), twins)\n",
+        "    read = _read(events, event_bytes_max)\n"
+        "    plain = {\n"
+        "        n: StreamEntry(\n"
+        "            partition_key=entry.partition_key,\n"
+        "            data=_record(events[n], read[n].event, records, None),\n"
+        "        )\n"
+        "        for n, entry in entries.items()\n"
+        "    }\n"
+        "    spill_plain = spill and (lambda left: spill({n: plain[n] for n in left}))\n"
+        "    _note_stored(results, _stored(entries, dependencies, spill_plain), twins)\n",
+    ),
+    one(
+        "names_as_partition_keys",
+        "the partition of the stream is that of the pseudonym",
+        INTAKE,
+        "StreamEntry(partition_key=partition_key(event), data=record)",
+        "StreamEntry(partition_key=partition_key(said.event), data=record)",
+    ),
+    one(
+        "names_in_quarantine",
+        "a refused event is kept without names",
+        QUARANTINE,
+        "        return payload if self.without_names is None else self.without_names(payload)\n",
+        "        return payload\n",
+    ),
+    one(
+        "misspelt_names_in_quarantine",
+        "near spellings of a field are names too",
+        REFUSED_NAMES,
+        '    return re.sub(r"[^a-z0-9]", "", name.lower())\n',
+        "    return name\n",
+    ),
+    one(
+        "pseudonyms_by_field",
+        "a person has one pseudonym, whichever field names it",
+        PSEUDONYMS,
+        "                changes[name] = pseudonym(value.encode(), key)\n",
+        '                changes[name] = pseudonym(f"{name}{value}".encode(), key)\n',
     ),
 )

@@ -23,13 +23,6 @@ CHANGES = (
         "    last = int(rows[0].key.sk) - 1 if rows else goal\n    if False:\n",
     ),
     one(
-        "changes_skip_the_entry_that_did_not_fit",
-        "an entry that does not fit begins the next part",
-        VIEW,
-        "        if not self.left or (",
-        "        if self.left == 1 or not self.left or (",
-    ),
-    one(
         "changes_show_an_entry_again",
         "a cursor is behind what was shown",
         VIEW,

@@ -72,3 +72,18 @@ def test_a_gap_that_opens_again_is_found_however_wide(gap: list[int], is_wrong: 
             _check_memory("U#a", before, after, {}, 28)
     else:
         _check_memory("U#a", before, after, {}, 28)
+
+
+@pytest.mark.parametrize(
+    ("idle_days", "gap", "is_wrong"),
+    [(29, [0, 8], False), (29, [3, 8], False), (28, [0, 8], True), (29, [2, 8], True)],
+    ids=["begins anew", "goes on", "was not idle", "forgets a part"],
+)
+def test_only_a_client_that_was_idle_may_begin_anew(idle_days: int, gap: list[int], is_wrong: bool) -> None:
+    before, after = row(2), row(9, gap)
+    before[0][0][CLIENT][2] = TODAY - idle_days
+    if is_wrong:
+        with pytest.raises(Violation, match="forgot events"):
+            _check_memory("U#a", before, after, {}, 28)
+    else:
+        _check_memory("U#a", before, after, {}, 28)

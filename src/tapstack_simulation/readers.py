@@ -46,6 +46,9 @@ USERS_MAX = 10  # whose histories are read in the end; a crowd has a thousand
 
 _decode = msgspec.json.Decoder().decode
 
+# Time may skip days between two questions of a moment; TTL has deleted the boards of that moment then.
+LONGEST_ASK_S = 86_400
+
 
 class Readers:
     """Asks for views.
@@ -108,7 +111,8 @@ class Readers:
         hold_partners(past, item_id, now_s, n, partners, bought=bought)
         asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, now_s)
         trends = self._get(self._table, now_s, "trending", **asked.query)
-        hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
+        if self._is_prompt(now_s):
+            hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
         self._ask_for_categories(AskedCategories(*asked[:4]))
         position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
@@ -137,11 +141,17 @@ class Readers:
         except Gone:
             return None
 
+    def _is_prompt(self, asked_s: int) -> bool:
+        return self._aws.kernel.now_ms < (asked_s + LONGEST_ASK_S) * 1000
+
     def _ask_for_categories(self, asked: AskedCategories) -> None:
         journal, (from_s, to_s) = self._aws.checker.journal, asked.covered
         answer = self._get(self._table, asked.now_s, "categories", **asked.query) or {}
         low = journal.of_categories(from_s, to_s, as_of_s(answer) * 1000)
-        hold_categories(asked, answer, low, journal.of_categories(from_s, to_s, self._aws.kernel.now_ms + 1))
+        if self._is_prompt(asked.now_s):
+            hold_categories(
+                asked, answer, low, journal.of_categories(from_s, to_s, self._aws.kernel.now_ms + 1)
+            )
 
     def _walk(self, reader: RowReader, now_s: int, user_id: str, kind: str, n: int) -> None:
         """Read a history part by part, whatever is counted meanwhile, and check the whole."""

@@ -43,11 +43,10 @@ from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 USERS_MAX = 10  # whose histories are read in the end; a crowd has a thousand
-
-_decode = msgspec.json.Decoder().decode
-
 # Time may skip days between two questions of a moment; TTL has deleted the boards of that moment then.
 LONGEST_ASK_S = 86_400
+
+_decode = msgspec.json.Decoder().decode
 
 
 class Readers:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.aws.kinesis import KinesisWriter
-from tapstack.collector.admission import Admission
-from tapstack.collector.enrichment.order import Enrichment
-from tapstack.collector.enrichment.pseudonyms import Pseudonymise
-from tapstack.collector.known_sources import KnownSources
 from tapstack.collector.objects import CollectorDependencies
 from tapstack.collector.schemas import Strictness
 from tapstack.entrypoints.collector_request import take
@@ -19,16 +15,16 @@ from tapstack_emulator.load_balancer.wire import Client, decode_response, encode
 from tapstack_simulation.checking.checker import Checker
 from tapstack_simulation.checking.nobody import UNWELCOME
 from tapstack_simulation.checking.rows import Violation
+from tapstack_simulation.environments import Environments
 from tapstack_simulation.event_schemas import schemas
 from tapstack_simulation.faulty_channels import FaultyBucket, FaultyChannel, SpillBucket, latency_us
-from tapstack_simulation.guard import HASH_KEY, Guard
-from tapstack_simulation.kernel import Actor, ActorClock, Kernel, Reply, Stuck
+from tapstack_simulation.guard import Guard
+from tapstack_simulation.kernel import Actor, ActorClock, Reply, Stuck
 from tapstack_simulation.observed_aws import STREAM, ObservedAws
 
 EVENT_BYTES_MAX = 32_768
 REQUEST_BYTES_MAX = 1_000_000
 PATIENCE_US = 60_000_000
-ENVIRONMENTS = 2  # of the collector's function: each knows the sources by itself
 TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/collector/6d0ecf831eec9f09"
 SENDER = Client(
     address="203.0.113.7", port=443, protocol="https", trace_id="1-5c536348-3d683b8b04734faae651f476"
@@ -57,20 +53,6 @@ class _Watched:
         return confirmed
 
 
-class _Now:
-    """The clock of an environment: that of whichever request it serves now."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-
-    def now_ms(self) -> int:
-        actor = self._kernel.current
-        return self._kernel.now_ms + (0 if actor is None else actor.clock_offset_ms)
-
-    def sleep_ms(self, duration_ms: int) -> None:
-        raise AssertionError(f"nothing here waits, not even {duration_ms} ms")
-
-
 class Collectors:
     """All collectors.
 
@@ -88,16 +70,8 @@ class Collectors:
         self.checker = aws.checker
         self.schemas = schemas
         self.guard = guard
-        clock = _Now(aws.kernel)
-        self._admissions = [
-            Admission(KnownSources(guard.read, clock), clock) if guard.checks_keys else None
-            for _ in range(ENVIRONMENTS)
-        ]
-        fields = guard.pseudonyms.fields
-        self._enrichment = Enrichment(
-            consent=guard.consent, key=HASH_KEY, pseudonymise=Pseudonymise(fields) if fields else None
-        )
-        self._is_enriching = guard.consent != "off" or bool(fields)
+        self._environments = Environments(aws, guard)
+        self._reads_secrets = guard.checks_keys or self._environments.need_key
         self.clock_offset_ms = 0
         self.running: dict[str, Actor] = {}
         self._aws = aws
@@ -113,7 +87,7 @@ class Collectors:
         answer = self._ask(client, name, events, self.guard.key)
         if answer is None:
             return None
-        fates = _fates(answer, len(events), is_guarded=self.guard.checks_keys)
+        fates = _fates(answer, len(events), reads_secrets=self._reads_secrets)
         for event, fate in zip(events, fates, strict=True):
             if fate == "invalid" and UNWELCOME.encode() not in event:
                 self._aws.checker.refused(name, self.guard.pseudonyms.kept(event))
@@ -158,6 +132,7 @@ class Collectors:
         aws = self._aws
         actor.clock_offset_ms = self.clock_offset_ms
         self.running[actor.name] = actor
+        environment = self._environments.serving(len(self.running))
         dependencies = CollectorDependencies(
             stream=_Watched(self._writer, aws.checker, actor.name),  # type: ignore[arg-type] # lists are sequences
             quarantine=self._quarantine,
@@ -173,8 +148,8 @@ class Collectors:
                 request_bytes_max=REQUEST_BYTES_MAX,
                 event_bytes_max=EVENT_BYTES_MAX,
                 check_schemas=schemas(self.schemas).check,
-                admission=self._admissions[len(self.running) % ENVIRONMENTS],
-                enrichment=(lambda: self._enrichment) if self._is_enriching else None,
+                admission=environment.admission,
+                enrichment=environment.enrichment,
             )
         except (Violation, Stuck):
             raise
@@ -197,11 +172,11 @@ class Collectors:
             self._aws.kernel.kill(actor)
 
 
-def _fates(payload: bytes, count: int, *, is_guarded: bool) -> list[str]:
+def _fates(payload: bytes, count: int, *, reads_secrets: bool) -> list[str]:
     """Read an answer as a sender does: 503 says that something is to be sent again, 400 that nothing is."""
     answer = decode_response(payload)
-    if is_guarded and answer.status == 503 and "results" not in _decode(answer.body):
-        return ["retry"] * count  # nobody knows who may send
+    if reads_secrets and answer.status == 503 and "results" not in _decode(answer.body):
+        return ["retry"] * count  # nobody knows who may send, or what names are stored as
     fates = [result["status"] for result in _decode(answer.body).get("results", ())]
     if len(fates) == count and answer.status == 200:
         return [fate if fate in {"invalid", "denied"} else "ok" for fate in fates]

@@ -22,6 +22,7 @@ FAULTS: Mapping[str, str] = {
     "C5": "a hot key: every entry of it is refused for a while",
     "C6": "Kinesis takes no records for a while, longer than the collector waits",
     "C7": "no bucket takes objects for a while, the spill bucket among them",
+    "C8": "another environment of the collector begins, and cannot read the key of pseudonyms for a while",
     "S1": "the stream stores the entries of one PutRecords in another order",
     "S2": "a record stands on the stream twice, adjacent or days apart",
     "S3": "split, merge, UpdateShardCount, mode switch; children read before their parents",
@@ -163,7 +164,7 @@ RATES: Mapping[str, tuple[float, float]] = {
     "D8": (0.05, 0.9), "D9": (1, 1), "D10": (0.02, 0.5), "D12": (0.01, 0.1), "O1": (1, 1), "O2": (1, 1),
     "O3": (1, 1), "O4": (1, 1), "O6": (1, 1), "O7": (0.05, 0.5), "R1": (0.1, 0.5),
     "D13": (1, 1), "P1": (0.05, 0.5), "P2": (0.05, 0.5), "P3": (0.01, 0.1),
-    "C6": (1, 1), "C7": (1, 1), "W1": (0.05, 0.5), "W2": (0.05, 0.5),
+    "C6": (1, 1), "C7": (1, 1), "C8": (0.02, 0.3), "W1": (0.05, 0.5), "W2": (0.05, 0.5),
 }  # fmt: skip
 RARE: Mapping[str, float] = {
     "D9": 0.02,
@@ -173,6 +174,7 @@ RARE: Mapping[str, float] = {
     "C5": 0.35,
     "D13": 0.15,
 }  # else RUN_SHARE
+APART = frozenset({"C8"})  # drawn by dice of their own, so that a seed has of the others what it had without
 RUN_SHARE = {"calm": 0.0, "swarm": 0.5, "storm": 1.0}
 
 
@@ -189,12 +191,13 @@ class Swarm(msgspec.Struct, frozen=True):
 EXPIRY = {"C3": 0.2, "D8": 0.6, "D10": 0.3}
 
 
-def draw_swarm(rng: random.Random, profile: str, habit: str = "") -> Swarm:
-    """Choose the subset and the weights of a run."""
+def draw_swarm(rng: random.Random, apart: random.Random, profile: str, habit: str = "") -> Swarm:
+    """Choose the subset and the weights of a run; those of `APART` by the second dice."""
     share = RUN_SHARE[profile]
     rates: dict[str, float] = {}
     for name, (low, high) in RATES.items():
-        chosen, level = rng.random(), rng.random()
+        dice = apart if name in APART else rng
+        chosen, level = dice.random(), dice.random()
         if chosen < min(share, RARE.get(name, 1.0) if profile == "swarm" else 1.0):
             rates[name] = low + (high - low) * level * level
     if habit == "seldom" and rates:

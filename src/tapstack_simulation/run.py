@@ -122,7 +122,9 @@ class _Simulation:
         self.shape: Shape = with_schemas(with_history(shape, history), schemas)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
-        self.faults = FaultSchedule(self.kernel, draw_swarm(rng, plan.profile, self.shape.habit), plan.only)
+        apart = random.Random(f"{plan.seed}/swarm")  # noqa: S311 - likewise
+        swarm = draw_swarm(rng, apart, plan.profile, self.shape.habit)
+        self.faults = FaultSchedule(self.kernel, swarm, plan.only)
         self.guard = Guard(self.kernel, rotates=not self.faults.draws("O7"))
         promises = Promises(
             age_max_s=AGE_MAX_S,

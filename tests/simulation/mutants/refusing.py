@@ -12,6 +12,8 @@ ENRICHING = "tapstack.collector.enrichment.order"
 PSEUDONYMS = "tapstack.collector.enrichment.pseudonyms"
 REFUSED_NAMES = "tapstack.collector.enrichment.refused_names"
 QUARANTINE = "tapstack.collector.quarantine"
+REQUEST = "tapstack.entrypoints.collector_request"
+READING_KEY = "tapstack.entrypoints.enrichment"
 
 REFUSING = (
     one(
@@ -123,6 +125,33 @@ REFUSING = (
         REFUSED_NAMES,
         '    return re.sub(r"[^a-z0-9]", "", name.lower())\n',
         "    return name\n",
+    ),
+    one(
+        "plain_names_without_the_key",
+        "nothing is taken while the key of pseudonyms cannot be read",
+        REQUEST,
+        "        enriching = None if enrichment is None else enrichment()\n",
+        "        try:\n"
+        "            enriching = None if enrichment is None else enrichment()\n"
+        "        except Unavailable:\n"
+        "            enriching = None\n",
+    ),
+    one(
+        "an_empty_key_for_an_unreadable_one",
+        "a pseudonym is made with the key, or not at all",
+        READING_KEY,
+        '            key = _key(read_key()) if settings.needs_key else b""\n',
+        "            try:\n"
+        '                key = _key(read_key()) if settings.needs_key else b""\n'
+        "            except Unavailable:\n"
+        '                key = b""\n',
+    ),
+    one(
+        "refused_for_an_unreadable_secret",
+        "a sender is told to send again what cannot be pseudonymised now",
+        REQUEST,
+        "    return error_response(503, ",
+        "    return error_response(400, ",
     ),
     one(
         "pseudonyms_by_field",

@@ -18,7 +18,7 @@ from tapstack_emulator import Crash
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 DAY_US = 86_400_000_000
-STEPS_MAX = 100_000  # of a run, and so of each of its phases; the longest of 500 took 8,000
+STEPS_MAX = 400_000  # of a run, and so of each of its phases; the longest seen took 112,000: a row a page
 
 
 class Stuck(Exception):  # noqa: N818 - a finding, not an error of the program

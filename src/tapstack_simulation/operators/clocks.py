@@ -54,14 +54,21 @@ class Clocks:
 
     def _days_left(self) -> float:
         """Return how many days may pass before a record or an entry that is still needed expires."""
-        checker, now_s = self._aws.checker, self._aws.kernel.now_ms / 1000
-        days = 60.0
-        if (unfolded_s := checker.journal.oldest_unfolded_s()) is not None:  # alarms rang for weeks by then
-            days = ENTRY_DAYS - 1 - (now_s - unfolded_s) / 86_400
+        checker, days = self._aws.checker, self._days_left_of_entries()
         if waiting := checker.undone():
             oldest_s = min(checker.records[key].arrived_s for key in waiting)
-            days = min(days, RETENTION_H / 24 - 1 - (now_s - oldest_s) / 86_400)
+            days = min(days, RETENTION_H / 24 - 1 - self._days_since(oldest_s))
         return days
+
+    def _days_left_of_entries(self) -> float:
+        """Return how many days may pass before an entry expires that is not folded."""
+        unfolded_s = self._aws.checker.journal.oldest_unfolded_s()
+        if unfolded_s is None:
+            return 60.0
+        return ENTRY_DAYS - 1 - self._days_since(unfolded_s)  # alarms rang for weeks by then
+
+    def _days_since(self, time_s: int) -> float:
+        return (self._aws.kernel.now_ms / 1000 - time_s) / 86_400
 
     def _pass_days(self, days: float) -> None:
         """Let days pass; nothing that is running survives them."""
@@ -71,11 +78,13 @@ class Clocks:
         self._aws.pass_time(int(days * DAY_US))
 
     def stall(self, actor: Actor) -> None:
-        """Stop every mapping until the waiting records have expired (S5)."""
+        """Stop every mapping until the waiting records have expired (S5), if no entry does before."""
         for mapping in self._mappings.all:
             mapping.disable()
         self._aws.kernel.sleep(actor.random.randrange(4_000_000))
-        self._pass_days(RETENTION_H / 24 + 1)
+        days = RETENTION_H / 24 + 1
+        if days <= self._days_left_of_entries():
+            self._pass_days(days)
         if any(is_expired(self._aws, key) for key in self._aws.checker.undone()):
             self._aws.faults.count("S5")
         for mapping in self._mappings.all:

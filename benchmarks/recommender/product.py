@@ -76,9 +76,13 @@ class Rows:
             self._fold(projection, entry)
 
     def _fold(self, projection: Any, entry: Entry) -> None:
-        for partition, changes in projection.changes(entry).items():
-            sources = {pk: self._bodies[pk] for pk in projection.sources(changes) if pk in self._bodies}
-            self._bodies[partition] = projection.fold(self._bodies.get(partition), changes, sources)
+        for partition, change in projection.changes([entry]).items():
+            sources = {
+                pk: projection.read_source(self._bodies[pk])
+                for pk in projection.sources(change)
+                if pk in self._bodies
+            }
+            self._bodies[partition] = projection.fold(self._bodies.get(partition), change, sources)
 
     def get(self, key: Key) -> Row | None:
         body = self._bodies.get(key.pk) if key.sk == STRIPE else None

@@ -87,8 +87,8 @@ def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]
     pairs = sum(len(effect.viewed_with) + len(effect.bought_with) for effect in effects)
     assert user.pairs_count == 2 * pairs
     items: dict[str, ItemState] = {}
-    for partition, changes in Items().changes(Entry(1, NOON_S, effects)).items():
-        items[partition] = decode_item(Items().fold(None, changes, {}))
+    for partition, change in Items().changes([Entry(1, NOON_S, effects)]).items():
+        items[partition] = decode_item(Items().fold(None, change, {}))
     in_maps = sum(sum(item.viewed_with.values()) + sum(item.bought_with.values()) for item in items.values())
     assert in_maps == user.pairs_count
 

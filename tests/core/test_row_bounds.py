@@ -78,8 +78,8 @@ def item() -> int:
             )  # fmt: skip
         texts = [(at_s, "x" * most) for most in (CATEGORY_BYTES_MAX, BRAND_BYTES_MAX, NAME_BYTES_MAX)]
         facts = {LONGEST_ID: Facts(*texts, (at_s, HUGE, "EUR"))}
-        changes = Items().changes(Entry(1, at_s, effects, facts=facts))[f"I#{LONGEST_ID}"]
-        body = Items().fold(body, changes, {})
+        change = Items().changes([Entry(1, at_s, effects, facts=facts)])[f"I#{LONGEST_ID}"]
+        body = Items().fold(body, change, {})
     assert body is not None
     return row_bytes((f"I#{LONGEST_ID}", "0000"), encode_derived(APPLIED, body))
 
@@ -186,11 +186,11 @@ def test_the_worst_that_a_sender_can_make_of_a_row_is_documented(name: str) -> N
 
 
 def test_currencies_are_bounded_in_every_map_of_a_row() -> None:
-    body = Items().fold(None, [], {})
+    body = None
     for at_s in range(NOON_S, NOON_S + DAY_S, 3_600):
         for currency in EVERY_CURRENCY[:31]:
             effect = Effect(item_ids=["a"], code=10, at_s=at_s, arrived_s=at_s, bought={currency: 5})
-            body = Items().fold(body, Items().changes(Entry(1, at_s, [effect]))["I#a"], {})
+            body = Items().fold(body, Items().changes([Entry(1, at_s, [effect])])["I#a"], {})
     from tapstack.core.rows import decode_item
 
     counters = decode_item(body).counters

@@ -54,9 +54,9 @@ def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
             entry = Entry(1, NOON_S, fold_event(user, event, at_s, NOON_S))
             if user.history is not None and is_due(user.history, 0, BOUNDS):
                 spill(user.history, len(user.recent), NOON_S, BOUNDS)
-            for partition, changes in Items().changes(entry).items():
+            for partition, change in Items().changes([entry]).items():
                 body = encode_state(items[partition]) if partition in items else None
-                items[partition] = decode_item(Items().fold(body, changes, {}))
+                items[partition] = decode_item(Items().fold(body, change, {}))
     return user, items
 
 
@@ -195,14 +195,14 @@ def test_the_row_of_a_user_who_never_stops_is_bounded() -> None:
 
 
 def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
-    changes = []
+    entries = []
     for second in range(0, 40 * 86_400, 600):
         at_s, others = NOON_S + second, (f"sku-{second // 600:08d}",)
         effect = Effect(
             item_ids=("x",), code=1, at_s=at_s, arrived_s=at_s, bought={"EUR": 10**9},
             viewed_with=others, bought_with=others,
         )  # fmt: skip
-        changes += Items().changes(Entry(1, at_s, [effect]))[item_partition("x")]
-    item = decode_item(Items().fold(None, changes, {}))
+        entries.append(Entry(1, at_s, [effect]))
+    item = decode_item(Items().fold(None, Items().changes(entries)[item_partition("x")], {}))
     assert len(encode_state(item)) < 2_500
     assert sum(item.viewed_with.values()) == sum(item.bought_with.values()) == item.counters.lifetime[1]

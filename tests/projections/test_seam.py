@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,26 +13,24 @@ from tapstack.projections._projection import Projection
 from tapstack.projections.catalogue import PROJECTIONS
 
 
-class Hours(Projection[int]):
+class Hours(Projection[Sequence[int]]):
     """Counts interactions by the hour of the day."""
 
     name = "hours"
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[int]]:
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for effect in entry.effects:
-            found["S#hours"].append(effect.at_s // 3_600 % 24)
-        return found
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[int]]:
+        hours = [effect.at_s // 3_600 % 24 for entry in entries for effect in entry.effects]
+        return {"S#hours": hours} if hours else {}
 
-    def fold(self, body: bytes | None, changes: Sequence[int], sources: Mapping[str, Any]) -> bytes:
+    def fold(self, body: bytes | None, change: Sequence[int], sources: Mapping[str, Any]) -> bytes:
         hours: dict[int, int] = {} if body is None else msgspec.msgpack.decode(body, strict=False)
-        for hour in changes:
+        for hour in change:
             hours[hour] = hours.get(hour, 0) + 1
         return msgspec.msgpack.encode(hours)
 
 
 def test_a_projection_is_one_file() -> None:
-    hours: Projection[int] = Hours()
+    hours: Projection[Sequence[int]] = Hours()
     world = World(projections=(*PROJECTIONS, hours))
     world.write(0, viewed("a"), viewed("b"))
     world.project()

@@ -1,13 +1,13 @@
-"""What a projection is: the rows that an entry of the journal touches, and what it does to each."""
+"""What a projection is: the rows that entries of the journal touch, and what they do to each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from tapstack.core.journal import Entry
 
-C = TypeVar("C")
+C = TypeVar("C")  # what entries do to a row
 
 
 class Projection(Protocol[C]):
@@ -35,12 +35,12 @@ class Projection(Protocol[C]):
     definition: str = ""
     keep_s: int = 0
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[C]]:
-        """Return what an entry does to rows, by partition."""
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, C]:
+        """Return what entries do to rows, each lane's in their order, by partition: all of them together."""
         ...
 
-    def sources(self, changes: Sequence[C]) -> Sequence[str]:  # noqa: ARG002 - most read no other rows
-        """Return the partitions of the other projection's rows that changes are folded from."""
+    def sources(self, change: C) -> Sequence[str]:  # noqa: ARG002 - most read no other rows
+        """Return the partitions of the other projection's rows that a change is folded from."""
         return ()
 
     def read_source(self, body: bytes) -> Any:
@@ -53,15 +53,15 @@ class Projection(Protocol[C]):
         """
         raise AssertionError(f"{self.name} reads no other rows: {len(body)} bytes")
 
-    def fold(self, body: bytes | None, changes: Sequence[C], sources: Mapping[str, Any]) -> bytes:
-        """Return a row's body after changes.
+    def fold(self, body: bytes | None, change: C, sources: Mapping[str, Any]) -> bytes:
+        """Return a row's body after a change.
 
         Parameters
         ----------
         body
             Before; None if there is no row.
-        changes
-            In the order of the journal.
+        change
+            Of `changes`.
         sources
             By partition, what `read_source` read of the rows that `sources` named, of the same stripe.
 

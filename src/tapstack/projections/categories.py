@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from tapstack.core.aggregates import WINDOWS, Counters, Numbers, kept_at, merge_counts, window_numbers
@@ -19,31 +20,31 @@ NAME = "categories"
 Counted = Mapping[str, Counters]  # by category
 
 
-class Categories(Projection[Counted]):
+class Categories(Projection[Sequence[Counted]]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Counted]]:
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[Counted]]:
         """Return what is counted of categories, by the windows that it belongs to."""
         found: defaultdict[str, list[Counted]] = defaultdict(list)
-        for (numbers, arrived), counted in _alike(entry).items():
+        for (numbers, arrived), counted in _alike(entries).items():
             for position in kept_at(numbers, arrived):
                 found[categories_partition(WINDOWS[position], numbers[position])].append(counted)
         return found
 
-    def fold(self, body: bytes | None, changes: Sequence[Counted], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, change: Sequence[Counted], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         state = State() if body is None else decode_categories(body)
-        count_categories(state, [each for counted in changes for each in counted.items()])
+        count_categories(state, [each for counted in change for each in counted.items()])
         return encode_state(state)
 
 
-def _alike(entry: Entry) -> Mapping[tuple[Numbers, Numbers], Counted]:
+def _alike(entries: Iterable[Entry]) -> Mapping[tuple[Numbers, Numbers], Counted]:
     """Add up the effects on items whose category is named, by the windows of their times and arrivals."""
     alike: defaultdict[tuple[Numbers, Numbers], dict[str, Counters]] = defaultdict(dict)
-    for effect in entry.effects:
+    for effect in chain.from_iterable([entry.effects for entry in entries]):
         if not effect.categories:
             continue
         counted = alike[window_numbers(effect.at_s), window_numbers(effect.arrived_s)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from tapstack.core.attributes.catalogue import Held, Said, count_said
@@ -14,7 +15,7 @@ from tapstack.core.rows import attributes_partition, decode_held, encode_state
 from tapstack.projections._projection import Projection
 
 
-class DeclaredAttributes(Projection[Said]):
+class DeclaredAttributes(Projection[Sequence[Said]]):
     """The rows of one view; see `tapstack.projections._projection.Projection`.
 
     Parameters
@@ -29,17 +30,17 @@ class DeclaredAttributes(Projection[Said]):
         self._view = view
         self._ready = View(view)
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Said]]:
-        """Return what an entry says to the view, by item or by the row of the category."""
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[Said]]:
+        """Return what entries say to the view, by item or by the row of the category."""
         found: defaultdict[str, list[Said]] = defaultdict(list)
-        for said in entry.declared.said:
+        for said in chain.from_iterable([entry.declared.said for entry in entries]):
             if said.definition == self.definition:
                 found[attributes_partition(self._view, said.id)].append(said)
         return found
 
-    def fold(self, body: bytes | None, changes: Sequence[Said], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, change: Sequence[Said], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         held = Held() if body is None else decode_held(body)
-        for said in changes:
+        for said in change:
             count_said(held, self._ready, said)
         return encode_state(held)

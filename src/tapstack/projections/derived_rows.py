@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -25,13 +24,11 @@ class Starved(Throttled):
     """The table serves reads in small parts: fewer rows at a time get further."""
 
 
-class _Change(msgspec.Struct, gc=False, frozen=True):
-    """What an entry does to a row."""
+class _Lacking(msgspec.Struct, gc=False, frozen=True):
+    """Some entries that rows do not hold yet."""
 
-    lane: int
-    number: int
-    arrived_s: int
-    what: Sequence[Any]
+    changes: Mapping[str, Any]  # by partition
+    arrived_s: int  # when the newest of them arrived
 
 
 class _Unfolded(msgspec.Struct, gc=False, frozen=True):
@@ -40,21 +37,37 @@ class _Unfolded(msgspec.Struct, gc=False, frozen=True):
     key: Key
     row: Row | None
     derived: Derived | None
-    what: Sequence[Any]
-    arrived_s: int  # of the newest of it
+    change: Any
+    arrived_s: int
 
-    @classmethod
-    def of(cls, key: Key, row: Row | None, changes: Sequence[_Change]) -> _Unfolded:
-        check_layout(row)
-        derived = None if row is None else decode_derived(row.state)
-        applied = {} if derived is None else derived.applied
-        what: list[Any] = []
-        arrived_s = 0
-        for change in changes:
-            if change.number > applied.get(change.lane, 0):
-                what += change.what
-                arrived_s = max(arrived_s, change.arrived_s)
-        return cls(key, row, derived, what, arrived_s)
+
+class _Entries:
+    """Entries of some lanes, and what they do to rows: nearly always all of them lack the same."""
+
+    def __init__(self, projection: Projection[Any], entries: Mapping[int, Sequence[Entry]]) -> None:
+        self.upto = {lane: found[-1].number for lane, found in entries.items()}
+        self._projection = projection
+        self._entries = sorted(entries.items())
+        self._before = [(lane, found[0].number - 1) for lane, found in self._entries]
+        self._lacking: dict[tuple[int, ...], _Lacking] = {}
+
+    def lacking(self, applied: Mapping[int, int]) -> _Lacking:
+        """Return what a row lacks that holds entries up to some."""
+        held = tuple([max(applied.get(lane, 0), before) for lane, before in self._before])
+        found = self._lacking.get(held)
+        if found is None:
+            found = self._lacking[held] = self._lacking_after(held)
+        return found
+
+    def _lacking_after(self, held: Sequence[int]) -> _Lacking:
+        entries = [
+            entry
+            for (_, found), number in zip(self._entries, held, strict=True)
+            for entry in found
+            if entry.number > number
+        ]
+        arrived_s = max([entry.arrived_s for entry in entries], default=0)
+        return _Lacking(self._projection.changes(entries), arrived_s)
 
 
 class DerivedRows:
@@ -97,7 +110,7 @@ class DerivedRows:
         Parameters
         ----------
         entries
-            By lane, all that follow those in the rows.
+            By lane, all that follow those in the rows; of each lane at least one.
 
         Raises
         ------
@@ -108,25 +121,20 @@ class DerivedRows:
         UndecodableRow
             If a row holds what is none of the projection's.
         """
-        changes: defaultdict[str, list[_Change]] = defaultdict(list)
-        for lane, found in sorted(entries.items()):
-            for entry in found:
-                for partition, what in self._projection.changes(entry).items():
-                    changes[partition].append(_Change(lane, entry.number, entry.arrived_s, what))
         self._may_be_divided = sum(map(len, entries.values())) > 1
-        upto = {lane: found[-1].number for lane, found in entries.items() if found}
-        partitions = list(changes)
+        lacking = _Entries(self._projection, entries)
+        partitions = list(lacking.lacking({}).changes)
         for start in range(0, len(partitions), WRITES_MAX):
             some = partitions[start : start + WRITES_MAX]
-            self._fold_rows({Key(each, self._stripe): changes[each] for each in some}, upto)
+            self._fold_rows([Key(each, self._stripe) for each in some], lacking)
 
-    def _fold_rows(self, changes: Mapping[Key, Sequence[_Change]], upto: Mapping[int, int]) -> None:
+    def _fold_rows(self, keys: Sequence[Key], entries: _Entries) -> None:
         # A row as it was some time before will do: its write would be refused. It costs half.
-        rows: dict[Key, Row | None] = dict(self._read(changes, consistent=False))
-        waiting = list(changes)
+        rows: dict[Key, Row | None] = dict(self._read(keys, consistent=False))
+        waiting = keys
         attempt = 0
         while waiting:
-            writes = self._writes({key: changes[key] for key in waiting}, rows, upto)
+            writes = self._writes(waiting, rows, entries)
             refused = self._write(writes)
             self.written += [write for write in writes if write.key not in refused]
             self.conflicts += len(refused)
@@ -152,16 +160,22 @@ class DerivedRows:
         return refused
 
     def _writes(
-        self,
-        changes: Mapping[Key, Sequence[_Change]],
-        rows: Mapping[Key, Row | None],
-        upto: Mapping[int, int],
+        self, keys: Iterable[Key], rows: Mapping[Key, Row | None], entries: _Entries
     ) -> list[RowWrite]:
         """Fold what is not in the rows yet. Their sources are read after them: never older than they are."""
-        found = [_Unfolded.of(key, rows.get(key), changes[key]) for key in changes]
-        unfolded = [each for each in found if each.what]
-        sources = self._sources([each.what for each in unfolded])
-        return [self._write_of(each, sources, upto) for each in unfolded]
+        unfolded = [
+            found for key in keys if (found := self._unfolded(key, rows.get(key), entries)) is not None
+        ]
+        sources = self._sources(unfolded)
+        return [self._write_of(each, sources, entries.upto) for each in unfolded]
+
+    def _unfolded(self, key: Key, row: Row | None, entries: _Entries) -> _Unfolded | None:
+        check_layout(row)
+        derived = None if row is None else decode_derived(row.state)
+        lacking = entries.lacking({} if derived is None else derived.applied)
+        if key.pk not in lacking.changes:
+            return None
+        return _Unfolded(key, row, derived, lacking.changes[key.pk], lacking.arrived_s)
 
     def _write_of(self, unfolded: _Unfolded, sources: Mapping[str, Any], upto: Mapping[int, int]) -> RowWrite:
         row, derived, arrived_s = unfolded.row, unfolded.derived, unfolded.arrived_s
@@ -173,15 +187,15 @@ class DerivedRows:
         return RowWrite(
             key=unfolded.key,
             version=first_version(arrived_s) if row is None else row.version + 1,
-            state=encode_derived(applied, self._projection.fold(body, unfolded.what, sources)),
+            state=encode_derived(applied, self._projection.fold(body, unfolded.change, sources)),
             expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
             seen_version=0 if row is None else row.version,
         )
 
-    def _sources(self, changes: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    def _sources(self, unfolded: Iterable[_Unfolded]) -> dict[str, Any]:
         if not self._projection.after:
             return {}
-        partitions = dict.fromkeys([pk for each in changes for pk in self._projection.sources(each)])
+        partitions = dict.fromkeys([pk for each in unfolded for pk in self._projection.sources(each.change)])
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
         for row in rows.values():
             check_layout(row)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from tapstack.core.impressions import Showings, Shown, count_showing
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
@@ -16,11 +14,7 @@ from tapstack.projections._projection import Projection
 NAME = "impressions"
 
 
-class Change(msgspec.Struct, gc=False, frozen=True):
-    """What an entry says of a placement, and when its newest record arrived."""
-
-    shown: Shown
-    arrived_s: int
+Change = Sequence[tuple[Shown, int]]  # what entries say of a placement, and when the newest record arrived
 
 
 class Impressions(Projection[Change]):
@@ -29,16 +23,17 @@ class Impressions(Projection[Change]):
     name = NAME
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:
-        """Return what an entry says, by placement."""
-        found: defaultdict[str, list[Change]] = defaultdict(list)
-        for shown in entry.shown:
-            found[showings_partition(shown.placement)].append(Change(shown, entry.arrived_s))
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Change]:
+        """Return what entries say, by placement."""
+        found: defaultdict[str, list[tuple[Shown, int]]] = defaultdict(list)
+        for entry in entries:
+            for shown in entry.shown:
+                found[showings_partition(shown.placement)].append((shown, entry.arrived_s))
         return found
 
-    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, change: Change, sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         state = Showings() if body is None else decode_showings(body)
-        for change in changes:
-            count_showing(state, change.shown, change.arrived_s)
+        for shown, arrived_s in change:
+            count_showing(state, shown, arrived_s)
         return encode_state(state)

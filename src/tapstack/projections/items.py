@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from tapstack.core.aggregates import (
+    WINDOWS,
     Counters,
-    Numbers,
     Windowed,
     add_in_windows,
-    merge_counts,
     window_numbers,
 )
-from tapstack.core.amounts import amounts_of, counts_of
+from tapstack.core.amounts import amounts_of
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
 from tapstack.core.item_facts import Facts, later
 from tapstack.core.journal import Effect, Entry
@@ -26,36 +25,28 @@ from tapstack.projections._projection import Projection
 NAME = "items"
 
 
-class Counted(msgspec.Struct, gc=False, frozen=True):
-    """What an effect adds to the counters of each of its items.
+class Change(msgspec.Struct, gc=False):
+    """What entries do to one item.
 
     Parameters
     ----------
-    numbers
-        The windows of its own time.
+    counts
+        For `ItemState.counters`, by the beginning of the shortest window of the events' own time.
     arrived_s
-        When its record arrived at the stream, Unix seconds.
-    counts, amounts
-        For `ItemState.counters` and `ItemState.amounts`.
+        When the newest of their records arrived at the stream, Unix seconds.
+    amounts
+        For `ItemState.amounts`: an event's own time, when its record arrived, and what it adds.
+    viewed_with, bought_with
+        Its partners, in the order of the journal.
+    facts
+        What events say of it.
     """
 
-    numbers: Numbers
-    arrived_s: int
-    counts: Counters
-    amounts: Counters
-
-    @classmethod
-    def of(cls, effect: Effect) -> Counted:
-        """Return what an effect adds."""
-        return cls(window_numbers(effect.at_s), effect.arrived_s, counts_of(effect), amounts_of(effect))
-
-
-class Change(msgspec.Struct, gc=False, frozen=True):
-    """What an entry does to one item: it counts, it makes pairs, or both; or it says something of it."""
-
-    counted: Counted | None
-    viewed_with: Sequence[str] = ()
-    bought_with: Sequence[str] = ()
+    counts: dict[int, Counters] = {}
+    arrived_s: int = 0
+    amounts: list[tuple[int, int, Counters]] = []
+    viewed_with: list[str] = []
+    bought_with: list[str] = []
     facts: Facts | None = None
 
 
@@ -64,39 +55,51 @@ class Items(Projection[Change]):
 
     name = NAME
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Change]]:
-        """Return what an entry does to items: to those it names, and to their partners."""
-        found: defaultdict[str, list[Change]] = defaultdict(list)
-        for effect in entry.effects:
-            own = Change(Counted.of(effect), effect.viewed_with, effect.bought_with)
-            for item_id in effect.item_ids:
-                found[item_id].append(own)
-            for partner in effect.viewed_with:
-                found[partner].append(Change(None, viewed_with=effect.item_ids))
-            for partner in effect.bought_with:
-                found[partner].append(Change(None, bought_with=effect.item_ids))
-        for item_id, facts in entry.facts.items():
-            found[item_id].append(Change(None, facts=facts))
-        return {item_partition(item_id): changes for item_id, changes in found.items()}
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Change]:
+        """Return what entries do to items: to those that they name, and to their partners."""
+        found: defaultdict[str, Change] = defaultdict(Change)
+        for entry in entries:
+            for effect in entry.effects:
+                _count(found, effect)
+                for partner in effect.viewed_with:
+                    found[partner].viewed_with += effect.item_ids
+                for partner in effect.bought_with:
+                    found[partner].bought_with += effect.item_ids
+            for item_id, facts in entry.facts.items():
+                change = found[item_id]
+                change.facts = facts if change.facts is None else later(change.facts, facts)
+        return {item_partition(item_id): change for item_id, change in found.items()}
 
-    def fold(self, body: bytes | None, changes: Sequence[Change], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
-        """Count; effects of the same windows together."""
+    def fold(self, body: bytes | None, change: Change, sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Count."""
         item = ItemState() if body is None else decode_item(body)
-        alike: defaultdict[Numbers, Counters] = defaultdict(dict)
-        arrived_s = 0
-        for change in changes:
-            if (counted := change.counted) is not None:
-                merge_counts(alike[counted.numbers], counted.counts)
-                arrived_s = max(arrived_s, counted.arrived_s)
-                if counted.amounts:
-                    item.amounts = item.amounts or Windowed()
-                    add_in_windows(item.amounts, counted.amounts, counted.numbers, counted.arrived_s)
-            if change.facts is not None:
-                item.facts = change.facts if item.facts is None else later(item.facts, change.facts)
-            for partner in change.viewed_with:
-                count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
-            for partner in change.bought_with:
-                count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
-        for numbers, counts in alike.items():
-            add_in_windows(item.counters, counts, numbers, arrived_s)
+        for at_s, arrived_s, amounts in change.amounts:
+            item.amounts = item.amounts or Windowed()
+            add_in_windows(item.amounts, amounts, window_numbers(at_s), arrived_s)
+        if change.facts is not None:
+            item.facts = change.facts if item.facts is None else later(item.facts, change.facts)
+        for partner in change.viewed_with:
+            count_partner(item.viewed_with, partner, VIEWED_WITH_MAX)
+        for partner in change.bought_with:
+            count_partner(item.bought_with, partner, BOUGHT_WITH_MAX)
+        for at_s, counts in change.counts.items():
+            add_in_windows(item.counters, counts, window_numbers(at_s), change.arrived_s)
         return encode_state(item)
+
+
+def _count(found: Mapping[str, Change], effect: Effect) -> None:
+    """Add what an effect counts of each of its items, and the partners that they make pairs with."""
+    code, arrived_s = effect.code, effect.arrived_s
+    window_s = effect.at_s - effect.at_s % WINDOWS[0].length_s
+    amounts = amounts_of(effect)
+    for item_id in effect.item_ids:
+        change = found[item_id]
+        counts = change.counts.setdefault(window_s, {})
+        counts[code] = counts.get(code, 0) + 1
+        change.arrived_s = max(change.arrived_s, arrived_s)
+        for currency, amount in effect.bought.items():
+            counts[currency] = counts.get(currency, 0) + amount
+        if amounts:
+            change.amounts.append((effect.at_s, arrived_s, amounts))
+        change.viewed_with += effect.viewed_with
+        change.bought_with += effect.bought_with

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -38,14 +39,14 @@ class Leaderboards(Projection[Move]):
     after = ITEMS
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Move]]:
-        """Return the items that an entry moves, once each, by leaderboard.
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Move]:
+        """Return the items that entries move, once each, by leaderboard.
 
-        Each effect is judged by its own arrival, as its item's row does: other records of the entry may have
-        arrived days later. That row does not know of them, and a board shows what rows have.
+        Each effect is judged by its own arrival, as its item's row does: other records may have arrived days
+        later. That row does not know of them, and a board shows what rows have.
         """
         alike: defaultdict[tuple[Numbers, Numbers], list[str]] = defaultdict(list)
-        for effect in entry.effects:
+        for effect in chain.from_iterable([entry.effects for entry in entries]):
             if effect.code in INTERESTED:
                 alike[window_numbers(effect.at_s), window_numbers(effect.arrived_s)] += effect.item_ids
         found: defaultdict[int, dict[str, None]] = defaultdict(dict)
@@ -53,28 +54,26 @@ class Leaderboards(Projection[Move]):
             for position in kept_at(numbers, arrived):
                 found[position].update(dict.fromkeys(item_ids))
         return {
-            board_partition(WINDOWS[position]): [Move([*moved], position)]
-            for position, moved in found.items()
+            board_partition(WINDOWS[position]): Move([*moved], position) for position, moved in found.items()
         }
 
-    def sources(self, changes: Sequence[Move]) -> Sequence[str]:
+    def sources(self, change: Move) -> Sequence[str]:
         """Return the rows of the moved items."""
-        return [item_partition(item_id) for move in changes for item_id in move.item_ids]
+        return [item_partition(item_id) for item_id in change.item_ids]
 
     def read_source(self, body: bytes) -> Windowed:
         """Return an item's counters."""
         return decode_item(body).counters
 
-    def fold(self, body: bytes | None, changes: Sequence[Move], sources: Mapping[str, Windowed]) -> bytes:
+    def fold(self, body: bytes | None, change: Move, sources: Mapping[str, Windowed]) -> bytes:
         """Put the moved items' counts on the board.
 
         Ages begin at the latest arrival in any of their rows, not only of what moved them: a row may be ahead
         of the board, and have forgotten what was old then.
         """
         board = Board() if body is None else decode_board(body)
-        window = WINDOWS[position := changes[0].position]
-        moved = dict.fromkeys([item_id for move in changes for item_id in move.item_ids])
-        items = {item_id: sources.get(item_partition(item_id)) for item_id in moved}
+        window = WINDOWS[position := change.position]
+        items = {item_id: sources.get(item_partition(item_id)) for item_id in change.item_ids}
         arrivals = [window.number(counters.arrived_s) for counters in items.values() if counters is not None]
         advance(board, max([board.newest, *arrivals]), window.kept)
         for item_id, counters in items.items():

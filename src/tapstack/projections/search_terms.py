@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tapstack.core.aggregates import WINDOWS
@@ -15,24 +15,25 @@ from tapstack.projections._projection import Projection
 NAME = "search_terms"
 
 
-class SearchTerms(Projection[Search]):
+class SearchTerms(Projection[Sequence[Search]]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
-    def changes(self, entry: Entry) -> Mapping[str, Sequence[Search]]:
-        """Return an entry's searches, by the windows that they belong to."""
+    def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[Search]]:
+        """Return the searches of entries, by the windows that they belong to."""
         found: defaultdict[str, list[Search]] = defaultdict(list)
-        for search in entry.searches:
-            for window in WINDOWS:
-                number = window.number(search.at_s)
-                if window.keeps(number, entry.arrived_s, entry.arrived_s):
-                    found[terms_partition(window, number)].append(search)
+        for entry in entries:
+            for search in entry.searches:
+                for window in WINDOWS:
+                    number = window.number(search.at_s)
+                    if window.keeps(number, entry.arrived_s, entry.arrived_s):
+                        found[terms_partition(window, number)].append(search)
         return found
 
-    def fold(self, body: bytes | None, changes: Sequence[Search], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: bytes | None, change: Sequence[Search], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
         """Count."""
         terms = {} if body is None else decode_terms(body)
-        count_searches(terms, changes)
+        count_searches(terms, change)
         return encode_state(terms)

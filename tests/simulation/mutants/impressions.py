@@ -19,8 +19,8 @@ IMPRESSIONS = (
         "impressions_folded_without_applied",
         "a row of a place takes an entry once",
         "tapstack.projections.derived_rows",
-        "if change.number > applied.get(change.lane, 0):\n",
-        "if key.pk.startswith('P#') or change.number > applied.get(change.lane, 0):\n",
+        "{} if derived is None else derived.applied)\n        if key",
+        "{} if derived is None or key.pk.startswith('P#') else derived.applied)\n        if key",
     ),
     one(
         "clicks_are_impressions",

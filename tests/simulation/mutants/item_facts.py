@@ -57,8 +57,8 @@ ITEM_FACTS = (
         "facts_not_folded",
         "an entry's facts come to the item's row",
         PROJECTION,
-        "            if change.facts is not None:\n",
-        "            if change.facts is not None and change.counted is not None:\n",
+        "        if change.facts is not None:\n",
+        "        if change.facts is not None and not change.counts:\n",
     ),
     one(
         "facts_without_their_time",
@@ -78,8 +78,8 @@ ITEM_FACTS = (
         "amounts_outside_their_window",
         "units belong to the windows of their event's own time",
         PROJECTION,
-        "add_in_windows(item.amounts, counted.amounts, counted.numbers, counted.arrived_s)",
-        "add_in_windows(item.amounts, counted.amounts, window_numbers(counted.arrived_s), counted.arrived_s)",
+        "add_in_windows(item.amounts, amounts, window_numbers(at_s), arrived_s)",
+        "add_in_windows(item.amounts, amounts, window_numbers(arrived_s), arrived_s)",
     ),
     one(
         "every_value_is_a_rating",

@@ -23,8 +23,8 @@ PROJECTING = (
         "no_applied",
         "a row takes only entries that are not in it",
         DERIVED_ROWS,
-        "change.number > applied.get(change.lane, 0):",
-        "change.number > -applied.get(change.lane, 0):",
+        "max(applied.get(lane, 0), before)",
+        "max(-applied.get(lane, 0), before)",
     ),
     one(
         "applied_of_one_fold",

@@ -304,7 +304,7 @@ class RowReader(Protocol):
         ...
 
 
-class StreamEntry(msgspec.Struct, frozen=True, kw_only=True):
+class StreamEntry(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """A record to be put on the stream."""
 
     partition_key: str

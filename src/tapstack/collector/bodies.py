@@ -14,6 +14,7 @@ EVENTS_MAX = 2_500  # of one request
 NO_BATCH = "expected a JSON object, an array of objects, or one object a line"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which a parser may ignore: RFC 8259, section 8.1
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
 # Possessive, so that no text makes it go back.
 _STRING = rb'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -46,7 +47,7 @@ def split(body: bytes) -> list[msgspec.Raw]:
 
 def _array(body: bytes, text: bytes) -> list[msgspec.Raw]:
     try:
-        return msgspec.json.decode(text, type=list[msgspec.Raw])
+        return _decode_array(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         parts = _cut(text)
         if parts is None or not all(parts):  # an empty part: a comma too many

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol, get_args
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -13,7 +13,7 @@ from tapstack.collector.enrichment.order import Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
 from tapstack.collector.records import Records
 from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event, read_client_events
-from tapstack.core.identity import partition_key
+from tapstack.core.identity import EPOCH, partition_key
 from tapstack.core.sources import Source
 from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
@@ -70,6 +70,7 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     is_id_derived: bool = False
 
 
+_OK, _RETRY = Result("ok"), Result("retry")  # most answers have nothing but a status
 Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
 Spill = Callable[[Mapping[int, StreamEntry]], bool]  # see `tapstack.collector.objects.put_spilled`
 Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collector.quarantine`
@@ -138,8 +139,9 @@ def collect(
         ``retry`` that it has to be sent again, unchanged.
     """
     received_at = _moment(dependencies.clock.now_ms())
-    oldest, too_old = _age_limit(received_at, event_age_max)
+    oldest = MOMENT_MIN if event_age_max is None else received_at - event_age_max
     records = Records(received_at, _id_of(source))
+    judge = _judge(source, received_at, check_schemas)
     results: list[Result] = []
     refused: dict[int, InvalidEvent] = {}
     entries: dict[int, StreamEntry] = {}
@@ -148,12 +150,14 @@ def collect(
     breaches = 0
     for position, (data, said) in enumerate(zip(events, _read(events, event_bytes_max), strict=True)):
         try:
-            event, notes, breach = _checked(said, source, received_at, check_schemas)
+            if isinstance(said, InvalidEvent):
+                raise said
+            breach = None if judge is None else judge(said.event)
         except InvalidEvent as error:
             refused[position] = error
             results.append(Result("retry", error.field or None, error.reason, schema=error.schema or None))
             continue
-        enriched = None
+        event, notes, enriched = said.event, said.notes, None
         if enrich is not None:
             enriched = enrich(event, _arrival(data, received_at))
             if enriched is None:
@@ -164,8 +168,9 @@ def collect(
             breaches += 1
             notes = (breach.note, *notes) if breaches <= SCHEMA_NOTES_MAX else notes
         if event.occurred_at is not None and event.occurred_at < oldest:
-            notes = (too_old, *notes)
-        results.append(_result("retry", notes, None if breach is None else breach.schema))
+            notes = (_too_old(received_at - oldest), *notes)
+        schema = None if breach is None else breach.schema
+        results.append(Result("retry", notes=notes, schema=schema) if notes or schema else _RETRY)
         earlier = first.setdefault(_identity(event), position)
         if earlier != position:
             twins[position] = earlier
@@ -174,39 +179,35 @@ def collect(
             entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
     _note_stored(results, _stored(entries, dependencies, spill), twins)
     if refused and (keep is None or keep(refused, len(events))):
-        for position in refused:
-            results[position] = msgspec.structs.replace(results[position], status="invalid")
+        _note_kept(results, refused)
     return results
+
+
+def _note_kept(results: list[Result], refused: Collection[int]) -> None:
+    for position in refused:
+        results[position] = msgspec.structs.replace(results[position], status="invalid")
 
 
 def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[int, int]) -> None:
     for position in stored:
         result = results[position]
-        results[position] = _result("ok", result.notes, result.schema)
+        results[position] = _OK if result is _RETRY else msgspec.structs.replace(result, status="ok")
     for position, earlier in twins.items():
         if earlier in stored:
-            results[position] = _result("duplicate", results[position].notes, results[position].schema)
+            results[position] = msgspec.structs.replace(results[position], status="duplicate")
 
 
-def _age_limit(received_at: datetime, age_max: timedelta | None) -> tuple[datetime, str]:
-    """Return when an event is too old, and the note that the consumer will find it so, unless it knows it."""
-    if age_max is None:
-        return MOMENT_MIN, ""
+def _too_old(age_max: timedelta) -> str:
+    """Return the note that the consumer will find an event so."""
     what = f"occurred_at is more than {age_max.days} days ago"
-    return received_at - age_max, f"too_old: {what}; the event is stored as a dead letter and not counted"
-
-
-_PLAIN: Mapping[Status, Result] = {status: Result(status) for status in get_args(Status)}
-
-
-def _result(status: Status, notes: Sequence[str], schema: str | None) -> Result:
-    """Return the answer to an event; most have nothing but a status."""
-    return Result(status, notes=notes, schema=schema) if notes or schema else _PLAIN[status]
+    return f"too_old: {what}; the event is stored as a dead letter and not counted"
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:
     """Put records on the stream, else into the spill bucket; return the positions of what is stored."""
     stored = publish(entries, dependencies)
+    if len(stored) == len(entries):
+        return stored
     left = {position: entry for position, entry in entries.items() if position not in stored}
     if left and spill is not None and spill(left):
         stored |= left.keys()
@@ -220,6 +221,8 @@ def _arrival(data: Incoming, received_at: datetime) -> Arrival:
 
 
 def _record(data: Incoming, event: ClientEvent, records: Records, enriched: Enriched | None) -> bytes:
+    if enriched is None and not isinstance(data, Translated):
+        return records.plain(event)  # the usual case
     protocol, sent_at = (data.protocol, data.sent_at) if isinstance(data, Translated) else (None, None)
     if enriched is None:
         return records.record(event, protocol, sent_at)
@@ -230,27 +233,26 @@ def _id_of(source: Source | None) -> str | None:
     return None if source is None else source.id
 
 
-def _checked(
-    said: Said | InvalidEvent,
-    source: Source | None,
-    received_at: datetime,
-    check_schemas: CheckSchemas | None,
-) -> tuple[ClientEvent, Sequence[str], Breach | None]:
-    """Refuse what is wrong, what the source may not send, and what breaks a schema.
+def _judge(
+    source: Source | None, received_at: datetime, check_schemas: CheckSchemas | None
+) -> Callable[[ClientEvent], Breach | None] | None:
+    """Return what refuses an event that the source may not send, or that breaks a schema.
 
-    Returns the event, notes on it, and a schema that it may break.
+    It returns a schema that the event may break. None if events are neither held to a source nor to schemas.
     """
-    if isinstance(said, InvalidEvent):
-        raise said
-    if source is not None:
-        source.check(said.event, received_at)
-    breach = None if check_schemas is None else check_schemas(said.event, _id_of(source))
-    return said.event, said.notes, breach
+    if source is None:
+        return None if check_schemas is None else lambda event: check_schemas(event, None)
+
+    def judge(event: ClientEvent) -> Breach | None:
+        source.check(event, received_at)
+        return None if check_schemas is None else check_schemas(event, source.id)
+
+    return judge
 
 
 def _read(events: Sequence[Incoming], event_bytes_max: int) -> Sequence[Said | InvalidEvent]:
     """Return what each event says, or what is wrong with it."""
-    texts = [bytes(data) for data in events if isinstance(data, (bytes, msgspec.Raw))]
+    texts = [data for data in events if isinstance(data, (bytes, msgspec.Raw))]
     if len(texts) == len(events) and max(map(len, texts), default=0) <= event_bytes_max:
         return read_client_events(texts)
     return [_parse(data, event_bytes_max) for data in events]
@@ -276,4 +278,4 @@ def _identity(event: ClientEvent) -> tuple[object, ...]:
 
 
 def _moment(now_ms: int) -> datetime:
-    return datetime.fromtimestamp(now_ms // 1000, tz=UTC).replace(microsecond=now_ms % 1000 * 1000)
+    return EPOCH + timedelta(milliseconds=now_ms)

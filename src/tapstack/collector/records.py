@@ -29,6 +29,14 @@ class Records:
         self._latest = received_at + FUTURE_MAX
         self._source = source
         self._written: dict[tuple[object, ...], bytes] = {}
+        self._plain = self._added(0, None, None, NOTHING)
+
+    def plain(self, event: ClientEvent) -> bytes:
+        """Return the record of an event of which nothing is known beside; most say a time that stays."""
+        said = event.occurred_at
+        if said is None or said.tzinfo is not UTC or said > self._latest or said.microsecond % 1000:
+            return self.record(event)
+        return encode_record(event, self._plain)
 
     def record(
         self,

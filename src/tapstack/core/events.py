@@ -251,7 +251,7 @@ def read_client_event(data: bytes | msgspec.Raw) -> Said:
         raise _noted(error, notes) from None
 
 
-def read_client_events(texts: Sequence[bytes]) -> list[Said | InvalidEvent]:
+def read_client_events(texts: Sequence[bytes | msgspec.Raw]) -> list[Said | InvalidEvent]:
     """Parse what a sender said in several events, in fewer steps than one by one if all are in our spelling.
 
     Returns
@@ -263,27 +263,26 @@ def read_client_events(texts: Sequence[bytes]) -> list[Said | InvalidEvent]:
     if max(map(len, texts), default=0) <= EVENT_BYTES_MAX and not _any_nested_too_deep(texts):
         events = _all_as_written(texts)
     are_plain = are_plain_ids(_ids([event for event in events if event is not None]))
-    return [_one_of(text, event, are_plain) for text, event in zip(texts, events, strict=True)]
+    found: list[Said | InvalidEvent] = []
+    for text, event in zip(texts, events, strict=True):
+        try:
+            if event is not None and (are_plain or are_plain_ids(_ids((event,)))):
+                found.append(_checked(event, ()))
+            else:
+                found.append(read_client_event(text))
+        except InvalidEvent as error:
+            found.append(error)
+    return found
 
 
-def _one_of(text: bytes, event: ClientEvent | None, are_plain: bool) -> Said | InvalidEvent:  # noqa: FBT001 - of all
-    """Return what an event says, or what is wrong with it, given how it reads as the schema has it."""
-    try:
-        if event is not None and (are_plain or are_plain_ids(_ids((event,)))):
-            return _checked(event, ())
-        return read_client_event(text)
-    except InvalidEvent as error:
-        return error
-
-
-def _all_as_written(texts: Sequence[bytes]) -> Sequence[ClientEvent | None]:
+def _all_as_written(texts: Sequence[bytes | msgspec.Raw]) -> Sequence[ClientEvent | None]:
     try:
         return [*map(_client_decoder.decode, texts)]  # the usual case
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [*map(_as_written, texts)]
 
 
-def _as_written(text: bytes) -> ClientEvent | None:
+def _as_written(text: bytes | msgspec.Raw) -> ClientEvent | None:
     """Read an event as the schema has it, if it is written so."""
     try:
         return _client_decoder.decode(text)
@@ -328,10 +327,11 @@ def check_nesting(data: bytes) -> None:
 
 def _checked(event: ClientEvent, notes: Sequence[str]) -> Said:
     _check(event)
-    _check_partition_key(event)
+    if len(event.user_id or "") > 128 or len(event.anonymous_id or "") > 128:
+        _check_partition_key(event)
     if event.traits:
         notes = [*notes, *trait_notes(event.traits)]
-    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX]) if notes else Said(event)
+    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX] if notes else ())
 
 
 def _noted(error: InvalidEvent, notes: Sequence[str]) -> InvalidEvent:
@@ -388,14 +388,27 @@ def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
         raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}", "too_many_bytes")
 
 
-def _ids(events: Iterable[ClientEvent]) -> set[str]:
-    ids: list[str | None] = []
+def _ids(events: Iterable[ClientEvent]) -> list[str]:
+    ids: list[str] = []  # one by one: neither a tuple of each event's nor what it has not is made
+    add = ids.append
     for event in events:
-        ids += event.event_id, event.user_id, event.anonymous_id, event.session_id, event.recommendation_id
-        ids += event.impressions
+        if event.event_id is not None:
+            add(event.event_id)
+        if event.user_id is not None:
+            add(event.user_id)
+        if event.anonymous_id is not None:
+            add(event.anonymous_id)
+        if event.session_id is not None:
+            add(event.session_id)
+        if event.recommendation_id is not None:
+            add(event.recommendation_id)
+        if event.impressions:
+            ids += event.impressions
         for item in event.items:
-            ids += item.item_id, item.list_id
-    return {each for each in ids if each is not None}
+            add(item.item_id)
+            if item.list_id is not None:
+                add(item.list_id)
+    return ids
 
 
 def _read(data: bytes, notes: list[str]) -> ClientEvent:
@@ -475,7 +488,8 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent(missing, "client_id and n come together")
     if client_id is None and event.event_id is None:
         raise InvalidEvent("event_id", "event_id, or client_id and n, is required")
-    if event.occurred_at is not None and not MOMENT_MIN <= event.occurred_at <= MOMENT_MAX:
+    moment = event.occurred_at
+    if moment is not None and moment.tzinfo is not UTC and not MOMENT_MIN <= moment <= MOMENT_MAX:
         raise InvalidEvent("occurred_at", "expected a time from year 1 to 9999 by UTC")
     if client_id is not None and client_bytes_of[client_id] is None:
         raise InvalidEvent("client_id", "expected a UUIDv7 in lower-case hexadecimal")
@@ -488,7 +502,7 @@ def _check(event: ClientEvent | Event) -> None:
 def _check_partition_key(event: ClientEvent) -> None:
     # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
     for name in (event.user_id, event.anonymous_id):
-        if name is not None and len(name) > 128 and len(name.encode("utf-16-le", "surrogatepass")) > 512:
+        if name is not None and len(name.encode("utf-16-le", "surrogatepass")) > 512:
             raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
 
 
@@ -496,10 +510,10 @@ def _amount(items: Sequence[CountedItem]) -> float:
     return sum([abs(item.price or 0.0) * (1 if item.quantity is None else item.quantity) for item in items])
 
 
-def _any_nested_too_deep(texts: Sequence[bytes]) -> bool:
+def _any_nested_too_deep(texts: Sequence[bytes | msgspec.Raw]) -> bool:
     # NUL is nowhere in JSON: a text that has one is refused, wherever it is cut here.
     opened = b"\0".join(texts).translate(None, _NOT_OPENING)
-    return max(map(len, opened.split(b"\0"))) > NESTING_MAX and any(map(_nested_too_deep, texts))
+    return max(map(len, opened.split(b"\0"))) > NESTING_MAX and any(map(_nested_too_deep, map(bytes, texts)))
 
 
 def _nested_too_deep(data: bytes) -> bool:

@@ -128,8 +128,8 @@ def take(
         check_schemas=check_schemas,
         enrich=_enrich(request, enriching),
     )
-    taken = _taken(request, grant, spoken.format.reply(request, results), results)
-    return taken._replace(source=None if source is None else source.id)
+    sender = None if source is None else source.id
+    return _taken(request, grant, spoken.format.reply(request, results), results, sender)
 
 
 def _origins(request: Request, allowed: Collection[str], admission: Admission | None) -> Collection[str]:
@@ -182,11 +182,15 @@ _UNREADABLE = "the request cannot be split into events"  # for the log; the answ
 
 
 def _taken(
-    request: Request, grant: Mapping[str, str], response: Response, results: Sequence[Result] = ()
+    request: Request,
+    grant: Mapping[str, str],
+    response: Response,
+    results: Sequence[Result] = (),
+    source: str | None = None,
 ) -> Taken:
     if grant:
         response = msgspec.structs.replace(response, headers={**response.headers, **grant})
-    return Taken(results, write_response(response, request.method))
+    return Taken(results, write_response(response, request.method), source)
 
 
 def _spoken(request: Request, routes: Routes) -> Spoken:

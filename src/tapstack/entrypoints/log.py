@@ -43,7 +43,7 @@ def write_line(
        CloudWatch_Embedded_Metric_Format_Specification.html, read 2026-11-23
     """
     counted = [{"Name": metric.name, "Unit": metric.unit} for metric in metrics]
-    if not counted and LOG_LEVELS.index(level) < _threshold():
+    if not counted and not is_written(level):
         return
     function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
     line: dict[str, object] = {"level": level, "FunctionName": function_name, **fields}
@@ -53,6 +53,7 @@ def write_line(
     sys.stdout.write(_encoder.encode(line).decode() + "\n")
 
 
-def _threshold() -> int:
-    level = os.environ.get("TAPSTACK_LOG_LEVEL", "INFO")
-    return LOG_LEVELS.index(level) if level in LOG_LEVELS else 1
+def is_written(level: str) -> bool:
+    """Return whether lines of a level are written that carry no metrics."""
+    threshold = os.environ.get("TAPSTACK_LOG_LEVEL", "INFO")
+    return LOG_LEVELS.index(level) >= (LOG_LEVELS.index(threshold) if threshold in LOG_LEVELS else 1)

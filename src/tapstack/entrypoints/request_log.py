@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tapstack.entrypoints.log import write_line
+from tapstack.entrypoints.log import is_written, write_line
 from tapstack.metrics import Metric
 
 WARNINGS_MAX = 20  # of one interval and execution environment; the sums say how many were left out
@@ -50,6 +50,7 @@ class RequestLog:
     def __init__(self, interval_s: int, metrics: Sequence[Metric] = ()) -> None:
         self._interval_ms = interval_s * 1_000
         self._metrics = metrics
+        self._tells_each = is_written("DEBUG")
         self._written_ms = -math.inf
         self._sums = _Sums()
 
@@ -84,7 +85,8 @@ class RequestLog:
             self._write_summary(self._sums.last_ms)  # the environment was frozen: these belong to before
         self._warn(level, warnings, now_ms)
         counted = counts or {}
-        write_line("DEBUG", {**answer, **counted, "duration_ms": duration_ms}, now_ms=now_ms)
+        if self._tells_each:
+            write_line("DEBUG", {**answer, **counted, "duration_ms": duration_ms}, now_ms=now_ms)
         sums = self._sums
         sums.requests += 1
         sums.answers[" ".join(map(str, answer.values()))] += 1

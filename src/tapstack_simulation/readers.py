@@ -70,7 +70,7 @@ class Readers:
         self._table = TableReader(channel, TABLE, TrueClock(aws.kernel), jitter=lambda: 0.5)
         self._freshness = self._at_rest = FreshnessCache(self._table)
         aws.checker.past.is_needed = aws.faults.enabled("R1")
-        self._follower = Follower(aws.checker.journal)
+        self._follower = Follower(aws.checker.journal, lambda: aws.kernel.now_ms // 1000)
         self._catalogue: Partitions = {}
         self.stop = False
 
@@ -124,7 +124,7 @@ class Readers:
         list_id, days = rng.choice(LISTS), rng.choice((0, 7))
         shown = self._get(self._table, now_s, "lists", list_id, "impressions", days=str(days))
         hold_list(past, list_id, now_s, days, shown)
-        self._follower.step(self._ask_changes, rng.choice((1, 3, 20)), now_s)
+        self._follower.step(self._ask_changes, rng.choice((1, 3, 20)))
         if rng.random() < 0.5:
             kind = rng.choice(("any", "any", "item_view", "purchase"))
             self._walk(self._table, now_s, self._drawn(rng), kind, rng.choice((1, 7, 100)))
@@ -186,7 +186,7 @@ class Readers:
             self._compare_features(question, reader)
             self._compare_attributes(question, reader)
             self._compare_catalogue(question, reader)
-        self._follower.finish(self._ask_changes, now_s)
+        self._follower.finish(self._ask_changes)
         for user_id in sorted({pk[2:] for pk, sk in rows if pk[0] in "UA" and sk == "-"})[:USERS_MAX]:
             for n in (3, 100):
                 self._walk(self._table, now_s, user_id, "any", n)

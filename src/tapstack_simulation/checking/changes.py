@@ -19,21 +19,28 @@ class Follower:
     ----------
     journal
         The journal as the commits make it.
+    clock_s
+        Returns Unix seconds: days may pass while a question is answered.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, clock_s: Callable[[], int]) -> None:
+        self._journal, self._clock_s = journal, clock_s
         self._cursor = ""
         self._since: tuple[Mapping[int, int], Mapping[int, int]] = ({}, {})
         self._shown: Counter[str] = Counter()
 
-    def step(self, ask: Ask, n: int, now_s: int) -> bool:
-        """Ask for the next part; return whether there is more."""
-        if not self._cursor:
+    def step(self, ask: Ask, n: int) -> bool:
+        """Ask for the next part; return whether there is more.
+
+        A part that somebody else was shown meanwhile is not counted again.
+        """
+        if not (cursor := self._cursor):
             return self._begin(ask)
-        answer = ask({"n": str(n), "cursor": self._cursor})
+        answer = ask({"n": str(n), "cursor": cursor})
+        if self._cursor != cursor:
+            return True
         if answer is None:
-            self._hold_gone(now_s)
+            self._hold_gone()
             return self._begin(ask)
         self._shown.update({each["item_id"]: each["events"] for each in answer["items"]})
         self._cursor = answer["next_cursor"]
@@ -41,9 +48,9 @@ class Follower:
             raise Violation(11, f"changes show {list(extra.items())[:3]} more often than entries have them")
         return bool(answer["more"])
 
-    def finish(self, ask: Ask, now_s: int) -> None:
+    def finish(self, ask: Ask) -> None:
         """Follow to the end, and check that nothing was passed over."""
-        while self.step(ask, 3, now_s):
+        while self.step(ask, 3):
             continue
         if lost := self._counted(self._since[1]) - self._shown:
             raise Violation(11, f"changes pass over {list(lost.items())[:3]}")
@@ -68,12 +75,12 @@ class Follower:
             for item_id in effect.item_ids
         )
 
-    def _hold_gone(self, now_s: int) -> None:
+    def _hold_gone(self) -> None:
         expired = [
             entry
             for lane, entries in self._journal.lanes.items()
             for entry in entries[self._since[0].get(lane, 0) :]
-            if entry.arrived_s + ENTRY_TTL_S <= now_s
+            if entry.arrived_s + ENTRY_TTL_S <= self._clock_s()
         ]
         if not expired:
             raise Violation(11, "changes are gone, and no entry has expired")

@@ -121,7 +121,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
             If it is larger than `bytes_max`, or not compressed as its header says.
         """
         body = self.raw_body
-        encodings = _encodings(self.headers.get("content-encoding", ""))
+        header = self.headers.get("content-encoding")
+        encodings = _encodings(header) if header else []
         if not encodings and body[:2] == _GZIP_MAGIC:
             encodings = ["gzip"]
         for encoding in reversed(encodings):  # in the order in which they were applied

@@ -14,7 +14,7 @@ from tapstack.collector.formats import FORMATS, ROUTES, Routes
 from tapstack.collector.intake import (
     Result,
 )
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import InvalidEvent
 from tapstack.http import Request, Response
@@ -29,8 +29,8 @@ class Csv:
     FIELDS: Mapping[str, str] = {}
     KEYS: Sequence[str] = ()
 
-    def parse(self, request: Request, body_bytes_max: int) -> Sequence[bytes | InvalidEvent]:
-        return [self._event(line) for line in request.body(body_bytes_max).decode().splitlines()]
+    def parse(self, request: Request, limits: Limits) -> Sequence[bytes | InvalidEvent]:
+        return [self._event(line) for line in request.body(limits.body_bytes).decode().splitlines()]
 
     def alone(self, request: Request, body_bytes_max: int) -> Sequence[bytes]:
         return request.body(body_bytes_max).splitlines()

@@ -26,6 +26,7 @@ from event_strategies import (
 )
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.bodies import split
+from tapstack.collector.formats import native
 from tapstack.collector.intake import Result, collect
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
@@ -34,6 +35,7 @@ from tapstack.collector.publish import (
     RETRY_BUDGET_MS,
 )
 from tapstack.collector.records import FUTURE_MAX, Records
+from tapstack.collector.wire_format import Limits
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
     ClientEvent,
@@ -42,7 +44,8 @@ from tapstack.core.events import (
     decode_event,
 )
 from tapstack.core.identity import client_time_s
-from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
+from tapstack.errors import InvalidEvent, OutcomeUnknown, Throttled, Unavailable
+from tapstack.http import Request
 from tapstack.ports import AwsApi, StreamEntry
 from tapstack_emulator import (
     FaultPolicy,
@@ -128,6 +131,29 @@ def test_events_that_are_read_together_fare_as_one_by_one(said: list[bytes]) -> 
     )
     assert results == alone[:-1]
     assert together.asked == one_by_one.asked
+
+
+@given(
+    st.lists(client_event_dicts().map(msgspec.json.encode) | broken_events(), min_size=1, max_size=8),
+    st.sampled_from([100, 1_024, EVENT_BYTES_MAX]),
+)
+def test_a_body_that_is_read_at_once_fares_as_its_parts(said: list[bytes], bytes_max: int) -> None:
+    at_once, in_parts = ScriptedStream(), ScriptedStream()
+    body = b"[" + b",".join(said) + b"]"
+    request = Request(method="POST", path=("v1", "events"), raw_body=body)
+    try:
+        parts = split(body)
+    except InvalidEvent:
+        with pytest.raises(InvalidEvent):
+            native.parse(request, Limits(len(body), bytes_max))
+        return
+    events = native.parse(request, Limits(len(body), bytes_max))
+    fates = [
+        collect(each, dependencies_of(stream, clock=ManualClock(NOON_S * 1_000)), event_bytes_max=bytes_max)
+        for each, stream in ((events, at_once), (parts, in_parts))
+    ]
+    assert fates[0] == fates[1]
+    assert at_once.asked == in_parts.asked
 
 
 @given(broken_events() | st.sampled_from(sorted(BAD_VALUES.values())).filter(bool))

@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import BAD_VALUES, broken_events, client_event, client_event_dicts
-from tapstack.core.events import (
-    EVENT_BYTES_MAX,
-    NESTING_MAX,
-    Said,
-    read_client_event,
-    read_client_events,
-)
+from tapstack.core.events import EVENT_BYTES_MAX, NESTING_MAX, Said, read_client_event
+from tapstack.core.together import read_client_array, read_client_events
 from tapstack.errors import InvalidEvent
 
 PLAIN = client_event_dicts().map(msgspec.json.encode)
@@ -62,6 +57,14 @@ STILL_PLAIN = {
 }
 
 
+def array(texts: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(texts) + b"]"
+
+
+def openings(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
+
+
 def one_by_one(texts: Sequence[bytes]) -> list[Said | InvalidEvent]:
     found: list[Said | InvalidEvent] = []
     for text in texts:
@@ -81,6 +84,26 @@ def shown(found: Sequence[Said | InvalidEvent]) -> list[object]:
 @given(st.lists(PLAIN | broken_events() | st.sampled_from([*NOT_PLAIN.values(), *STILL_PLAIN.values()])))
 def test_events_are_read_together_as_one_by_one(texts: list[bytes]) -> None:
     assert shown(read_client_events(texts)) == shown(one_by_one(texts))
+
+
+@given(st.lists(PLAIN | st.sampled_from([*NOT_PLAIN.values(), *STILL_PLAIN.values()]), max_size=3))
+def test_an_array_is_read_at_once_as_one_by_one_or_not_at_all(texts: list[bytes]) -> None:
+    found = read_client_array(array(texts))
+    assert found is None or shown(found) == shown(one_by_one(texts))
+
+
+@given(st.lists(PLAIN))
+def test_an_array_of_plain_events_is_read_at_once(texts: list[bytes]) -> None:
+    found = read_client_array(array(texts))
+    assert found is not None or len(array(texts)) > EVENT_BYTES_MAX or sum(map(openings, texts)) > NESTING_MAX
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 60])
+@pytest.mark.parametrize("levels", range(NESTING_MAX - 2, NESTING_MAX + 2))
+def test_in_an_array_no_event_has_too_many_levels(count: int, levels: int) -> None:
+    texts = [msgspec.json.encode(client_event(items=[{"item_id": "a"}], context={}))] * (count - 1)
+    found = read_client_array(array([*texts, nested(levels)]))
+    assert (found is None) == (levels > NESTING_MAX)
 
 
 @pytest.mark.parametrize("text", (NOT_PLAIN | STILL_PLAIN).values(), ids=NOT_PLAIN | STILL_PLAIN)

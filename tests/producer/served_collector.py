@@ -14,6 +14,7 @@ import msgspec
 from tapstack.collector.formats import native
 from tapstack.collector.intake import collect
 from tapstack.collector.publish import Dependencies
+from tapstack.collector.wire_format import Limits
 from tapstack.core.events import EVENT_BYTES_MAX, StreamEvent
 from tapstack.http import Request
 from tapstack.ports import StreamEntry
@@ -61,7 +62,11 @@ def faulty_collector(stream: FaultyStream, random: Random, cut_share: float) -> 
         if random.random() < cut_share:
             return None
         request = Request(method="POST", path=tuple(path[1:].split("/")), raw_body=body)
-        results = collect(native.parse(request, 1_000_000), dependencies, event_bytes_max=EVENT_BYTES_MAX)
+        results = collect(
+            native.parse(request, Limits(1_000_000, EVENT_BYTES_MAX)),
+            dependencies,
+            event_bytes_max=EVENT_BYTES_MAX,
+        )
         if random.random() < cut_share:
             return None
         response = native.reply(request, results)

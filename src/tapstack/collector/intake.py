@@ -12,14 +12,16 @@ from tapstack.collector.enrichment.consent import REFUSED
 from tapstack.collector.enrichment.order import Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
 from tapstack.collector.records import Records
-from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event, read_client_events
-from tapstack.core.identity import EPOCH, partition_key
+from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event
+from tapstack.core.identity import EPOCH, partition_key_of
 from tapstack.core.sources import Source
+from tapstack.core.together import read_client_events
 from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
 RETRY_AFTER_MS = 1_000
 SCHEMA_NOTES_MAX = 100  # of a request: with one for each event an answer would not fit the load balancer
+_MS = timedelta(milliseconds=1)
 
 Status = Literal["ok", "duplicate", "invalid", "denied", "retry"]
 
@@ -71,7 +73,7 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OK, _RETRY = Result("ok"), Result("retry")  # most answers have nothing but a status
-Incoming = bytes | msgspec.Raw | Translated | InvalidEvent
+Incoming = bytes | msgspec.Raw | Said | Translated | InvalidEvent
 Spill = Callable[[Mapping[int, StreamEntry]], bool]  # see `tapstack.collector.objects.put_spilled`
 Keep = Callable[[Mapping[int, InvalidEvent], int], bool]  # see `tapstack.collector.quarantine`
 Enrich = Callable[[ClientEvent, Arrival], Enriched | None]  # see `tapstack.collector.enrichment.order`
@@ -109,7 +111,7 @@ def collect(
     Parameters
     ----------
     events
-        Each as JSON, translated, or the error of one that its wire format could not translate.
+        Each as JSON, read, translated, or the error of one that its wire format could not translate.
     dependencies
         The stream and time.
     event_bytes_max
@@ -171,12 +173,15 @@ def collect(
             notes = (_too_old(received_at - oldest), *notes)
         schema = None if breach is None else breach.schema
         results.append(Result("retry", notes=notes, schema=schema) if notes or schema else _RETRY)
-        earlier = first.setdefault(_identity(event), position)
+        name = event.event_id if event.client_id is None else event.n
+        identity = event.user_id, event.anonymous_id, event.client_id, name
+        earlier = first.setdefault(identity, position)
         if earlier != position:
             twins[position] = earlier
         else:
             record = _record(data, event, records, enriched)
-            entries[position] = StreamEntry(partition_key=partition_key(event), data=record)
+            key = partition_key_of(event.user_id, event.anonymous_id)
+            entries[position] = StreamEntry(partition_key=key, data=record)
     _note_stored(results, _stored(entries, dependencies, spill), twins)
     if refused and (keep is None or keep(refused, len(events))):
         _note_kept(results, refused)
@@ -252,6 +257,9 @@ def _judge(
 
 def _read(events: Sequence[Incoming], event_bytes_max: int) -> Sequence[Said | InvalidEvent]:
     """Return what each event says, or what is wrong with it."""
+    read = [data for data in events if isinstance(data, (Said, InvalidEvent))]
+    if len(read) == len(events):
+        return read
     texts = [data for data in events if isinstance(data, (bytes, msgspec.Raw))]
     if len(texts) == len(events) and max(map(len, texts), default=0) <= event_bytes_max:
         return read_client_events(texts)
@@ -259,7 +267,7 @@ def _read(events: Sequence[Incoming], event_bytes_max: int) -> Sequence[Said | I
 
 
 def _parse(data: Incoming, event_bytes_max: int) -> Said | InvalidEvent:
-    if isinstance(data, InvalidEvent):
+    if isinstance(data, (Said, InvalidEvent)):
         return data
     size = data.bytes_said if isinstance(data, Translated) else len(data)
     if size > event_bytes_max:
@@ -272,10 +280,5 @@ def _parse(data: Incoming, event_bytes_max: int) -> Said | InvalidEvent:
         return error
 
 
-def _identity(event: ClientEvent) -> tuple[object, ...]:
-    name = event.event_id if event.client_id is None else event.n
-    return event.user_id, event.anonymous_id, event.client_id, name
-
-
 def _moment(now_ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=now_ms)
+    return EPOCH + now_ms * _MS

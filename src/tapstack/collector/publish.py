@@ -66,13 +66,13 @@ def _put(entries: Sequence[StreamEntry], stream: StreamWriter) -> Sequence[bool]
 def _calls(positions: Sequence[int], entries: Mapping[int, StreamEntry]) -> list[list[int]]:
     """Cut entries into calls that PutRecords admits."""
     calls: list[list[int]] = []
-    size = 0
+    call, left = list[int](), -1  # bytes
     for position in positions:
         entry = entries[position]
-        entry_bytes = len(entry.data) + len(entry.partition_key.encode())
-        if not calls or len(calls[-1]) == PUT_RECORDS_MAX or size + entry_bytes > PUT_BYTES_MAX:
-            calls.append([])
-            size = 0
-        calls[-1].append(position)
-        size += entry_bytes
+        size = len(entry.data) + len(entry.partition_key.encode())
+        if size > left or len(call) == PUT_RECORDS_MAX:
+            call, left = [], PUT_BYTES_MAX
+            calls.append(call)
+        call.append(position)
+        left -= size
     return calls

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from tapstack.collector.enrichment.order import NOTHING
-from tapstack.core.events import Added, ClientEvent, Found, encode_added, encode_record
+from tapstack.core.events import Added, ClientEvent, Found
 
 FUTURE_MAX = timedelta(hours=24)
 _MS = timedelta(milliseconds=1)
+_encode = msgspec.json.Encoder().encode
 
 
 class Records:
@@ -36,7 +37,7 @@ class Records:
         said = event.occurred_at
         if said is None or said.tzinfo is not UTC or said > self._latest or said.microsecond % 1000:
             return self.record(event)
-        return encode_record(event, self._plain)
+        return _encode(event)[:-1] + self._plain
 
     def record(
         self,
@@ -63,29 +64,29 @@ class Records:
         if occurred_at is not event.occurred_at:
             event = msgspec.structs.replace(event, occurred_at=occurred_at)
         if found is not NOTHING:
-            return encode_record(event, self._added(skew_ms, protocol, sent_at, found))
+            return _encode(event)[:-1] + self._added(skew_ms, protocol, sent_at, found)
         key = skew_ms, protocol, sent_at
         added = self._written.get(key)
         if added is None:
             added = self._written[key] = self._added(*key, NOTHING)
-        return encode_record(event, added)
+        return _encode(event)[:-1] + added
 
     def _added(
         self, skew_ms: int | None, protocol: str | None, sent_at: datetime | None, found: Found
     ) -> bytes:
-        return encode_added(
-            Added(
-                received_at=self._received_at,
-                sent_at=sent_at,
-                clock_skew_ms=skew_ms,
-                protocol=protocol,
-                source=self._source,
-                ua=found.ua,
-                is_bot=found.is_bot,
-                campaign=found.campaign,
-                referrer=found.referrer,
-            )
+        """Return the end of a record: what is added, as an object without its first bracket."""
+        added = Added(
+            received_at=self._received_at,
+            sent_at=sent_at,
+            clock_skew_ms=skew_ms,
+            protocol=protocol,
+            source=self._source,
+            ua=found.ua,
+            is_bot=found.is_bot,
+            campaign=found.campaign,
+            referrer=found.referrer,
         )
+        return b"," + _encode(added)[1:]
 
     def _corrected(self, said: datetime | None, shift_ms: int) -> tuple[datetime, int | None]:
         """Return when an event happened, and by how many ms that differs from what the client said."""

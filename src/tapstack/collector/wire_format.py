@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from tapstack.collector.intake import Result, Translated
-from tapstack.errors import InvalidEvent
+from tapstack.collector.intake import Incoming, Result
 from tapstack.http import Request, Response
 
 ANY_SEGMENT = "*"
@@ -49,6 +48,22 @@ class Route(msgspec.Struct, frozen=True):
         )
 
 
+class Limits(NamedTuple):
+    """What a request may have at most.
+
+    Parameters
+    ----------
+    body_bytes
+        Its body, after decompression.
+    event_bytes
+        An event of it. Longer ones are refused when they are taken in; a format that reads several at once
+        has to leave them as they are.
+    """
+
+    body_bytes: int
+    event_bytes: int
+
+
 class Format(Protocol):
     """How senders of one kind speak; a module is one."""
 
@@ -68,10 +83,8 @@ class Format(Protocol):
     def KEYS(self) -> Sequence[str]:  # noqa: N802 - likewise
         """Return the members of its bodies that hold a write key: what is kept of a request is without."""
 
-    def parse(
-        self, request: Request, body_bytes_max: int
-    ) -> Sequence[bytes | msgspec.Raw | Translated | InvalidEvent]:
-        """Return the request's events in order: translated, as `clickstream/1` in JSON, or what is wrong.
+    def parse(self, request: Request, limits: Limits) -> Sequence[Incoming]:
+        """Return the request's events in order, each as far as it is read, or what is wrong with it.
 
         Raises
         ------

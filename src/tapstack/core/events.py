@@ -222,7 +222,6 @@ _T = TypeVar("_T")
 _client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
 _json_decoder = msgspec.json.Decoder(dict[str, Any])
-_encoder = msgspec.json.Encoder()
 # Patterns of what seldom happens are compiled when it does: they would cost each cold start 2 ms.
 _FIELD = (
     r"(?s)^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
@@ -230,7 +229,7 @@ _FIELD = (
 )
 _STRINGS_OUT = rb'(?s)"(?:[^"\\]|\\.)*"?|[^][{}"]+'
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}  # by which a bracket changes the depth
-_NOT_OPENING = bytes(set(range(256)) - set(b"[{\0"))
+NOT_OPENING = bytes(set(range(256)) - set(b"[{\0"))
 
 
 def read_client_event(data: bytes | msgspec.Raw) -> Said:
@@ -246,48 +245,9 @@ def read_client_event(data: bytes | msgspec.Raw) -> Said:
     check_nesting(text)
     notes: list[str] = []
     try:
-        return _checked(_read(text, notes), notes)
+        return checked(_read(text, notes), notes)
     except InvalidEvent as error:
         raise _noted(error, notes) from None
-
-
-def read_client_events(texts: Sequence[bytes | msgspec.Raw]) -> list[Said | InvalidEvent]:
-    """Parse what a sender said in several events, in fewer steps than one by one if all are in our spelling.
-
-    Returns
-    -------
-    list[Said | InvalidEvent]
-        What `read_client_event` returns or raises of each.
-    """
-    events: Sequence[ClientEvent | None] = [None] * len(texts)
-    if max(map(len, texts), default=0) <= EVENT_BYTES_MAX and not _any_nested_too_deep(texts):
-        events = _all_as_written(texts)
-    are_plain = are_plain_ids(_ids([event for event in events if event is not None]))
-    found: list[Said | InvalidEvent] = []
-    for text, event in zip(texts, events, strict=True):
-        try:
-            if event is not None and (are_plain or are_plain_ids(_ids((event,)))):
-                found.append(_checked(event, ()))
-            else:
-                found.append(read_client_event(text))
-        except InvalidEvent as error:
-            found.append(error)
-    return found
-
-
-def _all_as_written(texts: Sequence[bytes | msgspec.Raw]) -> Sequence[ClientEvent | None]:
-    try:
-        return [*map(_client_decoder.decode, texts)]  # the usual case
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return [*map(_as_written, texts)]
-
-
-def _as_written(text: bytes | msgspec.Raw) -> ClientEvent | None:
-    """Read an event as the schema has it, if it is written so."""
-    try:
-        return _client_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def read_client_object(said: Mapping[str, Any]) -> Said:
@@ -305,7 +265,7 @@ def read_client_object(said: Mapping[str, Any]) -> Said:
     """
     notes: list[str] = []
     try:
-        return _checked(_convert(said, notes), notes)
+        return checked(_convert(said, notes), notes)
     except InvalidEvent as error:
         raise _noted(error, notes) from None
 
@@ -321,11 +281,18 @@ def fault_in(fields: Mapping[str, Any]) -> InvalidEvent | None:
 
 def check_nesting(data: bytes) -> None:
     """Refuse JSON that some reader's call stack may not hold."""
-    if _nested_too_deep(data):
+    if nested_too_deep(data):
         raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
 
 
-def _checked(event: ClientEvent, notes: Sequence[str]) -> Said:
+def checked(event: ClientEvent, notes: Sequence[str]) -> Said:
+    """Return what a sender said in an event that the schema's reader took, with notes on how it was read.
+
+    Raises
+    ------
+    InvalidEvent
+        If its fields do not go together.
+    """
     _check(event)
     if len(event.user_id or "") > 128 or len(event.anonymous_id or "") > 128:
         _check_partition_key(event)
@@ -365,30 +332,13 @@ def decode_event(data: bytes) -> Event:
     return event
 
 
-def encode_record(event: ClientEvent, added: bytes) -> bytes:
-    """Write a `StreamEvent` as the stream holds it: what the sender said, and what was added, in one object.
-
-    Parameters
-    ----------
-    event
-        With ``occurred_at``.
-    added
-        What the collector adds, as `encode_added` writes it.
-    """
-    return _encoder.encode(event)[:-1] + added
-
-
-def encode_added(added: Added) -> bytes:
-    """Write the end of a record: an object without its first bracket."""
-    return b"," + _encoder.encode(added)[1:]
-
-
 def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
     if len(data) > bytes_max:
         raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}", "too_many_bytes")
 
 
-def _ids(events: Iterable[ClientEvent]) -> list[str]:
+def ids_of(events: Iterable[ClientEvent]) -> list[str]:
+    """Return all ids in events that are opaque to us."""
     ids: list[str] = []  # one by one: neither a tuple of each event's nor what it has not is made
     add = ids.append
     for event in events:
@@ -416,7 +366,7 @@ def _read(data: bytes, notes: list[str]) -> ClientEvent:
     strict: msgspec.ValidationError | None = None
     try:
         event = _client_decoder.decode(data)
-        if are_plain_ids(_ids((event,))):
+        if are_plain_ids(ids_of((event,))):
             return event
     except msgspec.ValidationError as error:
         strict = error
@@ -436,7 +386,7 @@ def _convert(said: Mapping[str, Any], notes: list[str]) -> ClientEvent:
     """Convert an event's fields; if they are not written as the schema has them, normalised."""
     try:
         event = msgspec.convert(said, ClientEvent)
-        if are_plain_ids(_ids((event,))):
+        if are_plain_ids(ids_of((event,))):
             return event
     except msgspec.ValidationError:
         pass
@@ -510,13 +460,8 @@ def _amount(items: Sequence[CountedItem]) -> float:
     return sum([abs(item.price or 0.0) * (1 if item.quantity is None else item.quantity) for item in items])
 
 
-def _any_nested_too_deep(texts: Sequence[bytes | msgspec.Raw]) -> bool:
-    # NUL is nowhere in JSON: a text that has one is refused, wherever it is cut here.
-    opened = b"\0".join(texts).translate(None, _NOT_OPENING)
-    return max(map(len, opened.split(b"\0"))) > NESTING_MAX and any(map(_nested_too_deep, map(bytes, texts)))
-
-
-def _nested_too_deep(data: bytes) -> bool:
+def nested_too_deep(data: bytes) -> bool:
+    """Return whether JSON has more than `NESTING_MAX` levels."""
     if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
         return False  # the usual case, at the cost of two scans
     brackets = re.sub(_STRINGS_OUT, b"", data)

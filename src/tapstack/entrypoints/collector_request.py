@@ -19,6 +19,7 @@ from tapstack.collector.intake import RETRY_AFTER_MS, CheckSchemas, Enrich, Resu
 from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
+from tapstack.collector.wire_format import Limits
 from tapstack.core.sources import Source
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent, Unavailable
@@ -80,6 +81,7 @@ def take(
     routes
         The paths of the wire formats that are understood.
     """
+    limits = Limits(request_bytes_max, event_bytes_max)
     try:
         request = read_request(event)
     except RequestError as error:
@@ -108,7 +110,7 @@ def take(
         without_names=_without_names(enriching),
     )
     try:
-        events = () if request.method == "HEAD" else spoken.format.parse(request, request_bytes_max)
+        events = () if request.method == "HEAD" else spoken.format.parse(request, limits)
     except (BadRequest, InvalidEvent) as error:
         is_kept = quarantine.keep({0: InvalidEvent("", str(error), "unreadable")}, 1)
         results = [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]

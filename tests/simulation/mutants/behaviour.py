@@ -89,14 +89,14 @@ CONTENTS = (
         "namesakes_are_twins",
         "an id of another user is another event",
         INTAKE,
-        "    return event.user_id, event.anonymous_id, event.client_id, name\n",
-        "    return event.client_id, name\n",
+        "identity = event.user_id, event.anonymous_id, event.client_id, name\n",
+        "identity = event.client_id, name\n",
     ),
     one(
         "keyed_by_event",
         "a user's records are in one shard",
         INTAKE,
-        "partition_key=partition_key(event), data",
+        "partition_key=key, data",
         "partition_key=event.event_id or str(event.n), data",
     ),
 )

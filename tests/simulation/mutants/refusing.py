@@ -50,7 +50,8 @@ REFUSING = (
         INTAKE,
         "            enriched = enrich(event, _arrival(data, received_at))\n",
         "            entries[position] = StreamEntry(\n"
-        "                partition_key=partition_key(event), data=_record(data, event, records, None)\n"
+        "                partition_key=partition_key_of(event.user_id, event.anonymous_id),\n"
+        "                data=_record(data, event, records, None),\n"
         "            )\n"
         "            enriched = enrich(event, _arrival(data, received_at))\n",
     ),
@@ -109,8 +110,8 @@ REFUSING = (
         "names_as_partition_keys",
         "the partition of the stream is that of the pseudonym",
         INTAKE,
-        "StreamEntry(partition_key=partition_key(event), data=record)",
-        "StreamEntry(partition_key=partition_key(said.event), data=record)",
+        "partition_key_of(event.user_id, event.anonymous_id)",
+        "partition_key_of(said.event.user_id, said.event.anonymous_id)",
     ),
     one(
         "names_in_quarantine",

@@ -24,7 +24,7 @@ from tapstack.collector.translation.reading import (
     refused,
 )
 from tapstack.collector.translation.replies import json_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.core.events import ClientEvent
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
@@ -50,10 +50,10 @@ FIELDS: Mapping[str, str] = {
 _fields = Fields(FIELDS)
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate events; see `tapstack.collector.wire_format.Format`."""
     try:
-        body = request.body(body_bytes_max).strip()
+        body = request.body(limits.body_bytes).strip()
         if _is_binary(request):
             return [_event(_binary(request.headers, body), len(body))]
         raws = read_several(body) if body[:1] == b"[" else [msgspec.Raw(body)]

@@ -17,7 +17,7 @@ from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
 from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
 
@@ -48,10 +48,10 @@ _shared_fields = Fields({name: FIELDS[name] for name in _OF_REQUESTS})
 KEYS = ("api_secret",)
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the events of a request; see `tapstack.collector.wire_format.Format`."""
     try:
-        said = read_object(request.body(body_bytes_max))
+        said = read_object(request.body(limits.body_bytes))
         events = said.pop("events", None)
         if not isinstance(events, list) or not events:
             return [InvalidEvent("events", "expected an array of at least one")]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from tapstack.collector.bodies import split
-from tapstack.collector.intake import RETRY_AFTER_MS, Result
-from tapstack.collector.wire_format import Route
+from tapstack.collector.intake import RETRY_AFTER_MS, Incoming, Result
+from tapstack.collector.wire_format import Limits, Route
+from tapstack.core.together import read_client_array
 from tapstack.http import HTML, PAGE_HEADERS, Request, Response, json_response
 
 NAME = "native"
@@ -21,16 +22,19 @@ KEYS: Sequence[str] = ()
 FIELDS: Mapping[str, str] = {}  # its words are ours
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
-    """Split the body into its events; see `tapstack.collector.wire_format.Format`."""
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
+    """Read the events of the body, or split it into them; see `tapstack.collector.wire_format.Format`."""
     if request.path[-1] in {_DOCUMENT, _PAGE}:
         return ()
-    return split(request.body(body_bytes_max))
+    body = request.body(limits.body_bytes)
+    if body[:1] == b"[" and len(body) <= limits.event_bytes:  # then no event is too long
+        return read_client_array(body) or split(body)
+    return split(body)
 
 
 def alone(request: Request, body_bytes_max: int) -> Sequence[msgspec.Raw]:
     """Return each event in a body of its own; see `tapstack.collector.wire_format.Format`."""
-    return parse(request, body_bytes_max)
+    return split(request.body(body_bytes_max))
 
 
 def write_key(request: Request, body_bytes_max: int) -> str | None:  # noqa: ARG001 - all alike

@@ -19,7 +19,7 @@ from tapstack.collector.translation.fields import Fields, Object, keep_rest
 from tapstack.collector.translation.items import as_id
 from tapstack.collector.translation.reading import checked_count, member, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
 
@@ -42,10 +42,10 @@ _LISTS = {"events": "eventList", "items": "items", "users": "users"}  # by the o
 _fields = Fields({name: ours for name, ours in FIELDS.items() if name != "properties"})
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the list of an operation; see `tapstack.collector.wire_format.Format`."""
     try:
-        said = read_object(request.body(body_bytes_max))
+        said = read_object(request.body(limits.body_bytes))
         name = _LISTS[request.path[0]]
         told = said.pop(name, None)
         if not isinstance(told, list) or not told:

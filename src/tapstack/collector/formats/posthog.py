@@ -29,7 +29,7 @@ from tapstack.collector.translation.reading import (
     shared_bytes,
 )
 from tapstack.collector.translation.replies import gif_reply, json_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
 
@@ -73,10 +73,10 @@ class _Batch(msgspec.Struct):
     sent_at: Any = None
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate events; see `tapstack.collector.wire_format.Format`."""
     try:
-        return _events(_json(request, body_bytes_max))
+        return _events(_json(request, limits.body_bytes))
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
 

@@ -26,7 +26,7 @@ from tapstack.collector.translation.reading import (
     shared_bytes,
 )
 from tapstack.collector.translation.replies import gif_reply, json_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response, json_response
 
@@ -73,7 +73,7 @@ class _Batch(msgspec.Struct):
     integrations: Any = None
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the calls of a request; see `tapstack.collector.wire_format.Format`."""
     *_, call = request.path
     if call in {_SETTINGS, _SOURCE_CONFIG, _METRICS}:
@@ -81,7 +81,7 @@ def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
     try:
         if "pixel" in request.path:
             return [_event(*_pixel(request), call, None)]
-        body = request.body(body_bytes_max)
+        body = request.body(limits.body_bytes)
         if call in {*BATCHES, "batch"}:
             return _batch(body)
         return [_event(read_object(body), len(body), _BY_LETTER.get(call, call), None)]

@@ -26,7 +26,7 @@ from tapstack.collector.translation.reading import (
     refused,
 )
 from tapstack.collector.translation.replies import accepted, gif_reply
-from tapstack.collector.wire_format import Route
+from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
 
@@ -103,12 +103,12 @@ class _Payload(msgspec.Struct):
     data: list[msgspec.Raw] | None = None
 
 
-def parse(request: Request, body_bytes_max: int) -> Sequence[Incoming]:
+def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the events of a payload, or of a query; see `tapstack.collector.wire_format.Format`."""
     if request.path == ("i",):
         return [_event(dict(request.query), sum(len(name) + len(value) for name, value in request.query))]
     try:
-        payload = read_json(request.body(body_bytes_max), _Payload)
+        payload = read_json(request.body(limits.body_bytes), _Payload)
         if payload.data is None:
             return [InvalidEvent("data", "is required")]
         return [_read(raw) for raw in checked_count(payload.data)]

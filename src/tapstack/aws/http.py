@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
 import msgspec
@@ -80,7 +80,7 @@ class Endpoint:
 
         Both raise what `send` does. So requests over several connections can be on their way together.
         """
-        at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        at = _written(int(time.time()))
         to_sign = [("Host", self._host), *headers]
         signed = sign(method, target, to_sign, body, credentials(), self._scope, at)
         try:
@@ -102,6 +102,12 @@ class Endpoint:
 
     def _no_answer(self, error: OSError) -> OutcomeUnknown:
         return OutcomeUnknown(f"{self._service}: no answer ({type(error).__name__})")
+
+
+@lru_cache(maxsize=1)  # several calls are made in a second, or none
+def _written(at_s: int) -> str:
+    """Return a time as signatures have it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at_s))
 
 
 @cache

@@ -101,22 +101,22 @@ def sign(
     credential_scope = f"{at[:8]}/{scope.region}/{scope.service}/aws4_request"
     request_hash = hashlib.sha256(request.encode()).hexdigest()
     string_to_sign = f"{ALGORITHM}\n{at}\n{credential_scope}\n{request_hash}"
-    signature = _hmac(_key(signer.secret_access_key, credential_scope), string_to_sign).hex()
+    signature = _keyed(signer.secret_access_key, credential_scope).copy()
+    signature.update(string_to_sign.encode())
     credential = f"Credential={signer.access_key_id}/{credential_scope}"
     signed.append(
-        ("Authorization", f"{ALGORITHM} {credential}, SignedHeaders={names}, Signature={signature}")
+        (
+            "Authorization",
+            f"{ALGORITHM} {credential}, SignedHeaders={names}, Signature={signature.hexdigest()}",
+        )
     )
     return signed
 
 
 @lru_cache(maxsize=4)  # one a service, until the day or the credentials change
-def _key(secret: str, credential_scope: str) -> bytes:
-    """Derive the key of a day, a region and a service."""
+def _keyed(secret: str, credential_scope: str) -> hmac.HMAC:
+    """Derive the key of a day, a region and a service; setting it up costs as much as signing with it."""
     key = f"AWS4{secret}".encode()
     for step in credential_scope.split("/"):
-        key = _hmac(key, step)
-    return key
-
-
-def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
+        key = hmac.digest(key, step.encode(), "sha256")
+    return hmac.new(key, digestmod="sha256")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -18,20 +19,37 @@ from tapstack.core.aggregates import (
     MICROS,
     WINDOWS,
     Counters,
-    Delta,
     Numbers,
     Windowed,
     add_counts,
     add_in_windows,
-    count,
+    count_bought,
     item_bought,
     merge_counts,
     millionths,
     sums,
-    user_delta,
+    user_bought,
     window_numbers,
 )
 from tapstack.core.events import TYPE_CODE, Event
+
+
+class Delta(NamedTuple):
+    """What an event adds to counters: one of its type, and what was bought."""
+
+    code: int
+    bought: Mapping[str, int]
+
+
+def delta_of(event: Event) -> Delta:
+    return Delta(TYPE_CODE[event.event_type], user_bought(event))
+
+
+def count(counted: Sequence[Counters], delta: Delta) -> None:
+    for counters in counted:
+        counters[delta.code] = counters.get(delta.code, 0) + 1
+    count_bought(counted, delta.bought)
+
 
 VIEW, PURCHASE = TYPE_CODE["item_view"], TYPE_CODE["purchase"]
 
@@ -191,7 +209,7 @@ def test_an_event_adds_one_and_a_purchase_its_amount(
     change: dict[str, Any], user: Counters, item: Counters
 ) -> None:
     event = stream_event(**change)
-    assert counters_of(user_delta(event)) == user
+    assert counters_of(delta_of(event)) == user
     bought = item_bought(event, event.items[0])
     assert counters_of(Delta(TYPE_CODE[event.event_type], bought)) == item
 
@@ -203,7 +221,7 @@ def test_without_a_value_a_purchase_is_worth_its_items(event: Event) -> None:
     total: Counters = {}
     for item in event.items:
         add_counts(total, dict(item_bought(event, item)))
-    assert user_delta(event).bought == total
+    assert user_bought(event) == total
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40).flatmap(st.permutations))
@@ -211,7 +229,7 @@ def test_sums_of_amounts_are_exact(cents: list[int]) -> None:
     total: Counters = {}
     for amount in cents:
         event = stream_event(event_type="purchase", value=amount / 100, currency="EUR")
-        count([total], user_delta(event))
+        count([total], delta_of(event))
     assert Fraction(total["EUR"], MICROS) == Fraction(sum(cents), 100)
 
 

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from event_strategies import NOON_S, stream_event
+from item_statements import statements
 from tapstack.core.amounts import rating_of, refunded_of, units_of
 from tapstack.core.item_facts import (
     BRAND_BYTES_MAX,
     CATEGORY_BYTES_MAX,
     NAME_BYTES_MAX,
     Facts,
+    Statement,
     categories_of,
-    facts_of,
     newest,
+    statements_of,
 )
 from tapstack.core.journal import Effect, decode_entry, encode_entry
 
@@ -48,7 +50,7 @@ def test_an_entry_holds_facts_and_categories_as_they_were_said(facts: dict[str, 
         Effect(item_ids=["a"], code=1, at_s=NOON_S, arrived_s=NOON_S),
         Effect(item_ids=["c"], code=1, at_s=NOON_S, arrived_s=NOON_S, categories=["hats"]),
     ]
-    entry = decode_entry(1, encode_entry(effects, (), facts))
+    entry = decode_entry(1, encode_entry(effects, (), statements(facts)))
     assert entry.facts == facts
     assert [list(effect.categories) for effect in entry.effects] == [["", "b"], [], ["hats"]]
 
@@ -60,12 +62,18 @@ def test_what_all_events_of_an_entry_say_stands_there_once() -> None:
         effect.item_ids[0]: Facts((NOON_S, "shoes"), None, None, (NOON_S, 19_990_000, "EUR"))
         for effect in effects
     }
-    assert len(encode_entry(said, (), facts)) - len(encode_entry(effects)) < 40 * 26
+    assert len(encode_entry(said, (), statements(facts))) - len(encode_entry(effects)) < 40 * 26
+
+
+def facts_of(statement: Statement, at_s: int) -> Facts:
+    """What is known of an item of which only this was said, once it was in the journal."""
+    effect = Effect(item_ids=[statement.item_id], code=1, at_s=at_s, arrived_s=at_s)
+    return decode_entry(1, encode_entry([effect], (), {statement: at_s})).facts[statement.item_id]
 
 
 def item(event_type: str = "item_view", currency: str | None = None, **said: Any) -> Facts | None:
     event = stream_event(event_type=event_type, items=[{"item_id": "a", **said}], currency=currency)
-    return facts_of(event, event.items[0], NOON_S)
+    return next((facts_of(said, NOON_S) for said in statements_of(event)), None)
 
 
 @pytest.mark.parametrize(

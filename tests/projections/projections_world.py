@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from event_strategies import NOON_S
+from item_statements import statements
 from tapstack.aws.dynamodb import DynamoTable
 from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid
 from tapstack.core.events import TYPE_CODE
@@ -16,7 +17,6 @@ from tapstack.core.impressions import Shown
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import (
     JOURNAL_TTL_S,
-    NO_FACTS,
     Effect,
     decode_watermark,
     encode_entry,
@@ -84,7 +84,7 @@ class World:
         lane: int,
         *effects: Effect,
         searches: Sequence[Search] = (),
-        facts: Mapping[str, Facts] = NO_FACTS,
+        facts: Mapping[str, Facts] | None = None,
         shown: Sequence[Shown] = (),
         arrived_s: int = 0,
         declared: AllSaid = NOTHING_SAID,
@@ -100,7 +100,9 @@ class World:
                 RowWrite(
                     key=Key(*entry_key(lane, last + 1)),
                     version=1,
-                    state=encode_entry(effects, searches, facts, shown, arrived_s, declared),
+                    state=encode_entry(
+                        effects, searches, statements(facts or {}), shown, arrived_s, declared
+                    ),
                     expires_at_s=arrived_s + JOURNAL_TTL_S,
                     seen_version=0,
                 )

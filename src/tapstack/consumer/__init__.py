@@ -1,6 +1,6 @@
 """Records of the stream become rows, exactly once.
 
-`consume` is the recipe; `records` parses, `packing` plans, `row_cache` knows rows as they were last seen,
-`transaction` folds as many events as one takes, `dead_letters` keeps what is not counted, and `retry_budget`
-bounds how long all of it goes on.
+`consume` is the recipe; `records` parses, `row_cache` knows rows as they were last seen, `transaction` counts
+as many events as fit on its `user_rows` and makes the journal's `entry` of them, `dead_letters` keeps what is
+not counted.
 """

@@ -237,16 +237,15 @@ class _Invocation:
                 self._limits.history,
                 self._limits.declared,
             )
-            for delivery in deliveries[:end]:
-                if not transaction.add(delivery):
-                    break
+            transaction.fill(deliveries[:end])
             writes = self._writes(transaction)
-            if not _is_small_enough(writes):
+            sizes = [row_bytes(write.key, write.state) for write in writes]
+            if sum(sizes) > BYTES_MAX or max(sizes, default=0) > ENTRY_BYTES_MAX:
                 if len(transaction.verdicts) > 1:
                     end = len(transaction.verdicts) // 2  # rows far larger than usual: fewer at a time
                     continue
                 return [(deliveries[0], TOO_LARGE)]  # no transaction will ever hold them
-            refused = self._commit(writes)
+            refused = self._commit(writes, sizes)
             if refused is None:
                 return transaction.verdicts
             self._budget.pause(attempt, refused)
@@ -257,11 +256,12 @@ class _Invocation:
         """Return what a transaction writes; the head of its lane is read."""
         self._row_cache.load([self._head()])
         self._lag.check(self._table, self._lane, self._row_cache.row(self._head()), self._now_s)
-        if transaction.searches:
+        searches = transaction.searches()
+        if searches:
             self._common.update(self._table, self._now_s)
-        return transaction.writes(self._lane, self._common)
+        return transaction.writes(self._lane, searches, self._common)
 
-    def _commit(self, writes: Sequence[RowWrite]) -> Unavailable | None:
+    def _commit(self, writes: Sequence[RowWrite], sizes: Sequence[int]) -> Unavailable | None:
         """Try to commit once; afterwards the row_cache knows what the table is known to hold."""
         if not writes:
             return None
@@ -275,7 +275,9 @@ class _Invocation:
             return error
         if conflict is None:
             self._row_cache.note_written(writes)
-            self._count(writes)
+            self._report.transactions += 1
+            self._report.rows_written += len(writes)
+            self._report.write_units += transaction_units(sizes)
             return None
         self._report.conflicts += 1
         if self._head() in conflict.images or conflict.contended:
@@ -299,12 +301,6 @@ class _Invocation:
                 self._dead_letters.add(delivery.position, verdict.value, event_id=event_id)
         self._report.applied += applied
 
-    def _count(self, writes: Sequence[RowWrite]) -> None:
-        self._report.transactions += 1
-        self._report.rows_written += len(writes)
-        sizes = [row_bytes(write.key, write.state) for write in writes]
-        self._report.write_units += transaction_units(sizes)
-
 
 def _by_user(deliveries: Sequence[Delivery]) -> list[Delivery]:
     """Order deliveries by user, each user's in the order of the stream: so a row is written once."""
@@ -312,11 +308,6 @@ def _by_user(deliveries: Sequence[Delivery]) -> list[Delivery]:
     for delivery in deliveries:
         users.setdefault(delivery.user_key, []).append(delivery)
     return list(chain.from_iterable(users.values()))
-
-
-def _is_small_enough(writes: Sequence[RowWrite]) -> bool:
-    sizes = [len(write.state) for write in writes]
-    return not sizes or (sum(sizes) <= BYTES_MAX and max(sizes) <= ENTRY_BYTES_MAX)
 
 
 def shard_number(shard_id: str) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tapstack.core.events import Event, decode_event
-from tapstack.core.identity import EPOCH, Identity, identify_at, partition_key_of, unix_s
+from tapstack.core.identity import DAY_S, EPOCH, Identity, identify_at, partition_key_of, unix_s
 from tapstack.core.memo import Memo
 from tapstack.core.rows import user_key
 from tapstack.errors import InvalidEvent
@@ -46,6 +46,7 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     user_key: Key
     at_s: int  # the event's own time
     arrived_at_s: int
+    arrived_day: int  # days since 1970
     too_old: bool  # beyond what a row may have forgotten by expiry: not counted unless it is known
     data: bytes  # the record's payload: declared attributes may name what `event` passes over
 
@@ -122,6 +123,7 @@ def _delivery(
         user_key=_user_keys[event.user_id, event.anonymous_id],
         at_s=at_s,
         arrived_at_s=record.arrived_at_s,
+        arrived_day=record.arrived_at_s // DAY_S,
         too_old=too_old,
         data=record.data,
     )

@@ -105,8 +105,9 @@ class RowCache:
 
     def note_written(self, writes: Sequence[RowWrite]) -> None:
         """Remember rows that were committed; pages are read again if they are needed."""
-        self._rows.update([(write.key, write) for write in writes])
-        self._drop_pages([write.key for write in writes])
+        written = {write.key: write for write in writes}
+        self._rows.update(written)
+        self._drop_pages(written)
 
     def note_images(self, images: Mapping[Key, Row | None]) -> None:
         """Remember rows as a refused commit showed them."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from tapstack.core.currencies import NO_CURRENCY
-from tapstack.core.events import TYPE_CODE, CountedItem, Event
+from tapstack.core.events import CountedItem, Event
 
 MICROS = 1_000_000
 EXACT_MAX = 2**53  # integers up to this are floats too
@@ -23,13 +23,6 @@ LARGE_SUFFIX = "e12"  # of a currency's key, if what it counts is 10**12 of the 
 # An event type's code -> how often; an ISO 4217 currency -> how much was bought, in millionths, and with
 # `LARGE_SUFFIX` in `LARGE`: {"IRR": 5 * MICROS, "IRRe12": 2} is 2,000,000,000,005 rials.
 Counters = dict[int | str, int]
-
-
-class Delta(NamedTuple):
-    """What an event adds to counters: one of its type, and what was bought, in millionths by currency."""
-
-    code: int
-    bought: Mapping[str, int]
 
 
 Numbered = dict[int, Counters]  # counters by window number
@@ -81,15 +74,12 @@ class Windowed(msgspec.Struct, gc=False, array_like=True):
 CURRENCIES_MAX = 8
 
 
-def count(counted: Sequence[Counters], delta: Delta) -> None:
-    """Count an event in each of some counters, in place.
+def count_bought(counted: Sequence[Counters], bought: Mapping[str, int]) -> None:
+    """Count what was bought, in millionths by currency, in each of some counters, in place.
 
     The first of them, the user's or the lifetime's, tells for all whether a currency is counted by its name:
     it holds those that the others do (but for XXX, where sessions of very many currencies were merged).
     """
-    code, bought = delta
-    for counters in counted:
-        counters[code] = counters.get(code, 0) + 1
     for currency, amount in bought.items():
         place = _place(counted[0], currency)
         for counters in counted:
@@ -231,22 +221,18 @@ def _forget_old(state: Windowed) -> None:
                 del counted[number]
 
 
-_NOTHING_BOUGHT = {name: Delta(code, {}) for name, code in TYPE_CODE.items()}
-
-
 def item_bought(event: Event, item: CountedItem) -> Mapping[str, int]:
     """Return what an event says was bought of one of its items, in millionths by currency."""
     return item_cost(event, item) if event.event_type == "purchase" else {}
 
 
-def user_delta(event: Event) -> Delta:
-    """Return what an event adds to the counters of its user."""
-    delta = _NOTHING_BOUGHT[event.event_type]
+def user_bought(event: Event) -> Mapping[str, int]:
+    """Return what an event says that its user bought, in millionths by currency."""
     if event.event_type != "purchase":
-        return delta
+        return {}
     if event.value is not None:
-        return delta._replace(bought={event.currency or NO_CURRENCY: millionths(event.value)})
-    return delta._replace(bought=_bought(event, event.items))
+        return {event.currency or NO_CURRENCY: millionths(event.value)}
+    return _bought(event, event.items)
 
 
 def millionths(amount: float) -> int:

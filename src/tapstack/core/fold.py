@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tapstack.core.aggregates import Counters, count, item_bought, user_delta
+from tapstack.core.aggregates import Counters, count_bought, item_bought, user_bought
 from tapstack.core.amounts import rating_of, refunded_of, units_of
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.states import Moment
@@ -21,7 +21,8 @@ from tapstack.core.rows import ALIASES_MAX, Profile, UserState
 from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
-_OF_AMOUNTS = frozenset({"purchase", "refund", "rate"})
+VIEW, SHOWN, PURCHASE = (TYPE_CODE[name] for name in ("item_view", "item_list_view", "purchase"))
+_OF_AMOUNTS = frozenset({PURCHASE, TYPE_CODE["refund"], TYPE_CODE["rate"]})
 ID_BYTES_MAX = 256  # UTF-8, of an id that a user's row lists; an id may have 256 characters, four bytes each
 
 
@@ -55,20 +56,21 @@ def fold_event(
     list[Effect]
         What to add to derived rows.
     """
+    code = TYPE_CODE[event.event_type]
     session = session_of(user.sessions, at_s, event.session_id)
-    counted = [user.counters] if session is None else [user.counters, session.counters]
-    count(counted, user_delta(event))
+    counted = (user.counters,) if session is None else (user.counters, session.counters)
+    for counters in counted:
+        counters[code] = counters.get(code, 0) + 1
+    if code == PURCHASE:
+        count_bought(counted, user_bought(event))
     _fold_profile(user.profile, event, at_s)
-    if declared.is_empty:
-        _drop_attributes(user)
-    else:
+    if not declared.is_empty:
         _fold_attributes(user, session, event, at_s, arrived_s, declared, data)
     items = event.items
     if not items:
         return []
-    code = TYPE_CODE[event.event_type]
     counted_s = min(at_s, arrived_s)  # no clock may open windows ahead of the arrival
-    if event.event_type == "item_list_view":  # shown is not touched, and all items alike
+    if code == SHOWN:  # shown is not touched, and all items alike
         ids, categories = [item.item_id for item in items], categories_of(items)
         return [Effect(item_ids=ids, code=code, at_s=counted_s, arrived_s=arrived_s, categories=categories)]
     ms = event.occurred_at.microsecond // 1000
@@ -78,7 +80,8 @@ def fold_event(
             left = keep_newest(user.recent, Recent(at_s, code, item.item_id, ms))
             if left is not None:
                 user.history = put_aside(user.history, left)
-        viewed, bought = _new_partners(session, event, item)
+        viewed = view_partners(session, item.item_id) if code == VIEW and session is not None else ()
+        bought = purchase_partners(session, item.item_id) if code == PURCHASE and session is not None else ()
         user.pairs_count += 2 * (len(viewed) + len(bought))
         effect = Effect(
             item_ids=(item.item_id,),
@@ -89,7 +92,7 @@ def fold_event(
             bought_with=bought,
             categories=(category,) if (category := category_of(item)) else (),
         )
-        effects.append(_with_amounts(effect, event, item) if event.event_type in _OF_AMOUNTS else effect)
+        effects.append(_with_amounts(effect, event, item) if code in _OF_AMOUNTS else effect)
     return effects
 
 
@@ -109,8 +112,8 @@ def moment_of(event: Event, at_s: int, arrived_s: int) -> Moment:
     return Moment(min(at_s, arrived_s) * 1000 + ms, arrived_s)
 
 
-def _drop_attributes(user: UserState) -> None:
-    """Keep no state that this event is not in."""
+def drop_attributes(user: UserState) -> None:
+    """Forget declared attributes, in place: where none are declared they would lack what is counted now."""
     if user.attributes:
         user.attributes = {}
     for session in user.sessions.newest:
@@ -144,15 +147,6 @@ def _events_count(counters: Counters) -> int:
 def _fits_a_row(name: str) -> bool:
     """Whether a user's row lists an id; all do but those of hundreds of letters beyond ASCII."""
     return len(name) * 4 <= ID_BYTES_MAX or name.isascii() or len(name.encode()) <= ID_BYTES_MAX
-
-
-def _new_partners(session: Session | None, event: Event, item: CountedItem) -> tuple[list[str], list[str]]:
-    """Return the items that this one is viewed, or bought, with for the first time in the session."""
-    if session is not None and event.event_type == "item_view":
-        return view_partners(session, item.item_id), []
-    if session is not None and event.event_type == "purchase":
-        return [], purchase_partners(session, item.item_id)
-    return [], []
 
 
 def _fold_profile(profile: Profile, event: Event, at_s: int) -> None:

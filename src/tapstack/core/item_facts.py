@@ -6,9 +6,9 @@ greatest text or price. So what is known depends on no order: facts may be put t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -37,6 +37,19 @@ class Facts(msgspec.Struct, gc=False, frozen=True, array_like=True):
 NOTHING = Facts()
 
 
+class Statement(NamedTuple):
+    """What an event says of an item; texts are as they are kept, and empty where it says nothing."""
+
+    item_id: str
+    category: str
+    brand: str
+    name: str
+    price: tuple[int, str] | None  # in millionths, and the currency
+
+
+Statements = Mapping[Statement, int]  # with the newest Unix second of the events that say so
+
+
 def newest(found: Iterable[Facts]) -> Facts:
     """Put facts together."""
     return reduce(later, found, NOTHING)
@@ -52,35 +65,24 @@ def later(one: Facts, other: Facts) -> Facts:
     )
 
 
-def facts_said(event: Event, at_s: int) -> list[tuple[str, Facts]]:
-    """Return what an event says of its items, one after the other; see `facts_of`."""
-    return [
-        (item.item_id, facts)
-        for item in event.items
-        if (item.price is not None or item.category or item.brand or item.name)  # seldom of a list's
-        and (facts := facts_of(event, item, at_s)) is not None
-    ]
-
-
-def facts_of(event: Event, item: CountedItem, at_s: int) -> Facts | None:
-    """Return what an event says of one of its items; None if nothing.
-
-    Parameters
-    ----------
-    event
-        The event. The price of a refund is that of an earlier purchase, and none of today.
-    item
-        The item.
-    at_s
-        The event's own time, Unix seconds; its arrival, if its clock was ahead.
-    """
-    price = None
-    if item.price is not None and event.event_type != "refund":
-        price = (at_s, millionths(item.price), item.currency or event.currency or NO_CURRENCY)
-    category = _said(at_s, _categories, item.category) if item.category else None
-    brand = _said(at_s, _brands, item.brand) if item.brand else None
-    name = _said(at_s, _names, item.name) if item.name else None
-    return Facts(category, brand, name, price) if category or brand or name or price else None
+def statements_of(event: Event) -> list[Statement]:
+    """Return what an event says of its items; the price of a refund is an earlier one, and none of today."""
+    statements = []
+    for item in event.items:
+        category, brand, name = item.category, item.brand, item.name
+        price = None if event.event_type == "refund" else item.price
+        if price is None and not (category or brand or name):  # seldom does a list say more
+            continue
+        statement = Statement(
+            item.item_id,
+            _categories[category] if category else "",
+            _brands[brand] if brand else "",
+            _names[name] if name else "",
+            None if price is None else (millionths(price), item.currency or event.currency or NO_CURRENCY),
+        )
+        if any(statement[1:]):
+            statements.append(statement)
+    return statements
 
 
 def category_of(item: CountedItem) -> str:
@@ -105,10 +107,6 @@ def kept_category(name: str) -> str:
 def kept_brand(name: str) -> str:
     """Return a brand's name as it is kept."""
     return _brands[name]
-
-
-def _said(at_s: int, kept: Memo[str, str], text: str) -> Text | None:
-    return (at_s, said) if (said := kept[text]) else None
 
 
 def _later(one: T | None, other: T | None) -> T | None:

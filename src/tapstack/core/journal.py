@@ -8,7 +8,7 @@ numbers never begin anew. Nothing here names a user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from tapstack.core.attributes.catalogue import NOTHING_SAID, AllSaid, Said
 from tapstack.core.attributes.states import Moment
 from tapstack.core.impressions import Shown
-from tapstack.core.item_facts import Facts, later
+from tapstack.core.item_facts import Facts, Statement, Statements, later
 from tapstack.core.search_terms import GRAIN_S, Search
 from tapstack.errors import UndecodableRow
 
@@ -30,7 +30,7 @@ LAG_MAX_S = 7 * 86_400  # a consumer refuses to count in a lane that is not fold
 DERIVED_TTL_MIN_S = JOURNAL_TTL_S + LAG_MAX_S + 86_400
 LANES_A_STRIPE = 4  # never changes: an entry must always be folded into the same rows
 _DEFINITION_PREFIX = "attributes#"
-NO_FACTS: Mapping[str, Facts] = {}
+NO_STATEMENTS: Statements = {}
 ENTRY_BYTES_MAX = 384 * 1024  # of 400 KB that a row may have, keys and names included
 
 
@@ -195,7 +195,7 @@ _PLACE = attrgetter("placement", "code", "at_s")
 def encode_entry(
     effects: Sequence[Effect],
     searches: Sequence[Search] = (),
-    facts: Mapping[str, Facts] = NO_FACTS,
+    statements: Statements = NO_STATEMENTS,
     shown: Iterable[Shown] = (),
     arrived_s: int = 0,
     declared: AllSaid = NOTHING_SAID,
@@ -207,7 +207,7 @@ def encode_entry(
 
     Parameters
     ----------
-    effects, searches, facts, shown
+    effects, searches, statements, shown
         What events add; of each placement, type and grain once what was shown.
     arrived_s
         When the newest of their records arrived, if it is later than those that effects and searches name.
@@ -219,7 +219,7 @@ def encode_entry(
         arrived_s,
         [_stored(effect, arrived_s) for effect in effects],
         sorted([_stored_search(each, arrived_s) for each in searches]),
-        _stored_facts(effects, facts, arrived_s),
+        _stored_facts(effects, statements, arrived_s),
         [_stored_shown(each, arrived_s) for each in sorted(shown, key=_PLACE)],
         _stored_attributes(declared, arrived_s),
     ]
@@ -228,11 +228,9 @@ def encode_entry(
     return _encoder.encode(parts)
 
 
-def _stored_facts(
-    effects: Sequence[Effect], facts: Mapping[str, Facts], arrived_s: int
-) -> tuple[object, ...]:
+def _stored_facts(effects: Sequence[Effect], statements: Statements, arrived_s: int) -> tuple[object, ...]:
     texts: dict[str, int] = {"": 0}
-    said = [row for item_id, each in facts.items() for row in _said(item_id, each, texts, arrived_s)]
+    said = [_stored_said(each, arrived_s - at_s, texts) for each, at_s in statements.items()]
     categories: list[int] = []
     for effect in effects:
         if effect.categories:
@@ -244,16 +242,9 @@ def _stored_facts(
     return (list(texts)[1:], said, categories) if any(categories) else (list(texts)[1:], said)
 
 
-def _said(item_id: str, facts: Facts, texts: dict[str, int], arrived_s: int) -> Iterator[tuple[object, ...]]:
-    """Return what each second says of an item; nearly always it is one."""
-    category, brand, name, price = facts.category, facts.brand, facts.name, facts.price
-    for at_s in sorted({said[0] for said in (category, brand, name, price) if said is not None}):
-        places = [
-            texts.setdefault(said[1], len(texts)) if said is not None and said[0] == at_s else 0
-            for said in (category, brand, name)
-        ]
-        is_priced = price is not None and price[0] == at_s
-        yield (item_id, arrived_s - at_s, *places, *(price[1:] if price is not None and is_priced else ()))
+def _stored_said(statement: Statement, before_s: int, texts: dict[str, int]) -> tuple[object, ...]:
+    item_id, *said, price = statement
+    return (item_id, before_s, *[texts.setdefault(text, len(texts)) for text in said], *(price or ()))
 
 
 def _stored_attributes(declared: AllSaid, arrived_s: int) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.definitions import Definitions
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import decode_event
-from tapstack.core.fold import fold_event
+from tapstack.core.fold import drop_attributes, fold_event
 from tapstack.core.rows import UserState, decode_user, encode_state
 from tapstack.errors import InvalidEvent
 from tapstack_local.reconciliation.attributes import Seen, expected
@@ -51,6 +51,8 @@ def record(event_type: str, value: int, at_s: int, **more: Any) -> bytes:
 def fold(user: UserState, data: bytes, arrived_s: int, declared: Declared) -> UserState:
     event = decode_event(data)
     at_s = int(event.occurred_at.timestamp())
+    if declared.is_empty:
+        drop_attributes(user)
     fold_event(user, event, at_s, arrived_s, declared, data)
     return decode_user(encode_state(user))
 

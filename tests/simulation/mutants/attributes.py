@@ -8,7 +8,7 @@ from .mutant import TRANSACTION, one
 FOLD = "tapstack.core.fold"
 STATES = "tapstack.core.attributes.states"
 
-_NEW = "        if verdict is NEW:\n            if not self._fits("
+_NEW = "            if verdict is NEW:\n"
 _FOLDED = "    return {view.key: view.folded(states.get(view.key), told, moment, is_new=is_new) for view in views}\n"
 
 ATTRIBUTES = (
@@ -17,10 +17,11 @@ ATTRIBUTES = (
         "a copy of an event counts in no attribute",
         TRANSACTION,
         _NEW,
-        "        if verdict is not NEW and key in self._changed:\n"
-        "            twin = decode_user(encode_state(user))\n"
-        "            self._fold(twin, delivery)\n"
-        "            user.attributes = twin.attributes\n" + _NEW,
+        "            if verdict is not NEW and user.is_changed:\n"
+        "                twin = __import__('copy').deepcopy(user.state)\n"
+        "                times = delivery.at_s, delivery.arrived_at_s\n"
+        "                fold_event(twin, delivery.event, *times, self._declared, delivery.data)\n"
+        "                user.state.attributes = twin.attributes\n" + _NEW,
     ),
     one(
         "tile_by_arrival",
@@ -39,9 +40,9 @@ ATTRIBUTES = (
     one(
         "states_kept_by_nobody",
         "who declares nothing drops what others kept",
-        FOLD,
-        "        _drop_attributes(user)\n",
-        "        pass\n",
+        TRANSACTION,
+        "            drop_attributes(state)\n",
+        "            pass\n",
     ),
     one(
         "always_whole",

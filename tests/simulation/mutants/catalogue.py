@@ -25,6 +25,7 @@ from .mutant import (
     STREAM,
     TABLE,
     TRANSACTION,
+    USER_ROWS,
     Mutant,
     one,
 )
@@ -37,7 +38,7 @@ from .refusing import REFUSING
 from .searching import SEARCHING
 from .trends import TRENDS
 
-_TOO_OLD = "        if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
+_TOO_OLD = "            if delivery.too_old and verdict in {NEW, MEMORY_FULL}:\n"
 _RESUME = "    report.resume_from = records[first].sequence_number if first < len(records) else None\n"
 _PUT = "            self._put(self._buckets[prefix], object_key(prefix, letters), encode(letters))\n"
 _UNCONDITIONAL = Edit(
@@ -57,9 +58,9 @@ PAGES = (
     one(
         "page_not_written",
         "ids that leave the row go to a page in the same transaction",
-        TRANSACTION,
-        "for key, page in pages.items()\n",
-        "for key, page in list(pages.items())[1:]\n",
+        USER_ROWS,
+        "        for seen in self.pages:\n",
+        "        for seen in self.pages[1:]:\n",
     ),
     one(
         "page_loses_an_id",
@@ -72,8 +73,8 @@ PAGES = (
         "page_unseen_in_its_chunk",
         "a page counts from the event on that filled it",
         TRANSACTION,
-        "            self._pages_of[key][page.sort_key] = page.digests\n",
-        "            self._pages_of[key][page.sort_key] = frozenset()\n",
+        "{page.sort_key: page.digests for page in user.pages}",
+        "{page.sort_key: frozenset() for page in user.pages}",
     ),
     one(
         "pages_kept_beside_a_newer_row",
@@ -86,8 +87,9 @@ PAGES = (
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
         TRANSACTION,
-        "        return rows_count + more <= ROWS_MAX\n",
-        "        return rows_count + more - len(self._pages) - len(self._spilling) - pages_count <= ROWS_MAX\n",
+        "        return self._rows_count + more <= ROWS_MAX\n",
+        "        pages_count += sum([len(each.pages) + each.has_history_page for each in self._users.values()])\n"
+        "        return self._rows_count + more - pages_count <= ROWS_MAX\n",
     ),
     one(
         "index_forgets_a_page",
@@ -191,12 +193,12 @@ LATE = (
         "what is older than a row lives is not counted",
         TRANSACTION,
         _TOO_OLD,
-        "        if False:\n",
+        "            if False:\n",
     ),
     Mutant(
         "old_copy_is_late",
         "a copy of what the row knows is a duplicate, however old",
-        (Edit(TRANSACTION, _TOO_OLD, "        if delivery.too_old:\n"),),
+        (Edit(TRANSACTION, _TOO_OLD, "            if delivery.too_old:\n"),),
         faults=("O2",),  # without stale reads, which may show the row as it was before
     ),
     one(
@@ -204,14 +206,14 @@ LATE = (
         "what cannot be deduplicated is never counted",
         TRANSACTION,
         _TOO_OLD,
-        "        if verdict is not Verdict.DUP:\n            verdict = NEW\n        if False:\n",
+        "            if verdict is not Verdict.DUP:\n                verdict = NEW\n            if False:\n",
     ),
     one(
         "everything_late",
         "only what memory does not reach is late",
         TRANSACTION,
         _TOO_OLD,
-        "        if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
+        "            if verdict is NEW and delivery.arrived_at_s % 7 == 3:\n",
     ),
 )
 
@@ -279,14 +281,13 @@ UNIT_OF_WORK = (
         "counters_first",
         "an event's effects exist only together with its being seen",
         TRANSACTION,
-        "            self._remember(key, user, delivery)\n",
-        "            if delivery.event.event_type != 'cart_add':\n"
-        "                self._remember(key, user, delivery)\n",
+        "        page = remember(state.seen, ",
+        "        page = None if event.event_type == 'cart_add' else remember(state.seen, ",
     ),
     one(
         "expiry_not_extended",
         "a row lives on after each event",
-        TRANSACTION,
+        USER_ROWS,
         "expires_at_s=max(row.expires_at_s, expires_at_s)",
         "expires_at_s=row.expires_at_s",
     ),
@@ -294,8 +295,8 @@ UNIT_OF_WORK = (
         "expiry_too_early",
         "a row outlives retention and what clients hold",
         TRANSACTION,
-        "self._users, self._pages, self._arrived_at_s + self._row_ttl_s\n",
-        "self._users, self._pages, self._arrived_at_s + self._row_ttl_s // 4\n",
+        "user.writes(self._arrived_at_s, self._row_ttl_s, ",
+        "user.writes(self._arrived_at_s, self._row_ttl_s // 4, ",
     ),
     one(
         "pairs_one_sided",
@@ -332,10 +333,9 @@ ACKNOWLEDGEMENT = (
     one(
         "rest_of_a_full_chunk_is_skipped",
         "an event that does not fit waits for the next transaction",
-        CONSUME,
-        "                if not transaction.add(delivery):\n                    break\n",
-        "                if not transaction.add(delivery):\n"
-        "                    transaction.verdicts.append((delivery, Verdict.NEW))\n",
+        TRANSACTION,
+        "                    return\n",
+        "                    self.verdicts.append((delivery, NEW))\n                    continue\n",
     ),
     one(
         "transactions_too_large",
@@ -355,22 +355,22 @@ ACKNOWLEDGEMENT = (
         "new_user_not_counted",
         "a user that a transaction does not hold yet is a row more",
         TRANSACTION,
-        "more = (key not in self._changed) + pages_count",
+        "more = (not user.is_changed) + pages_count",
         "more = pages_count",
     ),
     one(
         "page_not_counted",
         "a page that an event may fill is a row more",
         TRANSACTION,
-        "pages_count = may_write_page(user.seen, self._bounds) + may_spill",
+        "pages_count = may_write_page(state.seen, self._bounds) + may_spill",
         "pages_count = may_spill + 0",
     ),
     one(
         "swallowed_exception",
         "a transaction that was refused is committed again",
         CONSUME,
-        "            refused = self._commit(writes)\n",
-        "            self._commit(writes)\n            refused = None\n",
+        "            refused = self._commit(writes, sizes)\n",
+        "            self._commit(writes, sizes)\n            refused = None\n",
     ),
     one(
         "resumes_too_late",

@@ -11,8 +11,8 @@ from __future__ import annotations
 from .mutant import CONSUME, RECORDS, ROW_CACHE, TRANSACTION, Mutant
 from .patching import Edit
 
-_JUDGED = "        verdict = self._judge(key, user, delivery)\n"
-_FOLDED = "            self._effects += self._fold(user, delivery)\n"
+_JUDGED = "            verdict = self._judge(user, delivery)\n"
+_FOLDED = "        self._counted.append((delivery, effects))\n"
 _PARSED = "        deliveries.append(_delivery(position, record, event, oldest, waited_max_s))\n"
 _PARSED_ANEW = _PARSED.replace("deliveries.append(", "made = [").replace("))\n", ")]\n")
 # The number travels beside the flag that says an event is too old.
@@ -26,15 +26,15 @@ _NUMBER = Edit(
     "        number = ((number >> 148) - (2 << 36) - 1767225000 << 24 | number >> 80 & 0xFFFFFF) * 4\n"
     "        deliveries += [msgspec.structs.replace(d, too_old=(d.too_old, number)) for d in made]\n",
 )
-_KEEP_MARK = Edit(TRANSACTION, _FOLDED, _FOLDED + "            user.mark = number\n")
+_KEEP_MARK = Edit(TRANSACTION, _FOLDED, _FOLDED + "        state.mark = delivery.too_old[1]\n")
 _LAST_FIELD = "    attributes: ViewStates = {}  # declared ones\n"
 _HAS_MARK = Edit("tapstack.core.rows", _LAST_FIELD, _LAST_FIELD + "    mark: int = 0\n")
 _MARK_IN_THE_ROW = (_NUMBER, _TOO_OLD, _KEEP_MARK, _HAS_MARK)
 _BELOW_IS_DUPLICATE = (
-    "        if verdict is NEW and number <= user.mark:\n            verdict = Verdict.DUP\n"
+    "            if verdict is NEW and number <= user.state.mark:\n                verdict = Verdict.DUP\n"
 )
 _BY_MARK = Edit(
-    TRANSACTION, _JUDGED, _JUDGED + "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE
+    TRANSACTION, _JUDGED, _JUDGED + "            _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE
 )
 _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
 
@@ -42,12 +42,13 @@ _PER_ROW = (*_MARK_IN_THE_ROW, _BY_MARK)
 _BY_MARK_AND_SHORT_MAP = Edit(
     TRANSACTION,
     _JUDGED,
-    _JUDGED + "        name, n = (*__import__('msgspec').structs.astuple(delivery.identity), 0)[:2]\n"
-    "        client = user.seen.clients.get(name)\n"
-    "        held = name in list(user.seen.ids)[-4:] if client is None else n > client.top - 4\n"
-    "        if verdict is Verdict.DUP and not held:\n"
-    "            verdict = NEW\n"
-    "        _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE,
+    _JUDGED + "            name, n = (*__import__('msgspec').structs.astuple(delivery.identity), 0)[:2]\n"
+    "            seen = user.state.seen\n"
+    "            client = seen.clients.get(name)\n"
+    "            held = name in list(seen.ids)[-4:] if client is None else n > client.top - 4\n"
+    "            if verdict is Verdict.DUP and not held:\n"
+    "                verdict = NEW\n"
+    "            _, number = delivery.too_old\n" + _BELOW_IS_DUPLICATE,
 )
 
 # The mark is what a read showed, and what this invocation wrote since; the counters are added to the row as it
@@ -69,9 +70,8 @@ _STALE = (
     ),
     Edit(
         ROW_CACHE,
-        "        self._rows.update([(write.key, write) for write in writes])\n",
-        "        self._rows.update([(write.key, write) for write in writes])\n"
-        "        self.read.update([(write.key, write) for write in writes])\n",
+        "        self._rows.update(written)\n",
+        "        self._rows.update(written)\n        self.read.update(written)\n",
     ),
     Edit(
         ROW_CACHE,
@@ -81,18 +81,19 @@ _STALE = (
     Edit(
         TRANSACTION,
         _JUDGED,
-        _JUDGED + "        _, number = delivery.too_old\n"
-        "        if verdict in (NEW, Verdict.DUP):\n"
-        "            read = self._row_cache.read.get(delivery.user_key)\n"
-        "            mark = 0 if read is None else decode_user(read.state).mark\n"
-        "            mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
-        "            verdict = NEW if number > mark else Verdict.DUP\n",
+        _JUDGED + "            _, number = delivery.too_old\n"
+        "            if verdict in (NEW, Verdict.DUP):\n"
+        "                read = self._row_cache.read.get(delivery.user_key)\n"
+        "                mark = 0 if read is None else decode_user(read.state).mark\n"
+        "                mark = max(mark, self._marks.get(delivery.user_key, 0))\n"
+        "                verdict = NEW if number > mark else Verdict.DUP\n",
     ),
     Edit(
         TRANSACTION,
         _FOLDED,
-        _FOLDED + "            self._marks[delivery.user_key] = number\n"
-        "            user.mark = max(number, user.mark)\n",
+        _FOLDED + "        _, number = delivery.too_old\n"
+        "        self._marks[delivery.user_key] = number\n"
+        "        state.mark = max(number, state.mark)\n",
     ),
     Edit(
         TRANSACTION,
@@ -119,22 +120,22 @@ _SHARD_MARK = (
     Edit(
         TRANSACTION,
         _JUDGED,
-        _JUDGED + "        _, place, number = delivery.too_old\n"
-        "        row = self._row_cache.row(place)\n"
-        "        read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
-        "        mark = self._mark[1] if self._mark else read\n"
-        "        if verdict is NEW and int(number) <= int(mark):\n"
-        "            verdict = Verdict.DUP\n",
+        _JUDGED + "            _, place, number = delivery.too_old\n"
+        "            row = self._row_cache.row(place)\n"
+        "            read = '0' if row is None else __import__('msgspec').msgpack.decode(row.state)[0]\n"
+        "            mark = self._mark[1] if self._mark else read\n"
+        "            if verdict is NEW and int(number) <= int(mark):\n"
+        "                verdict = Verdict.DUP\n",
     ),
-    Edit(TRANSACTION, _FOLDED, _FOLDED + "            self._mark = (place, number)\n"),
+    Edit(TRANSACTION, _FOLDED, _FOLDED + "        self._mark = delivery.too_old[1:]\n"),
     Edit(
         TRANSACTION,
-        "        if self._effects or self.searches or self._shown:\n",
+        "        if entry is not None:\n",
         "        if self._mark:\n"
         "            row = self._row_cache.row(self._mark[0])\n"
-        "            state = encode_state([self._mark[1], None, {}])\n"
-        "            writes.append(self._write(self._mark[0], row, state, expires_at_s))\n"
-        "        if self._effects or self.searches or self._shown:\n",
+        "            state = __import__('msgspec').msgpack.encode([self._mark[1], None, {}])\n"
+        "            writes.append(row_write(self._mark[0], row, state, self._arrived_at_s, self._row_ttl_s))\n"
+        "        if entry is not None:\n",
     ),
     Edit(CONSUME, "invocation.apply(_by_user(deliveries), ", "invocation.apply(deliveries, "),
     Edit(
@@ -158,9 +159,9 @@ _SHARD_MARK = (
 )
 
 _ABOVE_IS_NEW = """\
-        _, number = delivery.too_old
-        if verdict is Verdict.DUP and number > user.mark:
-            verdict = NEW
+            _, number = delivery.too_old
+            if verdict is Verdict.DUP and number > user.state.mark:
+                verdict = NEW
 """
 # No design of the paper's: nothing but a record that is put on the stream anew shows what is wrong with it.
 REDRIVEN = Mutant(
@@ -181,7 +182,7 @@ FAILED_DESIGNS = (
             Edit(
                 TRANSACTION,
                 _JUDGED,
-                _JUDGED + "        if verdict is Verdict.DUP:\n            verdict = NEW\n",
+                _JUDGED + "            if verdict is Verdict.DUP:\n                verdict = NEW\n",
             ),
             # Whoever remembers nothing does not stand the replay that ends every run: it must not come to that.
             Edit("tapstack_simulation.run", "        self._replay_all()\n", ""),

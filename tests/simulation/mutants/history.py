@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import CONSUME, HISTORY, HISTORY_VIEW, TABLE, TRANSACTION, Mutant, one
+from .mutant import CONSUME, HISTORY, HISTORY_VIEW, TABLE, USER_ROWS, Mutant, one
 from .patching import Edit
 
 _ABSENT = '"attribute_not_exists(pk)", None, "ALL_OLD"'
@@ -11,9 +11,9 @@ PAGES_OF_HISTORY = (
     one(
         "history_page_not_written",
         "what leaves the row goes to a page in the same transaction",
-        TRANSACTION,
-        "if (page := history.get(write.key))]\n",
-        "if (page := history.get(write.key)) and False]\n",
+        USER_ROWS,
+        "        if page is not None:\n",
+        "        if page is not None and page.number < 0:\n",
     ),
     Mutant(
         "history_page_without_its_row",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import TRANSACTION, one
+from .mutant import ENTRY, one
 
 CORE = "tapstack.core.impressions"
 VIEW = "tapstack.insights.impressions"
@@ -11,9 +11,9 @@ IMPRESSIONS = (
     one(
         "lone_showings_lost",
         "whatever a transaction counts stands in its entry",
-        TRANSACTION,
-        "        if self._effects or self.searches or self._shown:\n",
-        "        if self._effects or self.searches:\n",
+        ENTRY,
+        "    if not (effects or searches or shown):\n",
+        "    if not (effects or searches):\n",
     ),
     one(
         "impressions_folded_without_applied",

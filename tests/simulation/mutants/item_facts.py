@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .mutant import TRANSACTION, one
+from .mutant import ENTRY, TRANSACTION, Mutant, one
+from .patching import Edit
 
 FACTS = "tapstack.core.item_facts"
 AMOUNTS = "tapstack.core.amounts"
@@ -28,16 +29,27 @@ ITEM_FACTS = (
     one(
         "facts_of_a_clock_ahead",
         "a clock that is ahead decides nothing for longer than others",
-        TRANSACTION,
-        "counted_s = delivery.event, min(delivery.at_s, delivery.arrived_at_s)",
-        "counted_s = delivery.event, delivery.at_s",
+        ENTRY,
+        "counted_s = min(each.at_s, each.arrived_at_s)",
+        "counted_s = each.at_s",
     ),
-    one(
+    Mutant(
         "facts_of_duplicates",
         "an event that is counted already says nothing",
-        TRANSACTION,
-        "        verdict = self._judge(key, user, delivery)\n",
-        "        verdict = self._judge(key, user, delivery)\n        self._describe(delivery)\n",
+        (
+            Edit(
+                TRANSACTION,
+                "            verdict = self._judge(user, delivery)\n",
+                "            verdict = self._judge(user, delivery)\n"
+                "            self._judged.append((delivery, (0,)))\n",
+            ),
+            Edit(
+                TRANSACTION,
+                "        self._arrived_at_s = 0\n",
+                "        self._arrived_at_s = 0\n        self._judged = entry_state.judged = []\n",
+            ),
+            Edit(ENTRY, "named, _statements(counted), ", "named, _statements(entry_state.judged), "),
+        ),
     ),
     one(
         "facts_of_one_stripe",
@@ -50,8 +62,8 @@ ITEM_FACTS = (
         "price_of_a_refund",
         "the price of a refund is none of today",
         FACTS,
-        'item.price is not None and event.event_type != "refund"',
-        "item.price is not None",
+        'None if event.event_type == "refund" else item.price',
+        "item.price",
     ),
     one(
         "facts_not_folded",
@@ -64,8 +76,8 @@ ITEM_FACTS = (
         "facts_without_their_time",
         "an entry says when something was said",
         JOURNAL,
-        "yield (item_id, arrived_s - at_s, *places",
-        "yield (item_id, 0, *places",
+        "_stored_said(each, arrived_s - at_s, texts)",
+        "_stored_said(each, 0, texts)",
     ),
     one(
         "units_counted_as_events",

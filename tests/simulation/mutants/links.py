@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import CONSUME, LINKS, PERSON, TRANSACTION, Mutant, one
+from .mutant import CONSUME, LINKS, PERSON, TRANSACTION, USER_ROWS, Mutant, one
 from .patching import Edit
 
 POINTERS = (
@@ -10,7 +10,7 @@ POINTERS = (
         "pointer_not_written",
         "an event that names both leaves a pointer to the user as well",
         TRANSACTION,
-        "            self._pointers[Key(*user_pointer(visitor, user_id))] = key\n",
+        "            user.pointers.append(Key(*user_pointer(visitor, user_id)))\n",
         "",
     ),
     Mutant(
@@ -31,8 +31,8 @@ POINTERS = (
         "pointers_not_counted",
         "pointers that wait take room in a transaction",
         TRANSACTION,
-        " + len(self._spilling) + len(self._pointers)\n",
-        " + len(self._spilling)\n",
+        "            self._rows_count += 2\n",
+        "",
     ),
     one(
         "pointer_cut_at_the_aliases",
@@ -58,9 +58,9 @@ POINTERS = (
     one(
         "pointer_expires_with_its_day",
         "pointers live as long as a row does",
-        TRANSACTION,
-        "                state=POINTER_STATE,\n                expires_at_s=expires_at_s,\n",
-        "                state=POINTER_STATE,\n                expires_at_s=expires_at_s - DAY_S,\n",
+        USER_ROWS,
+        "POINTER_STATE, expires_at_s)",
+        "POINTER_STATE, expires_at_s - 86_400)",
     ),
 )
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .mutant import TABLE, TRANSACTION, Mutant, one
+from .mutant import ENTRY, TABLE, TRANSACTION, Mutant, one
 from .patching import Edit
 
 PROJECT = "tapstack.projections.project"
@@ -144,16 +144,16 @@ PROJECTING = (
     one(
         "lone_effects_lost",
         "whatever a transaction counts stands in its entry",
-        TRANSACTION,
-        "        if self._effects or self.searches or self._shown:\n",
-        "        if len(self._effects) > 1 or self.searches:\n",
+        ENTRY,
+        "    if not (effects or searches or shown):\n",
+        "    if not (len(effects) > 1 or searches):\n",
     ),
     one(
         "entry_loses_an_effect",
         "an entry holds every effect of its events",
-        TRANSACTION,
-        "encode_entry(self._effects, searches, ",
-        "encode_entry(self._effects[: max(1, len(self._effects) - 1)], searches, ",
+        ENTRY,
+        "encode_entry(effects, named, ",
+        "encode_entry(effects[: max(1, len(effects) - 1)], named, ",
     ),
     one(
         "head_expires",
@@ -166,8 +166,8 @@ PROJECTING = (
         "entry_expires_early",
         "an entry outlives every projection that is behind",
         TRANSACTION,
-        "self._arrived_at_s + JOURNAL_TTL_S",
-        "self._arrived_at_s + JOURNAL_TTL_S // 30",
+        "self._arrived_at_s, JOURNAL_TTL_S)",
+        "self._arrived_at_s, JOURNAL_TTL_S // 30)",
     ),
     one(
         "entry_forgets_when",

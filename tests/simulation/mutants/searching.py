@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mutant import TRANSACTION, one
+from .mutant import ENTRY, one
 
 TERMS = "tapstack.core.search_terms"
 JOURNAL = "tapstack.core.journal"
@@ -12,7 +12,7 @@ SEARCHING = (
     one(
         "term_named_from_the_first",
         "a term is a hash until enough users have searched for it",
-        TRANSACTION,
+        ENTRY,
         "each if each.digest in common else each.hashed()",
         "each",
     ),
@@ -47,9 +47,9 @@ SEARCHING = (
     one(
         "lone_searches_lost",
         "whatever a transaction counts stands in its entry",
-        TRANSACTION,
-        "        if self._effects or self.searches or self._shown:\n",
-        "        if self._effects or self._shown:\n",
+        ENTRY,
+        "    if not (effects or searches or shown):\n",
+        "    if not (effects or shown):\n",
     ),
     one(
         "search_counted_for_others",

@@ -31,6 +31,8 @@ def test_a_function_imports_its_own_stage_and_no_boto3(function: str) -> None:
         {"boto3", "botocore", "aiohttp", "click", "rich"}
     )
     assert not {f"tapstack.{stage}" for stage in (*others, "testing", "local")} & loaded
+    if STAGES[function] == "collector":  # it knows no rows
+        assert not {f"tapstack.core.{name}" for name in ("history", "journal", "ranking", "rows")} & loaded
 
 
 @pytest.mark.parametrize("function", STAGES)

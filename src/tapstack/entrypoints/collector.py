@@ -34,7 +34,7 @@ _FIELD = rf"(?:{'|'.join(StreamEvent.__struct_fields__)})"
 # The whole request, for its key, its source or its rate; and what it is counted as.
 REFUSED = {401: "requests_unauthorized", 403: "requests_forbidden", 429: "requests_rate_limited"}
 FILE = "file:"
-_KNOWN_FIELD = re.compile(rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?")
+_KNOWN_FIELD = rf"{_FIELD}(?:\[\d+\])?(?:\.(?:{'|'.join(Item.__struct_fields__)}))?"
 
 
 def build_dependencies(settings: CollectorSettings, aws: AwsSettings) -> CollectorDependencies:
@@ -134,7 +134,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 def _loggable(field: str | None) -> str:
     if field is None:
         return "event"
-    return field if _KNOWN_FIELD.fullmatch(field) else "unknown field"
+    return field if re.fullmatch(_KNOWN_FIELD, field) else "unknown field"
 
 
 def _log(taken: Taken, began_ms: int) -> None:

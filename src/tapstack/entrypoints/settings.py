@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.history import INTERACTIONS_MAX, RECENT_MAX, HistoryBounds
-from tapstack.core.journal import DERIVED_TTL_MIN_S
-from tapstack.core.ranking import DEFAULT_WEIGHTS, Weights
 from tapstack.errors import Misconfigured
+
+if TYPE_CHECKING:  # what knows rows is imported where it is used: the collector starts without
+    from tapstack.core.history import HistoryBounds
+    from tapstack.core.ranking import Weights
 
 DAY_S = 86_400
 WEIGHT_MAX = 1_000
@@ -185,6 +187,8 @@ def projector_settings(env: Mapping[str, str] = os.environ) -> ProjectorSettings
     A derived row lives longer than any journal entry, or one that has expired would begin anew and fold an
     entry twice.
     """
+    from tapstack.core.journal import DERIVED_TTL_MIN_S
+
     _check_log_level(env)
     days = _number(env, "TAPSTACK_ROW_TTL_DAYS", 2, 3_650)
     row_ttl_s = max(days * DAY_S, DERIVED_TTL_MIN_S)
@@ -246,6 +250,8 @@ def aws_settings(env: Mapping[str, str] = os.environ) -> AwsSettings:
 
 
 def _history(env: Mapping[str, str]) -> HistoryBounds:
+    from tapstack.core.history import INTERACTIONS_MAX, RECENT_MAX, HistoryBounds
+
     return HistoryBounds(
         interactions=_number(env, "TAPSTACK_HISTORY_INTERACTIONS", RECENT_MAX, INTERACTIONS_MAX),
         days=_number(env, "TAPSTACK_HISTORY_DAYS", 1, 3_650),
@@ -301,6 +307,8 @@ def _check_log_level(env: Mapping[str, str]) -> None:
 
 def _weights(env: Mapping[str, str], name: str) -> Weights:
     """Read weights such as ``item_view=1,purchase=10``; a type that is left out has none."""
+    from tapstack.core.ranking import DEFAULT_WEIGHTS
+
     text = env.get(name, "")
     if not text:
         return DEFAULT_WEIGHTS

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tapstack.core.journal import Entry
-from tapstack.core.rows import Derived, decode_derived, encode_derived, stripe_sort_key
+from tapstack.core.rows import decode_derived, encode_derived, stripe_sort_key
 from tapstack.errors import Throttled
 from tapstack.ports import Key, ProjectionTable, Row, RowWrite, check_layout, first_version
 from tapstack.projections._projection import Projection
@@ -29,16 +29,6 @@ class _Lacking(msgspec.Struct, gc=False, frozen=True):
 
     changes: Mapping[str, Any]  # by partition
     arrived_s: int  # when the newest of them arrived
-
-
-class _Unfolded(msgspec.Struct, gc=False, frozen=True):
-    """A row, and what it does not hold yet."""
-
-    key: Key
-    row: Row | None
-    derived: Derived | None
-    change: Any
-    arrived_s: int
 
 
 class _Entries:
@@ -160,47 +150,47 @@ class DerivedRows:
         return refused
 
     def _writes(
-        self, keys: Iterable[Key], rows: Mapping[Key, Row | None], entries: _Entries
+        self, keys: Sequence[Key], rows: Mapping[Key, Row | None], entries: _Entries
     ) -> list[RowWrite]:
         """Fold what is not in the rows yet. Their sources are read after them: never older than they are."""
-        unfolded = [
-            found for key in keys if (found := self._unfolded(key, rows.get(key), entries)) is not None
-        ]
-        sources = self._sources(unfolded)
-        return [self._write_of(each, sources, entries.upto) for each in unfolded]
+        sources = self._sources(keys, entries)
+        found = [self._write_of(key, rows.get(key), sources, entries) for key in keys]
+        return [write for write in found if write is not None]
 
-    def _unfolded(self, key: Key, row: Row | None, entries: _Entries) -> _Unfolded | None:
+    def _write_of(
+        self, key: Key, row: Row | None, sources: Mapping[str, Any], entries: _Entries
+    ) -> RowWrite | None:
+        """Fold what a row lacks; None if it lacks nothing."""
         check_layout(row)
         derived = None if row is None else decode_derived(row.state)
-        lacking = entries.lacking({} if derived is None else derived.applied)
+        applied = {} if derived is None else derived.applied
+        lacking = entries.lacking(applied)
         if key.pk not in lacking.changes:
             return None
-        return _Unfolded(key, row, derived, lacking.changes[key.pk], lacking.arrived_s)
-
-    def _write_of(self, unfolded: _Unfolded, sources: Mapping[str, Any], upto: Mapping[int, int]) -> RowWrite:
-        row, derived, arrived_s = unfolded.row, unfolded.derived, unfolded.arrived_s
-        body = None if derived is None else bytes(derived.body)
-        applied = {} if derived is None else derived.applied
-        for lane, number in upto.items():
+        for lane, number in entries.upto.items():
             if number > applied.get(lane, 0):
                 applied[lane] = number
+        body = None if derived is None else bytes(derived.body)
         return RowWrite(
-            key=unfolded.key,
-            version=first_version(arrived_s) if row is None else row.version + 1,
-            state=encode_derived(applied, self._projection.fold(body, unfolded.change, sources)),
-            expires_at_s=max(0 if row is None else row.expires_at_s, arrived_s + self._keep_s),
+            key=key,
+            version=first_version(lacking.arrived_s) if row is None else row.version + 1,
+            state=encode_derived(applied, self._projection.fold(body, lacking.changes[key.pk], sources)),
+            expires_at_s=max(0 if row is None else row.expires_at_s, lacking.arrived_s + self._keep_s),
             seen_version=0 if row is None else row.version,
         )
 
-    def _sources(self, unfolded: Iterable[_Unfolded]) -> dict[str, Any]:
+    def _sources(self, keys: Iterable[Key], entries: _Entries) -> dict[str, Any]:
         if not self._projection.after:
             return {}
-        partitions = dict.fromkeys([pk for each in unfolded for pk in self._projection.sources(each.change)])
+        changes = entries.lacking({}).changes
+        partitions = dict.fromkeys([pk for key in keys for pk in self._projection.sources(changes[key.pk])])
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
         for row in rows.values():
             check_layout(row)
-        bodies = {key.pk: bytes(decode_derived(row.state).body) for key, row in rows.items()}
-        return {pk: self._projection.read_source(body) for pk, body in bodies.items()}
+        return {
+            key.pk: self._projection.read_source(bytes(decode_derived(row.state).body))
+            for key, row in rows.items()
+        }
 
     def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:
         left, rows, waits = list(keys), dict[Key, Row](), 0

@@ -88,18 +88,19 @@ class Items(Projection[Change]):
 
 
 def _count(found: Mapping[str, Change], effect: Effect) -> None:
-    """Add what an effect counts of each of its items, and the partners that they make pairs with."""
+    """Add what an effect does to each of its items."""
     code, arrived_s = effect.code, effect.arrived_s
     window_s = effect.at_s - effect.at_s % WINDOWS[0].length_s
-    amounts = amounts_of(effect)
-    for item_id in effect.item_ids:
-        change = found[item_id]
+    changes = [found[item_id] for item_id in effect.item_ids]
+    for change in changes:
+        change.arrived_s = max(change.arrived_s, arrived_s)
         counts = change.counts.setdefault(window_s, {})
         counts[code] = counts.get(code, 0) + 1
-        change.arrived_s = max(change.arrived_s, arrived_s)
         for currency, amount in effect.bought.items():
             counts[currency] = counts.get(currency, 0) + amount
-        if amounts:
-            change.amounts.append((effect.at_s, arrived_s, amounts))
+    amounts = amounts_of(effect)
+    for change in changes if amounts else ():
+        change.amounts.append((effect.at_s, arrived_s, amounts))
+    for change in changes if effect.viewed_with or effect.bought_with else ():
         change.viewed_with += effect.viewed_with
         change.bought_with += effect.bought_with

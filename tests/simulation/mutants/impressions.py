@@ -19,8 +19,8 @@ IMPRESSIONS = (
         "impressions_folded_without_applied",
         "a row of a place takes an entry once",
         "tapstack.projections.derived_rows",
-        "{} if derived is None else derived.applied)\n        if key",
-        "{} if derived is None or key.pk.startswith('P#') else derived.applied)\n        if key",
+        "entries.lacking(applied)\n",
+        "entries.lacking({} if key.pk.startswith('P#') else applied)\n",
     ),
     one(
         "clicks_are_impressions",

@@ -30,8 +30,8 @@ PROJECTING = (
         "applied_of_one_fold",
         "a row remembers every lane that is in it",
         DERIVED_ROWS,
-        "applied = {} if derived is None else derived.applied\n        for lane",
-        "applied = {}\n        for lane",
+        "        for lane, number in entries.upto.items():\n",
+        "        applied = {}\n        for lane, number in entries.upto.items():\n",
     ),
     Mutant(
         "watermark_first",

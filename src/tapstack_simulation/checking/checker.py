@@ -425,7 +425,8 @@ class Checker:
         is_counted = counted_by is not None and counted_by <= began_at
         # Pages are used for two days less than rows live; who was spilled and redriven may come later.
         oldest_s = record.arrived_s - self.promises.row_ttl_s + 3 * 86_400
-        is_paged = (fact.client_ms // 1000 or record.received_s) > oldest_s
+        # What a fast clock says is ahead is on the page of the day on which it was received.
+        is_paged = min(fact.client_ms // 1000 or record.received_s, record.received_s) > oldest_s
         return is_counted and is_paged and not is_deleted and not self._may_be_forgotten(record, fact)
 
     def _may_be_forgotten(self, record: Stored, fact: Fact) -> bool:

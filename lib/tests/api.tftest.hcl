@@ -69,13 +69,20 @@ run "https_as_soon_as_there_is_a_certificate" {
   }
 }
 
-run "a_name_inside_the_vpc_leads_to_the_load_balancer" {
+run "as_asked_for" {
   command = plan
 
   variables {
-    api_hostname = "tapstack.example.internal"
+    api_hostname             = "tapstack.example.internal"
+    enable_tracing           = true
+    logging                  = { level = "ERROR" }
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
+    enable_operations_host   = true
+    alarm_email              = "on-call@example.com"
+    nat_gateway_mode         = "zonal"
   }
 
+  # A name inside the VPC leads to the load balancer.
   assert {
     condition     = aws_route53_zone.api[0].name == "tapstack.example.internal" && [for vpc in aws_route53_zone.api[0].vpc : vpc.vpc_id] == [aws_vpc.main.id]
     error_message = "The zone answers inside the VPC alone."
@@ -90,20 +97,63 @@ run "a_name_inside_the_vpc_leads_to_the_load_balancer" {
     condition     = output.api_url == "https://tapstack.example.internal"
     error_message = "The outputs say the name."
   }
+
+  # Tracing can be turned on.
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active"]) && alltrue([for document in data.aws_iam_policy_document.function_common : contains([for statement in document.statement : statement.sid], "WriteTraces")])
+    error_message = "Every function is traced, and may write its traces."
+  }
+
+  # Fewer lines do not blind an alarm.
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.this : function.logging_config[0].application_log_level == "INFO"])
+    error_message = "Whatever the functions' own level, Lambda must not drop lines that carry metrics."
+  }
+
+  # Every role has the boundary that the account demands.
+  assert {
+    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "projector", "drainer", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
+    error_message = "A role is missing, or has no boundary."
+  }
+
+  # Alarms reach a person.
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "on-call@example.com"
+    error_message = "The address must be subscribed."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.ratio)) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
+    error_message = "Every alarm goes to the topic."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.ratio) : alarm.treat_missing_data == (startswith(name, "nat-") ? "missing" : name == "spill-age-s" ? "breaching" : "notBreaching")])
+    error_message = "Counters of events may be silent, a gateway's and the drainer's may not."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "projector-iterator-age-ms", "projector-behind-ms", "projection-stuck", "projector-errors", "projector-throttles", "spill-age-s", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    error_message = "An alarm is missing."
+  }
+
+  # A zonal NAT gateway knows its zone.
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => join(" ", keys(alarm.dimensions)) if startswith(name, "nat-") } == { for az in ["us-east-1a", "us-east-1b"] : "nat-${az}-ports" => "NatGatewayId" }
+    error_message = "The metrics of a zonal gateway carry nothing but the gateway."
+  }
 }
 
-run "without_a_name_there_is_no_zone" {
+run "by_default" {
   command = plan
 
+  # Without a name there is no zone.
   assert {
     condition     = length(aws_route53_zone.api) == 0 && length(aws_route53_record.api) == 0 && output.private_zone_id == null
     error_message = "A zone must be asked for."
   }
-}
 
-run "services_are_reached_by_path_and_method" {
-  command = plan
-
+  # Services are reached by path and method.
   assert {
     condition = join(" ", sort(flatten([
       for condition in aws_lb_listener_rule.api["insights"].condition : concat(
@@ -152,11 +202,8 @@ run "services_are_reached_by_path_and_method" {
     condition     = alltrue([for permission in aws_lambda_permission.load_balancer : permission.action == "lambda:InvokeFunction" && permission.principal == "elasticloadbalancing.amazonaws.com" && permission.source_arn == aws_lb_target_group.function["collector"].arn])
     error_message = "The load balancer may call a function for its own target group only."
   }
-}
 
-run "functions_are_what_the_zips_hold" {
-  command = plan
-
+  # Functions are what the zips hold.
   assert {
     condition = { for name, function in aws_lambda_function.this : name => "${function.handler} ${function.runtime} ${function.architectures[0]} ${function.memory_size} ${function.timeout} ${function.filename}" } == {
       consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ../dist/consumer.zip"
@@ -235,40 +282,31 @@ run "functions_are_what_the_zips_hold" {
     }
     error_message = "The environment of a function differs."
   }
-}
 
-run "tracing_can_be_turned_on" {
-  command = plan
-
-  variables {
-    enable_tracing = true
-  }
-
-  assert {
-    condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active"]) && alltrue([for document in data.aws_iam_policy_document.function_common : contains([for statement in document.statement : statement.sid], "WriteTraces")])
-    error_message = "Every function is traced, and may write its traces."
-  }
-}
-
-run "fewer_lines_do_not_blind_an_alarm" {
-  command = plan
-
-  variables {
-    logging = { level = "ERROR" }
-  }
-
-  assert {
-    condition     = alltrue([for function in aws_lambda_function.this : function.logging_config[0].application_log_level == "INFO"])
-    error_message = "Whatever the functions' own level, Lambda must not drop lines that carry metrics."
-  }
-}
-
-run "logs_are_kept_a_year_in_production_and_a_month_elsewhere" {
-  command = plan
-
+  # Logs are kept a year in production and a month elsewhere.
   assert {
     condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 30]) && aws_s3_bucket_lifecycle_configuration.this["logs"].rule[0].expiration[0].days == 30
     error_message = "30 days outside production."
+  }
+
+  # A regional NAT gateway is watched zone by zone.
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.dimensions if startswith(name, "nat-") } == {
+      nat-us-east-1a-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1a" })
+      nat-us-east-1b-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1b" })
+    }
+    error_message = "The metrics of a regional gateway carry the zone beside the gateway."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.insufficient_data_actions == toset([aws_sns_topic.alarms.arn]) if startswith(name, "nat-")])
+    error_message = "Somebody hears that nothing is measured."
+  }
+
+  # Nobody is subscribed by default.
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "No address, no subscription."
   }
 }
 
@@ -296,86 +334,5 @@ run "logs_are_kept_as_long_as_asked" {
   assert {
     condition     = alltrue([for group in aws_cloudwatch_log_group.this : group.retention_in_days == 7])
     error_message = "Who asks for a week gets a week."
-  }
-}
-
-run "every_role_has_the_boundary_that_the_account_demands" {
-  command = plan
-
-  variables {
-    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
-    enable_operations_host   = true
-  }
-
-  assert {
-    condition     = toset(keys(aws_iam_role.this)) == toset(["consumer", "projector", "drainer", "collector", "insights", "flow-logs", "firehose", "operations"]) && alltrue([for role in aws_iam_role.this : role.permissions_boundary == "arn:aws:iam::111122223333:policy/boundary"])
-    error_message = "A role is missing, or has no boundary."
-  }
-}
-
-run "alarms_reach_a_person" {
-  command = plan
-
-  variables {
-    alarm_email = "on-call@example.com"
-  }
-
-  assert {
-    condition     = aws_sns_topic_subscription.email[0].endpoint == "on-call@example.com"
-    error_message = "The address must be subscribed."
-  }
-
-  assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.ratio)) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn])])
-    error_message = "Every alarm goes to the topic."
-  }
-
-  assert {
-    condition     = alltrue([for name, alarm in merge(aws_cloudwatch_metric_alarm.this, aws_cloudwatch_metric_alarm.ratio) : alarm.treat_missing_data == (startswith(name, "nat-") ? "missing" : name == "spill-age-s" ? "breaching" : "notBreaching")])
-    error_message = "Counters of events may be silent, a gateway's and the drainer's may not."
-  }
-
-  assert {
-    condition     = alltrue([for name in ["dropped-records", "failed-batches", "consumer-iterator-age-ms", "stream-iterator-age-ms", "projector-iterator-age-ms", "projector-behind-ms", "projection-stuck", "projector-errors", "projector-throttles", "spill-age-s", "consumer-errors", "consumer-throttles", "collector-throttles", "insights-throttles", "api-lb-5xx", "api-target-5xx", "api-latency-s", "table-read-throttles", "table-write-throttles", "nat-us-east-1a-ports", "nat-us-east-1b-ports"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
-    error_message = "An alarm is missing."
-  }
-}
-
-run "a_regional_nat_gateway_is_watched_zone_by_zone" {
-  command = plan
-
-  assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.dimensions if startswith(name, "nat-") } == {
-      nat-us-east-1a-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1a" })
-      nat-us-east-1b-ports = tomap({ NatGatewayId = "nat-0regional", AvailabilityZone = "us-east-1b" })
-    }
-    error_message = "The metrics of a regional gateway carry the zone beside the gateway."
-  }
-
-  assert {
-    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : alarm.insufficient_data_actions == toset([aws_sns_topic.alarms.arn]) if startswith(name, "nat-")])
-    error_message = "Somebody hears that nothing is measured."
-  }
-}
-
-run "a_zonal_nat_gateway_knows_its_zone" {
-  command = plan
-
-  variables {
-    nat_gateway_mode = "zonal"
-  }
-
-  assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.this : name => join(" ", keys(alarm.dimensions)) if startswith(name, "nat-") } == { for az in ["us-east-1a", "us-east-1b"] : "nat-${az}-ports" => "NatGatewayId" }
-    error_message = "The metrics of a zonal gateway carry nothing but the gateway."
-  }
-}
-
-run "nobody_is_subscribed_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(aws_sns_topic_subscription.email) == 0
-    error_message = "No address, no subscription."
   }
 }

@@ -10,9 +10,10 @@ variables {
   certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
 }
 
-run "regional_nat_is_the_default_and_no_subnet_reaches_the_internet_gateway" {
+run "by_default" {
   command = plan
 
+  # Regional NAT is the default and no subnet reaches the internet gateway.
   assert {
     condition     = length(aws_route.egress_to_internet) == 0 && !contains(keys(aws_route_table.this), "egress")
     error_message = "With regional NAT no route of ours may lead to the internet gateway."
@@ -52,11 +53,8 @@ run "regional_nat_is_the_default_and_no_subnet_reaches_the_internet_gateway" {
     condition     = output.internet_gateway_id == "igw-0123456789abcdef0" && output.nat_allocation_ids == { us-east-1a = "eipalloc-0123456789abcdef0", us-east-1b = "eipalloc-0123456789abcdef0" } && output.kms_key_aliases == { for name in ["stream", "table", "objects", "operations"] : name => "alias/tapstack-dev-${name}" }
     error_message = "Gateway, allocations and aliases are named."
   }
-}
 
-run "network_acls_hold_exactly_the_rules_of_the_table" {
-  command = plan
-
+  # Network ACLs hold exactly the rules of the table.
   assert {
     condition = { for key, rule in aws_network_acl_rule.this : key => "${rule.rule_action} ${rule.protocol} ${rule.from_port}-${rule.to_port} ${rule.cidr_block} ${rule.egress ? "out" : "in"}" } == {
       "alb-in-130"       = "allow tcp 80-80 10.42.0.0/24 in"
@@ -87,11 +85,8 @@ run "network_acls_hold_exactly_the_rules_of_the_table" {
     }
     error_message = "The network ACL rules differ from the table."
   }
-}
 
-run "security_groups_hold_exactly_the_rules_of_the_table" {
-  command = plan
-
+  # Security groups hold exactly the rules of the table.
   assert {
     condition     = toset(keys(aws_security_group.role)) == toset(["alb", "clients", "consumer", "projector", "drainer", "collector", "insights", "endpoints"])
     error_message = "One group for each role, and no other."
@@ -128,42 +123,69 @@ run "security_groups_hold_exactly_the_rules_of_the_table" {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.this : rule.cidr_ipv4 == null || rule.from_port == 443])
     error_message = "Only HTTPS may go out to ranges."
   }
+
+  # Without the host nothing listens on port 22.
+  assert {
+    condition     = length(aws_instance.operations) == 0 && length([for rule in aws_vpc_security_group_ingress_rule.this : rule if rule.from_port == 22]) == 0 && length([for rule in aws_network_acl_rule.this : rule if rule.from_port == 22]) == 0
+    error_message = "No host, no port 22."
+  }
+
+  # Block public access is off by default because it rules the whole region.
+  assert {
+    condition     = length(aws_vpc_block_public_access_options.region) == 0
+    error_message = "It must be asked for."
+  }
+
+  # One endpoint is enough.
+  assert {
+    condition     = keys(aws_vpc_endpoint.interface) == ["kinesis-streams"]
+    error_message = "Only what a function calls by default."
+  }
 }
 
-run "functions_work_without_the_internet" {
+run "as_asked_for" {
   command = plan
 
   variables {
     enable_function_internet_egress = false
+    az_count                        = 3
+    allowed_client_cidrs            = ["10.2.0.0/16"]
+    enable_vpc_block_public_access  = true
   }
 
+  # Functions work without the internet.
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.this : rule.cidr_ipv4 == null])
     error_message = "Without internet egress no group may open connections to ranges."
   }
-}
 
-run "three_zones" {
-  command = plan
-
-  variables {
-    az_count = 3
-  }
-
+  # Three zones.
   assert {
     condition     = length(aws_subnet.private) == 9 && length(distinct([for subnet in aws_subnet.private : subnet.cidr_block])) == 9
     error_message = "Three tiers in three zones, with different addresses."
   }
 
+  # A range that goes leaves the rules of the others alone.
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.this["alb-in-http-clients-10.2.0.0/16"].cidr_ipv4 == "10.2.0.0/16" && aws_vpc_security_group_ingress_rule.this["alb-in-https-clients-10.2.0.0/16"].cidr_ipv4 == "10.2.0.0/16"
+    error_message = "A rule is known by its range: a rule that took another's range would clash with it."
+  }
+
+  # Block public access can be turned on.
+  assert {
+    condition     = aws_vpc_block_public_access_options.region[0].internet_gateway_block_mode == "block-ingress"
+    error_message = "The mode must be block-ingress."
+  }
 }
 
-run "zonal_nat_is_the_only_reason_for_a_route_to_the_internet_gateway" {
+run "with_zonal_nat_gateways" {
   command = plan
 
   variables {
     nat_gateway_mode = "zonal"
   }
 
+  # Zonal NAT is the only reason for a route to the internet gateway.
   assert {
     condition     = length(aws_cloudformation_stack.nat) == 0 && length(aws_nat_gateway.zonal) == 2
     error_message = "One gateway a zone and no regional one."
@@ -197,6 +219,12 @@ run "zonal_nat_is_the_only_reason_for_a_route_to_the_internet_gateway" {
   assert {
     condition     = length([for key, rule in aws_network_acl_rule.this : key if startswith(key, "egress-")]) == 9 && output.nat_route_table_id == null
     error_message = "The egress tier needs its own rules."
+  }
+
+  # Each kind of NAT gateway has addresses of its own.
+  assert {
+    condition     = toset(keys(aws_eip.nat)) == toset(["zonal-us-east-1a", "zonal-us-east-1b"])
+    error_message = "An address that the regional gateway still holds cannot be given to a zonal one."
   }
 }
 
@@ -284,26 +312,15 @@ run "the_operations_host_is_the_only_thing_that_listens_on_port_22" {
   }
 }
 
-run "a_range_that_goes_leaves_the_rules_of_the_others_alone" {
-  command = plan
-
-  variables {
-    allowed_client_cidrs = ["10.2.0.0/16"]
-  }
-
-  assert {
-    condition     = aws_vpc_security_group_ingress_rule.this["alb-in-http-clients-10.2.0.0/16"].cidr_ipv4 == "10.2.0.0/16" && aws_vpc_security_group_ingress_rule.this["alb-in-https-clients-10.2.0.0/16"].cidr_ipv4 == "10.2.0.0/16"
-    error_message = "A rule is known by its range: a rule that took another's range would clash with it."
-  }
-}
-
-run "two_ranges_have_a_rule_each" {
+run "with_clients_outside_the_vpc" {
   command = plan
 
   variables {
     allowed_client_cidrs = ["10.1.0.0/16", "10.2.0.0/16"]
+    client_routes        = { "10.1.0.0/16" = "pcx-0123456789abcdef0", "10.2.0.0/16" = "tgw-0123456789abcdef0" }
   }
 
+  # Two ranges have a rule each.
   assert {
     condition     = alltrue([for cidr in ["10.1.0.0/16", "10.2.0.0/16"] : aws_vpc_security_group_ingress_rule.this["alb-in-http-clients-${cidr}"].cidr_ipv4 == cidr])
     error_message = "A rule is known by its range."
@@ -313,35 +330,14 @@ run "two_ranges_have_a_rule_each" {
     condition     = [for key in ["alb-in-100", "alb-in-101", "alb-out-100", "alb-out-101"] : aws_network_acl_rule.this[key].cidr_block] == ["10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/16", "10.2.0.0/16"]
     error_message = "The network ACL admits both."
   }
-}
 
-run "answers_find_the_way_to_clients_outside_the_vpc" {
-  command = plan
-
-  variables {
-    allowed_client_cidrs = ["10.1.0.0/16", "10.2.0.0/16"]
-    client_routes        = { "10.1.0.0/16" = "pcx-0123456789abcdef0", "10.2.0.0/16" = "tgw-0123456789abcdef0" }
-  }
-
+  # Answers find the way to clients outside the VPC.
   assert {
     condition = { for cidr, route in aws_route.alb_to_clients : cidr => join(" ", [route.destination_cidr_block, coalesce(route.vpc_peering_connection_id, "-"), coalesce(route.transit_gateway_id, "-")]) } == {
       "10.1.0.0/16" = "10.1.0.0/16 pcx-0123456789abcdef0 -"
       "10.2.0.0/16" = "10.2.0.0/16 - tgw-0123456789abcdef0"
     }
     error_message = "The load balancer's subnets, and no others, route to the clients."
-  }
-}
-
-run "each_kind_of_nat_gateway_has_addresses_of_its_own" {
-  command = plan
-
-  variables {
-    nat_gateway_mode = "zonal"
-  }
-
-  assert {
-    condition     = toset(keys(aws_eip.nat)) == toset(["zonal-us-east-1a", "zonal-us-east-1b"])
-    error_message = "An address that the regional gateway still holds cannot be given to a zonal one."
   }
 }
 
@@ -401,44 +397,4 @@ run "refuses_a_pinned_zone_that_does_not_serve_the_endpoints" {
   }
 
   expect_failures = [aws_vpc.main]
-}
-
-run "without_the_host_nothing_listens_on_port_22" {
-  command = plan
-
-  assert {
-    condition     = length(aws_instance.operations) == 0 && length([for rule in aws_vpc_security_group_ingress_rule.this : rule if rule.from_port == 22]) == 0 && length([for rule in aws_network_acl_rule.this : rule if rule.from_port == 22]) == 0
-    error_message = "No host, no port 22."
-  }
-}
-
-run "block_public_access_can_be_turned_on" {
-  command = plan
-
-  variables {
-    enable_vpc_block_public_access = true
-  }
-
-  assert {
-    condition     = aws_vpc_block_public_access_options.region[0].internet_gateway_block_mode == "block-ingress"
-    error_message = "The mode must be block-ingress."
-  }
-}
-
-run "block_public_access_is_off_by_default_because_it_rules_the_whole_region" {
-  command = plan
-
-  assert {
-    condition     = length(aws_vpc_block_public_access_options.region) == 0
-    error_message = "It must be asked for."
-  }
-}
-
-run "one_endpoint_is_enough" {
-  command = plan
-
-  assert {
-    condition     = keys(aws_vpc_endpoint.interface) == ["kinesis-streams"]
-    error_message = "Only what a function calls by default."
-  }
 }

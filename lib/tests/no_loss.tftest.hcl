@@ -10,9 +10,10 @@ variables {
   certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
 }
 
-run "the_mapping_never_skips_a_record" {
+run "by_default" {
   command = plan
 
+  # The mapping never skips a record.
   assert {
     condition     = aws_lambda_event_source_mapping.consumer.starting_position == "TRIM_HORIZON"
     error_message = "LATEST loses what arrives while the mapping is made."
@@ -57,11 +58,8 @@ run "the_mapping_never_skips_a_record" {
     condition     = !anytrue([for value in values(aws_lambda_function.this) : value.reserved_concurrent_executions != -1])
     error_message = "No concurrency is reserved by default."
   }
-}
 
-run "the_projector_runs_until_all_is_folded" {
-  command = plan
-
+  # The projector runs until all is folded.
   assert {
     condition     = aws_dynamodb_table.behaviour.stream_enabled && aws_dynamodb_table.behaviour.stream_view_type == "KEYS_ONLY" && aws_lambda_event_source_mapping.projector.event_source_arn == aws_dynamodb_table.behaviour.stream_arn
     error_message = "The table's stream wakes the projector, and carries no behaviour."
@@ -91,42 +89,8 @@ run "the_projector_runs_until_all_is_folded" {
     condition     = { for name in ["projector-iterator-age-ms", "projector-behind-ms"] : name => aws_cloudwatch_metric_alarm.this[name].threshold } == { projector-iterator-age-ms = 300000, projector-behind-ms = 21600000 }
     error_message = "Soon, and long before the seven days after which the consumer stops."
   }
-}
 
-run "a_longer_interval_gives_the_projector_time" {
-  command = plan
-
-  variables {
-    projection_interval_s = 300
-  }
-
-  assert {
-    condition     = aws_lambda_event_source_mapping.projector.maximum_batching_window_in_seconds == 300 && aws_lambda_function.this["projector"].timeout == 900
-    error_message = "Three intervals, which is the most that Lambda has."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["projector-iterator-age-ms"].threshold == 1800000 && aws_cloudwatch_metric_alarm.ratio["projector-idle"].datapoints_to_alarm == 22
-    error_message = "Several intervals are no lag."
-  }
-}
-
-run "runs_that_wait_for_each_other_ring_no_alarm" {
-  command = plan
-
-  variables {
-    reserved_concurrency = { projector = 1 }
-  }
-
-  assert {
-    condition     = aws_lambda_function.this["projector"].reserved_concurrent_executions == 1 && !contains(keys(aws_cloudwatch_metric_alarm.this), "projector-throttles") && contains(keys(aws_cloudwatch_metric_alarm.this), "consumer-throttles")
-    error_message = "A second shard's run is throttled while the first one works."
-  }
-}
-
-run "a_reader_that_does_not_run_is_seen" {
-  command = plan
-
+  # A reader that does not run is seen.
   assert {
     condition = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => join(" ", concat(
       ["${alarm.datapoints_to_alarm} of ${alarm.evaluation_periods} above ${alarm.threshold}:"],
@@ -141,26 +105,8 @@ run "a_reader_that_does_not_run_is_seen" {
     }
     error_message = "Every reader is watched while it counts nothing."
   }
-}
 
-run "long_invocations_and_windows_are_not_idleness" {
-  command = plan
-
-  variables {
-    consumer_timeout_s = 900
-    batch_window_s     = 300
-    enable_raw_archive = false
-  }
-
-  assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, projector-idle = 15, quarantine-percent = 1, refused-events-percent = 3, refused-requests-percent = 3 }
-    error_message = "Longer than one invocation and one window; without an archive nobody watches it."
-  }
-}
-
-run "the_stream_keeps_seven_days_and_takes_the_peak" {
-  command = plan
-
+  # The stream keeps seven days and takes the peak.
   assert {
     condition     = aws_kinesis_stream.events.retention_period == 168 && aws_kinesis_stream.events.shard_count == 2 && aws_kinesis_stream.events.stream_mode_details[0].stream_mode == "PROVISIONED"
     error_message = "Two shards and seven days for 10,000 events a minute."
@@ -174,6 +120,152 @@ run "the_stream_keeps_seven_days_and_takes_the_peak" {
   assert {
     condition     = local.function_environment.consumer.TAPSTACK_LANES == "2"
     error_message = "A lane of the journal for each shard."
+  }
+
+  # Dead letters are kept.
+  assert {
+    condition     = toset(keys(aws_s3_bucket.this)) == toset(["spill", "quarantine", "late", "failure", "archive", "logs"])
+    error_message = "Spill, quarantine, late, failure, archive and logs."
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy == false])
+    error_message = "A destroy must not delete events unasked."
+  }
+
+  assert {
+    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"])
+    error_message = "Every bucket keeps versions."
+  }
+
+  assert {
+    condition     = alltrue([for block in aws_s3_bucket_public_access_block.this : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
+    error_message = "No bucket may become public."
+  }
+
+  assert {
+    condition     = alltrue([for name, lifecycle in aws_s3_bucket_lifecycle_configuration.this : lifecycle.rule[0].expiration[0].days >= 90 if !contains(["logs", "spill"], name)])
+    error_message = "Nothing may expire before a person could act."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this["spill"].rule[0].expiration) == 0
+    error_message = "What is spilled never expires: it is accepted and not yet on the stream."
+  }
+
+  # The raw archive reads the stream by itself.
+  assert {
+    condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.this["archive"].arn
+    error_message = "From the stream to the archive bucket."
+  }
+
+  # The table recovers scales and expires.
+  assert {
+    condition     = aws_dynamodb_table.behaviour.point_in_time_recovery[0].enabled && aws_dynamodb_table.behaviour.server_side_encryption[0].enabled && aws_dynamodb_table.behaviour.ttl[0].attribute_name == "ttl" && aws_dynamodb_table.behaviour.deletion_protection_enabled
+    error_message = "Recovery, encryption, expiry and deletion protection."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.hash_key == "pk" && aws_dynamodb_table.behaviour.range_key == "sk" && length(aws_dynamodb_table.behaviour.global_secondary_index) == 0
+    error_message = "Keys pk and sk, no index."
+  }
+
+  assert {
+    condition = { for key, target in aws_appautoscaling_target.table : target.scalable_dimension => "${target.min_capacity}-${target.max_capacity}" } == {
+      "dynamodb:table:ReadCapacityUnits"  = "105-834"
+      "dynamodb:table:WriteCapacityUnits" = "131-1042"
+    }
+    error_message = "From a quarter of what the peak needs at 80 % use (167 events/s * 2 and 2.5 units) to twice that."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.behaviour.read_capacity == 105 && aws_dynamodb_table.behaviour.write_capacity == 131
+    error_message = "The table starts with the least."
+  }
+
+  assert {
+    condition     = alltrue([for policy in aws_appautoscaling_policy.table : policy.target_tracking_scaling_policy_configuration[0].target_value == 80])
+    error_message = "Lag waits in the stream, so 80 % may be used."
+  }
+
+  assert {
+    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 1042 } && output.table_ramp_minutes == 21
+    error_message = "The plan says what the peak needs, and how long the ramp takes: seven steps of a quarter, three minutes each."
+  }
+
+  assert {
+    condition     = length(aws_appautoscaling_policy.table) == 2 && alltrue([for policy in aws_appautoscaling_policy.table : policy.policy_type == "TargetTrackingScaling"])
+    error_message = "Both dimensions follow their use."
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_resource_policy.table) == 1 && data.aws_iam_policy_document.table.statement[0].effect == "Deny"
+    error_message = "Items are reached through the VPC's endpoint only."
+  }
+}
+
+run "as_asked_for" {
+  command = plan
+
+  variables {
+    projection_interval_s = 300
+    reserved_concurrency  = { projector = 1 }
+    table_write_capacity  = { max = 700 }
+    table_read_capacity   = { min = 2000, units_per_event = 1 }
+    deletion_protection   = false
+    force_destroy_buckets = true
+    restrict_table_to_vpc = false
+  }
+
+  # A longer interval gives the projector time.
+  assert {
+    condition     = aws_lambda_event_source_mapping.projector.maximum_batching_window_in_seconds == 300 && aws_lambda_function.this["projector"].timeout == 900
+    error_message = "Three intervals, which is the most that Lambda has."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["projector-iterator-age-ms"].threshold == 1800000 && aws_cloudwatch_metric_alarm.ratio["projector-idle"].datapoints_to_alarm == 22
+    error_message = "Several intervals are no lag."
+  }
+
+  # Runs that wait for each other ring no alarm.
+  assert {
+    condition     = aws_lambda_function.this["projector"].reserved_concurrent_executions == 1 && !contains(keys(aws_cloudwatch_metric_alarm.this), "projector-throttles") && contains(keys(aws_cloudwatch_metric_alarm.this), "consumer-throttles")
+    error_message = "A second shard's run is throttled while the first one works."
+  }
+
+  # Limits of the table can be chosen one by one.
+  assert {
+    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 700 } && output.table_capacity.read == { min = 2000, peak = 209, max = 2000 }
+    error_message = "What is not chosen is computed, and fits what is."
+  }
+
+  # Protections can be lifted.
+  assert {
+    condition     = aws_dynamodb_table.behaviour.deletion_protection_enabled == false && aws_lb.api.enable_deletion_protection == false && alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && length(aws_dynamodb_resource_policy.table) == 0
+    error_message = "Each toggle must work the other way too."
+  }
+}
+
+run "without_the_archive_and_with_long_invocations" {
+  command = plan
+
+  variables {
+    consumer_timeout_s = 900
+    batch_window_s     = 300
+    enable_raw_archive = false
+  }
+
+  # Long invocations and windows are not idleness.
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, projector-idle = 15, quarantine-percent = 1, refused-events-percent = 3, refused-requests-percent = 3 }
+    error_message = "Longer than one invocation and one window; without an archive nobody watches it."
+  }
+
+  # The raw archive can be left out.
+  assert {
+    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.this), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
+    error_message = "Nothing of the archive may remain."
   }
 }
 
@@ -250,20 +342,6 @@ run "the_smallest_stack_has_a_floor" {
   }
 }
 
-run "limits_of_the_table_can_be_chosen_one_by_one" {
-  command = plan
-
-  variables {
-    table_write_capacity = { max = 700 }
-    table_read_capacity  = { min = 2000, units_per_event = 1 }
-  }
-
-  assert {
-    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 700 } && output.table_capacity.read == { min = 2000, peak = 209, max = 2000 }
-    error_message = "What is not chosen is computed, and fits what is."
-  }
-}
-
 run "on_demand_has_no_shard_count" {
   command = plan
 
@@ -274,123 +352,5 @@ run "on_demand_has_no_shard_count" {
   assert {
     condition     = aws_kinesis_stream.events.stream_mode_details[0].stream_mode == "ON_DEMAND" && output.stream_shard_count == null && local.function_environment.consumer.TAPSTACK_LANES == "4"
     error_message = "AWS scales the shards; four lanes."
-  }
-}
-
-run "dead_letters_are_kept" {
-  command = plan
-
-  assert {
-    condition     = toset(keys(aws_s3_bucket.this)) == toset(["spill", "quarantine", "late", "failure", "archive", "logs"])
-    error_message = "Spill, quarantine, late, failure, archive and logs."
-  }
-
-  assert {
-    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy == false])
-    error_message = "A destroy must not delete events unasked."
-  }
-
-  assert {
-    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"])
-    error_message = "Every bucket keeps versions."
-  }
-
-  assert {
-    condition     = alltrue([for block in aws_s3_bucket_public_access_block.this : block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets])
-    error_message = "No bucket may become public."
-  }
-
-  assert {
-    condition     = alltrue([for name, lifecycle in aws_s3_bucket_lifecycle_configuration.this : lifecycle.rule[0].expiration[0].days >= 90 if !contains(["logs", "spill"], name)])
-    error_message = "Nothing may expire before a person could act."
-  }
-
-  assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this["spill"].rule[0].expiration) == 0
-    error_message = "What is spilled never expires: it is accepted and not yet on the stream."
-  }
-}
-
-run "the_raw_archive_reads_the_stream_by_itself" {
-  command = plan
-
-  assert {
-    condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.this["archive"].arn
-    error_message = "From the stream to the archive bucket."
-  }
-}
-
-run "the_raw_archive_can_be_left_out" {
-  command = plan
-
-  variables {
-    enable_raw_archive = false
-  }
-
-  assert {
-    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.this), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
-    error_message = "Nothing of the archive may remain."
-  }
-}
-
-run "the_table_recovers_scales_and_expires" {
-  command = plan
-
-  assert {
-    condition     = aws_dynamodb_table.behaviour.point_in_time_recovery[0].enabled && aws_dynamodb_table.behaviour.server_side_encryption[0].enabled && aws_dynamodb_table.behaviour.ttl[0].attribute_name == "ttl" && aws_dynamodb_table.behaviour.deletion_protection_enabled
-    error_message = "Recovery, encryption, expiry and deletion protection."
-  }
-
-  assert {
-    condition     = aws_dynamodb_table.behaviour.hash_key == "pk" && aws_dynamodb_table.behaviour.range_key == "sk" && length(aws_dynamodb_table.behaviour.global_secondary_index) == 0
-    error_message = "Keys pk and sk, no index."
-  }
-
-  assert {
-    condition = { for key, target in aws_appautoscaling_target.table : target.scalable_dimension => "${target.min_capacity}-${target.max_capacity}" } == {
-      "dynamodb:table:ReadCapacityUnits"  = "105-834"
-      "dynamodb:table:WriteCapacityUnits" = "131-1042"
-    }
-    error_message = "From a quarter of what the peak needs at 80 % use (167 events/s * 2 and 2.5 units) to twice that."
-  }
-
-  assert {
-    condition     = aws_dynamodb_table.behaviour.read_capacity == 105 && aws_dynamodb_table.behaviour.write_capacity == 131
-    error_message = "The table starts with the least."
-  }
-
-  assert {
-    condition     = alltrue([for policy in aws_appautoscaling_policy.table : policy.target_tracking_scaling_policy_configuration[0].target_value == 80])
-    error_message = "Lag waits in the stream, so 80 % may be used."
-  }
-
-  assert {
-    condition     = output.table_capacity.write == { min = 131, peak = 521, max = 1042 } && output.table_ramp_minutes == 21
-    error_message = "The plan says what the peak needs, and how long the ramp takes: seven steps of a quarter, three minutes each."
-  }
-
-  assert {
-    condition     = length(aws_appautoscaling_policy.table) == 2 && alltrue([for policy in aws_appautoscaling_policy.table : policy.policy_type == "TargetTrackingScaling"])
-    error_message = "Both dimensions follow their use."
-  }
-
-  assert {
-    condition     = length(aws_dynamodb_resource_policy.table) == 1 && data.aws_iam_policy_document.table.statement[0].effect == "Deny"
-    error_message = "Items are reached through the VPC's endpoint only."
-  }
-}
-
-run "protections_can_be_lifted" {
-  command = plan
-
-  variables {
-    deletion_protection   = false
-    force_destroy_buckets = true
-    restrict_table_to_vpc = false
-  }
-
-  assert {
-    condition     = aws_dynamodb_table.behaviour.deletion_protection_enabled == false && aws_lb.api.enable_deletion_protection == false && alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && length(aws_dynamodb_resource_policy.table) == 0
-    error_message = "Each toggle must work the other way too."
   }
 }

@@ -257,9 +257,10 @@ override_resource {
   values          = { id = "vpce-s3", prefix_list_id = "pl-s3" }
 }
 
-run "functions_meet_their_own_roles_targets_and_permissions" {
+run "by_default" {
   command = plan
 
+  # Functions meet their own roles, targets and permissions.
   assert {
     condition = { for name, permission in aws_lambda_permission.load_balancer : name => "${permission.function_name} ${permission.source_arn}" } == {
       collector = "tapstack-dev-collector arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/collector/0123456789abcdef"
@@ -304,11 +305,8 @@ run "functions_meet_their_own_roles_targets_and_permissions" {
     condition     = aws_lambda_event_source_mapping.projector.function_name == "arn:aws:lambda:us-east-1:111122223333:function:projector" && aws_lambda_event_source_mapping.projector.event_source_arn == aws_dynamodb_table.behaviour.stream_arn
     error_message = "The table's stream invokes the projector."
   }
-}
 
-run "each_class_of_data_has_its_own_key" {
-  command = plan
-
+  # Each class of data has its own key.
   assert {
     condition = {
       stream    = aws_kinesis_stream.events.kms_key_id
@@ -329,11 +327,8 @@ run "each_class_of_data_has_its_own_key" {
     }
     error_message = "A key is used for another class of data."
   }
-}
 
-run "groups_open_connections_to_the_addresses_of_the_right_service" {
-  command = plan
-
+  # Groups open connections to the addresses of the right service.
   assert {
     condition = { for key, rule in aws_vpc_security_group_egress_rule.this : key => rule.prefix_list_id if rule.prefix_list_id != null } == {
       consumer-out-https-dynamodb  = "pl-dynamodb"
@@ -345,38 +340,14 @@ run "groups_open_connections_to_the_addresses_of_the_right_service" {
     }
     error_message = "A rule names another service's addresses."
   }
-}
 
-run "the_regional_nat_gateway_has_the_address_of_each_zone" {
-  command = plan
-
+  # The regional NAT gateway has the address of each zone.
   assert {
     condition     = [for address in jsondecode(aws_cloudformation_stack.nat[0].template_body).Resources.NatGateway.Properties.AvailabilityZoneAddresses : "${address.AvailabilityZone} ${join(" ", address.AllocationIds)}"] == ["us-east-1a eipalloc-a", "us-east-1b eipalloc-b"]
     error_message = "Each zone leaves under its own address."
   }
-}
 
-run "each_zone_leaves_through_its_own_nat_gateway" {
-  command = plan
-
-  variables {
-    nat_gateway_mode = "zonal"
-  }
-
-  assert {
-    condition     = { for route in aws_route.app_to_nat : route.route_table_id => route.nat_gateway_id } == { rtb-a = "nat-a", rtb-b = "nat-b" }
-    error_message = "A zone that leaves through another one's gateway fails with it."
-  }
-
-  assert {
-    condition     = { for az, gateway in aws_nat_gateway.zonal : az => "${gateway.subnet_id} ${gateway.allocation_id}" } == { us-east-1a = "subnet-egress-a eipalloc-zonal-a", us-east-1b = "subnet-egress-b eipalloc-zonal-b" }
-    error_message = "A gateway stands in its own zone."
-  }
-}
-
-run "policies_say_these_words" {
-  command = plan
-
+  # Policies say these words.
   assert {
     condition = {
       for name, document in {
@@ -476,5 +447,23 @@ run "policies_say_these_words" {
       }
     }
     error_message = "A statement says something else."
+  }
+}
+
+run "each_zone_leaves_through_its_own_nat_gateway" {
+  command = plan
+
+  variables {
+    nat_gateway_mode = "zonal"
+  }
+
+  assert {
+    condition     = { for route in aws_route.app_to_nat : route.route_table_id => route.nat_gateway_id } == { rtb-a = "nat-a", rtb-b = "nat-b" }
+    error_message = "A zone that leaves through another one's gateway fails with it."
+  }
+
+  assert {
+    condition     = { for az, gateway in aws_nat_gateway.zonal : az => "${gateway.subnet_id} ${gateway.allocation_id}" } == { us-east-1a = "subnet-egress-a eipalloc-zonal-a", us-east-1b = "subnet-egress-b eipalloc-zonal-b" }
+    error_message = "A gateway stands in its own zone."
   }
 }

@@ -138,10 +138,13 @@ class LocalStack:
         )
 
     def start_apply_that_waits_for_a_yes(self) -> subprocess.Popen[str]:
-        """Start an apply that holds the state's lock until somebody answers its question."""
+        """Start an apply that holds the state's lock until somebody answers its question.
+
+        It is of the VPC alone: the lock is that of the whole state, and is there sooner.
+        """
         interactive = [argument for argument in self._arguments() if argument != "-input=false"]
         return start_terraform(
-            [f"-chdir={self.source()}", "apply", *interactive],
+            [f"-chdir={self.source()}", "apply", "-target=aws_vpc.main", *interactive],
             self.environment(),
             terraform=program("terraform"),
         )

@@ -179,7 +179,8 @@ def collect(
         if earlier != position:
             twins[position] = earlier
         else:
-            record = _record(data, event, records, enriched)
+            is_plain = enriched is None and not isinstance(data, Translated)  # the usual case
+            record = records.plain(event) if is_plain else _record(data, event, records, enriched)
             key = partition_key_of(event.user_id, event.anonymous_id)
             entries[position] = StreamEntry(partition_key=key, data=record)
     _note_stored(results, _stored(entries, dependencies, spill), twins)
@@ -226,8 +227,6 @@ def _arrival(data: Incoming, received_at: datetime) -> Arrival:
 
 
 def _record(data: Incoming, event: ClientEvent, records: Records, enriched: Enriched | None) -> bytes:
-    if enriched is None and not isinstance(data, Translated):
-        return records.plain(event)  # the usual case
     protocol, sent_at = (data.protocol, data.sent_at) if isinstance(data, Translated) else (None, None)
     if enriched is None:
         return records.record(event, protocol, sent_at)

@@ -63,13 +63,15 @@ def _put(entries: Sequence[StreamEntry], stream: StreamWriter) -> Sequence[bool]
         return [False] * len(entries)
 
 
-def _calls(positions: Sequence[int], entries: Mapping[int, StreamEntry]) -> list[list[int]]:
+def _calls(positions: Sequence[int], entries: Mapping[int, StreamEntry]) -> Sequence[Sequence[int]]:
     """Cut entries into calls that PutRecords admits."""
+    to_put = [entries[position] for position in positions]
+    sizes = [len(entry.data) + len(entry.partition_key.encode()) for entry in to_put]
+    if 0 < len(sizes) <= PUT_RECORDS_MAX and sum(sizes) <= PUT_BYTES_MAX:
+        return [positions]  # the usual case
     calls: list[list[int]] = []
     call, left = list[int](), -1  # bytes
-    for position in positions:
-        entry = entries[position]
-        size = len(entry.data) + len(entry.partition_key.encode())
+    for position, size in zip(positions, sizes, strict=True):
         if size > left or len(call) == PUT_RECORDS_MAX:
             call, left = [], PUT_BYTES_MAX
             calls.append(call)

@@ -53,11 +53,13 @@ def read_request(event: object) -> Request:
     body = _text(event, "body", "")
     return Request(
         method=_text(event, "httpMethod"),
-        path=tuple(_decoded("path", part) for part in _without_ends(path).split("/")),
+        path=tuple([_decoded("path", part) for part in _without_ends(path).split("/")]),
         query=tuple(
-            (_decoded("query", name), _decoded("query", value))
-            for name, value in _texts(event, "queryStringParameters").items()
-            if name or value  # what is left of a lone ampersand
+            [
+                (_decoded("query", name), _decoded("query", value))
+                for name, value in _texts(event, "queryStringParameters").items()
+                if name or value  # what is left of a lone ampersand
+            ]
         ),
         headers={name.lower(): value for name, value in _texts(event, "headers").items()},
         raw_body=_unwrap(body) if _flag(event, "isBase64Encoded") else body.encode(),

@@ -510,7 +510,8 @@ class Checker:
             if (pk, name) not in self._facts:
                 raise Violation(4, f"{pk} {name} was acknowledged and never came to the stream")
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
-        check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone)
+        keep_days = self.promises.row_ttl_s // 86_400 - 2
+        check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone, keep_days)
 
     def _check_welcome(self, place: str, data: bytes) -> None:
         if UNWELCOME.encode() in data:

@@ -72,6 +72,7 @@ def check_memory(
     rows: Mapping[Key, Image],
     gone: Mapping[str, None],
     pages_gone: Mapping[str, None],
+    keep_days: int,
 ) -> None:
     """Check that the rows and their pages know each event that was counted, and no other (invariant 1).
 
@@ -81,6 +82,8 @@ def check_memory(
         As for `check_fold`.
     pages_gone
         Partition keys that lost a page to TTL: its events are too old to come again.
+    keep_days
+        A client that is idle for longer may lose its place, and begin anew when it comes again.
 
     Raises
     ------
@@ -98,17 +101,22 @@ def check_memory(
     for (pk, sk), image in rows.items():
         if pk[0] in "UA" and pk not in gone and not is_beside((pk, sk)):
             is_whole = image.state[0][3:5] == [-1, -1] and pk not in pages_gone
-            _check_row(pk, image.state, pages.get(pk, []), counted.get(pk, []), is_whole=is_whole)
+            oldest_s = (image.state[0][5] - keep_days) * 86_400
+            mine = counted.get(pk, [])
+            _check_row(pk, image.state, pages.get(pk, []), mine, oldest_s if is_whole else None)
 
 
-def _check_row(pk: str, state: Any, pages: list[bytes], counted: list[Fact], *, is_whole: bool) -> None:
-    names: dict[Name, None] = {}
+def _check_row(pk: str, state: Any, pages: list[bytes], counted: list[Fact], oldest_s: int | None) -> None:
+    names: dict[Name, int] = {}
     for fact in counted:
         alias: Name = ("o", fact.alias, 0)
-        names[alias if fact.alias and knows(state, alias, pages) else fact.name] = None
+        names[alias if fact.alias and knows(state, alias, pages) else fact.name] = min(fact.arrivals_s)
     for name in new_names(EMPTY_USER, state, pages):
         if name not in names:
             raise Violation(1, f"{pk} takes {name} for counted")
-    for name in names if is_whole else ():
-        if not knows(state, name, pages) and (name[0] == "o" or name[1] in state[0][0]):
+    if oldest_s is None:
+        return
+    for name, arrived_s in names.items():
+        is_kept = name[0] == "o" or (name[1] in state[0][0] and arrived_s >= oldest_s)
+        if is_kept and not knows(state, name, pages):
             raise Violation(1, f"{pk} does not know {name}, which was counted")

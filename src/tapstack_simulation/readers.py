@@ -43,7 +43,7 @@ from tapstack_simulation.kernel import Actor, Stuck, TrueClock
 from tapstack_simulation.observed_aws import TABLE, ObservedAws
 
 USERS_MAX = 10  # whose histories are read in the end; a crowd has a thousand
-# Time may skip days between two questions of a moment; TTL has deleted the boards of that moment then.
+# Time may skip days within a question; TTL has deleted the boards of its moment then.
 LONGEST_ASK_S = 86_400
 
 _decode = msgspec.json.Decoder().decode
@@ -108,11 +108,12 @@ class Readers:
         last = "also-bought" if bought else "also-viewed"
         partners = self._get(self._table, now_s, "items", item_id, last, n=str(n))
         hold_partners(past, item_id, now_s, n, partners, bought=bought)
-        asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, now_s)
-        trends = self._get(self._table, now_s, "trending", **asked.query)
-        if self._is_prompt(now_s):
+        # Days may have passed since the first question, and what shows its moment may be deleted since.
+        asked = Asked(rng.randrange(len(TRENDS)), rng.choice((TYPES[0], *TYPES)), n, self._now_s)
+        trends = self._get(self._table, asked.now_s, "trending", **asked.query)
+        if self._is_prompt(asked.now_s):
             hold_trends(asked, trends or {}, checker.journal, self._aws.kernel.now_ms)
-        self._ask_for_categories(AskedCategories(*asked[:4]))
+        self._ask_for_categories(AskedCategories(*asked[:3], self._now_s))
         position = rng.randrange(len(WINDOWS))
         name = WINDOWS[position][0]
         for wanted, linked in ((ANY, "true"), (rng.choice(FILTERS), "false")):
@@ -139,6 +140,10 @@ class Readers:
             return self._answer(self._table, None, now_s, ("changes",), query)
         except Gone:
             return None
+
+    @property
+    def _now_s(self) -> int:
+        return self._aws.kernel.now_ms // 1000
 
     def _is_prompt(self, asked_s: int) -> bool:
         return self._aws.kernel.now_ms < (asked_s + LONGEST_ASK_S) * 1000

@@ -1,10 +1,10 @@
 """Import time of each Lambda function, in a fresh interpreter, beside boto3 alone.
 
-From its zip, unpacked, with the standard library and nothing else to import; the consumer also from the
-checkout, where a library that only the tools need (typing_extensions) is imported if it is there, and as
-Lambda finds it: a zip holds no compiled files, and Lambda keeps none. All others have been compiled before.
-They take turns, since a machine that others use too changes its speed within a run, and each begins a turn as
-often as the others.
+From its zip, unpacked, with the standard library and nothing else to import; the collector also with a schema
+of events, which it compiles. The consumer also from the checkout, where a library that only the tools need
+(typing_extensions) is imported if it is there, and as Lambda finds it: a zip holds no compiled files, and
+Lambda keeps none. All others have been compiled before. They take turns, since a machine that others use too
+changes its speed within a run, and each begins a turn as often as the others.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from benchmarks.consumer import ENVIRONMENT
 from tapstack.deploy.package import FUNCTIONS, Architecture, build
 
 RUNS = 15
+WITH_SCHEMA = "collector_with_a_schema"
 ROOT = Path(__file__).parents[1]
 MACHINES: dict[str, Architecture] = {"x86_64": "x86_64", "aarch64": "arm64"}
 EXTRA = {
@@ -33,6 +34,7 @@ EXTRA = {
     "TAPSTACK_EVENT_BYTES_MAX": "32768",
     "TAPSTACK_REQUEST_BYTES_MAX": "1000000",
 }
+SCHEMA = '{"x-tapstack": {"strictness": "quarantine", "event_types": ["purchase"]}, "required": ["currency"]}'
 CODE = (
     "import sys; sys.path[:0] = {paths!r}; import time; start = time.perf_counter(); import {module}; "
     "print((time.perf_counter() - start) * 1000)"
@@ -42,6 +44,8 @@ CODE = (
 def import_ms(module: str, paths: list[str], *flags: str) -> float:
     """Import a module once, with the standard library and `paths`."""
     environment = {**os.environ, **ENVIRONMENT, **EXTRA}
+    if Path(paths[0], "schemas").exists():
+        environment |= {"TAPSTACK_SCHEMAS": "schemas", "LAMBDA_TASK_ROOT": paths[0]}
     environment.pop("AWS_ENDPOINT_URL", None)  # with TLS, as in Lambda
     command = [sys.executable, "-I", "-S", *flags, "-c", CODE.format(paths=paths, module=module)]
     return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
@@ -50,11 +54,18 @@ def import_ms(module: str, paths: list[str], *flags: str) -> float:
 def unpacked(folder: Path) -> dict[str, list[str]]:
     """Build the functions' zips for this machine; tell where each is unpacked."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for package in build(ROOT, folder, MACHINES[platform.machine()], python):
-        with zipfile.ZipFile(package.path) as archive:
-            archive.extractall(folder / package.function)
-            archive.extractall(folder / "uncompiled" / package.function)
-    return {function: [str(folder / function)] for function in FUNCTIONS}
+    schema = folder / "schemas" / "purchase" / "1.json"
+    schema.parent.mkdir(parents=True)
+    schema.write_text(SCHEMA)
+    for place, schemas in ((folder, None), (folder / WITH_SCHEMA, folder / "schemas")):
+        for package in build(ROOT, place, MACHINES[platform.machine()], python, schemas=schemas):
+            with zipfile.ZipFile(package.path) as archive:
+                archive.extractall(place / package.function)
+                archive.extractall(place / "uncompiled" / package.function)
+    return {
+        **{function: [str(folder / function)] for function in FUNCTIONS},
+        WITH_SCHEMA: [str(folder / WITH_SCHEMA / "collector")],
+    }
 
 
 def measure(shipped: dict[str, list[str]], uncompiled: Path) -> dict[str, float]:
@@ -62,7 +73,7 @@ def measure(shipped: dict[str, list[str]], uncompiled: Path) -> dict[str, float]
     here = [str(ROOT / "src"), sysconfig.get_path("purelib")]
     entry = "tapstack.entrypoints."
     cases: dict[str, tuple[str, list[str], *tuple[str, ...]]] = {
-        f"{name}_ms": (entry + name, paths) for name, paths in shipped.items()
+        f"{name}_ms": (entry + name.removesuffix("_with_a_schema"), paths) for name, paths in shipped.items()
     }
     cases |= {"consumer_checkout_ms": (f"{entry}consumer", here), "boto3_ms": ("boto3", here)}
     if shipped:

@@ -125,10 +125,15 @@ def test_trends_of_a_category_say_what_they_may_miss() -> None:
     assert get(rows, "/v1/trending", category="shoes", n="1")["count_error_max"] == 0
 
 
-@pytest.mark.parametrize("text", ["abc", "1e13", "nan", "inf", "1_0", "--1", "\u0661"])
+@pytest.mark.parametrize("text", ["", "abc", "1e13", "nan", "inf", "1_0", "--1", "\u0661"])
 def test_a_bound_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="price_max: expected a number from"):
         get(shop(), "/v1/trending", price_max=text)
+
+
+def test_a_currency_that_is_empty_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="currency: expected an ISO 4217 code such as EUR, got ''"):
+        get(shop(), "/v1/trending", currency="")
 
 
 PATHS = [route.path for route in ROUTES if "price_max" in {each.name for each in route.parameters}]

@@ -15,7 +15,7 @@ from tapstack.http import MethodNotAllowed, NotFound, Request, Response, echo, o
 from tapstack.insights.answers import Answer
 from tapstack.insights.bodies import read_body
 from tapstack.insights.freshness import FreshnessCache
-from tapstack.insights.parameters import Number
+from tapstack.insights.parameters import Currency, Number
 from tapstack.insights.problems import Fault, InvalidRequest, parameter_fault
 from tapstack.insights.readers import Readers, check_scopes
 from tapstack.insights.representation import entity_tag
@@ -135,6 +135,8 @@ def _read_request(asked: Asked, route: Route, request: Request) -> None:
             faults.append(parameter_fault(name, takes))
         elif times[name] > 1:
             faults.append(parameter_fault(name, f"expected once, got {times[name]} times"))
+        elif not text and isinstance(parameter := known[name], Number | Currency):
+            faults.append(parameter_fault(name, f"expected {parameter.expected}, got {echo(text)}"))
         texts[name] = text
     faults += _read_parameters(asked, route, texts)
     if faults:

@@ -157,7 +157,7 @@ ADDRESSES = ", ".join(["10.0.0.1"] * 31).encode()
         pytest.param(b"ANN /v1/x HTTP/1.1\r\nHost: x\r\n\r\n", 400, id="no method"),
         pytest.param(b"GET /v1/x HTTP/1.1\r\nHost: x\r\nann @example: 1\r\n\r\n", 400, id="header name"),
         pytest.param(b"GET /v1/%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 16_384), 414, id="request line"),
-        pytest.param(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 100_000), 400, id="endless line"),
+        pytest.param(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 100_000), 414, id="endless line"),
         pytest.param(b"GET /v1/x HTTP/1.1\r\nHost: x\r\nA: %b\r\n\r\n" % (b"a" * 16_385), 400, id="header"),
         pytest.param(
             b"GET /v1/x HTTP/1.1\r\nHost: x\r\n%b\r\n" % (b"A: aaaaaaaaaaaa\r\n" * 5_100), 400, id="headers"

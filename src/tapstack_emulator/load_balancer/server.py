@@ -36,6 +36,7 @@ IDLE_TIMEOUT_S = 60.0  # the default idle_timeout.timeout_seconds
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html and
 # load-balancer-limits.html, read 2026-11-29
 REQUEST_LINE_BYTES_MAX = 16 * 1024
+LINE_BYTES_READ = 1024 * 1024  # a longer line would be answered 400, before `_refusal` can say 414
 HEADER_BYTES_MAX = 16 * 1024
 HEADERS_BYTES_MAX = 64 * 1024
 FORWARDED_FOR_MAX = 30
@@ -231,7 +232,7 @@ class LoadBalancer:
             logger=_log,
             keepalive_timeout=IDLE_TIMEOUT_S,
             auto_decompress=False,  # the body is passed on as it came
-            max_line_size=HEADERS_BYTES_MAX,  # longer than what `_refusal` refuses with a 414
+            max_line_size=LINE_BYTES_READ,
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_BYTES_MAX,  # however many, if they fit
         )

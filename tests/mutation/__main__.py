@@ -39,7 +39,6 @@ LONG = " or ".join(
 # Tests that guard a part and stand elsewhere, since they go through others to it.
 BESIDE = {
     "core": ["tests/projections/test_declared_attributes.py"],
-    "consumer": ["tests/test_retry_budget.py"],
     "projections": ["tests/consumer/test_newer_layouts.py", "tests/consumer/test_consume_impressions.py"],
 }
 # What mypy finds here, `make check` would. The project's further checks see a mutant's form, not its types.

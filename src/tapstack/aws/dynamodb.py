@@ -251,7 +251,7 @@ class DynamoTable:
         return put._replace(refused={**refused, **put.refused})
 
     def _run_each(self, writes: Sequence[RowWrite]) -> Written:
-        """Write rows in batches, all of which are sent before the first answer is read."""
+        """Write rows in batches; all batches are sent before the first answer is read."""
         batches = [writes[at : at + STATEMENTS_MAX] for at in range(0, len(writes), STATEMENTS_MAX)]
         answers = [self._start(number, self._statements(batch)) for number, batch in enumerate(batches)]
         ran = [self._written(batch, answer) for batch, answer in zip(batches, answers, strict=True)]

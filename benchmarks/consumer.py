@@ -30,11 +30,11 @@ from benchmarks._table import table
 from benchmarks._traffic import BATCH, batches
 
 SIZES = (BATCH, 83)  # a backlog's batches, and those of the promised peak
-WARM_EVENTS = 12_000
-TURNS = 8
-EVENTS = 3_000  # a turn
-NAIVE_EVENTS = 200  # a turn
 PROJECTION_EVENTS = 10_000 // 6  # ten seconds of the peak
+WARM_RUNS = 7  # of the projector
+TURNS = 8
+TURN_RUNS = 2  # whole runs: a turn that ended between two would have more of them than its events
+NAIVE_EVENTS = 200  # a turn
 SPREAD_MS = 6 * 3_600_000  # no event of the benchmark is from further back, and none from the future
 
 ENVIRONMENT = {
@@ -170,6 +170,11 @@ def _rate(name: str, batches: bytes) -> float:
     return events_per_cpu_s(_kept[0], json.loads(batches))
 
 
+def batches_a_run(size: int) -> int:
+    """Return after how many batches of a size `projected` runs the projector."""
+    return -(-PROJECTION_EVENTS // size)
+
+
 def measure(
     events: Sequence[dict[str, Any]], size: int, ask: Mapping[str, Mapping[str, str]]
 ) -> dict[str, list[float]]:
@@ -195,7 +200,7 @@ def measure(
         def rate(name: str, batches: Sequence[dict[str, Any]]) -> float:
             return processes[name].submit(_rate, name, json.dumps(batches).encode()).result()
 
-        warm, count = WARM_EVENTS // size, EVENTS // size
+        warm, count = WARM_RUNS * batches_a_run(size), TURN_RUNS * batches_a_run(size)
         for name in ("ours", "projected"):
             rate(name, events[:warm])
         for turn in range(TURNS):
@@ -215,7 +220,7 @@ def main() -> None:
     peers: dict[str, dict[str, float]] = {"powertools_boto3_add": {}, "decode_and_group_only": {}}
     ratios: dict[str, float] = {}
     for size in SIZES:
-        count = WARM_EVENTS + TURNS * EVENTS
+        count = (WARM_RUNS + TURNS * TURN_RUNS) * batches_a_run(size) * size
         progress(f"generating {count:,} events of the default traffic")
         start_ms = round(time.time() * 1_000) - SPREAD_MS
         events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size, start_ms=start_ms))

@@ -24,7 +24,7 @@ from tapstack.core.events import Event, decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.identity import identify
 from tapstack.core.memory import Bounds, remember
-from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.core.rows import UserState, decode_user, encode_user
 
 KEY = ("U#user-000017", "-")
 START_S = 1_795_000_000
@@ -69,7 +69,7 @@ def records(*, busy: bool) -> list[tuple[bytes, Event, int]]:
 
 def folded(user: UserState, data: bytes, event: Event, at_s: int, declared: Declared) -> UserState:
     """Count one event, as a transaction does it."""
-    user = decode_user(encode_state(user))
+    user = decode_user(encode_user(user))
     remember(user.seen, identify(event), at_s // 86_400, Bounds(keep_days=398))
     fold_event(user, event, at_s, at_s, declared, data)
     user.history = None
@@ -115,11 +115,11 @@ def main() -> None:
             (without, NOTHING_DECLARED, peers["nothing_declared"]),
             (with_ten, ten, figures),
         ):
-            size_bytes = row_bytes(KEY, encode_state(user))
+            size_bytes = row_bytes(KEY, encode_user(user))
             into[f"{name}_row_bytes"] = size_bytes
             into[f"{name}_write_units"] = transaction_units([size_bytes])
             into[f"{name}_cpu_us_an_event"] = cpu_us(user, last, declared)
-        added = len(encode_state(with_ten)) - len(encode_state(without))
+        added = len(encode_user(with_ten)) - len(encode_user(without))
         figures[f"{name}_bytes_of_attributes"] = added
         ratios[f"{name}_bytes_of_attributes_to_{BYTES_MAX}"] = added / BYTES_MAX
         ratios[f"{name}_cpu_to_nothing_declared"] = (

@@ -39,9 +39,9 @@ from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.core.aggregates import (
     MICROS,
     Delta,
-    Windowed,
     add_in_windows,
     count_in_windows,
+    new_counters,
     window_numbers,
 )
 from tapstack.core.amounts import UNITS_SOLD
@@ -49,7 +49,7 @@ from tapstack.core.currencies import CURRENCIES
 from tapstack.core.events import EVENT_TYPES, TYPE_CODE
 from tapstack.core.item_facts import Facts
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
-from tapstack.core.rows import ItemState, encode_derived, encode_state, item_partition, stripe_sort_key
+from tapstack.core.rows import ITEM_ROWS, ItemState, encode_derived, item_partition, stripe_sort_key
 
 ROOT = Path(__file__).parents[1]
 FEAST = ROOT / ".tapstack" / "feast"
@@ -77,7 +77,8 @@ def feature_names() -> list[str]:
 
 def item_state(rng: random.Random, now_s: int) -> ItemState:
     """Return an item whose tiles are all filled, by eight types of events each, in a few currencies."""
-    state = ItemState(amounts=Windowed())
+    state = ITEM_ROWS.new()
+    state.amounts = new_counters()
     state.facts = Facts((now_s, "shoes"), (now_s, "Acme"), (now_s, "Boots"), (now_s, 80 * MICROS, "EUR"))
     purchase = TYPE_CODE["purchase"]
     for position, step_s in ((12, 300), (24, 3_600), (7, 86_400)):
@@ -106,7 +107,7 @@ def fill(url: str, now_s: int) -> None:
     rows += [(*head_key(lane), b"", 9) for lane in range(LANES)]
     for number in range(ITEMS):
         for stripe in range(LANES // 4):
-            body = encode_derived({}, encode_state(item_state(rng, now_s)))
+            body = encode_derived({}, item_state(rng, now_s))
             rows.append((item_partition(f"i-{number}"), stripe_sort_key(stripe), body, 1))
     puts = [
         {

@@ -36,7 +36,7 @@ from tapstack.core.ranking import (
     series_of,
     trim,
 )
-from tapstack.core.rows import encode_state
+from tapstack.core.rows import BOARD_ROWS, encode_derived
 
 EVENTS_PER_S = 10_000 / 60
 SAMPLE = 40_000  # events from which the generated shop's rates are taken
@@ -115,7 +115,7 @@ def recorded(path: Path, length_s: int, speed: int) -> Timeline:
 def measure(timeline: Timeline, position: int) -> dict[str, dict[str, float]]:
     """Fold what happens into a board, and compare what it answers with all that happened."""
     window, trends = WINDOWS[position], [trend for trend in TRENDS if trend.position == position]
-    board, items = Board(), dict[str, Numbered]()
+    board, items = BOARD_ROWS.new(), dict[str, Numbered]()
     found: dict[str, dict[str, float]] = {}
     steps = list(timeline)
     full = [at for at, (number, _) in enumerate(steps) if number >= steps[0][0] + window.kept]
@@ -156,7 +156,7 @@ def _compare(
         case["error_share"] = max(case["error_share"], share)
         case["actual_share"] = max(case["actual_share"], error / answer.items[0].score)
         case["active"] = max(case["active"], len(exact))
-        case["bytes"] = max(case["bytes"], len(encode_state(board)))
+        case["bytes"] = max(case["bytes"], len(encode_derived({}, board)))
 
 
 def _error(exact: Mapping[str, Counter[int]], shown: Mapping[str, int], weights: Weights, n: int) -> int:

@@ -23,7 +23,7 @@ from tapstack.core.history import HISTORY_PREFIX
 from tapstack.core.links import USER_PREFIX, VISITOR_PREFIX
 from tapstack.core.memory import PAGE_PREFIX
 from tapstack.core.ranking import BOARD_PLACES
-from tapstack.core.rows import decode_board, decode_derived, decode_item, decode_user
+from tapstack.core.rows import BOARD_ROWS, ITEM_ROWS, decode_user
 from tapstack.dead_letters import LATE, QUARANTINE, DeadLetter, read_all
 from tapstack.ports import AwsApi
 from tapstack.projections import project as projection
@@ -155,8 +155,7 @@ def _decoded(pk: str, state: str) -> Any:
     data = msgspec.convert(state, bytes)
     if pk[0] in "UA":
         return decode_user(data)
-    body = bytes(decode_derived(data).body)
-    return decode_item(body) if pk[0] == "I" else decode_board(body)
+    return ITEM_ROWS.body(data) if pk[0] == "I" else BOARD_ROWS.body(data)
 
 
 def counts(pipeline: Pipeline) -> dict[str, Counter[tuple[str, str]]]:

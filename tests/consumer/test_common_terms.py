@@ -11,7 +11,7 @@ from consumer_world import TABLE, Pipeline, view
 from event_strategies import NOON_S, stream_event
 from tapstack.consumer.common_terms import READ_EVERY_S, USERS_MIN, CommonTerms
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.rows import decode_derived, decode_terms
+from tapstack.core.rows import TERM_ROWS
 from tapstack.core.search_terms import normalise_term, search_of
 from tapstack.errors import Unavailable
 from tapstack.ports import Row
@@ -72,7 +72,7 @@ def test_one_user_who_searches_all_day_names_nothing() -> None:
         run(pipeline, [searched(start + number, "ann") for number in range(30)])
     assert named(pipeline) == []
     [row] = [item for item in pipeline.dynamodb.items(TABLE) if item["pk"]["S"].startswith("Q#1d#")]
-    [term] = decode_terms(bytes(decode_derived(base64.b64decode(row["s"]["B"])).body)).values()
+    [term] = TERM_ROWS.body(base64.b64decode(row["s"]["B"])).values()
     assert (term.count, term.places.bit_count()) == (300, 1)
 
 

@@ -27,6 +27,7 @@ from tapstack.core.aggregates import (
     item_bought,
     merge_counts,
     millionths,
+    new_counters,
     sums,
     user_bought,
     window_numbers,
@@ -73,7 +74,7 @@ def counters_of(delta: Delta) -> Counters:
 
 
 def after(events: list[Arrival]) -> Windowed:
-    state = Windowed()
+    state = new_counters()
     for (at_s, arrived_s), delta in events:
         add_in_windows(state, counters_of(delta), window_numbers(at_s), arrived_s)
     return state
@@ -92,7 +93,7 @@ def test_events_of_the_same_windows_may_be_counted_together(events: list[Arrival
     alike: dict[Numbers, Counters] = {}
     for (at_s, _), delta in events:
         merge_counts(alike.setdefault(window_numbers(at_s), {}), counters_of(delta))
-    together = Windowed()
+    together = new_counters()
     for numbers, amounts in alike.items():
         add_in_windows(together, amounts, numbers, max(arrived_s for (_, arrived_s), _ in events))
     assert together == after(events)
@@ -102,7 +103,7 @@ def test_events_of_the_same_windows_may_be_counted_together(events: list[Arrival
 def test_no_clock_makes_a_row_keep_more_windows_than_its_bound(times: list[tuple[int, int]]) -> None:
     """Whoever writes to the stream without the collector may say any time."""
     arrived_s = 0
-    state = Windowed()
+    state = new_counters()
     for at_s, later_s in times:
         arrived_s = max(arrived_s, later_s)
         add_in_windows(state, {VIEW: 1}, window_numbers(at_s), arrived_s)
@@ -306,7 +307,7 @@ def test_in_a_full_counter_a_known_currency_stays_itself_and_a_further_one_is_xx
     into = counters_of(full)
     add_counts(into, counters_of(more))
     assert into == {**counters_of(full), "ABA": 3, "XXX": 3, VIEW: 1}
-    state = Windowed()
+    state = new_counters()
     add_in_windows(state, counters_of(full), window_numbers(NOON_S), NOON_S)
     add_in_windows(state, counters_of(more), window_numbers(NOON_S), NOON_S)
     assert state.lifetime == into

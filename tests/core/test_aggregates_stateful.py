@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tapstack.core.aggregates import (
     WINDOWS,
     Counters,
-    Windowed,
     add_counts,
     add_in_windows,
+    new_counters,
     window_numbers,
 )
 
@@ -23,7 +23,7 @@ LANES = 3
 class LanesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = [Windowed() for _ in range(LANES)]
+        self.lanes = [new_counters() for _ in range(LANES)]
         self.events: list[tuple[int, int]] = []
         self.newest_s = 0
 

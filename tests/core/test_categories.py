@@ -9,8 +9,8 @@ import pytest
 
 from tapstack.core import categories as module
 from tapstack.core.aggregates import Counters
-from tapstack.core.categories import CATEGORIES_MAX, Categories, Category, add_up, count_categories, events_of
-from tapstack.core.rows import decode_categories, encode_state
+from tapstack.core.categories import CATEGORIES_MAX, Category, add_up, count_categories, events_of
+from tapstack.core.rows import CATEGORY_ROWS, encode_derived
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -18,7 +18,7 @@ def test_a_full_row_says_how_much_it_may_miss(seed: int, monkeypatch: pytest.Mon
     rng = Random(seed)
     places = rng.randrange(1, 9)
     monkeypatch.setattr(module, "CATEGORIES_MAX", places)
-    state, truth, bought = Categories(), Counter[tuple[str, int]](), Counter[str]()
+    state, truth, bought = CATEGORY_ROWS.new(), Counter[tuple[str, int]](), Counter[str]()
     for _ in range(rng.randrange(1, 12)):
         counted = []
         for _ in range(rng.randrange(40)):
@@ -28,7 +28,7 @@ def test_a_full_row_says_how_much_it_may_miss(seed: int, monkeypatch: pytest.Mon
             truth[name, code] += 1
             bought[name] += 5 if code else 0
         count_categories(state, counted)
-        state = decode_categories(encode_state(state))
+        state = CATEGORY_ROWS.body(encode_derived({}, state))
         assert len(state.by_name) <= places
         for name in {name for name, _ in truth}:
             events = sum(count for (each, _), count in truth.items() if each == name)
@@ -44,14 +44,14 @@ def test_a_full_row_says_how_much_it_may_miss(seed: int, monkeypatch: pytest.Mon
 
 
 def test_while_there_is_room_all_is_exact() -> None:
-    state = Categories()
+    state = CATEGORY_ROWS.new()
     count_categories(state, [(f"c{n}", {1: 1}) for n in range(CATEGORIES_MAX)] * 2)
     assert state.missed_max == 2  # of one that is not known
     assert state.by_name == {f"c{n}": Category({1: 2}) for n in range(CATEGORIES_MAX)}
 
 
 def test_made_up_categories_drive_out_rare_ones_alone() -> None:
-    state = Categories()
+    state = CATEGORY_ROWS.new()
     count_categories(state, [("shoes", {1: 1})] * 50)
     for start in range(0, 4_000, 100):
         count_categories(state, [(f"made up {n}", {1: 1}) for n in range(start, start + 100)])

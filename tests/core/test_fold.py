@@ -17,11 +17,13 @@ from tapstack.core.history import RECENT_MAX
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import (
     ALIASES_MAX,
+    ITEM_ROWS,
+    ITEM_ROWS_IN_PARTS,
     ItemState,
     UserState,
-    decode_item,
     decode_user,
-    encode_state,
+    encode_derived,
+    encode_user,
 )
 from tapstack.core.sessions import BOUGHT_MAX
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX
@@ -88,7 +90,9 @@ def test_pairs_are_counted_at_both_ends_and_in_the_users_row(events: list[Event]
     assert user.pairs_count == 2 * pairs
     items: dict[str, ItemState] = {}
     for partition, change in Items().changes([Entry(1, NOON_S, effects)]).items():
-        items[partition] = decode_item(Items().fold(None, change, {}))
+        parts = ITEM_ROWS_IN_PARTS.new()
+        Items().fold(parts, change, {})
+        items[partition] = ITEM_ROWS.body(encode_derived({}, parts))
     in_maps = sum(sum(item.viewed_with.values()) + sum(item.bought_with.values()) for item in items.values())
     assert in_maps == user.pairs_count
 
@@ -179,7 +183,7 @@ def test_a_profile_is_bounded_and_spans_the_events(events: list[Event]) -> None:
 @example({"a": 2**64})
 def test_whatever_traits_are_said_the_row_can_be_stored(traits: dict[str, Any]) -> None:
     user, _ = folded([stream_event(traits=traits)])
-    assert decode_user(encode_state(user)) == user
+    assert decode_user(encode_user(user)) == user
 
 
 TRAITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -195,7 +199,7 @@ TRAITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_traits_are_kept_as_scalars_within_bounds(said: dict[str, Any], kept: dict[str, Any]) -> None:
     user, _ = folded([stream_event(event_type="identify", items=None, traits=said)])
     assert user.profile.traits == kept
-    encode_state(user)
+    encode_user(user)
 
 
 def test_newer_traits_win_and_older_ones_arriving_late_do_not() -> None:

@@ -16,7 +16,6 @@ from tapstack.core.impressions import (
     LISTS_MAX,
     OTHER_POSITION,
     SHOWN,
-    Showings,
     Shown,
     ShownAt,
     count_showing,
@@ -24,6 +23,7 @@ from tapstack.core.impressions import (
     positions_of,
 )
 from tapstack.core.journal import decode_entry, encode_entry
+from tapstack.core.rows import SHOWING_ROWS
 
 DAY_S = 86_400
 
@@ -135,7 +135,7 @@ def test_an_entry_holds_what_was_shown(shown: list[Shown], late_s: int) -> None:
 @given(SHOWINGS, st.integers(0, 7))
 def test_positions_are_sums_of_the_days_that_are_kept(shown: list[Shown], days: int) -> None:
     every = [Shown("L#home", each.code, each.at_s, each.count, each.positions) for each in shown]
-    rows = [Showings(), Showings()]
+    rows = [SHOWING_ROWS.new(), SHOWING_ROWS.new()]
     for number, each in enumerate(every):
         count_showing(rows[number % 2], each, NOON_S)
     first = NOON_S // DAY_S - days
@@ -151,7 +151,7 @@ def test_positions_are_sums_of_the_days_that_are_kept(shown: list[Shown], days: 
 
 
 def test_a_recommendation_keeps_its_positions_whatever_day_it_is() -> None:
-    state = Showings()
+    state = SHOWING_ROWS.new()
     for day in range(30):
         at_s = NOON_S + day * DAY_S
         count_showing(state, Shown("R#r", CLICKED, at_s, 1, {3: 1}), at_s)

@@ -49,7 +49,7 @@ def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(events: list[tuple[int, str, int, int]]) -> tuple[Board, Exact, int]:
     """Fold events into a board one by one, as the projection does: an item's exact counts, then the trim."""
-    board, exact, now = Board(START), Exact(), START
+    board, exact, now = Board(START, {}, {}), Exact(), START
     for passed, item_id, code, back in events:
         now += passed
         windows = exact.setdefault(item_id, {})
@@ -121,20 +121,20 @@ def test_the_highest_are_exact_at_the_moment_of_a_trim(
 
 
 def test_a_board_that_is_ahead_of_the_clock_is_answered_for_its_own_time() -> None:
-    board = Board(START, {"a": {VIEW: {0: 2, 12: 1}}})
+    board = Board(START, {"a": {VIEW: {0: 2, 12: 1}}}, {})
     answer = rank([board], HOUR, (START - 1) * 300, DEFAULT_WEIGHTS, 5)
     assert (answer.first, answer.last, answer.items[0].score) == (START - 12, START, 3)
 
 
 def test_of_equals_the_smaller_ids_stay() -> None:
     names = [f"i{number}" for number in range(9)]
-    board = Board(START, {name: {VIEW: {0: 1}} for name in reversed(names)})
+    board = Board(START, {name: {VIEW: {0: 1}} for name in reversed(names)}, {})
     trim(board, SPANS)
     assert sorted(board.items) == names[:4]
 
 
 def test_nothing_is_forgotten_before_it_is_full() -> None:
-    board = Board(START, {f"i{number}": {VIEW: {KEPT: 1}} for number in range(4)})
+    board = Board(START, {f"i{number}": {VIEW: {KEPT: 1}} for number in range(4)}, {})
     trim(board, SPANS)
     assert len(board.items) == 4
     assert not board.evicted
@@ -143,7 +143,7 @@ def test_nothing_is_forgotten_before_it_is_full() -> None:
 
 
 def test_ages_never_go_back() -> None:
-    board = Board(START, {"a": {VIEW: {0: 1}}})
+    board = Board(START, {"a": {VIEW: {0: 1}}}, {})
     advance(board, START - 1, KEPT)
     assert (board.newest, board.items) == (START, {"a": {VIEW: {0: 1}}})
 
@@ -153,11 +153,12 @@ def test_no_board_outgrows_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "BOARD_PLACES", BOARD_PLACES)
     ages = dict.fromkeys(range(KEPT + 1), 2**53)
     items = {f"{number:03}{'😀' * 253}": dict.fromkeys(INTERESTED, ages) for number in range(BOARD_PLACES)}
-    board = Board(START, dict(items))
+    board = Board(START, dict(items), {})
     trim(board, SPANS)
     assert 2 <= len(board.items) < BOARD_PLACES
     assert len(msgspec.msgpack.encode(board)) < 2 * BOARD_BYTES_MAX
-    usual = Board(START, {f"{n:012}": {VIEW: dict.fromkeys(range(KEPT), 9)} for n in range(2 * BOARD_PLACES)})
+    places = {f"{n:012}": {VIEW: dict.fromkeys(range(KEPT), 9)} for n in range(2 * BOARD_PLACES)}
+    usual = Board(START, places, {})
     trim(usual, SPANS)
     assert len(usual.items) == BOARD_PLACES
     assert len(msgspec.msgpack.encode(usual)) < BOARD_BYTES_MAX

@@ -11,7 +11,7 @@ import pytest
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import CURRENCIES_MAX, WINDOWS, Counters
 from tapstack.core.capacity import row_bytes, write_units
-from tapstack.core.categories import CATEGORIES_MAX, Categories, count_categories
+from tapstack.core.categories import CATEGORIES_MAX, count_categories
 from tapstack.core.currencies import CURRENCIES, NO_CURRENCY
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.fold import fold_event
@@ -21,7 +21,6 @@ from tapstack.core.impressions import (
     CLICKED,
     OTHER_POSITION,
     SHOWN,
-    Showings,
     Shown,
     count_showing,
     list_placement,
@@ -30,8 +29,15 @@ from tapstack.core.item_facts import BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, NAME_B
 from tapstack.core.journal import LANES_A_STRIPE, Effect, Entry
 from tapstack.core.links import LINKS_MAX
 from tapstack.core.memory import Bounds, PageNote, remember
-from tapstack.core.rows import UserState, encode_derived, encode_state
-from tapstack.core.search_terms import TERM_BYTES_MAX, TERMS_MAX, Search
+from tapstack.core.rows import (
+    CATEGORY_ROWS,
+    ITEM_ROWS_IN_PARTS,
+    SHOWING_ROWS,
+    UserState,
+    encode_derived,
+    encode_user,
+)
+from tapstack.core.search_terms import TERM_BYTES_MAX, TERMS_MAX, Search, Terms
 from tapstack.projections.items import Items
 from tapstack.projections.search_terms import SearchTerms
 
@@ -50,7 +56,7 @@ BOUNDS = Bounds(keep_days=398)
 
 def item() -> int:
     """Everything of one item, all the time for eight days: every type, currency, clock and partner."""
-    body = None
+    body = ITEM_ROWS_IN_PARTS.new()
     ends_s = MONDAY_S + 8 * DAY_S
     for at_s in sorted(
         {ends_s - back * window.length_s for window in WINDOWS for back in range(window.kept + 1)}
@@ -79,8 +85,7 @@ def item() -> int:
         texts = [(at_s, "x" * most) for most in (CATEGORY_BYTES_MAX, BRAND_BYTES_MAX, NAME_BYTES_MAX)]
         facts = {LONGEST_ID: Facts(*texts, (at_s, HUGE, "EUR"))}
         change = Items().changes([Entry(1, at_s, effects, facts=facts)])[f"I#{LONGEST_ID}"]
-        body = Items().fold(body, change, {})
-    assert body is not None
+        Items().fold(body, change, {})
     return row_bytes((f"I#{LONGEST_ID}", "0000"), encode_derived(APPLIED, body))
 
 
@@ -90,7 +95,8 @@ def terms() -> int:
         Search(2**62 + number, number % 16, NOON_S, NOON_S, f"{number:0{TERM_BYTES_MAX}}")
         for number in range(2 * TERMS_MAX)
     ]
-    body = SearchTerms().fold(None, found * 500, {})
+    body: Terms = {}
+    SearchTerms().fold(body, found * 500, {})
     return row_bytes(("Q#1d#20000", "0000"), encode_derived(APPLIED, body))
 
 
@@ -129,7 +135,7 @@ def user() -> int:
     fold_event(state, newest, NOON_S + 99, NOON_S + 99)
     state.profile.links = {2**62 + number: NOON_S // DAY_S for number in range(LINKS_MAX)}
     state.history = history()
-    return row_bytes((f"U#{LONGEST_ID}", "-"), encode_state(state))
+    return row_bytes((f"U#{LONGEST_ID}", "-"), encode_user(state))
 
 
 def history() -> History:
@@ -144,7 +150,7 @@ def history() -> History:
 
 def place() -> int:
     """A list of every position, seen and clicked all the time for eight days, with every type of event."""
-    state = Showings()
+    state = SHOWING_ROWS.new()
     ends_s = MONDAY_S + 8 * DAY_S
     positions = dict.fromkeys(range(OTHER_POSITION + 1), 2**31)
     for at_s in sorted(
@@ -153,19 +159,17 @@ def place() -> int:
         for code in range(len(EVENT_TYPES)):
             shown = Shown(list_placement("x"), code, at_s, 300, positions if code in {SHOWN, CLICKED} else {})
             count_showing(state, shown, at_s)
-    return row_bytes(
-        (f"P#{list_placement(LONGEST_ID)}", "0000"), encode_derived(APPLIED, encode_state(state))
-    )
+    return row_bytes((f"P#{list_placement(LONGEST_ID)}", "0000"), encode_derived(APPLIED, state))
 
 
 def categories() -> int:
     """As many categories as a row takes, each long, of every type and bought in every currency."""
     added: list[Counters] = [{code: 1, **dict.fromkeys(EVERY_CURRENCY[:9], HUGE)} for code in range(16)]
-    state = Categories()
+    state = CATEGORY_ROWS.new()
     for number in range(CATEGORIES_MAX + 9):
         name = f"{number:0{CATEGORY_BYTES_MAX}}"
         count_categories(state, [(name, each) for each in added])
-    return row_bytes(("C#1d#20000", "0000"), encode_derived(APPLIED, encode_state(state)))
+    return row_bytes(("C#1d#20000", "0000"), encode_derived(APPLIED, state))
 
 
 ATTACKS: dict[str, Callable[[], int]] = {
@@ -186,14 +190,12 @@ def test_the_worst_that_a_sender_can_make_of_a_row_is_documented(name: str) -> N
 
 
 def test_currencies_are_bounded_in_every_map_of_a_row() -> None:
-    body = None
+    body = ITEM_ROWS_IN_PARTS.new()
     for at_s in range(NOON_S, NOON_S + DAY_S, 3_600):
         for currency in EVERY_CURRENCY[:31]:
             effect = Effect(item_ids=["a"], code=10, at_s=at_s, arrived_s=at_s, bought={currency: 5})
-            body = Items().fold(body, Items().changes([Entry(1, at_s, [effect])])["I#a"], {})
-    from tapstack.core.rows import decode_item
-
-    counters = decode_item(body).counters
+            Items().fold(body, Items().changes([Entry(1, at_s, [effect])])["I#a"], {})
+    counters = body.counters
     for counted in (counters.lifetime, *(each for windows in counters.windows for each in windows.values())):
         names = {key for key in counted if isinstance(key, str)}
         assert len(names - {NO_CURRENCY}) <= CURRENCIES_MAX

@@ -24,14 +24,18 @@ from tapstack.core.journal import Effect, Entry
 from tapstack.core.memory import NEW
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
+    BOARD_ROWS,
+    ITEM_ROWS,
+    ITEM_ROWS_IN_PARTS,
+    Derived,
+    ItemParts,
     ItemState,
     UserState,
     anonymous_key,
     board_partition,
-    decode_board,
-    decode_item,
     decode_user,
-    encode_state,
+    encode_derived,
+    encode_user,
     item_partition,
     known_user_key,
     stripe_sort_key,
@@ -46,7 +50,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 
 
 def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
-    user, items = UserState(), dict[str, ItemState]()
+    user, parts = UserState(), dict[str, ItemParts]()
     memory = Store(user.seen)
     for event in events:
         if memory.take(identify(event), NOON_S // 86_400) is NEW:
@@ -55,17 +59,16 @@ def folded(events: list[Event]) -> tuple[UserState, dict[str, ItemState]]:
             if user.history is not None and is_due(user.history, 0, BOUNDS):
                 spill(user.history, len(user.recent), NOON_S, BOUNDS)
             for partition, change in Items().changes([entry]).items():
-                body = encode_state(items[partition]) if partition in items else None
-                items[partition] = decode_item(Items().fold(body, change, {}))
-    return user, items
+                Items().fold(parts.setdefault(partition, ITEM_ROWS_IN_PARTS.new()), change, {})
+    return user, {partition: ITEM_ROWS.body(encode_derived({}, body)) for partition, body in parts.items()}
 
 
 @given(st.lists(stream_events(), max_size=10))
 def test_states_survive_storage(events: list[Event]) -> None:
     user, items = folded(events)
-    assert decode_user(encode_state(user)) == user
+    assert decode_user(encode_user(user)) == user
     for item in items.values():
-        assert decode_item(encode_state(item)) == item
+        assert ITEM_ROWS.read(encode_derived({0: 7}, item)) == Derived({0: 7}, item)
 
 
 SERIES = st.dictionaries(
@@ -75,7 +78,7 @@ SERIES = st.dictionaries(
 
 @given(st.builds(Board, st.integers(0, 10**7), st.dictionaries(NAMES, SERIES, max_size=5), SERIES))
 def test_boards_survive_storage(board: Board) -> None:
-    assert decode_board(encode_state(board)) == board
+    assert BOARD_ROWS.body(encode_derived({}, board)) == board
 
 
 def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
@@ -84,7 +87,7 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
     assert UserState.__struct_fields__ == (*first_release, "history", "attributes")
     assert ItemState.__struct_fields__ == ("counters", "viewed_with", "bought_with", "facts", "amounts")
     assert Board.__struct_fields__ == ("newest", "items", "evicted")
-    assert msgspec.msgpack.decode(encode_state(UserState())) == [
+    assert msgspec.msgpack.decode(encode_user(UserState())) == [
         [{}, {}, {}, -1, -1, -1],
         [0, 0, None, {}, 0, [], {}],
         {},
@@ -94,11 +97,13 @@ def test_the_layout_of_a_users_row_is_the_documented_one() -> None:
         None,
         {},
     ]
-    assert msgspec.msgpack.decode(encode_state(ItemState())) == [[{}, [{}, {}, {}], 0], {}, {}, None, None]
+    for kind in (ITEM_ROWS, ITEM_ROWS_IN_PARTS):
+        new = msgspec.msgpack.decode(encode_derived({0: 7}, kind.new()), strict=False)
+        assert new == [{0: 7}, [[{}, [{}, {}, {}], 0], {}, {}, None, None]]
 
 
 def test_recent_items_that_were_written_without_milliseconds_are_read() -> None:
-    state = msgspec.msgpack.decode(encode_state(UserState()))
+    state = msgspec.msgpack.decode(encode_user(UserState()))
     state[3] = [[7, 1, "a"], [6, 1, "b"]]
     written = msgspec.msgpack.encode(state)
     assert decode_user(written).recent == [Recent(7, 1, "a", 0), Recent(6, 1, "b", 0)]
@@ -152,7 +157,7 @@ def test_a_users_row_stays_within_two_kib_for_all_but_one_in_a_thousand() -> Non
             memory = memories.setdefault(key, Store(user.seen))
             if memory.take(identify(event), NOON_S // 86_400) is NEW:
                 fold_event(user, event, int(event.occurred_at.timestamp()), NOON_S)
-    sizes = sorted(row_bytes(key, encode_state(user)) for key, user in users.items())
+    sizes = sorted(row_bytes(key, encode_user(user)) for key, user in users.items())
     assert len(sizes) > 2_000
     assert sizes[len(sizes) * 999 // 1_000] <= 2_048
 
@@ -188,10 +193,10 @@ def _busy(seed: int, count: int, **fixed: Any) -> list[Event]:
 
 def test_the_row_of_a_user_who_never_stops_is_bounded() -> None:
     user, _ = folded(_busy(1, 3_000))
-    size = len(encode_state(user))
+    size = len(encode_user(user))
     more, _ = folded(_busy(1, 6_000))
     assert size < 12_000
-    assert len(encode_state(more)) < 12_000
+    assert len(encode_user(more)) < 12_000
 
 
 def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
@@ -203,6 +208,9 @@ def test_the_row_of_an_item_that_everybody_touches_is_bounded() -> None:
             viewed_with=others, bought_with=others,
         )  # fmt: skip
         entries.append(Entry(1, at_s, [effect]))
-    item = decode_item(Items().fold(None, Items().changes(entries)[item_partition("x")], {}))
-    assert len(encode_state(item)) < 2_500
+    parts = ITEM_ROWS_IN_PARTS.new()
+    Items().fold(parts, Items().changes(entries)[item_partition("x")], {})
+    state = encode_derived({}, parts)
+    assert len(state) < 2_500
+    item = ITEM_ROWS.body(state)
     assert sum(item.viewed_with.values()) == sum(item.bought_with.values()) == item.counters.lifetime[1]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON_S, stream_event
-from tapstack.core.rows import decode_terms, encode_state
+from tapstack.core.rows import TERM_ROWS, encode_derived
 from tapstack.core.search_terms import (
     PLACES,
     TERM_BYTES_MAX,
@@ -163,9 +163,9 @@ def test_stripes_add_up_and_what_has_no_text_is_not_shown() -> None:
 
 def test_the_layout_of_a_row_is_the_documented_one() -> None:
     terms = {-5: Term(3, 0b110, "shoes"), 7: Term(1, 1)}
-    state = encode_state(terms)
-    assert msgspec.msgpack.decode(state, strict=False) == {-5: [3, 6, "shoes"], 7: [1, 1, ""]}
-    assert decode_terms(state) == terms
+    state = encode_derived({}, terms)
+    assert msgspec.msgpack.decode(state, strict=False) == [{}, {-5: [3, 6, "shoes"], 7: [1, 1, ""]}]
+    assert TERM_ROWS.body(state) == terms
     with pytest.raises(UndecodableRow) as caught:
-        decode_terms(b"\x90")
+        TERM_ROWS.read(b"\x90")
     assert caught.value.kind == "search terms"

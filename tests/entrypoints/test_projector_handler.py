@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from functions_world import NOW_S, Cloud, Context, event, journal_grew, line, mapped
 
-from tapstack.core.rows import decode_derived, decode_item
+from tapstack.core.rows import ITEM_ROWS
 from tapstack.errors import Unavailable, UndecodableRow
 from tapstack.metrics import METRICS
 from tapstack.projections.catalogue import PROJECTIONS
@@ -29,7 +29,7 @@ def views(cloud: Cloud) -> int:
     states = [
         msgspec.json.decode(json.dumps(row["s"]["B"]), type=bytes) for row in rows(cloud, "I#").values()
     ]
-    items = [decode_item(bytes(decode_derived(state).body)) for state in states]
+    items = [ITEM_ROWS.body(state) for state in states]
     return sum(item.counters.lifetime[1] for item in items)
 
 
@@ -100,7 +100,7 @@ def test_a_row_that_cannot_be_read_fails_the_invocation_and_stays_as_it_is(
         cloud.project()
     said = line(capsys)
     assert (said["level"], said["undecodable"], said["request_id"]) == (
-        "ERROR", "derived", Context.aws_request_id,
+        "ERROR", "item", Context.aws_request_id,
     )  # fmt: skip
     assert rows(cloud, "I#")[key]["s"] == {"B": "kA=="}
 

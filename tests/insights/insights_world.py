@@ -14,12 +14,12 @@ from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.fold import fold_event
 from tapstack.core.ranking import Board, Series
 from tapstack.core.rows import (
+    ITEM_ROWS,
     ItemState,
-    State,
     UserState,
     board_partition,
     encode_derived,
-    encode_state,
+    encode_user,
     stripe_sort_key,
 )
 from tapstack.errors import Unavailable
@@ -37,9 +37,8 @@ class Rows:
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
 
-    def put(self, pk: str, sk: str, state: State, expires_at_s: int = 0) -> None:
-        packed = encode_state(state)
-        packed = encode_derived({}, packed) if pk[0] in "ITQPC" else packed
+    def put(self, pk: str, sk: str, state: object, expires_at_s: int = 0) -> None:
+        packed = encode_user(state) if isinstance(state, UserState) else encode_derived({}, state)
         self.put_state(pk, sk, packed, expires_at_s=expires_at_s)
 
     def put_state(self, pk: str, sk: str, state: bytes, *, version: int = 1, expires_at_s: int = 0) -> None:
@@ -94,8 +93,12 @@ def user_of(*events: Event, declared: Declared = NOTHING_DECLARED) -> UserState:
     return user
 
 
+def item_state(**parts: Any) -> ItemState:
+    return msgspec.structs.replace(ITEM_ROWS.new(), **parts)
+
+
 def item_of(*counted: tuple[int, int], viewed: Mapping[str, int] | None = None) -> ItemState:
-    item = ItemState(viewed_with=dict(viewed or {}))
+    item = item_state(viewed_with=dict(viewed or {}))
     for at_s, code in counted:
         add_in_windows(item.counters, {code: 1}, window_numbers(at_s), NOON_S)
     return item

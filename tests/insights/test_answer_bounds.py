@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from insights_world import Rows
+from insights_world import Rows, item_state
 
 from event_strategies import NOON_S
 from tapstack.core.aggregates import CURRENCIES_MAX, LARGE, LARGE_SUFFIX, MICROS, WINDOWS, Counters
@@ -16,7 +16,6 @@ from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import RECENT_MAX, Recent
 from tapstack.core.impressions import (
     OTHER_POSITION,
-    Showings,
     Shown,
     count_showing,
     list_placement,
@@ -28,6 +27,7 @@ from tapstack.core.links import LINKS_MAX, POINTER_STATE, visitor_pointer
 from tapstack.core.ranking import BOARD_PLACES, INTERESTED, Board
 from tapstack.core.rows import (
     ALIASES_MAX,
+    SHOWING_ROWS,
     ItemState,
     Profile,
     UserState,
@@ -93,7 +93,7 @@ def user(character: str) -> UserState:
 
 
 def item(character: str, stripe: int) -> ItemState:
-    state = ItemState(
+    state = item_state(
         viewed_with=partners(f"{stripe}{character}", VIEWED_WITH_MAX),
         bought_with=partners(f"{stripe}{character}", BOUGHT_WITH_MAX),
     )
@@ -116,7 +116,7 @@ def full(character: str, id_: str) -> Rows:
         rows.put(*anonymous_key(visitor), user(character))
     for place in (list_placement(id_), recommendation_placement(id_)):
         positions = dict.fromkeys(range(OTHER_POSITION + 1), 2**53)
-        state = Showings()
+        state = SHOWING_ROWS.new()
         for code in range(len(EVENT_TYPES)):
             count_showing(state, Shown(place, code, NOON_S, 1, positions), NOON_S)
         rows.put(showings_partition(place), stripe_sort_key(0), state)
@@ -126,7 +126,7 @@ def full(character: str, id_: str) -> Rows:
         names = [f"{stripe}{name[1:]}" for name in ids(character, BOARD_PLACES)]
         counts = {code: {0: 2**53} for code in INTERESTED}
         for window in WINDOWS:
-            state = Board(window.number(NOON_S), dict.fromkeys(names, counts))
+            state = Board(window.number(NOON_S), dict.fromkeys(names, counts), {})
             rows.put(board_partition(window), stripe_sort_key(stripe), state)
         window = WINDOWS[0]
         longest = character * (TERM_BYTES_MAX // len(character.encode()) - 4)
@@ -166,7 +166,7 @@ def test_the_most_recommendations_pass_it_too(character: str) -> None:
     rows, names = Rows(), ids(character, 110, 3 + (PARTNER_BYTES_MAX - 3) // len(character.encode()))
     rows.put_state(*head_key(0), b"", version=1)
     for name in names:
-        state = ItemState(viewed_with={other: 2**53 - n for n, other in enumerate(names) if other != name})
+        state = item_state(viewed_with={other: 2**53 - n for n, other in enumerate(names) if other != name})
         rows.put(item_partition(name), stripe_sort_key(0), state)
     body = {"items": names[:10], "n": LISTED_MAX}
     path = ("v1", "sessions:recommend")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import NOON_S, PURCHASE, VIEW, Away, Rows, get, item_of, user_of
+from insights_world import NOON_S, PURCHASE, VIEW, Away, Rows, get, item_of, item_state, user_of
 
 from event_strategies import stream_event
 from tapstack.core.aggregates import MICROS, WINDOWS, Counters, add_in_windows, window_numbers
@@ -23,7 +23,7 @@ from tapstack.core.journal import (
     Watermark,
     encode_watermark,
 )
-from tapstack.core.rows import ItemState, anonymous_key, item_partition, known_user_key, stripe_sort_key
+from tapstack.core.rows import anonymous_key, item_partition, known_user_key, stripe_sort_key
 from tapstack.errors import Unavailable
 from tapstack.http import BadRequest, Request
 from tapstack.insights.batch import CELLS_MAX, ENTITIES_MAX
@@ -63,7 +63,7 @@ def test_a_windows_counts_are_those_of_the_events_it_says_it_covers(seed: int) -
     rows = journal(stripes=3)
     events = []
     for stripe in range(3):
-        item = ItemState()
+        item = item_state()
         # The newest may have arrived by a clock that is ahead of the reader's.
         arrivals = sorted(
             now_s - int(rng.random() ** 3 * 9 * 86_400) + 20 for _ in range(rng.randrange(1, 30))

@@ -21,7 +21,7 @@ from tapstack.core.history import (
     spill,
 )
 from tapstack.core.identity import DAY_S
-from tapstack.core.rows import UserState, anonymous_key, encode_state, known_user_key
+from tapstack.core.rows import UserState, anonymous_key, encode_user, known_user_key
 from tapstack.errors import Unavailable
 from tapstack.http import BadRequest
 from tapstack.insights.answers import UserHistory
@@ -56,7 +56,7 @@ class Person:
 
     def write(self, page: HistoryPage | None) -> None:
         self.version += 1
-        self.rows.put_state(self.pk, self.sk, encode_state(self.user), version=self.version)
+        self.rows.put_state(self.pk, self.sk, encode_user(self.user), version=self.version)
         self.write_page(page)
 
     def write_page(self, page: HistoryPage | None) -> None:

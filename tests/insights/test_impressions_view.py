@@ -11,13 +11,12 @@ from event_strategies import NOON_S
 from tapstack.core.events import TYPE_CODE
 from tapstack.core.impressions import (
     SHOP,
-    Showings,
     Shown,
     count_showing,
     list_placement,
     recommendation_placement,
 )
-from tapstack.core.rows import showings_partition, stripe_sort_key
+from tapstack.core.rows import SHOWING_ROWS, showings_partition, stripe_sort_key
 from tapstack.http import NotFound
 
 CODES = {name: TYPE_CODE[name] for name in ("item_view", "cart_add", "checkout_start", "purchase")}
@@ -26,7 +25,7 @@ SPANS = {"5m": (300, 1), "1h": (300, 12), "24h": (3_600, 24), "7d": (86_400, 7)}
 
 
 def put(rows: Rows, placement: str, *found: Shown, stripe: int = 0) -> None:
-    state = Showings()
+    state = SHOWING_ROWS.new()
     for shown in found:
         count_showing(state, shown, NOON_S)
     rows.put(showings_partition(placement), stripe_sort_key(stripe), state)

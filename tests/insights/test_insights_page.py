@@ -17,8 +17,8 @@ from tapstack.core.aggregates import (
     MICROS,
     WINDOWS,
     Counters,
-    Windowed,
     add_in_windows,
+    new_counters,
     window_numbers,
 )
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_SOLD
@@ -28,7 +28,6 @@ from tapstack.core.categories import Categories, Category
 from tapstack.core.events import TYPE_CODE, Event
 from tapstack.core.impressions import (
     SHOP,
-    Showings,
     Shown,
     count_showing,
     list_placement,
@@ -39,6 +38,7 @@ from tapstack.core.journal import Watermark, encode_watermark, head_key, waterma
 from tapstack.core.links import POINTER_STATE, user_pointer, visitor_pointer
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
+    SHOWING_ROWS,
     anonymous_key,
     board_partition,
     categories_partition,
@@ -102,7 +102,7 @@ def shop(into: Rows | None = None) -> Rows:
     mug.bought_with = {"lamp": 1}
     bought: Counters = {purchase: 1, "EUR": 25 * MICROS}
     add_in_windows(mug.counters, bought, window_numbers(NOON_S - 30), NOON_S)
-    mug.amounts = Windowed()
+    mug.amounts = new_counters()
     add_in_windows(mug.amounts, {UNITS_SOLD: 2}, window_numbers(NOON_S - 30), NOON_S)
     add_in_windows(
         mug.amounts, {RATINGS: 2, RATINGS_SUM: 9 * MICROS}, window_numbers(NOON_S - 9 * 86_400), NOON_S
@@ -113,9 +113,9 @@ def shop(into: Rows | None = None) -> Rows:
     rows.put(item_partition("lamp"), stripe_sort_key(0), lamp)
     day = WINDOWS[2]
     interest = {"mug": {view: {0: 3}}, "lamp": {view: {0: 2}}, "clock": {view: {0: 2}}}
-    rows.put(board_partition(day), stripe_sort_key(0), Board(day.number(NOON_S), interest))  # type: ignore[arg-type]
+    rows.put(board_partition(day), stripe_sort_key(0), Board(day.number(NOON_S), interest, {}))  # type: ignore[arg-type]
     window, items = WINDOWS[0], {"mug": {view: {0: 2}, purchase: {1: 1}}, "lamp": {purchase: {1: 1}}}
-    state = Board(window.number(NOON_S), {**items, "vase": {view: {12: 1}}})  # type: ignore[arg-type]
+    state = Board(window.number(NOON_S), {**items, "vase": {view: {12: 1}}}, {})  # type: ignore[arg-type]
     rows.put(board_partition(window), stripe_sort_key(0), state)
     kitchen = Category({view: 2, purchase: 1, "EUR": 25 * MICROS})
     light = Category({view: 1})
@@ -142,7 +142,7 @@ def put_showings(rows: Rows) -> None:
         recommended: [(shown, 1, {1: 1, 2: 1}), (clicked, 1, {2: 1}), (purchase, 1, {})],
         SHOP: [(TYPE_CODE[name], count, {}) for name, count in steps],
     }.items():
-        state = Showings()
+        state = SHOWING_ROWS.new()
         for code, count, positions in found:
             count_showing(state, Shown(place, code, NOON_S, count, positions), NOON_S)
         rows.put(showings_partition(place), stripe_sort_key(0), state)

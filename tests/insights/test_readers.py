@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from insights_world import NOON_S, VIEW, Away, Rows, item_of, user_of
 
 from event_strategies import stream_event
-from tapstack.core.impressions import Showings, list_placement, recommendation_placement
-from tapstack.core.rows import item_partition, known_user_key, showings_partition
+from tapstack.core.impressions import list_placement, recommendation_placement
+from tapstack.core.rows import SHOWING_ROWS, item_partition, known_user_key, showings_partition
 from tapstack.http import Request
 from tapstack.insights.readers import (
     Forbidden,
@@ -55,7 +55,7 @@ def rows() -> Rows:
     rows.put(*known_user_key("a"), user_of(stream_event()))
     rows.put(item_partition("a"), "0000", item_of((NOON_S, VIEW)))
     for place in (list_placement("a"), recommendation_placement("a")):
-        rows.put(showings_partition(place), "0000", Showings())
+        rows.put(showings_partition(place), "0000", SHOWING_ROWS.new())
     return rows
 
 

@@ -8,12 +8,11 @@ from math import isclose, sqrt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import VIEW, Away, Rows, user_of
+from insights_world import VIEW, Away, Rows, item_state, user_of
 
 from event_strategies import NOON_S, stream_event
 from tapstack.core.ranking import TRENDS, Board, Series
 from tapstack.core.rows import (
-    ItemState,
     anonymous_key,
     board_partition,
     item_partition,
@@ -50,7 +49,7 @@ def shelves(shop: Shop, popular: Mapping[str, int]) -> Shelves:
     rows = Rows()
     for item_id, stripes in shop.items():
         for stripe, (viewed, bought, is_expired) in enumerate(stripes):
-            item = ItemState(viewed_with=dict(viewed), bought_with=dict(bought))
+            item = item_state(viewed_with=dict(viewed), bought_with=dict(bought))
             rows.put(
                 item_partition(item_id), stripe_sort_key(stripe), item, NOON_S if is_expired else NOON_S + 1
             )
@@ -61,7 +60,7 @@ def shelves(shop: Shop, popular: Mapping[str, int]) -> Shelves:
 def put_popular(rows: Rows, popular: Mapping[str, int]) -> None:
     """Put what was interacted with today; what was more than seven days before does not count."""
     items: dict[str, Series] = {item_id: {VIEW: {0: count}} for item_id, count in popular.items()}
-    board = Board(DAY.number(NOON_S), {**items, "old": {VIEW: {8: 99}}})
+    board = Board(DAY.number(NOON_S), {**items, "old": {VIEW: {8: 99}}}, {})
     rows.put(board_partition(DAY), stripe_sort_key(0), board)
 
 

@@ -18,7 +18,7 @@ ALL = {"item_view": 1, "item_click": 1, "cart_add": 4, "wishlist_add": 3, "purch
 
 def put(rows: Rows, items: dict[str, Series], position: int = 0) -> None:
     window = WINDOWS[position]
-    rows.put(board_partition(window), stripe_sort_key(0), Board(window.number(NOON_S), items))
+    rows.put(board_partition(window), stripe_sort_key(0), Board(window.number(NOON_S), items, {}))
 
 
 def test_trends_add_stripes_and_rank() -> None:

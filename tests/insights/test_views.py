@@ -8,15 +8,14 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, user_of
+from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, item_state, user_of
 
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
-from tapstack.core.impressions import Showings
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
 from tapstack.core.rows import (
-    ItemState,
+    SHOWING_ROWS,
     UserState,
     anonymous_key,
     item_partition,
@@ -159,7 +158,7 @@ def test_windows_that_a_lane_may_have_dropped_are_not_shown() -> None:
 def test_partners_are_added_over_lanes_and_ranked(path: str, field: str) -> None:
     rows = Rows()
     for stripe, partners in enumerate([{"b": 2, "c": 1}, {"c": 4, "d": 2}]):
-        rows.put(item_partition("a"), stripe_sort_key(stripe), ItemState(**{field: partners}))
+        rows.put(item_partition("a"), stripe_sort_key(stripe), item_state(**{field: partners}))
     assert get(rows, f"/v1/items/a/{path}") == {
         "item_id": "a",
         "items": [
@@ -196,7 +195,7 @@ def test_support_and_lift_are_none_where_they_cannot_be_told(
         rows.put_state(*watermark_key(projection), encode_watermark(Watermark({0: 1, 4: 1}, since_s)))
     for stripe in (0, 1):
         half = slice(stripe, None, 2)
-        state = Showings()
+        state = SHOWING_ROWS.new()
         state.counters.lifetime.update({VIEW: len(range(shop)[half])})
         rows.put(showings_partition(""), stripe_sort_key(stripe), state)
         item = item_of(*[(NOON_S, VIEW)] * len(range(own)[half]), viewed={"b": 2})
@@ -225,7 +224,7 @@ def test_no_partners_count_is_off_by_more_than_the_answer_says(
         count_partner(random.choice(stripes), partner, places)
     rows = Rows()
     for stripe, partners in enumerate(stripes):
-        rows.put(item_partition("a"), stripe_sort_key(stripe), ItemState(**{field: partners}))
+        rows.put(item_partition("a"), stripe_sort_key(stripe), item_state(**{field: partners}))
     shown = get(rows, f"/v1/items/a/{kind}", n="100")
     told = {entry["item_id"]: entry["count"] for entry in shown["items"]}
     for partner in true | told:
@@ -242,8 +241,8 @@ def test_a_full_lane_that_forgot_a_partner_makes_its_count_too_low_by_what_is_sa
         count_partner(full, partner, places)
     assert "b" not in full
     rows = Rows()
-    rows.put(item_partition("a"), stripe_sort_key(0), ItemState(**{field: full}))
-    rows.put(item_partition("a"), stripe_sort_key(1), ItemState(**{field: {"b": 5}}))
+    rows.put(item_partition("a"), stripe_sort_key(0), item_state(**{field: full}))
+    rows.put(item_partition("a"), stripe_sort_key(1), item_state(**{field: {"b": 5}}))
     shown = get(rows, f"/v1/items/a/{kind}")
     assert (shown["items"][0]["item_id"], shown["items"][0]["count"]) == ("b", 5)  # it was paired 6 times
     assert shown["count_error_max"] == 1

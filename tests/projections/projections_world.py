@@ -24,7 +24,7 @@ from tapstack.core.journal import (
     head_key,
     watermark_key,
 )
-from tapstack.core.rows import decode_derived
+from tapstack.core.rows import Derived
 from tapstack.core.search_terms import Search
 from tapstack.ports import AwsApi, Key, Row, RowWrite
 from tapstack.projections.catalogue import PROJECTIONS
@@ -121,9 +121,8 @@ class World:
         found = {}
         for item in self.dynamodb.items(TABLE):
             if item["pk"]["S"][0] in kind:
-                derived = decode_derived(base64.b64decode(item["s"]["B"]))
-                body = msgspec.msgpack.decode(bytes(derived.body), strict=False)
-                found[item["pk"]["S"], item["sk"]["S"]] = (derived.applied, body)
+                derived = msgspec.msgpack.decode(base64.b64decode(item["s"]["B"]), type=Derived[Any])
+                found[item["pk"]["S"], item["sk"]["S"]] = (derived.applied, derived.body)
         return found
 
     def marks(self, projection: str) -> Mapping[int, int]:

@@ -13,11 +13,12 @@ from projections_world import TABLE, VIEW, World, viewed
 
 from event_strategies import NOON_S, stream_event_dict
 from tapstack.aws.table_reader import TableReader
-from tapstack.core.attributes.catalogue import STATES_MAX, Held, Said, count_said
+from tapstack.core.attributes.catalogue import STATES_MAX, Said, count_said
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.attributes.states import Moment, View
 from tapstack.core.journal import Effect, definition_projection
+from tapstack.core.rows import ATTRIBUTE_ROWS
 from tapstack.http import Request
 from tapstack.insights.respond import respond
 from tapstack.projections.catalogue import projections_of
@@ -213,7 +214,7 @@ def since(world: World, declared: Declared) -> str | None:
 
 def test_a_row_has_room_for_some_categories_and_says_what_made_room() -> None:
     (shelf,) = WORDS.definitions.views("category")
-    held, view = Held(), View(shelf)
+    held, view = ATTRIBUTE_ROWS.new(), View(shelf)
     for number in range(STATES_MAX + 1):
         moment = Moment((NOON_S + number) * 1_000, NOON_S + number)
         count_said(held, view, Said(shelf.definition, f"c{number}", moment, {0: 1}))
@@ -223,7 +224,9 @@ def test_a_row_has_room_for_some_categories_and_says_what_made_room() -> None:
     assert held.state_of("c0", view.fingerprint).since_s == NOON_S + 1
     count_said(held, view, Said(shelf.definition, "c0", Moment(NOON_S * 1_000, NOON_S + 99), {0: 1}))
     assert held.states["c0"].since_s == NOON_S + 1
-    whole = view.merged([held.state_of("c0", view.fingerprint), Held().state_of("c0", view.fingerprint)])
+    whole = view.merged(
+        [held.state_of("c0", view.fingerprint), ATTRIBUTE_ROWS.new().state_of("c0", view.fingerprint)]
+    )
     assert (whole.since_s, whole.attributes[0]) == (NOON_S + 1, [1])
 
 

@@ -5,32 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from projections_world import World, viewed
 
 from tapstack.core.journal import Entry
+from tapstack.core.rows import DerivedKind
 from tapstack.projections._projection import Projection
 from tapstack.projections.catalogue import PROJECTIONS
 
+Counts = dict[int, int]
 
-class Hours(Projection[Sequence[int]]):
+
+class Hours(Projection[Counts, Sequence[int]]):
     """Counts interactions by the hour of the day."""
 
     name = "hours"
+    rows = DerivedKind("hours", dict[int, int], dict)
 
     def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[int]]:
         hours = [effect.at_s // 3_600 % 24 for entry in entries for effect in entry.effects]
         return {"S#hours": hours} if hours else {}
 
-    def fold(self, body: bytes | None, change: Sequence[int], sources: Mapping[str, Any]) -> bytes:
-        hours: dict[int, int] = {} if body is None else msgspec.msgpack.decode(body, strict=False)
+    def fold(self, body: Counts, change: Sequence[int], sources: Mapping[str, Any]) -> None:
         for hour in change:
-            hours[hour] = hours.get(hour, 0) + 1
-        return msgspec.msgpack.encode(hours)
+            body[hour] = body.get(hour, 0) + 1
 
 
 def test_a_projection_is_one_file() -> None:
-    hours: Projection[Sequence[int]] = Hours()
+    hours: Projection[Counts, Sequence[int]] = Hours()
     world = World(projections=(*PROJECTIONS, hours))
     world.write(0, viewed("a"), viewed("b"))
     world.project()

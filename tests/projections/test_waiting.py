@@ -8,7 +8,7 @@ import pytest
 from projections_world import World, count, viewed
 
 from tapstack.core.backoff import backoff_ms
-from tapstack.core.rows import ItemState, encode_derived, encode_state
+from tapstack.core.rows import ITEM_ROWS, encode_derived
 from tapstack.errors import Unavailable
 from tapstack.ports import Key, RowWrite
 from tapstack.projections.items import Items
@@ -73,7 +73,7 @@ def test_a_table_that_does_a_little_each_time_is_asked_until_all_is_done(operati
 def touch(world: World) -> None:
     """Write an item's row again, as it is: nobody else may write it as they have read it."""
     row = world.table.get(Key("I#a", "0000"))
-    state = encode_derived({}, encode_state(ItemState())) if row is None else row.state
+    state = encode_derived({}, ITEM_ROWS.new()) if row is None else row.state
     seen = 0 if row is None else row.version
     key = Key("I#a", "0000")
     assert not world.table.write_each(

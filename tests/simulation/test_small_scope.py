@@ -94,7 +94,7 @@ class Puppet:
     The consumer's, or the projector's if there are projections.
     """
 
-    def __init__(self, scope: Scope, projections: Sequence[Projection[Any]] = ()) -> None:
+    def __init__(self, scope: Scope, projections: Sequence[Projection[Any, Any]] = ()) -> None:
         self._act = partial(scope.project, projections) if projections else scope.deliver
         self.ended = False
         self.passed = 0
@@ -195,7 +195,7 @@ class Scope:
         assert report.resume_from is None, report.reason
         self.checker.responded(self.batch[0].shard_id, [record.sequence_number for record in self.batch])
 
-    def project(self, projections: Sequence[Projection[Any]], puppet: Puppet) -> None:
+    def project(self, projections: Sequence[Projection[Any, Any]], puppet: Puppet) -> None:
         dependencies = projection.Dependencies(
             table=DynamoTable(puppet, TABLE), clock=Still(), jitter=lambda: 0.0
         )
@@ -226,7 +226,9 @@ def points_of(records: list[bytes]) -> int:
     return puppet.passed
 
 
-def points_of_projecting(records: list[bytes], projections: Sequence[Projection[Any]] = PROJECTIONS) -> int:
+def points_of_projecting(
+    records: list[bytes], projections: Sequence[Projection[Any, Any]] = PROJECTIONS
+) -> int:
     scope = Scope(records)
     Puppet(scope).finish()
     puppet = Puppet(scope, projections)

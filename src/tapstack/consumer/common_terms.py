@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tapstack.core.aggregates import WINDOWS
-from tapstack.core.rows import decode_derived, decode_terms, terms_partition
+from tapstack.core.rows import TERM_ROWS, terms_partition
 from tapstack.core.search_terms import common_terms
 from tapstack.errors import Unavailable, UndecodableRow
 from tapstack.ports import StateTable
@@ -45,7 +45,7 @@ class CommonTerms:
         today = _DAY.number(now_s)
         try:
             rows = [
-                decode_terms(bytes(decode_derived(row.state).body))
+                TERM_ROWS.body(row.state)
                 for number in (today, today - 1)
                 for row in table.read_prefix(terms_partition(_DAY, number), "")
             ]

@@ -7,7 +7,7 @@ import msgspec
 from tapstack.core.history import HistoryBounds, HistoryPage, spill
 from tapstack.core.links import POINTER_STATE
 from tapstack.core.memory import Page, encode_page
-from tapstack.core.rows import UserState, encode_state
+from tapstack.core.rows import UserState, encode_user
 from tapstack.ports import ANY_VERSION, Key, Row, RowWrite, first_version
 
 
@@ -51,7 +51,7 @@ class UserRows(msgspec.Struct, gc=False):
             How much of a user's interactions is kept.
         """
         page = self._history_page(arrived_at_s, history)  # which changes the row
-        row = row_write(self.key, self.row, encode_state(self.state), arrived_at_s, row_ttl_s)
+        row = row_write(self.key, self.row, encode_user(self.state), arrived_at_s, row_ttl_s)
         writes = [row]
         for seen in self.pages:
             key = Key(self.key.pk, seen.sort_key)

@@ -64,9 +64,14 @@ class Windowed(msgspec.Struct, gc=False, array_like=True):
     what is kept depends neither on the order of processing, nor on a client's clock.
     """
 
-    lifetime: Counters = {}
-    windows: tuple[Numbered, Numbered, Numbered] = msgspec.field(default_factory=lambda: ({}, {}, {}))
-    arrived_s: int = 0
+    lifetime: Counters
+    windows: tuple[Numbered, Numbered, Numbered]
+    arrived_s: int
+
+
+def new_counters() -> Windowed:
+    """Return counters that have counted nothing."""
+    return Windowed({}, ({}, {}, {}), 0)
 
 
 # That a row calls by their names; what a further currency bought counts as XXX. A row has such a map for each

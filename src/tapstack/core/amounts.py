@@ -17,6 +17,7 @@ UNITS_SOLD, UNITS_REFUNDED, RATINGS, RATINGS_SUM = range(4)  # the sum in millio
 RATING_MAX = 100.0  # what a shop means by more is no rating; sums keep far from 64 bits
 _LINE_MAX = int(AMOUNT_MAX) * MICROS  # of one item of a refund: what a purchase may have in all
 _PURCHASE, _REFUND, _RATE = (TYPE_CODE[name] for name in ("purchase", "refund", "rate"))
+OF_AMOUNTS = frozenset({_PURCHASE, _REFUND, _RATE})  # types whose events may say amounts of their items
 
 
 def units_of(event: Event, item: CountedItem) -> int:

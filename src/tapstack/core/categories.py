@@ -49,8 +49,8 @@ class Categories(msgspec.Struct, gc=False, array_like=True):
         Those that have one.
     """
 
-    total: Counters = {}
-    by_name: dict[str, Category] = {}
+    total: Counters
+    by_name: dict[str, Category]
 
     @property
     def missed_max(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from tapstack.core.aggregates import Counters, count_bought, item_bought, user_bought
-from tapstack.core.amounts import rating_of, refunded_of, units_of
+from tapstack.core.amounts import OF_AMOUNTS, rating_of, refunded_of, units_of
 from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
 from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import purchase_partners, view_partners
@@ -22,7 +22,6 @@ from tapstack.core.sessions import Session, session_of
 from tapstack.core.traits import TRAIT_CHARS_MAX, TRAITS_MAX, kept_traits
 
 VIEW, SHOWN, PURCHASE = (TYPE_CODE[name] for name in ("item_view", "item_list_view", "purchase"))
-_OF_AMOUNTS = frozenset({PURCHASE, TYPE_CODE["refund"], TYPE_CODE["rate"]})
 ID_BYTES_MAX = 256  # UTF-8, of an id that a user's row lists; an id may have 256 characters, four bytes each
 
 
@@ -92,7 +91,7 @@ def fold_event(
             bought_with=bought,
             categories=(category,) if (category := category_of(item)) else (),
         )
-        effects.append(_with_amounts(effect, event, item) if code in _OF_AMOUNTS else effect)
+        effects.append(_with_amounts(effect, event, item) if code in OF_AMOUNTS else effect)
     return effects
 
 

@@ -66,8 +66,8 @@ class Showings(msgspec.Struct, gc=False, array_like=True):
         was shown there, and clicked.
     """
 
-    counters: Windowed = msgspec.field(default_factory=Windowed)
-    positions: dict[int, dict[int, tuple[int, int]]] = {}
+    counters: Windowed
+    positions: dict[int, dict[int, tuple[int, int]]]
 
 
 def list_placement(list_id: str) -> str:

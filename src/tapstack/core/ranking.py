@@ -82,9 +82,9 @@ class Board(msgspec.Struct, array_like=True):
         step function: an age that is not there has the value of the next lower one.
     """
 
-    newest: int = 0
-    items: dict[str, Series] = {}
-    evicted: Series = {}
+    newest: int
+    items: dict[str, Series]
+    evicted: Series
 
 
 def series_of(windows: Numbered, newest: int, oldest: int) -> Series:
@@ -146,20 +146,32 @@ def _bytes(board: Board, item_ids: Iterable[str]) -> int:
 def _highest(board: Board, spans: Iterable[int], places: int) -> dict[str, None]:
     highest: dict[str, None] = {}
     for span in spans:
-        rankings: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        rankings: defaultdict[int, dict[str, int]] = defaultdict(dict)
         for item_id, series in board.items.items():
             overall = 0
             for code, ages in series.items():
-                count = _total(ages, span)
+                count = 0
+                for age, counted in ages.items():  # not `_total`: this is done for each item of each fold
+                    if age <= span:
+                        count += counted
                 if count:
-                    rankings[code].append((-count, item_id))
+                    rankings[code][item_id] = count
                     overall += count * DEFAULT_WEIGHTS[code]
             if overall:
-                rankings[OVERALL].append((-overall, item_id))
-        for ranking, ranked in rankings.items():
-            count = places if ranking == OVERALL else places // 2
-            highest |= dict.fromkeys([item_id for _, item_id in sorted(ranked)[:count]])
+                rankings[OVERALL][item_id] = overall
+        for ranking, heights in rankings.items():
+            highest |= dict.fromkeys(_first(heights, places if ranking == OVERALL else places // 2))
     return highest
+
+
+def _first(heights: Mapping[str, int], places: int) -> Iterable[str]:
+    """Return the highest; of equal ones the smaller ids. Only those at the last place are sorted."""
+    if len(heights) <= places:
+        return heights
+    last = sorted(heights.values(), reverse=True)[places - 1]
+    higher = [item_id for item_id, height in heights.items() if height > last]
+    equal = sorted([item_id for item_id, height in heights.items() if height == last])
+    return [*higher, *equal[: places - len(higher)]]
 
 
 def counted(series: Series, oldest: int) -> dict[int, int]:

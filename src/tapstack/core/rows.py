@@ -28,12 +28,12 @@ A state is stored as MessagePack, arrays in the order of the fields below
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 import msgspec
 
-from tapstack.core.aggregates import Counters, Window, Windowed
+from tapstack.core.aggregates import Counters, Window, Windowed, new_counters
 from tapstack.core.attributes.catalogue import Held
 from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.stored import ViewStates
@@ -44,11 +44,12 @@ from tapstack.core.item_facts import Facts
 from tapstack.core.links import Links
 from tapstack.core.memory import Seen
 from tapstack.core.ranking import Board
-from tapstack.core.search_terms import Term, Terms
+from tapstack.core.search_terms import Term
 from tapstack.core.sessions import Sessions
 from tapstack.core.traits import Trait
 from tapstack.errors import UndecodableRow
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 ALIASES_MAX = 4
@@ -84,14 +85,30 @@ class UserState(msgspec.Struct, gc=False, array_like=True):
 class ItemState(msgspec.Struct, gc=False, array_like=True):
     """An item's row in one stripe."""
 
-    counters: Windowed = msgspec.field(default_factory=Windowed)
-    viewed_with: dict[str, int] = {}
-    bought_with: dict[str, int] = {}
+    counters: Windowed
+    viewed_with: dict[str, int]
+    bought_with: dict[str, int]
     facts: Facts | None = None  # what events say of it; None if they say nothing
     amounts: Windowed | None = None  # `tapstack.core.amounts`; None until there are any
 
 
-class Derived(msgspec.Struct, gc=False, array_like=True):
+class ItemParts(msgspec.Struct, gc=False, array_like=True):
+    """`ItemState` as it is folded: what most events leave alone stays as it is stored, see `Part`."""
+
+    counters: Windowed
+    viewed_with: msgspec.Raw
+    bought_with: msgspec.Raw
+    facts: msgspec.Raw = msgspec.Raw(b"\xc0")  # None
+    amounts: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+def new_item() -> ItemParts:
+    """Return an item of which nothing is known."""
+    no_partners = msgspec.Raw(b"\x80")  # an empty map
+    return ItemParts(new_counters(), no_partners, no_partners)
+
+
+class Derived(msgspec.Struct, Generic[S], gc=False, array_like=True):
     """A derived row: what a projection made of the journal.
 
     Parameters
@@ -100,24 +117,15 @@ class Derived(msgspec.Struct, gc=False, array_like=True):
         By lane, the last entry that is in the body. A fold takes only entries above it, so it may be
         repeated, come late, or run beside another.
     body
-        The projection's own state, MessagePack.
+        The projection's own state.
     """
 
     applied: dict[int, int]
-    body: msgspec.Raw
+    body: S
 
-
-State = UserState | ItemState | Board | Terms | Showings | Categories | Held
 
 _encoder = msgspec.msgpack.Encoder()
 _user_decoder = msgspec.msgpack.Decoder(UserState)
-_derived_decoder = msgspec.msgpack.Decoder(Derived)
-_item_decoder = msgspec.msgpack.Decoder(ItemState)
-_board_decoder = msgspec.msgpack.Decoder(Board)
-_showings_decoder = msgspec.msgpack.Decoder(Showings)
-_categories_decoder = msgspec.msgpack.Decoder(Categories)
-_held_decoder = msgspec.msgpack.Decoder(Held)
-_terms_decoder = msgspec.msgpack.Decoder(dict[int, Term])
 
 
 def user_key(user_id: str | None, partition_key: str) -> tuple[str, str]:
@@ -172,59 +180,84 @@ def stripe_sort_key(stripe: int) -> str:
     return f"{stripe:04d}"
 
 
-def encode_state(state: State) -> bytes:
-    """Write a user's row, or the body of a derived one."""
+def encode_user(state: UserState) -> bytes:
+    """Write a user's row."""
     return _encoder.encode(state)
 
 
 def decode_user(state: bytes) -> UserState:
     """Read a user's row; raises `UndecodableRow`."""
-    _check_heads("user", state, _USER_HEADS)
+    if state[:1] < _USER_HEADS[:1] or state[1:2] < _USER_HEADS[1:]:
+        raise UndecodableRow("user", "its arrays end too early")
     return _decode("user", _user_decoder, state)
 
 
-def encode_derived(applied: Mapping[int, int], body: bytes) -> bytes:
+# MessagePack's heads of a user's array and of its first element's, as long as the first release wrote them.
+# All fields have defaults; an array that ends before that would be one that has seen nothing.
+_USER_HEADS = b"\x96\x96"
+
+
+def encode_derived(applied: Mapping[int, int], body: object) -> bytes:
     """Write a derived row's state."""
-    return _encoder.encode((applied, msgspec.Raw(body)))
+    return _encoder.encode((applied, body))
 
 
-def decode_derived(state: bytes) -> Derived:
-    """Read a derived row's state, its body still packed; raises `UndecodableRow`."""
-    return _decode("derived", _derived_decoder, state)
+class DerivedKind(Generic[S]):
+    """Derived rows of a kind: how they are read, and how one begins.
+
+    Parameters
+    ----------
+    name
+        For `UndecodableRow`.
+    type_
+        Of what they hold. A field that the first release wrote has no default: of an array that ends before
+        it nothing would be left.
+    new
+        Returns what a row holds of which nothing is folded yet.
+    """
+
+    def __init__(self, name: str, type_: type[S], new: Callable[[], S]) -> None:
+        self.new = new
+        self._name = name
+        self._decoder = msgspec.msgpack.Decoder(Derived[type_])  # type: ignore[valid-type]
+
+    def read(self, state: bytes) -> Derived[S]:
+        """Read a row's state; raises `UndecodableRow`."""
+        return _decode(self._name, self._decoder, state)
+
+    def body(self, state: bytes) -> S:
+        """Read what a row holds; raises `UndecodableRow`."""
+        return self.read(state).body
 
 
-def decode_item(state: bytes) -> ItemState:
-    """Read the body of an item's row; raises `UndecodableRow`."""
-    _check_heads("item", state, _ITEM_HEADS)
-    return _decode("item", _item_decoder, state)
+ITEM_ROWS = DerivedKind("item", ItemState, lambda: ItemState(new_counters(), {}, {}))
+ITEM_ROWS_IN_PARTS = DerivedKind("item", ItemParts, new_item)
+BOARD_ROWS = DerivedKind("leaderboard", Board, lambda: Board(0, {}, {}))
+TERM_ROWS = DerivedKind("search terms", dict[int, Term], dict)
+SHOWING_ROWS = DerivedKind("showings", Showings, lambda: Showings(new_counters(), {}))
+CATEGORY_ROWS = DerivedKind("categories", Categories, lambda: Categories({}, {}))
+ATTRIBUTE_ROWS = DerivedKind("attributes", Held, lambda: Held(0, {}))
 
 
-def decode_board(state: bytes) -> Board:
-    """Read the body of a leaderboard's row; raises `UndecodableRow`."""
-    _check_heads("leaderboard", state, _BOARD_HEADS)
-    return _decode("leaderboard", _board_decoder, state)
+class Part(Generic[T]):
+    """How a part of `ItemParts` is read and written, when it changes.
 
+    Parameters
+    ----------
+    type_
+        Of the part in `ItemState`, `T`.
+    """
 
-def decode_terms(state: bytes) -> Terms:
-    """Read the body of a row of search terms; raises `UndecodableRow`."""
-    return _decode("search terms", _terms_decoder, state)
+    def __init__(self, type_: object) -> None:
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(type_)
 
+    def read(self, stored: msgspec.Raw) -> T:
+        """Return the part; raises `UndecodableRow`."""
+        return _decode("item", self._decoder, stored)
 
-def decode_showings(state: bytes) -> Showings:
-    """Read the body of a row of a placement; raises `UndecodableRow`."""
-    return _decode("showings", _showings_decoder, state)
-
-
-def decode_categories(state: bytes) -> Categories:
-    """Read the body of a row of categories; raises `UndecodableRow`."""
-    _check_heads("categories", state, _CATEGORIES_HEADS)
-    return _decode("categories", _categories_decoder, state)
-
-
-def decode_held(state: bytes) -> Held:
-    """Read the body of a row of declared attributes; raises `UndecodableRow`."""
-    _check_heads("attributes", state, _HELD_HEADS)
-    return _decode("attributes", _held_decoder, state)
+    def write(self, part: T) -> msgspec.Raw:
+        """Return it as it is stored."""
+        return msgspec.Raw(_encoder.encode(part))
 
 
 def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
@@ -234,17 +267,3 @@ def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
         # Of a UnicodeDecodeError only its kind: its text quotes the bytes.
         reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
         raise UndecodableRow(kind, reason) from None
-
-
-# MessagePack's heads of a state's array and of its first element's, as long as the first release wrote them.
-# What later releases append has defaults; an array that ends before that would be one that has seen nothing.
-_USER_HEADS = b"\x96\x96"
-_ITEM_HEADS = b"\x93\x93"
-_BOARD_HEADS = b"\x93"
-_CATEGORIES_HEADS = b"\x92"
-_HELD_HEADS = b"\x92"
-
-
-def _check_heads(kind: str, state: bytes, heads: bytes) -> None:
-    if state[:1] < heads[:1] or state[1:2] < heads[1:]:
-        raise UndecodableRow(kind, "its arrays end too early")

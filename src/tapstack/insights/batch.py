@@ -14,11 +14,10 @@ from tapstack.core.events import Id
 from tapstack.core.item_facts import kept_category
 from tapstack.core.journal import stripe_of
 from tapstack.core.rows import (
+    ITEM_ROWS,
     ItemState,
     UserState,
     anonymous_key,
-    decode_derived,
-    decode_item,
     decode_user,
     item_partition,
     known_user_key,
@@ -321,8 +320,7 @@ def _read_items(
     }
     found: dict[str, list[ItemState]] = {}
     for row in alive(reader.read_all(list(keys), consistent=True).values(), now_s):
-        item = decode_item(bytes(decode_derived(row.state).body))
-        found.setdefault(keys[row.key], []).append(item)
+        found.setdefault(keys[row.key], []).append(ITEM_ROWS.body(row.state))
     return found
 
 

@@ -8,7 +8,7 @@ from tapstack.core.attributes.catalogue import Held
 from tapstack.core.attributes.states import View
 from tapstack.core.attributes.stored import ViewState, ViewStates
 from tapstack.core.journal import definition_projection
-from tapstack.core.rows import attributes_partition, decode_derived, decode_held, stripe_sort_key
+from tapstack.core.rows import ATTRIBUTE_ROWS, attributes_partition, stripe_sort_key
 from tapstack.insights.declared import Asked
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.views import alive
@@ -54,11 +54,13 @@ def read_states(
     }
     keys = [Key(pk, sk) for pk in dict.fromkeys(partitions.values()) for sk in sort_keys]
     rows = alive(reader.read_all(keys, consistent=True).values(), now_s) if keys else []
-    bodies = {row.key: bytes(decode_derived(row.state).body) for row in rows}
+    states = {row.key: row.state for row in rows}
     found: dict[str, ViewStates] = {id_: {} for id_ in ids}
     for (id_, key), pk in partitions.items():
         view = views[key].view
-        held = [decode_held(body) for sk in sort_keys if (body := bodies.get(Key(pk, sk))) is not None]
+        held = [
+            ATTRIBUTE_ROWS.body(state) for sk in sort_keys if (state := states.get(Key(pk, sk))) is not None
+        ]
         since_s = fresh[definition_projection(views[key].feature.view.definition)].since_s
         found[id_][key] = _together(view, held, id_, since_s)
     return found

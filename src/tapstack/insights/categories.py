@@ -9,7 +9,7 @@ from tapstack.core.categories import Categories as Row
 from tapstack.core.categories import add_up
 from tapstack.core.item_facts import kept_category
 from tapstack.core.ranking import Trend, Weights, score
-from tapstack.core.rows import categories_partition, decode_categories
+from tapstack.core.rows import CATEGORY_ROWS, categories_partition
 from tapstack.insights.answers import Categories, Category, CategoryCounts, RankedCategory
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.striped_rows import StripedRows
@@ -101,8 +101,8 @@ def _windows(rows: StripedRows, trend: Trend, now_s: int) -> list[tuple[int, Seq
     """Read the sub-windows that a trend covers, newest first."""
     last = trend.window.number(now_s)
     partitions = {n: categories_partition(trend.window, n) for n in range(last, last - trend.hops - 1, -1)}
-    found = rows.bodies(partitions.values())
-    return [(n, [decode_categories(body) for body in found.get(pk, ())]) for n, pk in partitions.items()]
+    found = rows.states(partitions.values())
+    return [(n, [CATEGORY_ROWS.body(state) for state in found.get(pk, ())]) for n, pk in partitions.items()]
 
 
 def _covered(trend: Trend, now_s: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from tapstack.core.aggregates import MICROS
 from tapstack.core.item_facts import Facts, kept_brand, kept_category
-from tapstack.core.rows import decode_item, item_partition
+from tapstack.core.rows import ITEM_ROWS, item_partition
 from tapstack.insights.items import facts_of_stripes
 from tapstack.insights.striped_rows import StripedRows
 
@@ -60,9 +60,9 @@ def matching(rows: StripedRows, item_ids: Sequence[str], wanted: Filter) -> list
     Unavailable
         If not every row could be read.
     """
-    found = rows.bodies(map(item_partition, item_ids))
+    found = rows.states(map(item_partition, item_ids))
     stripes = {
-        item_id: [decode_item(body) for body in found.get(item_partition(item_id), ())]
+        item_id: [ITEM_ROWS.body(state) for state in found.get(item_partition(item_id), ())]
         for item_id in item_ids
     }
     return [item_id for item_id in item_ids if wanted.accepts(facts_of_stripes(stripes[item_id]))]

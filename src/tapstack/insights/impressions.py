@@ -16,7 +16,7 @@ from tapstack.core.impressions import (
     recommendation_placement,
 )
 from tapstack.core.ranking import Trend
-from tapstack.core.rows import decode_showings, showings_partition
+from tapstack.core.rows import SHOWING_ROWS, showings_partition
 from tapstack.insights.answers import Conversion, ListImpressions, PositionShown, RecommendationShown, Step
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.views import bodies, describe_counters, describe_freshness, time_text
@@ -126,7 +126,7 @@ def conversion_view(reader: RowReader, trend: Trend, now_s: int, fresh: Freshnes
 
 
 def _rows(reader: RowReader, placement: str, now_s: int) -> list[Showings]:
-    return [decode_showings(body) for body in bodies(reader, showings_partition(placement), now_s)]
+    return bodies(reader, SHOWING_ROWS, showings_partition(placement), now_s)
 
 
 def _sums(positions: Mapping[int, tuple[int, int]]) -> tuple[int, int]:

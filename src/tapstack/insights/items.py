@@ -17,9 +17,9 @@ from tapstack.core.aggregates import (
 from tapstack.core.amounts import RATINGS, RATINGS_SUM, UNITS_REFUNDED, UNITS_SOLD
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX
 from tapstack.core.events import TYPE_CODE
-from tapstack.core.impressions import SHOP
+from tapstack.core.impressions import SHOP, Showings
 from tapstack.core.item_facts import Facts, newest
-from tapstack.core.rows import ItemState, decode_item, decode_showings, item_partition, showings_partition
+from tapstack.core.rows import ITEM_ROWS, SHOWING_ROWS, ItemState, item_partition, showings_partition
 from tapstack.insights.answers import Item, Partner, Partners, Rates, Ratings, Refunds, WindowCounts
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.striped_rows import StripedRows
@@ -119,13 +119,17 @@ def _events(rows: StripedRows, item_ids: Iterable[str], code: int) -> dict[str, 
     """Return how many events of a type there were of each item, and under `SHOP` of all of them."""
     partitions = {item_id: item_partition(item_id) for item_id in item_ids}
     shop = showings_partition(SHOP)
-    found = rows.bodies([*partitions.values(), shop])
+    found = rows.states([*partitions.values(), shop])
     events = {
-        item_id: sum([decode_item(body).counters.lifetime.get(code, 0) for body in found.get(partition, ())])
+        item_id: sum([_lifetime(ITEM_ROWS.body(state), code) for state in found.get(partition, ())])
         for item_id, partition in partitions.items()
     }
-    events[SHOP] = sum([decode_showings(body).counters.lifetime.get(code, 0) for body in found.get(shop, ())])
+    events[SHOP] = sum([_lifetime(SHOWING_ROWS.body(state), code) for state in found.get(shop, ())])
     return events
+
+
+def _lifetime(row: ItemState | Showings, code: int) -> int:
+    return row.counters.lifetime.get(code, 0)
 
 
 class _Described(TypedDict):
@@ -180,7 +184,7 @@ def _total(parts: Iterable[Mapping[str, int] | Counters]) -> Counters:
 
 
 def _stripes(reader: RowReader, item_id: str, now_s: int) -> list[ItemState]:
-    return [decode_item(body) for body in bodies(reader, item_partition(item_id), now_s)]
+    return bodies(reader, ITEM_ROWS, item_partition(item_id), now_s)
 
 
 def _window(items: Sequence[ItemState], position: int, now_s: int) -> list[WindowCounts]:

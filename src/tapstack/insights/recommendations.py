@@ -19,11 +19,11 @@ from tapstack.core.history import newest_first
 from tapstack.core.ranking import INTERESTED, TRENDS
 from tapstack.core.ranking import rank as ranked_trend
 from tapstack.core.rows import (
+    BOARD_ROWS,
+    ITEM_ROWS,
     UserState,
     anonymous_key,
     board_partition,
-    decode_board,
-    decode_item,
     decode_user,
     item_partition,
     known_user_key,
@@ -197,15 +197,15 @@ class Shelves:
 
     def partners(self, item_ids: Sequence[str]) -> dict[str, Partners]:
         """Read the partners of items, viewed or bought; an item that is not known is left out."""
-        return _partners(item_ids, self._rows.bodies(map(item_partition, item_ids)))
+        return _partners(item_ids, self._rows.states(map(item_partition, item_ids)))
 
     def partners_and_popularity(self, item_ids: Sequence[str]) -> tuple[dict[str, Partners], Partners]:
         """Read the partners of items, and how many interactions the most popular items had."""
         leaderboard = board_partition(WEEK.window)
-        bodies = self._rows.bodies([*map(item_partition, item_ids), leaderboard])
-        boards = [decode_board(body) for body in bodies.get(leaderboard, ())]
+        states = self._rows.states([*map(item_partition, item_ids), leaderboard])
+        boards = [BOARD_ROWS.body(state) for state in states.get(leaderboard, ())]
         popular = ranked_trend(boards, WEEK, self._now_s, dict.fromkeys(INTERESTED, 1), POPULAR_MAX).items
-        return _partners(item_ids, bodies), {item.item_id: item.score for item in popular}
+        return _partners(item_ids, states), {item.item_id: item.score for item in popular}
 
     def matching(self, ranked: Sequence[str], wanted: Filter, n: int) -> list[str]:
         """Return the first `n` items that match, or fewer, perhaps more; rows are read until then."""
@@ -219,12 +219,12 @@ class Shelves:
         return found
 
 
-def _partners(item_ids: Sequence[str], bodies: Mapping[str, Sequence[bytes]]) -> dict[str, Partners]:
+def _partners(item_ids: Sequence[str], states: Mapping[str, Sequence[bytes]]) -> dict[str, Partners]:
     """Add up the partners of each item that has rows, those viewed and those bought with it."""
     found: dict[str, Partners] = {}
     for item_id in item_ids:
-        if stripes := bodies.get(item_partition(item_id)):
-            items = [decode_item(body) for body in stripes]
+        if stripes := states.get(item_partition(item_id)):
+            items = [ITEM_ROWS.body(state) for state in stripes]
             found[item_id] = _total(
                 counts for item in items for counts in (item.viewed_with, item.bought_with)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tapstack.core.journal import stripe_of
-from tapstack.core.rows import decode_derived, stripe_sort_key
+from tapstack.core.rows import stripe_sort_key
 from tapstack.ports import Key, RowReader
 
 
@@ -27,8 +27,8 @@ class StripedRows:
         self._stripes = [stripe_sort_key(stripe) for stripe in sorted({stripe_of(lane) for lane in lanes})]
         self._now_s = now_s
 
-    def bodies(self, partitions: Iterable[str]) -> dict[str, list[bytes]]:
-        """Read the bodies of the rows that there are, a list for each partition that has any.
+    def states(self, partitions: Iterable[str]) -> dict[str, list[bytes]]:
+        """Read the states of the rows that there are, a list for each partition that has any.
 
         Raises
         ------
@@ -41,5 +41,5 @@ class StripedRows:
         for key in keys:
             row = rows.get(key)
             if row is not None and not 0 < row.expires_at_s <= self._now_s:
-                found.setdefault(key.pk, []).append(bytes(decode_derived(row.state).body))
+                found.setdefault(key.pk, []).append(row.state)
         return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import Trend, Weights, rank
-from tapstack.core.rows import board_partition, decode_board
+from tapstack.core.rows import BOARD_ROWS, board_partition
 from tapstack.insights.answers import Trending, TrendingItem
 from tapstack.insights.freshness import Freshness
 from tapstack.insights.views import bodies, describe_freshness, time_text
@@ -47,7 +47,7 @@ def trending_view(
     Unavailable
         If the table does not answer.
     """
-    boards = [decode_board(body) for body in bodies(reader, board_partition(trend.window), now_s)]
+    boards = bodies(reader, BOARD_ROWS, board_partition(trend.window), now_s)
     items = list({item_id: None for board in boards for item_id in board.items})
     only = None if choose is None else frozenset(choose(items))
     ranking = rank(boards, trend, now_s, weights, n, only)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from tapstack.core.aggregates import MICROS, Counters, Window, sums
 from tapstack.core.events import EVENT_TYPES
 from tapstack.core.journal import is_of_a_definition
-from tapstack.core.rows import decode_derived, decode_terms, terms_partition
+from tapstack.core.rows import TERM_ROWS, DerivedKind, terms_partition
 from tapstack.core.search_terms import Terms, merge_terms
 from tapstack.insights.answers import Health, ProjectionStatus, SearchTerm, SearchTerms, Status
 from tapstack.insights.freshness import Freshness, Progress
 from tapstack.ports import Row, RowReader
 
+S = TypeVar("S")
 HEALTH_PARTITION = "H#"  # no row has a key of this kind, see `tapstack.core.rows`
 
 
@@ -76,13 +77,13 @@ def status_view(
 
 
 def _terms(reader: RowReader, window: Window, number: int, now_s: int) -> list[Terms]:
-    return [decode_terms(body) for body in bodies(reader, terms_partition(window, number), now_s)]
+    return bodies(reader, TERM_ROWS, terms_partition(window, number), now_s)
 
 
-def bodies(reader: RowReader, partition: str, now_s: int) -> list[bytes]:
+def bodies(reader: RowReader, kind: DerivedKind[S], partition: str, now_s: int) -> list[S]:
     """Return what a projection keeps in a partition, a body a stripe."""
     rows = alive(reader.query(partition, consistent=True), now_s)
-    return [bytes(decode_derived(row.state).body) for row in rows]
+    return [kind.body(row.state) for row in rows]
 
 
 def alive(rows: Iterable[Row], now_s: int) -> list[Row]:

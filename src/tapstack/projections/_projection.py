@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from tapstack.core.journal import Entry
+from tapstack.core.rows import DerivedKind
 
 C = TypeVar("C")  # what entries do to a row
+S = TypeVar("S")  # what a row holds
 
 
-class Projection(Protocol[C]):
+class Projection(Protocol[S, C]):
     """Folds entries of the journal into derived rows.
 
     A row of a projection is known by its partition; each stripe of lanes has a row of its own there, and
@@ -21,6 +23,8 @@ class Projection(Protocol[C]):
     ----------
     name
         Of its watermark; never changes.
+    rows
+        How its rows are read, and how one begins.
     after
         The projection whose rows it reads; empty if it reads none. It is never ahead of that one.
     definition
@@ -31,6 +35,7 @@ class Projection(Protocol[C]):
     """
 
     name: str
+    rows: DerivedKind[S]
     after: str = ""
     definition: str = ""
     keep_s: int = 0
@@ -43,7 +48,7 @@ class Projection(Protocol[C]):
         """Return the partitions of the other projection's rows that a change is folded from."""
         return ()
 
-    def read_source(self, body: bytes) -> Any:
+    def read_source(self, state: bytes) -> Any:
         """Return what is folded of such a row: it is read once for all rows that are folded together.
 
         Raises
@@ -51,23 +56,18 @@ class Projection(Protocol[C]):
         UndecodableRow
             If it is none of the other projection's.
         """
-        raise AssertionError(f"{self.name} reads no other rows: {len(body)} bytes")
+        raise AssertionError(f"{self.name} reads no other rows: {len(state)} bytes")
 
-    def fold(self, body: bytes | None, change: C, sources: Mapping[str, Any]) -> bytes:
-        """Return a row's body after a change.
+    def fold(self, body: S, change: C, sources: Mapping[str, Any]) -> None:
+        """Fold a change into what a row holds, in place.
 
         Parameters
         ----------
         body
-            Before; None if there is no row.
+            What the row holds.
         change
             Of `changes`.
         sources
             By partition, what `read_source` read of the rows that `sources` named, of the same stripe.
-
-        Raises
-        ------
-        UndecodableRow
-            If a body is none of the projection's.
         """
         ...

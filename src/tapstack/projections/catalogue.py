@@ -13,7 +13,7 @@ from tapstack.projections.items import Items
 from tapstack.projections.leaderboards import Leaderboards
 from tapstack.projections.search_terms import SearchTerms
 
-PROJECTIONS: tuple[Projection[Any], ...] = (
+PROJECTIONS: tuple[Projection[Any, Any], ...] = (
     Items(),
     Leaderboards(),
     SearchTerms(),
@@ -22,6 +22,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
 )
 
 
-def projections_of(definitions: Definitions) -> tuple[Projection[Any], ...]:
+def projections_of(definitions: Definitions) -> tuple[Projection[Any, Any], ...]:
     """Return all projections, with those of declared attributes."""
     return (*PROJECTIONS, *map(DeclaredAttributes, definitions.views(*CATALOGUE)))

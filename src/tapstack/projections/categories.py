@@ -12,7 +12,7 @@ from tapstack.core.amounts import counts_of
 from tapstack.core.categories import Categories as State
 from tapstack.core.categories import count_categories
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
-from tapstack.core.rows import categories_partition, decode_categories, encode_state
+from tapstack.core.rows import CATEGORY_ROWS, categories_partition
 from tapstack.projections._projection import Projection
 
 NAME = "categories"
@@ -20,10 +20,11 @@ NAME = "categories"
 Counted = Mapping[str, Counters]  # by category
 
 
-class Categories(Projection[Sequence[Counted]]):
+class Categories(Projection[State, Sequence[Counted]]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
+    rows = CATEGORY_ROWS
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[Counted]]:
@@ -34,11 +35,9 @@ class Categories(Projection[Sequence[Counted]]):
                 found[categories_partition(WINDOWS[position], numbers[position])].append(counted)
         return found
 
-    def fold(self, body: bytes | None, change: Sequence[Counted], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: State, change: Sequence[Counted], sources: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Count."""
-        state = State() if body is None else decode_categories(body)
-        count_categories(state, [each for counted in change for each in counted.items()])
-        return encode_state(state)
+        count_categories(body, [each for counted in change for each in counted.items()])
 
 
 def _alike(entries: Iterable[Entry]) -> Mapping[tuple[Numbers, Numbers], Counted]:

@@ -11,11 +11,11 @@ from tapstack.core.attributes.catalogue import Held, Said, count_said
 from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.states import View
 from tapstack.core.journal import Entry, definition_projection
-from tapstack.core.rows import attributes_partition, decode_held, encode_state
+from tapstack.core.rows import ATTRIBUTE_ROWS, attributes_partition
 from tapstack.projections._projection import Projection
 
 
-class DeclaredAttributes(Projection[Sequence[Said]]):
+class DeclaredAttributes(Projection[Held, Sequence[Said]]):
     """The rows of one view; see `tapstack.projections._projection.Projection`.
 
     Parameters
@@ -23,6 +23,8 @@ class DeclaredAttributes(Projection[Sequence[Said]]):
     view
         Of items or categories.
     """
+
+    rows = ATTRIBUTE_ROWS
 
     def __init__(self, view: FeatureView) -> None:
         self.definition = view.definition
@@ -38,9 +40,7 @@ class DeclaredAttributes(Projection[Sequence[Said]]):
                 found[attributes_partition(self._view, said.id)].append(said)
         return found
 
-    def fold(self, body: bytes | None, change: Sequence[Said], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: Held, change: Sequence[Said], sources: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Count."""
-        held = Held() if body is None else decode_held(body)
         for said in change:
-            count_said(held, self._ready, said)
-        return encode_state(held)
+            count_said(body, self._ready, said)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tapstack.core.journal import Entry
-from tapstack.core.rows import decode_derived, encode_derived, stripe_sort_key
+from tapstack.core.rows import Derived, encode_derived, stripe_sort_key
 from tapstack.errors import Throttled
 from tapstack.ports import Key, ProjectionTable, Row, RowWrite, check_layout, first_version
 from tapstack.projections._projection import Projection
@@ -29,13 +29,13 @@ class _Lacking(msgspec.Struct, gc=False, frozen=True):
 
     changes: Mapping[str, Any]  # by partition
     arrived_s: int  # when the newest of them arrived
+    upto: Mapping[int, int]  # by lane, the last entry that rows hold then
 
 
 class _Entries:
     """Entries of some lanes, and what they do to rows: nearly always all of them lack the same."""
 
-    def __init__(self, projection: Projection[Any], entries: Mapping[int, Sequence[Entry]]) -> None:
-        self.upto = {lane: found[-1].number for lane, found in entries.items()}
+    def __init__(self, projection: Projection[Any, Any], entries: Mapping[int, Sequence[Entry]]) -> None:
         self._projection = projection
         self._entries = sorted(entries.items())
         self._before = [(lane, found[0].number - 1) for lane, found in self._entries]
@@ -43,7 +43,7 @@ class _Entries:
 
     def lacking(self, applied: Mapping[int, int]) -> _Lacking:
         """Return what a row lacks that holds entries up to some."""
-        held = tuple([max(applied.get(lane, 0), before) for lane, before in self._before])
+        held = tuple([n if (n := applied.get(lane, 0)) > before else before for lane, before in self._before])
         found = self._lacking.get(held)
         if found is None:
             found = self._lacking[held] = self._lacking_after(held)
@@ -57,7 +57,11 @@ class _Entries:
             if entry.number > number
         ]
         arrived_s = max([entry.arrived_s for entry in entries], default=0)
-        return _Lacking(self._projection.changes(entries), arrived_s)
+        upto = {
+            lane: max(found[-1].number, number)
+            for (lane, found), number in zip(self._entries, held, strict=True)
+        }
+        return _Lacking(self._projection.changes(entries), arrived_s, upto)
 
 
 class DerivedRows:
@@ -81,7 +85,7 @@ class DerivedRows:
         self,
         table: ProjectionTable,
         budget: RetryBudget,
-        projection: Projection[Any],
+        projection: Projection[Any, Any],
         stripe: int,
         keep_s: int,
     ) -> None:
@@ -162,19 +166,17 @@ class DerivedRows:
     ) -> RowWrite | None:
         """Fold what a row lacks; None if it lacks nothing."""
         check_layout(row)
-        derived = None if row is None else decode_derived(row.state)
-        applied = {} if derived is None else derived.applied
-        lacking = entries.lacking(applied)
-        if key.pk not in lacking.changes:
+        kind = self._projection.rows
+        derived = Derived({}, kind.new()) if row is None else kind.read(row.state)
+        lacking = entries.lacking(derived.applied)
+        change = lacking.changes.get(key.pk)
+        if change is None:
             return None
-        for lane, number in entries.upto.items():
-            if number > applied.get(lane, 0):
-                applied[lane] = number
-        body = None if derived is None else bytes(derived.body)
+        self._projection.fold(derived.body, change, sources)
         return RowWrite(
             key=key,
             version=first_version(lacking.arrived_s) if row is None else row.version + 1,
-            state=encode_derived(applied, self._projection.fold(body, lacking.changes[key.pk], sources)),
+            state=encode_derived({**derived.applied, **lacking.upto}, derived.body),
             expires_at_s=max(0 if row is None else row.expires_at_s, lacking.arrived_s + self._keep_s),
             seen_version=0 if row is None else row.version,
         )
@@ -187,10 +189,7 @@ class DerivedRows:
         rows = self._read([Key(pk, self._stripe) for pk in partitions], consistent=True)
         for row in rows.values():
             check_layout(row)
-        return {
-            key.pk: self._projection.read_source(bytes(decode_derived(row.state).body))
-            for key, row in rows.items()
-        }
+        return {key.pk: self._projection.read_source(row.state) for key, row in rows.items()}
 
     def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:
         left, rows, waits = list(keys), dict[Key, Row](), 0

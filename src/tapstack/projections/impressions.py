@@ -8,7 +8,7 @@ from typing import Any
 
 from tapstack.core.impressions import Showings, Shown, count_showing
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
-from tapstack.core.rows import decode_showings, encode_state, showings_partition
+from tapstack.core.rows import SHOWING_ROWS, showings_partition
 from tapstack.projections._projection import Projection
 
 NAME = "impressions"
@@ -17,10 +17,11 @@ NAME = "impressions"
 Change = Sequence[tuple[Shown, int]]  # what entries say of a placement, and when the newest record arrived
 
 
-class Impressions(Projection[Change]):
+class Impressions(Projection[Showings, Change]):
     """A row for each placement; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
+    rows = SHOWING_ROWS
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entries: Iterable[Entry]) -> Mapping[str, Change]:
@@ -31,9 +32,7 @@ class Impressions(Projection[Change]):
                 found[showings_partition(shown.placement)].append((shown, entry.arrived_s))
         return found
 
-    def fold(self, body: bytes | None, change: Change, sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: Showings, change: Change, sources: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Count."""
-        state = Showings() if body is None else decode_showings(body)
         for shown, arrived_s in change:
-            count_showing(state, shown, arrived_s)
-        return encode_state(state)
+            count_showing(body, shown, arrived_s)

@@ -11,7 +11,7 @@ import msgspec
 from tapstack.core.aggregates import WINDOWS, Numbers, Windowed, kept_at, window_numbers
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
 from tapstack.core.ranking import INTERESTED, TRENDS, Board, advance, series_of, trim
-from tapstack.core.rows import board_partition, decode_board, decode_item, encode_state, item_partition
+from tapstack.core.rows import BOARD_ROWS, ITEM_ROWS_IN_PARTS, board_partition, item_partition
 from tapstack.projections._projection import Projection
 from tapstack.projections.items import NAME as ITEMS
 
@@ -28,7 +28,7 @@ class Move(msgspec.Struct, gc=False, frozen=True):
     position: int  # in `WINDOWS`, of the sub-windows in which it may
 
 
-class Leaderboards(Projection[Move]):
+class Leaderboards(Projection[Board, Move]):
     """A row for each length of sub-windows; see `tapstack.projections._projection.Projection`.
 
     It takes each moved item's exact counts from the item's own row, which the items' projection has written
@@ -36,6 +36,7 @@ class Leaderboards(Projection[Move]):
     """
 
     name = NAME
+    rows = BOARD_ROWS
     after = ITEMS
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
@@ -61,27 +62,25 @@ class Leaderboards(Projection[Move]):
         """Return the rows of the moved items."""
         return [item_partition(item_id) for item_id in change.item_ids]
 
-    def read_source(self, body: bytes) -> Windowed:
+    def read_source(self, state: bytes) -> Windowed:
         """Return an item's counters."""
-        return decode_item(body).counters
+        return ITEM_ROWS_IN_PARTS.body(state).counters
 
-    def fold(self, body: bytes | None, change: Move, sources: Mapping[str, Windowed]) -> bytes:
+    def fold(self, body: Board, change: Move, sources: Mapping[str, Windowed]) -> None:
         """Put the moved items' counts on the board.
 
         Ages begin at the latest arrival in any of their rows, not only of what moved them: a row may be ahead
         of the board, and have forgotten what was old then.
         """
-        board = Board() if body is None else decode_board(body)
         window = WINDOWS[position := change.position]
         items = {item_id: sources.get(item_partition(item_id)) for item_id in change.item_ids}
         arrivals = [window.number(counters.arrived_s) for counters in items.values() if counters is not None]
-        advance(board, max([board.newest, *arrivals]), window.kept)
+        advance(body, max([body.newest, *arrivals]), window.kept)
         for item_id, counters in items.items():
-            board.items.pop(item_id, None)
+            body.items.pop(item_id, None)
             if counters is None:
                 continue
-            series = series_of(counters.windows[position], board.newest, board.newest - window.kept)
+            series = series_of(counters.windows[position], body.newest, body.newest - window.kept)
             if series:
-                board.items[item_id] = series
-        trim(board, SPANS[position])
-        return encode_state(board)
+                body.items[item_id] = series
+        trim(body, SPANS[position])

@@ -70,7 +70,7 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def project(
-    projections: Sequence[Projection[Any]],
+    projections: Sequence[Projection[Any, Any]],
     dependencies: Dependencies,
     limits: Limits,
     remaining_ms: Callable[[], int],
@@ -108,7 +108,7 @@ class _Invocation:
 
     def __init__(
         self,
-        projections: Sequence[Projection[Any]],
+        projections: Sequence[Projection[Any, Any]],
         dependencies: Dependencies,
         limits: Limits,
         remaining_ms: Callable[[], int],
@@ -148,17 +148,17 @@ class _Invocation:
             while True in [self._step(projection, stripe, lanes) for projection in self._projections]:
                 self._budget.check()
 
-    def _begin(self, projection: Projection[Any]) -> None:
+    def _begin(self, projection: Projection[Any, Any]) -> None:
         """Begin a projection at the oldest entry that is kept of each lane, and say from when it is whole."""
         marks = {lane: self._reader.first_number(lane, head) - 1 for lane, head in self._heads.items()}
         since_s = self._now_s + NEW_CODE_S if any(marks.values()) else 0
         self._watermarks.move(projection.name, marks, since_s, is_new=True)
 
-    def _left(self, projection: Projection[Any]) -> int:
+    def _left(self, projection: Projection[Any, Any]) -> int:
         marks = self._marks(projection, self._heads)
         return sum([max(0, head - marks[lane]) for lane, head in self._heads.items()])
 
-    def _step(self, projection: Projection[Any], stripe: int, lanes: Sequence[int]) -> bool:
+    def _step(self, projection: Projection[Any, Any], stripe: int, lanes: Sequence[int]) -> bool:
         """Fold the next entries of a stripe's lanes; return whether there were any."""
         marks = self._marks(projection, lanes)
         goals = self._goals(projection, lanes)
@@ -186,7 +186,7 @@ class _Invocation:
         return True
 
     def _pass_over(
-        self, projection: Projection[Any], marks: Mapping[int, int], goals: Mapping[int, int]
+        self, projection: Projection[Any, Any], marks: Mapping[int, int], goals: Mapping[int, int]
     ) -> bool:
         """Pass over entries that expired while a definition was not declared; return if any did."""
         behind = [lane for lane in marks if projection.definition and marks[lane] < goals[lane]]
@@ -196,12 +196,12 @@ class _Invocation:
             self._watermarks.move(projection.name, moved, self._now_s + NEW_CODE_S)
         return bool(moved)
 
-    def _marks(self, projection: Projection[Any], lanes: Iterable[int]) -> dict[int, int]:
+    def _marks(self, projection: Projection[Any, Any], lanes: Iterable[int]) -> dict[int, int]:
         """Return the last entry that is folded, by lane."""
         watermark = self._watermarks.of(projection.name) or Watermark()
         return {lane: watermark.marks.get(lane, 0) for lane in lanes}
 
-    def _goals(self, projection: Projection[Any], lanes: Sequence[int]) -> dict[int, int]:
+    def _goals(self, projection: Projection[Any, Any], lanes: Sequence[int]) -> dict[int, int]:
         """Return how far a projection may go: to the heads, or to where the one that it reads has come."""
         if not projection.after:
             return {lane: self._heads[lane] for lane in lanes}
@@ -209,7 +209,7 @@ class _Invocation:
         return {lane: min(self._heads[lane], source.marks.get(lane, 0)) for lane in lanes}
 
 
-def _whole_since_s(projection: Projection[Any], entries: Iterable[Sequence[Entry]]) -> int:
+def _whole_since_s(projection: Projection[Any, Any], entries: Iterable[Sequence[Entry]]) -> int:
     """Return since when every writer knew the definition that a projection folds; 0 if all did."""
     lacking = [
         entry.arrived_s

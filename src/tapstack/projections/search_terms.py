@@ -8,17 +8,18 @@ from typing import Any
 
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.journal import DERIVED_TTL_MIN_S, Entry
-from tapstack.core.rows import decode_terms, encode_state, terms_partition
-from tapstack.core.search_terms import Search, count_searches
+from tapstack.core.rows import TERM_ROWS, terms_partition
+from tapstack.core.search_terms import Search, Terms, count_searches
 from tapstack.projections._projection import Projection
 
 NAME = "search_terms"
 
 
-class SearchTerms(Projection[Sequence[Search]]):
+class SearchTerms(Projection[Terms, Sequence[Search]]):
     """A row for each window; see `tapstack.projections._projection.Projection`."""
 
     name = NAME
+    rows = TERM_ROWS
     keep_s = DERIVED_TTL_MIN_S  # nobody asks for old ones
 
     def changes(self, entries: Iterable[Entry]) -> Mapping[str, Sequence[Search]]:
@@ -32,8 +33,6 @@ class SearchTerms(Projection[Sequence[Search]]):
                         found[terms_partition(window, number)].append(search)
         return found
 
-    def fold(self, body: bytes | None, change: Sequence[Search], sources: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+    def fold(self, body: Terms, change: Sequence[Search], sources: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Count."""
-        terms = {} if body is None else decode_terms(body)
-        count_searches(terms, change)
-        return encode_state(terms)
+        count_searches(body, change)

@@ -16,7 +16,7 @@ from tapstack.core.attributes.definitions import Definitions
 from tapstack.core.attributes.reading import read_definitions
 from tapstack.core.events import decode_event
 from tapstack.core.fold import drop_attributes, fold_event
-from tapstack.core.rows import UserState, decode_user, encode_state
+from tapstack.core.rows import UserState, decode_user, encode_user
 from tapstack.errors import InvalidEvent
 from tapstack_local.reconciliation.attributes import Seen, expected
 
@@ -54,7 +54,7 @@ def fold(user: UserState, data: bytes, arrived_s: int, declared: Declared) -> Us
     if declared.is_empty:
         drop_attributes(user)
     fold_event(user, event, at_s, arrived_s, declared, data)
-    return decode_user(encode_state(user))
+    return decode_user(encode_user(user))
 
 
 @given(st.lists(_said, min_size=1, max_size=12))

@@ -302,8 +302,8 @@ UNIT_OF_WORK = (
         "pairs_one_sided",
         "a pair is counted at both of its items",
         "tapstack.projections.items",
-        "                    found[partner].viewed_with += effect.item_ids\n",
-        "                    pass\n",
+        "        found[partner].viewed_with += effect.item_ids\n",
+        "        pass\n",
     ),
     one(
         "windows_not_rolled",

@@ -42,8 +42,8 @@ OF_CATEGORIES = (
         "categories_of_one_stripe",
         "readers add up all stripes",
         VIEW,
-        "for body in found.get(pk, ())]",
-        "for body in found.get(pk, ())[:1]]",
+        "for state in found.get(pk, ())]",
+        "for state in found.get(pk, ())[:1]]",
     ),
     one(
         "categories_of_the_present_alone",

@@ -19,8 +19,8 @@ IMPRESSIONS = (
         "impressions_folded_without_applied",
         "a row of a place takes an entry once",
         "tapstack.projections.derived_rows",
-        "entries.lacking(applied)\n",
-        "entries.lacking({} if key.pk.startswith('P#') else applied)\n",
+        "entries.lacking(derived.applied)\n",
+        "entries.lacking({} if key.pk.startswith('P#') else derived.applied)\n",
     ),
     one(
         "clicks_are_impressions",
@@ -54,8 +54,8 @@ IMPRESSIONS = (
         "one_stripe_of_a_place",
         "a place is all of its stripes",
         VIEW,
-        "for body in bodies(reader, showings_partition(placement), now_s)]\n",
-        "for body in bodies(reader, showings_partition(placement), now_s)[:1]]\n",
+        "return bodies(reader, SHOWING_ROWS, showings_partition(placement), now_s)\n",
+        "return bodies(reader, SHOWING_ROWS, showings_partition(placement), now_s)[:1]\n",
     ),
     one(
         "conversion_counts_the_window_before",

@@ -90,8 +90,8 @@ ITEM_FACTS = (
         "amounts_outside_their_window",
         "units belong to the windows of their event's own time",
         PROJECTION,
-        "add_in_windows(item.amounts, amounts, window_numbers(at_s), arrived_s)",
-        "add_in_windows(item.amounts, amounts, window_numbers(arrived_s), arrived_s)",
+        "add_in_windows(amounts, added, window_numbers(at_s), arrived_s)",
+        "add_in_windows(amounts, added, window_numbers(arrived_s), arrived_s)",
     ),
     one(
         "every_value_is_a_rating",
@@ -118,7 +118,7 @@ ITEM_FACTS = (
         "support_of_one_stripe",
         "the shop is counted in all stripes",
         VIEW,
-        "for body in found.get(shop, ())])",
-        "for body in found.get(shop, ())[:1]])",
+        "for state in found.get(shop, ())])",
+        "for state in found.get(shop, ())[:1]])",
     ),
 )

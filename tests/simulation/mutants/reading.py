@@ -11,8 +11,8 @@ STRIPES = (
         "one_stripe_read",
         "readers add up all stripes",
         ITEMS_VIEW,
-        "for body in bodies(reader, item_partition(item_id), now_s)]",
-        "for body in bodies(reader, item_partition(item_id), now_s)[:1]]",
+        "return bodies(reader, ITEM_ROWS, item_partition(item_id), now_s)",
+        "return bodies(reader, ITEM_ROWS, item_partition(item_id), now_s)[:1]",
     ),
     one(
         "one_stripe_windows",

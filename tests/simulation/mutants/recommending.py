@@ -12,8 +12,8 @@ RECOMMENDING = (
         "recommended_from_one_stripe",
         "recommendations add up all stripes",
         RECOMMENDATIONS,
-        "items = [decode_item(body) for body in stripes]",
-        "items = [decode_item(body) for body in stripes[:1]]",
+        "for state in stripes]",
+        "for state in stripes[:1]]",
     ),
     one(
         "recommended_from_expired_rows",

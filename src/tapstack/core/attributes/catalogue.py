@@ -64,8 +64,8 @@ class Held(msgspec.Struct, gc=False, array_like=True):
         By id.
     """
 
-    dropped_s: int = 0
-    states: dict[str, ViewState] = {}
+    dropped_s: int
+    states: dict[str, ViewState]
 
     def state_of(self, id_: str, fingerprint: int) -> ViewState:
         """Return what is held of an id; of one that is not, since when it would be."""

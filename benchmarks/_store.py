@@ -73,12 +73,12 @@ class _Server(asyncio.Protocol):
             return b'{"UnprocessedItems":{}}'
         if operation in {b"describetable", b"createtable"}:
             name = _decode(body)["TableName"]
-            table = {
+            described = {
                 "TableName": name,
                 "TableStatus": "ACTIVE",
                 "TableArn": f"arn:aws:dynamodb:::table/{name}",
             }
-            return _encode({"Table": table, "TableDescription": table})
+            return _encode({"Table": described, "TableDescription": described})
         return b'{"Tags":[]}'
 
     def _put(self, table: str, item: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ class Sender(NamedTuple):
 
 
 def _inverted(table: Mapping[str, str]) -> dict[str, str]:
-    return {ours: theirs for theirs, ours in reversed(table.items())}
+    return {ours: theirs for theirs, ours in reversed(list(table.items()))}
 
 
 _SEGMENT, _GOOGLE, _SNOWPLOW = map(_inverted, (names.SEGMENT, names.GOOGLE, names.SNOWPLOW))

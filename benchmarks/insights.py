@@ -38,9 +38,8 @@ from benchmarks.consumer import ENVIRONMENT
 from tapstack.aws.http import Endpoint, JsonApi
 from tapstack.core.aggregates import (
     MICROS,
-    Delta,
+    Counters,
     add_in_windows,
-    count_in_windows,
     new_counters,
     window_numbers,
 )
@@ -86,8 +85,10 @@ def item_state(rng: random.Random, now_s: int) -> ItemState:
             at_s = now_s - back * step_s
             for code in (*rng.sample(range(len(EVENT_TYPES)), 7), purchase):
                 currency = rng.choice(("EUR", "EUR", "EUR", *feature_currencies()[:8]))
-                bought = {currency: rng.randrange(1, 100) * MICROS} if code == purchase else {}
-                count_in_windows(state.counters, Delta(code, bought), window_numbers(at_s), now_s)
+                counts: Counters = {code: 1}
+                if code == purchase:
+                    counts[currency] = rng.randrange(1, 100) * MICROS
+                add_in_windows(state.counters, counts, window_numbers(at_s), now_s)
             add_in_windows(state.amounts, {UNITS_SOLD: rng.randrange(1, 4)}, window_numbers(at_s), now_s)
     return state
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +52,12 @@ KINDS: tuple[tuple[Weights, str], ...] = (
 )
 ASKED = tuple((n, weights, kind) for n in (20, 100) for weights, kind in KINDS)
 
-Moves = Mapping[str, Mapping[int, int]]  # item -> event type -> count, or events a second
+Rates = Mapping[str, Mapping[int, float]]  # item -> event type -> events a second
+Moves = Mapping[str, Mapping[int, int]]  # item -> event type -> count
 Timeline = Iterator[tuple[int, Moves]]  # the present sub-window, and what happens in it
 
 
-def generated_shop() -> Moves:
+def generated_shop() -> Rates:
     """Return how many events a second each item has, by type."""
     counts: dict[str, Counter[int]] = {}
     for _, entry in stream(SAMPLE):
@@ -68,13 +69,13 @@ def generated_shop() -> Moves:
     return {item: {code: n * rate for code, n in found.items()} for item, found in counts.items()}
 
 
-def flat_shop() -> Moves:
+def flat_shop() -> Rates:
     """Return the same rates for every item."""
     rates = {TYPE_CODE[name]: share * EVENTS_PER_S / FLAT_ITEMS for name, share in FLAT_RATES.items()}
     return {f"p{number:05d}": rates for number in range(FLAT_ITEMS)}
 
 
-def drawn(rates: Moves, length_s: int, kept: int) -> Timeline:
+def drawn(rates: Rates, length_s: int, kept: int) -> Timeline:
     """Draw what happens in a quarter of a sub-window, until all are full and some more."""
     dice = random.Random(1)
     step_s = length_s / STEPS_A_SUB_WINDOW
@@ -149,7 +150,7 @@ def _compare(
         answer = rank([board], trend, number * trend.window.length_s, weights, n)
         if not answer.items:
             continue
-        case = found.setdefault(f"{trend.name}_{kind}_n{n}", Counter())
+        case = found.setdefault(f"{trend.name}_{kind}_n{n}", defaultdict(float))
         error = _error(exact, {item.item_id: item.score for item in answer.items}, weights, n)
         assert error <= answer.error_max
         share = answer.error_max / answer.items[0].score

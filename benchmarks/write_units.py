@@ -153,8 +153,9 @@ def measure(
     api = MemoryDynamoDB(clock, versions_max=1)
     api.create_table("behaviour", ttl_attribute="ttl")
     meter = Meter(api)
+    table = DynamoTable(meter, "behaviour")
     dependencies = Dependencies(
-        table=DynamoTable(meter, "behaviour"),
+        table=table,
         lag=JournalLag(),
         quarantine=MemoryBucket(),
         late=MemoryBucket(),
@@ -162,7 +163,7 @@ def measure(
         jitter=lambda: 0.0,
     )
     limits = Limits(lanes=SHARDS, row_ttl_s=400 * 86_400, age_max_s=30 * 86_400, history=history)
-    projector = project.Dependencies(table=dependencies.table, clock=clock, jitter=lambda: 0.0)
+    projector = project.Dependencies(table=table, clock=clock, jitter=lambda: 0.0)
     waiting = 0  # events since the projector ran
     totals: Counter[str] = Counter()
     viewed: dict[str, list[str]] = {}

@@ -97,7 +97,7 @@ def figures(results: Iterable[Result]) -> dict[str, float]:
             low, high = result.interval(of)
             key = f"{result.mode}_{name}"
             found |= {key: of(result.by_visit), f"{key}_low": low, f"{key}_high": high}
-        found[f"{result.mode}_predictions"] = result.count
+        found[f"{result.mode}_predictions"] = result.predictions
     return found
 
 

@@ -17,6 +17,7 @@ from tapstack.insights.recommendations import WEIGHTS, History, Shelves, Wish, r
 from tapstack.insights.recommender import Weights
 from tapstack.insights.striped_rows import StripedRows
 from tapstack.ports import Key, Row
+from tapstack.projections._projection import Projection
 from tapstack.projections.catalogue import PROJECTIONS
 
 STRIPE = stripe_sort_key(0)
@@ -62,7 +63,7 @@ class Rows:
     """`tapstack.ports.RowReader` over derived rows, folded as the projector folds them."""
 
     def __init__(self) -> None:
-        self._bodies: dict[str, bytes] = {}
+        self._states: dict[str, bytes] = {}
         self._entries = 0
 
     def learn(self, sessions: Sequence[Session]) -> None:
@@ -75,22 +76,31 @@ class Rows:
         for projection in PROJECTIONS:
             self._fold(projection, entry)
 
-    def _fold(self, projection: Any, entry: Entry) -> None:
+    def _fold(self, projection: Projection[Any, Any], entry: Entry) -> None:
         for partition, change in projection.changes([entry]).items():
             sources = {
-                pk: projection.read_source(self._bodies[pk])
+                pk: projection.read_source(self._states[pk])
                 for pk in projection.sources(change)
-                if pk in self._bodies
+                if pk in self._states
             }
-            self._bodies[partition] = projection.fold(self._bodies.get(partition), change, sources)
+            state = self._states.get(partition)
+            body = projection.rows.new() if state is None else projection.rows.body(state)
+            projection.fold(body, change, sources)
+            self._states[partition] = encode_derived({}, body)
 
     def get(self, key: Key) -> Row | None:
-        body = self._bodies.get(key.pk) if key.sk == STRIPE else None
-        return None if body is None else Row(key=key, version=1, state=encode_derived({}, body))
+        state = self._states.get(key.pk) if key.sk == STRIPE else None
+        return None if state is None else Row(key=key, version=1, state=state)
 
     def query(self, pk: str, *, consistent: bool = False) -> Sequence[Row]:
         row = self.get(Key(pk, STRIPE))
         return [] if row is None else [row]
+
+    def read_prefix(self, pk: str, sk_prefix: str) -> Sequence[Row]:
+        return [row for row in self.query(pk) if row.key.sk.startswith(sk_prefix)]
+
+    def read_range(self, pk: str, first: str, last: str, limit: int) -> Sequence[Row]:
+        return [row for row in self.query(pk) if first <= row.key.sk <= last][:limit]
 
     def read_all(self, keys: Sequence[Key], *, consistent: bool = False) -> Mapping[Key, Row]:
         found = {key: self.get(key) for key in keys}

@@ -40,7 +40,7 @@ class Model(Protocol):
 class Score(NamedTuple):
     """What a visit's predictions came to: how many, how many hit, the sum of reciprocal ranks."""
 
-    count: int
+    predictions: int
     hits: int
     reciprocal: float
 
@@ -53,19 +53,19 @@ class Result(NamedTuple):
     by_visit: list[Score]
 
     @property
-    def count(self) -> int:
+    def predictions(self) -> int:
         """How many predictions there were."""
-        return sum(score.count for score in self.by_visit)
+        return sum(score.predictions for score in self.by_visit)
 
     @property
     def recall(self) -> float:
         """The share of predictions that hit."""
-        return sum(score.hits for score in self.by_visit) / self.count
+        return sum(score.hits for score in self.by_visit) / self.predictions
 
     @property
     def mrr(self) -> float:
         """The mean of the reciprocal ranks of those that hit; of the others 0."""
-        return sum(score.reciprocal for score in self.by_visit) / self.count
+        return sum(score.reciprocal for score in self.by_visit) / self.predictions
 
     def interval(self, of: Callable[[Sequence[Score]], float]) -> tuple[float, float]:
         """Return the middle 95 % of a figure over visits drawn again and again (bootstrap)."""
@@ -76,12 +76,12 @@ class Result(NamedTuple):
 
 def recall(scores: Sequence[Score]) -> float:
     """Return the share of predictions that hit."""
-    return sum(score.hits for score in scores) / max(1, sum(score.count for score in scores))
+    return sum(score.hits for score in scores) / max(1, sum(score.predictions for score in scores))
 
 
 def mrr(scores: Sequence[Score]) -> float:
     """Return the mean reciprocal rank."""
-    return sum(score.reciprocal for score in scores) / max(1, sum(score.count for score in scores))
+    return sum(score.reciprocal for score in scores) / max(1, sum(score.predictions for score in scores))
 
 
 def paired(ours: Result, peer: Result) -> tuple[float, float, float]:
@@ -116,7 +116,7 @@ def evaluate(
             for mode in modes:
                 items = session.items[: data.predictions_max + 1]
                 score = _score(model, items, known, repeats=mode == "all")
-                if score.count:
+                if score.predictions:
                     results[mode].by_visit.append(score)
     return list(results.values())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 Json = Mapping[str, Any]
+
+VALUES_MAX = 24  # of an enumeration that is shown whole
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #d5d9e0; --quiet: #5b6472; --mark: #0b5cad; --card: #f6f7f9; }
@@ -26,8 +28,13 @@ ul.contents li { break-inside: avoid; overflow-wrap: anywhere; padding: 0.15rem 
 th, td { border-bottom: 1px solid var(--line); padding: 0.35rem 0.75rem 0.35rem 0; text-align: left;
   vertical-align: top; }
 th { color: var(--quiet); font-size: 0.85em; font-weight: 600; }
-td:first-child, .type { white-space: nowrap; } section.schema { background: var(--card); border-radius: 8px;
+td:first-child { white-space: nowrap; } section.schema { background: var(--card); border-radius: 8px;
   margin: 1rem 0; padding: 0.25rem 1rem 0.75rem; } section.schema h3 { margin-top: 0.75rem; }
+@media (max-width: 36rem) {
+  th { display: none; } td { border: 0; display: block; overflow-wrap: anywhere; padding: 0; }
+  td:first-child { font-weight: 600; }
+  td:last-child { border-bottom: 1px solid var(--line); margin-bottom: 0.35rem; padding-bottom: 0.35rem; }
+}
 """
 
 
@@ -114,7 +121,7 @@ def _table(heads: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) ->
 
 
 def _content_type(answer: Json) -> str:
-    return " ".join(_type(content["schema"]) for content in answer.get("content", {}).values())
+    return " or ".join(_type(content["schema"]) for content in answer.get("content", {}).values())
 
 
 def _type(schema: Json) -> str:
@@ -125,12 +132,19 @@ def _type(schema: Json) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "enum" in schema:
-        return " or ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
+        return _one_of(schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     if isinstance(schema.get("additionalProperties"), Mapping):
         return f"map to {_type(schema['additionalProperties'])}"
     return escape(str(schema.get("type", "anything")))
+
+
+def _one_of(values: Sequence[object]) -> str:
+    """Return the values of an enumeration; of a long one, such as the world's currencies, the first few."""
+    shown = values if len(values) <= VALUES_MAX else values[:3]
+    names = " or ".join(f"<code>{escape(str(each))}</code>" for each in shown)
+    return names if shown is values else f"{names} and so on, {len(values)} in all"
 
 
 def _prose(text: str) -> str:

@@ -13,6 +13,9 @@ from tapstack.errors import OutcomeUnknown, Unavailable
 from tapstack.producer import Answer, Producer, TooLarge
 
 NOW_MS = 1_764_500_000_123
+TOO_OLD_NOTE = (
+    "too_old: occurred_at is more than 30 days ago; the event is stored as a dead letter and not counted"
+)
 
 Outcome = Literal["ok", "refused", "lost answer", "half", "too large", "odd error"]
 OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "lost answer", "half", "too large", "odd error")
@@ -67,7 +70,7 @@ class ImpatientClock(ManualClock):
 class FakeCollector:
     """Takes events as it is told, one outcome a request; ``ok`` when there are no more.
 
-    Events whose ``query`` is ``bad`` are refused for good.
+    Events whose ``query`` is ``bad`` are refused for good; ``old`` ones are taken and not counted.
     """
 
     def __init__(self, outcomes: Iterable[Outcome] = (), events_max: int = 1_000) -> None:
@@ -103,7 +106,8 @@ class FakeCollector:
             return Result("retry")
         is_known = event in self.stored
         self.stored.append(event)
-        return Result("duplicate" if is_known else "ok")
+        notes = [TOO_OLD_NOTE] if said(event).get("query") == "old" else []
+        return Result("duplicate" if is_known else "ok", notes=notes)
 
 
 class StuckCollector(FakeCollector):

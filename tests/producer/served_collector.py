@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from threading import Thread
@@ -66,6 +67,7 @@ def faulty_collector(stream: FaultyStream, random: Random, cut_share: float) -> 
             native.parse(request, Limits(1_000_000, EVENT_BYTES_MAX)),
             dependencies,
             event_bytes_max=EVENT_BYTES_MAX,
+            event_age_max=timedelta(days=30),
         )
         if random.random() < cut_share:
             return None

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from producer_world import (
     OUTCOMES,
+    TOO_OLD_NOTE,
     FakeCollector,
     ImpatientClock,
     Outcome,
@@ -347,6 +348,17 @@ def test_logs_have_figures_and_neither_payloads_nor_people(caplog: pytest.LogCap
     assert {record.problem for record in failures} >= {"no answer", "no connection", "answered 503"}  # type: ignore[attr-defined]
     assert "currency: not in ISO 4217, counted as XXX" in [record.getMessage() for record in caplog.records]
     assert len([record for record in caplog.records if "ISO 4217" in record.getMessage()]) == 1
+
+
+def test_what_the_collector_notes_is_logged_once_and_what_it_does_not_count_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with producer(FakeCollector(["half"]), batch_events_max=3) as events:
+        for query in ("old", "old", "new", "old", "new"):
+            events.track("search", user_id="u", query=query)
+        assert events.flush()
+        assert (events.stats.delivered, events.stats.too_old) == (5, 3)
+        assert [record.getMessage() for record in caplog.records if hasattr(record, "note")] == [TOO_OLD_NOTE]
 
 
 class OddAnswer(FakeCollector):

@@ -107,6 +107,24 @@ def test_lines_that_are_no_events_are_named_and_the_others_delivered(
     ]
 
 
+def test_what_is_taken_but_not_as_it_was_said_is_told(
+    tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(
+        tmp_path / "e.ndjson",
+        search(occurred_at="1999-12-31T23:59:59Z"),
+        search(currency="EURO"),
+        search(occurred_at="1999-12-31T23:59:58Z"),
+    )
+    done = send(capsys, file, "--to", url, "--json")
+    assert (done.code, json.loads(done.out)["too_old"]) == (0, 2)
+    told = done.err.splitlines()
+    assert told[-1] == "3 events delivered, 2 of them too old to be counted"
+    assert "currency: not in ISO 4217, counted as XXX" in told
+    assert len([line for line in told if line.startswith("too_old: occurred_at is more than 30 days")]) == 1
+    assert send(capsys, file, "--to", url, "--quiet").err == ""
+
+
 def test_standard_input_is_read_too(
     url: str, stream: FaultyStream, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

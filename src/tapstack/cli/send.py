@@ -98,9 +98,8 @@ def command(
     """Send events from FILE, or from standard input if it is -, one JSON object a line."""
     if stream and click.get_current_context().get_parameter_source("url") is not _DEFAULT:
         raise UsageError("--to and --stream exclude each other")
-    logging.getLogger("tapstack.producer").addHandler(logging.NullHandler())  # the progress says it
     began_s = time.monotonic()
-    with _lines(file, journal, is_recording=recording) as lines:
+    with _noted() as notes, _lines(file, journal, is_recording=recording) as lines:
         ended = _send(
             lines, _transport(url, write_key, stream), journal, dead_letters, give_up_s, is_quiet=quiet
         )
@@ -112,9 +111,35 @@ def command(
     if as_json:
         click.echo(json.dumps(_summary(ended, time.monotonic() - began_s)))
     if not quiet:
+        for note in notes:
+            click.echo(note, err=True)
         _name_refused(ended, "event" if recording else "line")
     click.echo(_result(ended, journal), err=as_json)
     return ended.exit_code
+
+
+class _Notes(logging.Handler):
+    """Keeps of what the producer logs what is not taken as it was said; the progress says the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a note."""
+        if hasattr(record, "note"):
+            self.kept.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collect the producer's notes, and keep its other lines from standard error."""
+    logger, notes = logging.getLogger("tapstack.producer"), _Notes()
+    logger.addHandler(notes)
+    try:
+        yield notes.kept
+    finally:
+        logger.removeHandler(notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +315,7 @@ def _summary(ended: _Ended, wall_s: float) -> dict[str, object]:
         "accepted": stats.accepted,
         "delivered": stats.delivered,
         "duplicates": stats.duplicates,
+        "too_old": stats.too_old,
         "refused": ended.refused.count,
         "in_journal": stats.pending,
         "not_delivered": stats.abandoned,
@@ -321,6 +347,8 @@ def _result(ended: _Ended, journal: Path | None) -> str:
     parts = [f"{stats.delivered:,} events delivered"]
     if stats.duplicates:
         parts.append(f"{stats.duplicates:,} of them known before")
+    if stats.too_old:
+        parts.append(f"{stats.too_old:,} of them too old to be counted")
     if ended.refused.count:
         parts.append(f"{ended.refused.count:,} refused")
     why = stats.last_problem or "no answer"

@@ -20,6 +20,7 @@ from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
 RETRY_AFTER_MS = 1_000
+TOO_OLD = "too_old"  # what the note begins with of an event that will not be counted for its age
 SCHEMA_NOTES_MAX = 100  # of a request: with one for each event an answer would not fit the load balancer
 _MS = timedelta(milliseconds=1)
 
@@ -203,10 +204,15 @@ def _note_stored(results: list[Result], stored: Collection[int], twins: Mapping[
             results[position] = msgspec.structs.replace(results[position], status="duplicate")
 
 
+def is_too_old(result: Result) -> bool:
+    """Return whether an answer says that the event is older than what is counted."""
+    return any(note.startswith(TOO_OLD) for note in result.notes)
+
+
 def _too_old(age_max: timedelta) -> str:
     """Return the note that the consumer will find an event so."""
     what = f"occurred_at is more than {age_max.days} days ago"
-    return f"too_old: {what}; the event is stored as a dead letter and not counted"
+    return f"{TOO_OLD}: {what}; the event is stored as a dead letter and not counted"
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:

@@ -35,11 +35,10 @@ class AsyncProducer:
         self._policy = Policy(options)
         self._engine = make_engine(to, options)
         self._waits_for_disk = options.get("journal_fsync") == "always"
-        self._notes: set[str] = set()
 
     async def send(self, event: Event | Mapping[str, Any], *, tag: int = 0) -> EventId | None:
         """Take an event; see `Producer.send`. If it is cancelled while it waits, the event may be taken."""
-        found = checked(event, self._engine, self._notes)
+        found = checked(event, self._engine)
         block_ms = self._policy.block_ms
         if not self._waits_for_disk:
             try:

@@ -20,7 +20,6 @@ from tapstack.producer.transports import Transport
 TIMEOUT_MS = 10_000
 LAMBDA_MARGIN_MS = 500  # left of an invocation when it stops waiting for the last events
 TAG_MAX = 2**64 - 1
-NOTES_LOGGED_MAX = 100  # different ones
 
 _logger = logging.getLogger("tapstack.producer")
 
@@ -61,7 +60,6 @@ class Producer:
     def __init__(self, to: str | Transport, **options: Unpack[Options]) -> None:
         self._policy = Policy(options)
         self._engine = make_engine(to, options)
-        self._notes: set[str] = set()
 
     def send(self, event: Event | Mapping[str, Any], *, tag: int = 0) -> EventId | None:
         """Take an event; it is checked, timed and numbered here and now, and sent later.
@@ -89,7 +87,7 @@ class Producer:
         OSError
             If the journal's disk failed: the event was not taken.
         """
-        return offer(self._engine, self._policy, self._checked(event), tag, self._policy.block_ms)
+        return offer(self._engine, self._policy, checked(event, self._engine), tag, self._policy.block_ms)
 
     def track(self, event_type: EventType, /, **fields: Any) -> EventId | None:
         """Take an event, given by its type and fields; see `send`."""
@@ -160,17 +158,11 @@ class Producer:
     ) -> None:
         self.close()
 
-    def _checked(self, event: Event | Mapping[str, Any]) -> Checked:
-        return checked(event, self._engine, self._notes)
 
-
-def checked(event: Event | Mapping[str, Any], engine: Engine, known_notes: set[str]) -> Checked:
-    """Check an event, and log what is taken in another way than it was said: each kind once."""
+def checked(event: Event | Mapping[str, Any], engine: Engine) -> Checked:
+    """Check an event, and log what is taken in another way than it was said."""
     found = check(event, engine.clock.now_ms())
-    for note in found.notes:
-        if note not in known_notes and len(known_notes) < NOTES_LOGGED_MAX:
-            known_notes.add(note)
-            _logger.warning("%s", note, extra={"note": note})
+    engine.log_notes(found.notes)
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tapstack.collector.intake import is_too_old
 from tapstack.core.backoff import backoff_ms
 from tapstack.producer.queues import Entry, Queue
 from tapstack.producer.transports import Answer
@@ -39,7 +40,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     delivered
-        How many are safe; `duplicates` of them were before.
+        How many are safe; `duplicates` of them were before, and `too_old` of them are not counted.
     refused
         How many will never be accepted.
     again
@@ -52,6 +53,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
     delivered: int
     duplicates: int
+    too_old: int
     refused: int
     again: int
     wait_ms: int
@@ -157,6 +159,7 @@ class Delivery:
         again = [e for e, result in zip(batch, answer.results, strict=True) if result.status == "retry"]
         refused = sum([result.status == "invalid" for result in answer.results])
         duplicates = sum([result.status == "duplicate" for result in answer.results])
+        too_old = sum([is_too_old(result) for result in answer.results if result.status != "retry"])
         wait_ms = self._pause(answer.retry_after_ms, is_progress=len(again) < len(batch)) if again else 0
         if not again:
             self._failures = 0
@@ -166,6 +169,7 @@ class Delivery:
         return Settled(
             delivered=len(batch) - len(again) - refused,
             duplicates=duplicates,
+            too_old=too_old,
             refused=refused,
             again=len(again),
             wait_ms=wait_ms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Thread
 
 from tapstack.collector.intake import Result
@@ -21,6 +21,7 @@ from tapstack.producer.system import Clock
 from tapstack.producer.transports import Answer, TooLarge, Transport
 
 EXIT_TIMEOUT_MS = 5_000  # how long the end of the process waits for the last events
+NOTES_LOGGED_MAX = 100  # different ones
 
 _logger = logging.getLogger("tapstack.producer")
 
@@ -66,6 +67,7 @@ class Engine:
         self._on_refused = on_refused
         self.clock = clock
         self._jitter = jitter
+        self._notes: set[str] = set()
         self._begin()
         process_hooks.hook(self)
 
@@ -292,6 +294,8 @@ class Engine:
             self._fail(batch, f"the file of dead letters cannot be written: {error.strerror}")
             return
         self._tell(refused)  # before it is settled: a flush that returned has reported everything
+        for result in answer.results:
+            self.log_notes(result.notes)
         self._end(batch, answer)
 
     def _end(self, batch: Sequence[Entry], answer: Answer) -> None:
@@ -301,10 +305,18 @@ class Engine:
             settled = self._delivery.end(batch, answer, self.clock.elapsed_ms())
             self._counts["delivered"] += settled.delivered
             self._counts["duplicates"] += settled.duplicates
+            self._counts["too_old"] += settled.too_old
             self._counts["refused"] += settled.refused
             self._after_request(again=settled.again, problem=answer.problem)
         if settled.again:
             _log_failure(answer.problem, settled.again, settled.failures, settled.wait_ms)
+
+    def log_notes(self, notes: Iterable[str]) -> None:
+        """Log what of an event is not taken as it was said, or not counted: each kind once."""
+        for note in notes:
+            if note not in self._notes and len(self._notes) < NOTES_LOGGED_MAX:
+                self._notes.add(note)
+                _logger.warning("%s", note, extra={"note": note})
 
     def _fail(self, batch: Sequence[Entry], problem: str) -> None:
         with self._changed:

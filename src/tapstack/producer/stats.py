@@ -20,6 +20,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         Answered ``ok`` or ``duplicate``: they are stored.
     duplicates
         Of these, recognised as copies.
+    too_old
+        Of the delivered ones, too old to be counted: they are stored as dead letters.
     refused
         Never to be accepted.
     abandoned
@@ -42,6 +44,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     recovered: int = 0
     delivered: int = 0
     duplicates: int = 0
+    too_old: int = 0
     refused: int = 0
     abandoned: int = 0
     pending: int = 0

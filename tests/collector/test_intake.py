@@ -27,7 +27,7 @@ from event_strategies import (
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.bodies import split
 from tapstack.collector.formats import native
-from tapstack.collector.intake import Result, collect
+from tapstack.collector.intake import AHEAD, Result, collect
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
     PUT_BYTES_MAX,
@@ -116,8 +116,11 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
         else:
             assert result.status in {"ok", "duplicate"}
             assert (result.field, result.reason) == (None, None)
-            assert all(note.startswith("traits: ") for note in result.notes)
-    assert len(pipeline.stored()) == statuses(results).count("ok")
+            assert all(note == AHEAD or note.startswith("traits: ") for note in result.notes)
+    stored = pipeline.stored()
+    assert len(stored) == statuses(results).count("ok")
+    is_ahead = [AHEAD in result.notes for result in results if result.status == "ok"]
+    assert sorted(is_ahead) == sorted(bool(event.clock_skew_ms) for event in stored)
 
 
 @given(st.lists(client_event_dicts().map(msgspec.json.encode) | broken_events(), min_size=1, max_size=8))
@@ -412,6 +415,19 @@ def test_an_event_that_will_not_be_counted_is_accepted_with_a_note_that_says_so(
     notes = (*[note] * is_noted, "currency: not in ISO 4217, counted as XXX")
     assert results == [Result("ok", notes=notes), Result("duplicate", notes=notes)]
     assert len(pipeline.stored()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_noted"),
+    [(FUTURE_MAX, False), (FUTURE_MAX + timedelta(milliseconds=1), True), (timedelta(days=9_000), True)],
+    ids=["as far as it may be", "further", "of 2051"],
+)
+def test_a_time_that_is_set_to_another_is_noted(ahead: timedelta, is_noted: bool) -> None:
+    pipeline = Pipeline()
+    said = client_event(occurred_at=rfc3339(datetime.fromtimestamp(NOON_S, UTC) + ahead))
+    (result,) = collect([msgspec.json.encode(said)], pipeline.dependencies, event_bytes_max=EVENT_BYTES_MAX)
+    note = "occurred_at: more than 24 hours in the future, set to 24 hours after receipt"
+    assert result == Result("ok", notes=(note,) if is_noted else ())
 
 
 def test_one_call_that_fails_does_not_fail_the_others() -> None:

@@ -11,7 +11,7 @@ import msgspec
 from tapstack.collector.enrichment.consent import REFUSED
 from tapstack.collector.enrichment.order import Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
-from tapstack.collector.records import Records
+from tapstack.collector.records import FUTURE_MAX, Records
 from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event
 from tapstack.core.identity import EPOCH, partition_key_of
 from tapstack.core.sources import Source
@@ -20,6 +20,7 @@ from tapstack.errors import InvalidEvent
 from tapstack.ports import StreamEntry
 
 RETRY_AFTER_MS = 1_000
+AHEAD = "occurred_at: more than 24 hours in the future, set to 24 hours after receipt"
 TOO_OLD = "too_old"  # what the note begins with of an event that will not be counted for its age
 SCHEMA_NOTES_MAX = 100  # of a request: with one for each event an answer would not fit the load balancer
 _MS = timedelta(milliseconds=1)
@@ -143,6 +144,7 @@ def collect(
     """
     received_at = _moment(dependencies.clock.now_ms())
     oldest = MOMENT_MIN if event_age_max is None else received_at - event_age_max
+    latest = received_at + FUTURE_MAX
     records = Records(received_at, _id_of(source))
     judge = _judge(source, received_at, check_schemas)
     results: list[Result] = []
@@ -170,8 +172,8 @@ def collect(
         if breach is not None:
             breaches += 1
             notes = (breach.note, *notes) if breaches <= SCHEMA_NOTES_MAX else notes
-        if event.occurred_at is not None and event.occurred_at < oldest:
-            notes = (_too_old(received_at - oldest), *notes)
+        if event.occurred_at is not None and not oldest <= event.occurred_at <= latest:
+            notes = (*_on_time(event.occurred_at, oldest, received_at, enriched), *notes)
         schema = None if breach is None else breach.schema
         results.append(Result("retry", notes=notes, schema=schema) if notes or schema else _RETRY)
         name = event.event_id if event.client_id is None else event.n
@@ -209,10 +211,14 @@ def is_too_old(result: Result) -> bool:
     return any(note.startswith(TOO_OLD) for note in result.notes)
 
 
-def _too_old(age_max: timedelta) -> str:
-    """Return the note that the consumer will find an event so."""
-    what = f"occurred_at is more than {age_max.days} days ago"
-    return f"{TOO_OLD}: {what}; the event is stored as a dead letter and not counted"
+def _on_time(
+    moment: datetime, oldest: datetime, received_at: datetime, enriched: Enriched | None
+) -> Sequence[str]:
+    """Return the note on a time that the consumer will find too old, or that is set to another."""
+    if moment < oldest:
+        what = f"occurred_at is more than {(received_at - oldest).days} days ago"
+        return (f"{TOO_OLD}: {what}; the event is stored as a dead letter and not counted",)
+    return () if enriched is not None and enriched.shift_ms else (AHEAD,)  # a wrong clock is set right
 
 
 def _stored(entries: Mapping[int, StreamEntry], dependencies: Dependencies, spill: Spill | None) -> set[int]:

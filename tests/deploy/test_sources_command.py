@@ -89,6 +89,11 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "no such source": (["rotate", "app"], "there is no source app; there are: web"),
     "capitals": (["add", "Web"], "ID: expected small letters"),
     "no key and no format": (["add", "app", "--no-key"], "needs --format"),
+    "an origin without a scheme": (["add", "app", "--origin", "shop.example"], "expected an origin such as"),
+    "an origin with a path": (
+        ["add", "app", "--origin", "https://shop.example/a"],
+        "expected an origin such as",
+    ),
     "a format that is not known": (["add", "app", "--format", "csv"], "'csv' is not one of"),
 }
 
@@ -105,6 +110,14 @@ def test_a_mistake_is_one_line_and_changes_nothing(
     assert command.path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "said", ["https://shop.example", "https://shop.example/", "HTTPS://Shop.example:443"]
+)
+def test_an_origin_is_kept_as_browsers_write_it(command: Command, said: str) -> None:
+    command.run("add", "web", "--origin", said)
+    assert command.sources.origins == {"https://shop.example"}
+
+
 def test_two_sources_cannot_stand_for_requests_without_a_key(command: Command) -> None:
     command.run("add", "tracker", "--no-key", "--format", "snowplow")
     assert "belong to tracker" in command.run("add", "other", "--no-key", "--format", "snowplow", code=2)
@@ -118,7 +131,7 @@ def test_it_must_be_said_where_the_sources_are(capsys: pytest.CaptureFixture[str
 
 def test_a_document_that_cannot_be_read_is_left_alone(command: Command) -> None:
     command.path.write_text("{")
-    assert "sources: " in command.run("add", "web", code=1)
+    assert f"{command.path}: expected what 'tapstack sources' writes" in command.run("add", "web", code=2)
     assert command.path.read_text() == "{"
 
 

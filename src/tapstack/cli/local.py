@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from tapstack.cli._origin import Origin
 from tapstack.errors import UsageError
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
 _COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 EVENTS_MAX = 1_000_000_000
-_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?")
-_USUAL_PORTS = {"http": "80", "https": "443"}
 
 
 class Rate(click.ParamType[float | Literal["max"]]):
@@ -35,20 +33,6 @@ class Rate(click.ParamType[float | Literal["max"]]):
         if not 1 <= number <= 1e9:
             self.fail(f"expected events a minute, at least 1, or 'max', got {value!r}", param, ctx)
         return number
-
-
-class Origin(click.ParamType[str]):
-    """The origin of a web page, as a browser writes it."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read it."""
-        found = _ORIGIN.fullmatch(str(value).lower())
-        if found is None:
-            self.fail(f"expected an origin such as http://localhost:3000, got {value!r}", param, ctx)
-        scheme, host, port = found.groups()
-        return f"{scheme}://{host}{'' if port in {None, _USUAL_PORTS[scheme]} else f':{port}'}"
 
 
 class Mapped(click.ParamType[tuple[str, str]]):

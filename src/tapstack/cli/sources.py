@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 import msgspec
 
+from tapstack.cli._origin import Origin
 from tapstack.collector.formats import FORMATS
 from tapstack.core.events import EventType
 from tapstack.core.sources import BACKFILL_AGE, Source, Sources
@@ -72,7 +73,7 @@ def _place(function: Command) -> Command:
               help="Wire format that it may use; repeatable.  [default: any]")  # fmt: skip
 @click.option("--type", "event_types", multiple=True, type=click.Choice(get_args(EventType)),
               help="Type of event that it may send; repeatable.  [default: any]", metavar="TYPE")  # fmt: skip
-@click.option("--origin", "origins", multiple=True,
+@click.option("--origin", "origins", type=Origin(), multiple=True,
               help="Origin of web pages that may use it; repeatable.  [default: not checked]")  # fmt: skip
 @click.option("--events-per-s", type=click.IntRange(1, 1_000_000),
               help="Events a second that one execution environment takes.  [default: no limit]")  # fmt: skip
@@ -134,7 +135,8 @@ def rotate(source_id: str, **options: Any) -> None:
     document.write(made.sources)
     if made.key is None:
         raise AssertionError("a source without keys is refused")
-    next_step = f"Then, when every sender has it: tapstack sources revoke {source_id} --old"
+    place = f"--file {options['path']}" if options["path"] else f"--secret {options['secret']}"
+    next_step = f"Then, when every sender has it: tapstack sources revoke {source_id} --old {place}"
     _print_key(options, document, "rotated", source_id, made.key, next_step)
 
 

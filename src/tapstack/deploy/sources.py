@@ -64,8 +64,8 @@ class FileDocument:
         return f"file:{self.path.resolve()}"
 
     def read(self) -> Sources:
-        """Return the sources; none if nobody wrote the document yet."""
-        return read_sources(self.path.read_bytes()) if self.path.exists() else Sources()
+        """Return the sources; none if nobody wrote the document yet; raises `UsageError`."""
+        return _read(str(self.path), self.path.read_bytes()) if self.path.exists() else Sources()
 
     def write(self, sources: Sources) -> None:
         """Replace the document at once: a collector never reads half of it."""
@@ -124,7 +124,15 @@ class SecretDocument:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             return Sources()
-        return read_sources(answer["SecretString"].encode())
+        return _read(self.setting, answer["SecretString"].encode())
+
+
+def _read(place: str, document: bytes) -> Sources:
+    """Read the document; raises `UsageError`: to a person it is a mistake, not a failure."""
+    try:
+        return read_sources(document)
+    except Unavailable as error:
+        raise UsageError(f"{place}: expected what 'tapstack sources' writes; {error}") from None
 
 
 def _translated(secret_id: str, do: Callable[[], Any]) -> Any:

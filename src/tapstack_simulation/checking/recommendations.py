@@ -206,15 +206,18 @@ def hold_recommendations(past: Past, now_s: int, n: int, answer: Answer, wanted:
     if len(ids) > n or len(set(ids)) < len(ids) or scores != sorted(scores, reverse=True):
         raise Violation(11, f"recommendations are not in order, or more than {n}: {answer['items']}")
     for item in answer["items"]:
-        if wanted != ANY and not any(
-            wanted.accepts({**known_in(one), **known_in(other)})
-            for one in _states(past, item["item_id"], now_s)
-            for other in _states(past, item["item_id"], now_s)
-        ):
+        if wanted != ANY and not _may_be(wanted, _states(past, item["item_id"], now_s)):
             raise Violation(11, f"{item['item_id']} is recommended, which no row said to be {wanted}")
         for reason in item["why"]:
             if reason["reason"] == "pairs":
                 _hold_pairs(past, now_s, reason["via"] or reason["item_id"], item["item_id"], reason["count"])
+
+
+def _may_be(wanted: Wanted, states: Sequence[Any]) -> bool:
+    """Return whether rows may have said that an item is what is wanted: one its category, one its price."""
+    known = [known_in(state) for state in states]
+    prices = [{"price": each["price"]} for each in known if "price" in each]
+    return any(wanted.accepts({**one, **price}) for one in known for price in (prices or [{}]))
 
 
 def _hold_pairs(past: Past, now_s: int, item: str, partner: str, shown: int) -> None:

@@ -3647,7 +3647,7 @@ locals {
         metric  = "AWS/Kinesis WriteProvisionedThroughputExceeded"
         of      = "stream"
         periods = 3
-        why     = "The stream is full: senders are told to try again; add shards"
+        why     = "The stream is full: what it does not take waits in the spill bucket; raise peak_events_per_minute"
       }
       table-read-throttles = {
         metric  = "AWS/DynamoDB ReadThrottleEvents"

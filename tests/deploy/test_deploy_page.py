@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+from base64 import b64encode
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -134,10 +136,47 @@ def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     assert LINES["Alarms: metrics of ours 41, of auto scaling 8"][1] == f"{counted} + {scaled}"
 
 
+FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")
+
+
+def test_the_runbook_has_every_alarm_of_the_stack_and_no_other() -> None:
+    block = STACK.split("\n  alarms = merge(")[1].split('\nresource "')[0]
+    alarms = set(re.findall(r"^ {6}([a-z]+(?:-[a-z0-9]+)+) += {$", block, re.MULTILINE))
+    patterns = set(re.findall(r'(?:=> |: )"([^" ]*-[^" ]*)" => {$', block, re.MULTILINE))
+    assert len(alarms) > 15
+    assert len(patterns) == 6
+    filled = {"${name}-age-s": ["archive-age-s"], "${name}-idle": ["archive-idle"]}
+    for pattern in patterns:
+        each_function = [pattern.replace("${name}", function) for function in FUNCTIONS]
+        alarms |= set(filled.get(pattern, each_function))
+    told = {name for line in table("| alarm | it means | do |") for name in re.findall("`([^`]+)`", line[0])}
+    shapes = [re.sub("<[a-z]+>", "[^ ]+", name) for name in told]
+    assert {alarm for alarm in alarms if not any(re.fullmatch(shape, alarm) for shape in shapes)} == set()
+    assert {shape for shape in shapes if not any(re.fullmatch(shape, alarm) for alarm in alarms)} == set()
+
+
 def test_every_variable_it_names_is_in_the_stack() -> None:
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)\b", PAGE))
     assert len(named) > 20
     assert {name for name in named if not re.search(rf"\b{name}\b", STACK)} == set()
+
+
+def letter(data: bytes) -> str:
+    return json.dumps({"reason": "invalid_event", "data": b64encode(data).decode()})
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_letters_that_cannot_be_put_back_do_not_keep_the_others_from_it(tmp_path: Path) -> None:
+    known, visitor = b'{"user_id": "u-1", "n": 1}', b'{"user_id": null, "anonymous_id": "a-1"}'
+    others = [b"{", b"\xff", b"[1]", b'"x"', b"null", b"{}", b'{"user_id": 7}']
+    letters = [letter(data) for data in (*others, known, *others, visitor)]
+    (tmp_path / "letters.ndjson").write_text("\n".join(letters))
+    [command] = re.findall(r"^(jq -s .*letters\.ndjson) > records\.json$", PAGE, re.MULTILINE)
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [
+        {"PartitionKey": key, "Data": b64encode(data).decode()}
+        for key, data in (("u-1", known), ("a-1", visitor))
+    ]
 
 
 def test_the_first_event_is_json_in_json() -> None:

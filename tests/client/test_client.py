@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -256,6 +256,19 @@ def test_nobody_there_is_unavailable() -> None:
 def test_a_url_that_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="url: expected"):
         Insights(url)
+
+
+def test_one_id_is_not_taken_for_a_list_of_letters() -> None:
+    with Insights("http://127.0.0.1:1") as insights:
+        for ask in (insights.for_session, insights.rank, lambda users: insights.features(users=users)):
+            with pytest.raises(TypeError, match=r"^expected a list of strings, got 'mug'$"):
+                ask("mug")
+
+
+def test_an_id_that_is_no_string_is_refused() -> None:
+    insights, number = Insights("http://127.0.0.1:1"), cast("Any", 7)
+    with insights, pytest.raises(TypeError, match=r"^id: expected a string, got 7$"):
+        insights.user(number)
 
 
 def test_coroutines_get_the_same() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -49,6 +51,10 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "only a byte order mark": (b"\xef\xbb\xbf\r\n", f"{NO_BATCH}; the body is empty"),
     "a form": (b"event_type=page_view&user_id=u", f"{NO_BATCH}; the body looks like a form (name=value)"),
     "a form that holds JSON": (b"data=%7B%7D", f"{NO_BATCH}; the body looks like a form (name=value)"),
+    "compressed twice": (
+        gzip.compress(b"{}"),
+        f"{NO_BATCH}; the body is compressed once more than Content-Encoding says",
+    ),
     "UTF-16": ('[{"a": 1}]'.encode("utf-16"), f"{NO_BATCH}; the body is UTF-16, not UTF-8"),
     "cut off": (b'[{"a": 1}', at(1, 10, 9, EARLY)),
     "cut off in the third line": (b'[\n{"a": 1},\n{"b": "\xc3\xa9\xc3\xa9"', at(3, 11, 24, EARLY)),

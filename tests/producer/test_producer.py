@@ -403,9 +403,23 @@ def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
         Producer(FakeCollector(), **options)
 
 
-def test_a_wrong_url_is_said() -> None:
-    with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got 'localhost:8080'$"):
-        Producer("localhost:8080")
+@pytest.mark.parametrize("url", ["localhost:8080", "http://a?b", "http://a#b"])
+def test_a_wrong_url_is_said(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got '"):
+        Producer(url)
+
+
+def test_the_url_is_that_of_the_host_and_not_where_events_are_posted() -> None:
+    with pytest.raises(
+        ValueError, match=r"^url: expected what comes before /v1/events, got 'http://a/v1/events/'$"
+    ):
+        Producer("http://a/v1/events/")
+
+
+def test_what_is_neither_a_url_nor_a_transport_is_refused_before_it_takes_an_event() -> None:
+    nothing: Any = None  # of a variable that is not set
+    with pytest.raises(ValueError, match=r"^to: expected a URL or a transport, got None$"):
+        Producer(nothing)
 
 
 def test_threads_share_a_producer() -> None:

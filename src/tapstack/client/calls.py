@@ -152,11 +152,11 @@ def for_session(
 ) -> Call[Recommendations]:
     """Ask for items to follow those of a session."""
     body = {
-        "items": list(items),
+        "items": _listed(items),
         "user_id": user_id,
         "n": n,
         "diversity": diversity,
-        "exclude": list(exclude),
+        "exclude": _listed(exclude),
         "include_seen": include_seen,
         "include_bought": include_bought,
         "linked": linked,
@@ -175,8 +175,8 @@ def rank(
 ) -> Call[Recommendations]:
     """Ask for items in the order that suits a session or a user."""
     body = {
-        "items": list(items),
-        "session": list(session),
+        "items": _listed(items),
+        "session": _listed(session),
         "user_id": user_id,
         "linked": linked,
         **filters,
@@ -239,16 +239,16 @@ def features(
 ) -> Call[Features]:
     """Ask for features of users, items, sessions and categories: the last with their features."""
     body: dict[str, Any] = {
-        "users": list(users),
-        "user_features": list(user_features),
-        "items": list(items),
-        "item_features": list(item_features),
+        "users": _listed(users),
+        "user_features": _listed(user_features),
+        "items": _listed(items),
+        "item_features": _listed(item_features),
     }
     if sessions:
         body["sessions"] = [{"user_id": user, "session_id": session} for user, session in sessions]
-        body["session_features"] = list(session_features)
+        body["session_features"] = _listed(session_features)
     if categories[0]:
-        body["categories"], body["category_features"] = map(list, categories)
+        body["categories"], body["category_features"] = map(_listed, categories)
     if feature_service:
         body["feature_service"] = feature_service
     return Call(path="/v1/features:batchGet", answer=Features, body=body)
@@ -268,6 +268,13 @@ def _linked(*, linked: bool) -> dict[str, object]:
     return {"linked": "true" if linked else None}
 
 
+def _listed(names: Sequence[str]) -> list[str]:
+    """Return names as a list: a string is a sequence of strings too, and never meant so."""
+    if isinstance(names, str):
+        raise TypeError(f"expected a list of strings, got {names!r}")
+    return list(names)
+
+
 def _given(members: Mapping[str, object]) -> dict[str, object]:
     """Return those that are set; the API has defaults for the others."""
     return {name: value for name, value in members.items() if value is not None}
@@ -280,7 +287,11 @@ def segment(id_: str) -> str:
     ------
     ValueError
         If it is empty: the path would be another one.
+    TypeError
+        If it is no string.
     """
+    if not isinstance(id_, str):
+        raise TypeError(f"id: expected a string, got {id_!r}")
     if not id_:
         raise ValueError("id: expected at least 1 character")
     return quote(id_, safe="") if id_.strip(".") else id_.replace(".", "%2E")

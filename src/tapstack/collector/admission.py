@@ -104,7 +104,8 @@ def _source(sources: Sources, key: str | None, request: Request, format_name: st
     """Return the source of a key, if it may send such a request."""
     found = sources.without_key(format_name) if key is None else sources.of_key(key)
     if found is None and key is None:
-        raise Unauthorized(f"expected a write key: as the user of Basic, in {KEY_HEADER} or in the body")
+        places = f"as the user of Basic, as Bearer, in {KEY_HEADER}, in the query or in the body"
+        raise Unauthorized(f"expected a write key: {places}")
     if found is None:
         raise Unauthorized("the write key is that of no source")
     if not found.takes(format_name):

@@ -98,6 +98,8 @@ def _no_batch(error: Exception, body: bytes, text: bytes) -> InvalidEvent:
     """Return what is wrong with a body, and where."""
     if body[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return InvalidEvent("", f"{NO_BATCH}; the body is UTF-16, not UTF-8")
+    if body[:2] == b"\x1f\x8b":
+        return InvalidEvent("", f"{NO_BATCH}; the body is compressed once more than Content-Encoding says")
     if re.match(rb"[A-Za-z0-9_.%+\[\]-]+=", text):
         return InvalidEvent("", f"{NO_BATCH}; the body looks like a form (name=value)")
     what, byte = malformed(error, text)

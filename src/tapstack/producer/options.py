@@ -114,13 +114,21 @@ def make_engine(to: str | Transport, options: Options) -> Engine:
     dead_letters = options.get("dead_letters")
     return Engine(
         _queue(options, clock),
-        Collector(to) if isinstance(to, str) else to,
+        _transport(to),
         limits,
         dead_letters=None if dead_letters is None else DeadLetters(Path(dead_letters)),
         on_refused=options.get("on_refused"),
         clock=clock,
         jitter=options.get("jitter", jitter),
     )
+
+
+def _transport(to: str | Transport) -> Transport:
+    if isinstance(to, str):
+        return Collector(to)
+    if not hasattr(to, "send") or not hasattr(to, "close"):
+        raise ValueError(f"to: expected a URL or a transport, got {to!r}")
+    return to
 
 
 def _queue(options: Options, clock: Clock) -> Callable[[], Queue]:

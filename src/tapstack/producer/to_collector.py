@@ -44,6 +44,8 @@ class Collector:
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         if not _is_address(url):
             raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
+        if url.rstrip("/").endswith(PATH):
+            raise ValueError(f"url: expected what comes before {PATH}, got {url!r}")
         self._url = url.rstrip("/") + PATH
         self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._pool = _pool()
@@ -106,6 +108,7 @@ def _seconds(text: str | None) -> int:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_plain = not parts.query and not parts.fragment
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and is_plain
     except ValueError:
         return False

@@ -12,14 +12,16 @@ _PURCHASE = CODES["purchase"]
 
 
 def examples(base_url: str, tables: Tables) -> str:
-    """Return commands to try, safe for a shell whatever the ids are."""
+    """Return commands to try, safe for a shell whatever the ids are, and the pages of both APIs."""
     paths = ["/v1/trending?window=1h&n=5"]
     if tables.items:
         paths.append(f"/v1/items/{path_segment(_item(tables))}/also-viewed")
     if tables.users:
         user = f"/v1/users/{path_segment(busiest_user(tables))}"
         paths += [user, f"{user}/recommendations?n=5"]
-    return "Try:\n" + "\n".join(f"  {_curl(base_url + path)}" for path in paths)
+    commands = "\n".join(f"  {_curl(base_url + path)}" for path in paths)
+    pages = f"{base_url}/v1/docs (reading) and {base_url}/v1/events/docs (sending)"
+    return f"Try:\n{commands}\nIn a browser: {pages}"
 
 
 def _curl(url: str) -> str:

@@ -25,8 +25,9 @@ def user(**counters: int) -> UserRow:
 
 
 def paths(tables: Tables) -> list[str]:
-    header, *lines = examples(URL, tables).splitlines()
+    header, *lines, pages = examples(URL, tables).splitlines()
     assert header == "Try:"
+    assert pages == f"In a browser: {URL}/v1/docs (reading) and {URL}/v1/events/docs (sending)"
     words = [shlex.split(line) for line in lines]
     assert all(each[:2] == ["curl", "-s"] for each in words)
     return [each[-1].removeprefix(URL) for each in words]
@@ -76,4 +77,4 @@ def test_any_id_is_quoted_for_the_shell_and_in_the_address(name: str) -> None:
     assert unquote(of_item.split("/")[3]) == name
     assert not set(of_user) & set(" .'\"#?[]{}`$") - ({"."} if name not in {".", ".."} else set())
     lines = examples(URL, tables).splitlines()
-    assert all(("--path-as-is" in line) == (name in {".", ".."}) for line in lines[2:])
+    assert all(("--path-as-is" in line) == (name in {".", ".."}) for line in lines[2:-1])

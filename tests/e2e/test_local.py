@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -157,13 +157,13 @@ def test_shards_that_split_and_merge_between_requests_change_no_count():
 
 
 async def post_by_hand(cloud, numbers):
-    """Send events as a person does: some without a time, some compressed, and each twice."""
+    """Send events as a person does: some without a time, some by a clock that is ahead, and each twice."""
     async with aiohttp.ClientSession(cloud.base_url) as session:
         for number in numbers:
             event = {"event_type": "item_view", "event_id": f"mine-{number}", "user_id": f"me-{number % 3}"}
             event |= {"items": [{"item_id": "sku-1000"}, {"item_id": f"mine-{number % 2}"}]}
             if number % 2:
-                event["occurred_at"] = datetime.now(UTC).isoformat()
+                event["occurred_at"] = (datetime.now(UTC) + timedelta(days=number % 3)).isoformat()
             body = gzip.compress(json.dumps(event).encode())
             for _ in range(2):
                 async with session.post("/v1/events", data=body, headers={"Content-Encoding": "gzip"}):

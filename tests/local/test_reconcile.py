@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 import pytest
 from reconcile_world import (
+    AT,
     AT_S,
     CLIENT,
     EVENTS,
@@ -22,6 +23,7 @@ from reconcile_world import (
 
 from tapstack_local.reconciliation.accepted_events import digest, effect_of, number_digest
 from tapstack_local.reconciliation.checker import reconcile
+from tapstack_local.reconciliation.interactions import hashed
 from tapstack_local.reconciliation.links import check_links
 
 NOT_HERE = {  # looked for, and there is none
@@ -182,6 +184,28 @@ def test_any_copy_of_an_event_that_was_never_answered_for_may_count_but_only_one
         rows = ByHand()
         rows.user[2] = {VIEW: 3, PURCHASE: 2, "EUR": 12_000_000}
         assert reconcile(accepted, rows.tables()).overcounted == 1
+
+
+def test_of_events_that_were_never_answered_for_any_may_count_and_not_the_others():
+    more, less = view(3) | {"items": [{"item_id": "a"}] * 2}, view(4) | {"items": []}
+    accepted = accepted_of(*EVENTS)
+    accepted.doubt(more)
+    accepted.doubt(less)
+    rows = ByHand()
+    rows.user[0][0][RAW] = [2, [[4, 4]], 0]
+    rows.user[2][VIEW] += 1
+    assert reconcile(accepted, rows.tables()).lost == 0
+    rows.user[0][0][RAW] = [2, [[3, 4]], 0]  # the other as well, of which the items know nothing
+    rows.user[2][VIEW] += 1
+    result = reconcile(accepted, rows.tables())
+    assert result.lost == 1
+    assert named(result, "items' sums").short == 1
+
+
+def test_a_time_ahead_of_its_arrival_counts_at_the_arrival_and_stands_in_the_history():
+    later = f"{AT[:8]}16{AT[10:]}"
+    effect = effect_of(view(0) | {"occurred_at": later, "received_at": AT, "clock_skew_ms": -5})
+    assert (effect.at_s, effect.interactions) == (AT_S, (hashed((AT_S + 86_400) * 1_000, VIEW, "a"),))
 
 
 def test_a_long_event_is_one_event():

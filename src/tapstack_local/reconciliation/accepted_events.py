@@ -274,6 +274,7 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
     identity = identity_of(event)
     moment = datetime.fromisoformat(event["occurred_at"])
     at_s = floor(moment.timestamp())
+    at_ms = at_s * 1_000 + moment.microsecond // 1_000  # in the history it stands where its clock says
     if "received_at" in event:
         at_s = min(at_s, floor(datetime.fromisoformat(event["received_at"]).timestamp()))
     client_ms = max(round(moment.timestamp() * 1_000) - (event.get("clock_skew_ms") or 0), 1)
@@ -281,7 +282,6 @@ def effect_of(event: Mapping[str, Any]) -> Effect:
         client_ms = 0  # the stream's copy of an event whose time the collector filled in
     items = [(item["item_id"], signed(_item_delta(event, item))) for item in event.get("items", ())]
     delta = signed(_user_delta(event))
-    at_ms = at_s * 1_000 + moment.microsecond // 1_000
     mentioned = event.get("items", ())
     numbers = [(item["item_id"], signed(found)) for item in mentioned if (found := numbers_of(event, item))]
     return Effect(

@@ -8,8 +8,9 @@ Events that were sent and never answered for may count or not.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tapstack.dead_letters import DeadLetter
@@ -97,6 +98,15 @@ class _Expected:
     optional: Fold  # late for a reason, and perhaps counted before
     doubted: Fold  # sent, and never answered for
     late: set[Identity]  # late for a reason
+    least: Counter[int] = field(default_factory=Counter)  # what items may have more than users, by type,
+    most: Counter[int] = field(default_factory=Counter)  # by the events that may be counted or not
+
+    def vary(self, copies: Sequence[tuple[int, int]]) -> None:
+        """Take note of what one of several copies of an event may change, or none."""
+        for kind in {kind for kind, _ in copies}:
+            changes = [change for other, change in copies if other == kind]
+            self.least[kind] += min(0, *changes)
+            self.most[kind] += max(0, *changes)
 
     def folds(self) -> tuple[Fold, Fold, Fold, Fold]:
         """Return all four, in the order in which `compare` takes them."""
@@ -197,9 +207,18 @@ def _expect(accepted: AcceptedEvents, tables: Tables, late: list[Effect]) -> _Ex
                 expected.removed.add(effect)
             elif into == "optional":
                 expected.optional.add(effect)
+                kind, more = _surplus(effect)
+                expected.vary([(kind, -more)])
     for copies in accepted.doubted().values():
         expected.doubted.add_any(copies)
+        expected.vary([_surplus(copy) for copy in copies])
     return expected
+
+
+def _surplus(effect: Effect) -> tuple[int, int]:
+    """Return an event's type, and how many more it adds to items than to its user."""
+    (kind,) = (key for key in effect.delta if isinstance(key, int))
+    return kind, len(effect.items) - 1
 
 
 def _fate(accepted: AcceptedEvents, tables: Tables, user: str, late: list[Effect]) -> str:
@@ -320,19 +339,13 @@ def _check_sums(expected: _Expected, tables: Tables) -> Finding:
     items = total(row.lifetime for stripes in tables.items.values() for row in stripes.values())
     fold = expected.accepted.fold
     whole_users, whole_items = total(fold.users.values()), total(fold.items.values())
+    removed_users = total(expected.removed.users.values())
+    removed_items = total(expected.removed.items.values())
     for key in sorted(key for key in whole_users | users | items if isinstance(key, int)):
-        slack = 0
         surplus = whole_items.get(key, 0) - whole_users.get(key, 0)
-        for part, is_certain in (
-            (expected.removed, True),
-            (expected.optional, False),
-            (expected.doubted, False),
-        ):
-            more = total(part.items.values()).get(key, 0) - total(part.users.values()).get(key, 0)
-            surplus -= more if is_certain else 0
-            slack += 0 if is_certain else abs(more)
+        surplus -= removed_items.get(key, 0) - removed_users.get(key, 0)
         actual = items.get(key, 0) - users.get(key, 0)
-        finding.judge(type_name(key), actual, surplus - slack, surplus + slack)
+        finding.judge(type_name(key), actual, surplus + expected.least[key], surplus + expected.most[key])
     return finding
 
 

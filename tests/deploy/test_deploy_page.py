@@ -155,6 +155,32 @@ def test_the_runbook_has_every_alarm_of_the_stack_and_no_other() -> None:
     assert {shape for shape in shapes if not any(re.fullmatch(shape, alarm) for alarm in alarms)} == set()
 
 
+SERVICES = {
+    "appautoscaling": "application-autoscaling",
+    "cloudwatch_event": "events",
+    "cloudwatch_log": "logs",
+    "kinesis_firehose": "firehose",
+    "lb": "elasticloadbalancing",
+    **{
+        name: name for name in ("cloudformation", "cloudwatch", "dynamodb", "iam", "kinesis", "kms", "lambda")
+    },
+    **{name: name for name in ("route53", "s3", "secretsmanager", "sns", "ssm")},
+}
+"""How IAM names the service of a resource, by how Terraform's name begins; the rest belongs to ec2."""
+
+
+def test_whoever_deploys_needs_the_services_of_the_stacks_resources() -> None:
+    listed = {
+        name.split(":")[0] for line in table("| service | what |") for name in re.findall(r"`(.+?)`", line[0])
+    }
+    kinds = set(re.findall(r'^(?:resource|data) "aws_([a-z0-9_]+)"', STACK, re.MULTILINE))
+    computed_by_terraform = {"iam_policy_document", "partition", "caller_identity"}
+    assert listed == {
+        next((service for begin, service in SERVICES.items() if f"{kind}_".startswith(f"{begin}_")), "ec2")
+        for kind in kinds - computed_by_terraform
+    }
+
+
 def test_every_variable_it_names_is_in_the_stack() -> None:
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)\b", PAGE))
     assert len(named) > 20

@@ -1653,6 +1653,8 @@ resource "aws_subnet" "private" {
   tags = { Name = "${local.name}-${each.key}", Tier = each.value.tier }
 
   lifecycle {
+    create_before_destroy = true # functions, load balancer and endpoints must leave a subnet before it can go
+
     precondition {
       condition = alltrue([
         for key, other in local.subnets : key == each.key || (
@@ -1836,6 +1838,11 @@ resource "aws_security_group" "role" {
   description            = each.value.why
   vpc_id                 = aws_vpc.main.id
   revoke_rules_on_delete = true # groups name each other; without this they cannot be deleted
+
+  # A function's network interface has its group, and Lambda deletes it, minutes after the function, with the function's
+  # role: a destroy must leave the role its permissions until the groups are gone.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html (as stored copies quote it, 2026-12-01)
+  depends_on = [aws_iam_role_policy.function_common]
 
   tags = { Name = "${local.name}-${each.key}" }
 

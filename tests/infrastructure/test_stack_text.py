@@ -209,6 +209,20 @@ def test_subnets_hand_out_no_public_addresses_and_the_load_balancer_is_internal(
     assert one(block("resource", "aws_instance.operations").body["associate_public_ip_address"]) is False
 
 
+@pytest.mark.parametrize("held", ["aws_eip.nat", "aws_subnet.private", "aws_lb_target_group.ip"])
+def test_what_aws_holds_while_it_is_in_use_goes_after_its_users_were_changed(held: str) -> None:
+    # Without this Terraform deletes first, and AWS waits for users that are changed afterwards.
+    assert one(block("resource", held).body["lifecycle"])["create_before_destroy"] == [True]
+
+
+def test_the_functions_groups_go_before_the_permission_to_delete_their_interfaces() -> None:
+    # Each interface of a function has the function's group, so the last group goes after the last interface.
+    body = block("resource", "aws_security_group.role").body
+    assert one(body["depends_on"]) == ["${aws_iam_role_policy.function_common}"]
+    rights = [found for _, found in statements() if found["sid"] == ["AttachToNetwork"]]
+    assert "ec2:DeleteNetworkInterface" in one(rights[0]["actions"])
+
+
 def test_the_default_group_acl_and_route_table_are_empty() -> None:
     assert block("resource", "aws_default_security_group.none").body.keys() <= {"vpc_id", "tags"}
     assert not {"ingress", "egress"} & block("resource", "aws_default_network_acl.none").body.keys()

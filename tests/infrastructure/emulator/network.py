@@ -1,15 +1,19 @@
-"""The regional NAT gateway, which moto 5.2.5 does not know."""
+"""The regional NAT gateway, which moto 5.2.5 does not know, and subnets that are in use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from moto.awslambda.models import lambda_backends
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.utils import utcnow
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.nat_gateways import NatGateway
+from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.utils import random_nat_gateway_id, random_route_table_id
+from moto.elbv2.models import elbv2_backends
 
 from .patching import adds, replaces
 
@@ -31,17 +35,21 @@ class RegionalNatGateway(NatGateway):
         self.availability_mode = "regional"
         self._created_at = utcnow()
         self.ec2_backend = backend
+        self.take_addresses(zone_addresses)
+        self.route_table_id = random_route_table_id()
+        self.add_tags(tags)
+        backend.nat_gateways[self.id] = self
+
+    def take_addresses(self, zone_addresses: list[dict[str, Any]]) -> None:
+        """Use these addresses and no others."""
         self.address_set = [
             {
                 "allocationId": allocation_id,
-                "publicIp": backend.address_by_allocation([allocation_id])[0].public_ip,
+                "publicIp": self.ec2_backend.address_by_allocation([allocation_id])[0].public_ip,
             }
             for zone in zone_addresses
             for allocation_id in zone["AllocationIds"]
         ]
-        self.route_table_id = random_route_table_id()
-        self.add_tags(tags)
-        backend.nat_gateways[self.id] = self
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
         """Return what a template may ask of the gateway: its own route table."""
@@ -77,6 +85,21 @@ def create_from_cloudformation(
 
 @adds(
     NatGateway,
+    "update_from_cloudformation_json",
+    why="moto drops the gateway of a stack that is updated; AWS takes and lets go of addresses in place",
+)
+def update_from_cloudformation(
+    _: Any, original_resource: Any, cloudformation_json: Any, **kwargs: Any
+) -> RegionalNatGateway:
+    """Give a regional gateway the addresses that its template says now."""
+    del kwargs
+    gateway: RegionalNatGateway = original_resource
+    gateway.take_addresses(cloudformation_json["Properties"]["AvailabilityZoneAddresses"])
+    return gateway
+
+
+@adds(
+    NatGateway,
     "delete_from_cloudformation_json",
     why="moto leaves the gateway behind when its stack is deleted; AWS deletes it",
 )
@@ -86,3 +109,34 @@ def delete_from_cloudformation(
     """Delete the gateway of a deleted stack."""
     del cloudformation_json
     ec2_backends[account_id][region_name].delete_nat_gateway(resource_name)
+
+
+def _subnets_in_use(backend: Any) -> set[str]:
+    account_id, region_name = backend.account_id, backend.region_name
+    functions = lambda_backends[account_id][region_name].list_functions()
+    load_balancers = elbv2_backends[account_id][region_name].load_balancers.values()
+    return {
+        *(
+            subnet_id
+            for function in functions
+            for subnet_id in (function.vpc_config or {}).get("SubnetIds", [])
+        ),
+        *(subnet.id for load_balancer in load_balancers for subnet in load_balancer.subnets),
+        *(
+            subnet_id
+            for endpoint in backend.vpc_end_points.values()
+            for subnet_id in endpoint.subnet_ids or []
+        ),
+    }
+
+
+@replaces(
+    SubnetBackend,
+    "delete_subnet",
+    why="moto deletes a subnet that something is in; AWS refuses, for as long as the provider is patient",
+)
+def delete_subnet(original: Callable[..., Any], backend: Any, subnet_id: str) -> Any:
+    """Delete a subnet unless something is in it; the error is one that the provider does not wait for."""
+    if subnet_id in _subnets_in_use(backend):
+        raise EC2ClientError("SubnetInUse", f"{subnet_id} holds a function, a load balancer or an endpoint")
+    return original(backend, subnet_id)

@@ -2072,12 +2072,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     filter {}
 
-    dynamic "expiration" {
-      for_each = each.value.days > 0 ? [each.value.days] : []
-
-      content {
-        days = expiration.value
-      }
+    # Where nothing expires, S3 must be told to drop what the drainer's deletions leave behind: once the noncurrent version
+    # is gone, a marker that each listing would pass over for ever. Days do that too.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html (from knowledge, 2026-12-01)
+    expiration {
+      days                         = each.value.days > 0 ? each.value.days : null
+      expired_object_delete_marker = each.value.days > 0 ? null : true
     }
 
     noncurrent_version_expiration {

@@ -153,6 +153,11 @@ run "by_default" {
     error_message = "What is spilled never expires: it is accepted and not yet on the stream."
   }
 
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this["spill"].rule[0].expiration[0].expired_object_delete_marker
+    error_message = "Markers of drained objects go, or each listing of the drainer would pass over all that there ever were; days do it elsewhere."
+  }
+
   # The raw archive reads the stream by itself.
   assert {
     condition     = aws_kinesis_firehose_delivery_stream.archive[0].kinesis_source_configuration[0].kinesis_stream_arn == aws_kinesis_stream.events.arn && aws_kinesis_firehose_delivery_stream.archive[0].extended_s3_configuration[0].bucket_arn == aws_s3_bucket.this["archive"].arn

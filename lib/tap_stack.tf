@@ -1989,16 +1989,15 @@ resource "aws_vpc_block_public_access_options" "region" {
 
 locals {
   # days: how long objects stay. quarantine, late and failure hold events that are not counted (yet); nothing may
-  # expire before a person had time to act on an alarm. why becomes a tag, and S3 takes neither ; nor , in one.
-  data_buckets = merge(
-    {
-      spill      = { days = 0, why = "Accepted events that the stream did not take - expected to be empty" } # they never expire
-      quarantine = { days = 400, why = "Refused events and records that are no events" }
-      late       = { days = 400, why = "Events that came after their state was forgotten" }
-      failure    = { days = 400, why = "Batches that the event source mapping gave up - expected to stay empty" }
-    },
-    var.enable_raw_archive ? { archive = { days = var.archive_retention_days, why = "Every accepted event" } } : {},
-  )
+  # expire before a person had time to act on an alarm. The archive's bucket is there without the archive too: what it
+  # holds when the archive is turned off stays until it expires. why becomes a tag, and S3 takes neither ; nor , in one.
+  data_buckets = {
+    spill      = { days = 0, why = "Accepted events that the stream did not take - expected to be empty" } # they never expire
+    quarantine = { days = 400, why = "Refused events and records that are no events" }
+    late       = { days = 400, why = "Events that came after their state was forgotten" }
+    failure    = { days = 400, why = "Batches that the event source mapping gave up - expected to stay empty" }
+    archive    = { days = var.archive_retention_days, why = "Every accepted event" }
+  }
 
   buckets = merge(local.data_buckets, { logs = { days = local.log_retention_days, why = "Access logs" } })
 }

@@ -149,7 +149,7 @@ run "by_default" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this["spill"].rule[0].expiration) == 0
+    condition     = [for name, bucket in local.buckets : name if bucket.days == 0] == ["spill"]
     error_message = "What is spilled never expires: it is accepted and not yet on the stream."
   }
 
@@ -267,10 +267,15 @@ run "without_the_archive_and_with_long_invocations" {
     error_message = "Longer than one invocation and one window; without an archive nobody watches it."
   }
 
-  # The raw archive can be left out.
+  # The raw archive can be left out, and turned off without a word about what it holds already.
   assert {
-    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(aws_s3_bucket.this), "archive") && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
-    error_message = "Nothing of the archive may remain."
+    condition     = length(aws_kinesis_firehose_delivery_stream.archive) == 0 && !contains(keys(local.log_groups), "firehose") && !contains(keys(local.alarms), "archive-age-s") && output.archive_delivery_stream_arn == null
+    error_message = "Nothing fills the archive, and nothing watches it."
+  }
+
+  assert {
+    condition     = aws_s3_bucket.this["archive"].force_destroy == false && aws_s3_bucket_lifecycle_configuration.this["archive"].rule[0].expiration[0].days == 400
+    error_message = "The events that the archive holds already stay until they expire: no apply deletes them, or fails because they are there."
   }
 }
 

@@ -605,6 +605,11 @@ variable "allowed_origins" {
     condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", origin))])
     error_message = "Every origin in allowed_origins must look like https://shop.example: small letters, no path, no slash at the end."
   }
+
+  validation {
+    condition     = length(join(",", var.allowed_origins)) <= 1000
+    error_message = "allowed_origins must fit the function's variables, which hold 4 KB: 1,000 characters, commas included."
+  }
 }
 
 variable "enable_schemas" {
@@ -679,9 +684,9 @@ variable "enrichment" {
   validation {
     condition = (
       alltrue([for name in var.enrichment.consent_categories : can(regex("^[^,[:space:]]([^,]*[^,[:space:]])?$", name))])
-      && length(jsonencode(var.enrichment)) <= 2000
+      && length(base64encode(jsonencode(var.enrichment))) <= 2668 # four characters for three bytes
     )
-    error_message = "enrichment.consent_categories are names without commas; all of enrichment has at most 2,000 characters."
+    error_message = "enrichment.consent_categories are names without commas; all of enrichment has at most 2,000 bytes."
   }
 }
 
@@ -897,6 +902,17 @@ variable "api_services" {
       length(service.paths) > 0 && length(service.methods) <= 4
     ])
     error_message = "A listener rule holds five paths and methods, so a service has at least one path and at most four methods."
+  }
+
+  # AWS's quota is six, and its page on conditions says five.
+  # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html, read 2026-12-01
+  validation {
+    condition = alltrue(flatten([
+      for service in values(var.api_services) : [
+        for paths in chunklist(service.paths, max(1, 5 - length(service.methods))) : length(regexall("[*?]", join("", paths))) <= 5
+      ]
+    ]))
+    error_message = "A listener rule holds five wildcards (* and ?), so five paths of a service in a row, fewer with methods, hold no more."
   }
 
   validation {

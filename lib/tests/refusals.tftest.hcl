@@ -121,6 +121,7 @@ run "refuses_each_of_these_2" {
     enrichment            = { consent = "yes" }                                       # no such way
     readers               = { ranker = { key_hashes = [], scopes = ["everything"] } } # no such scope
     ssh_allowed_cidr      = "203.0.113.0/24"                                          # public
+    allowed_origins       = [for shop in range(51) : "https://shop-1${shop}.test"]    # more than the variables hold
 
     # and end with 50,000
     api_services = {
@@ -145,6 +146,7 @@ run "refuses_each_of_these_2" {
     var.row_ttl_days,
     var.trending_weights,
     var.logging,
+    var.allowed_origins,
     var.enrichment,
     var.readers,
     var.ssh_allowed_cidr,
@@ -210,6 +212,9 @@ run "refuses_each_of_these_4" {
     table_read_capacity  = { min = 25, max = 25 }                      # below the peak
     stream_mode          = "AUTO"                                      # neither on demand nor provisioned
 
+    # 1,000 letters, and two bytes each
+    enrichment = { consent_categories = [join("", [for index in range(1000) : "é"])] }
+
     # no slash
     api_services = {
       insights = { priority = 1, paths = ["a"], methods = ["GET"] }
@@ -227,6 +232,7 @@ run "refuses_each_of_these_4" {
     var.table_write_capacity,
     var.table_read_capacity,
     var.stream_mode,
+    var.enrichment,
   ]
 }
 
@@ -393,6 +399,21 @@ run "refuses_each_of_these_12" {
     # a path of 129 characters
     api_services = {
       insights = { priority = 1, paths = [join("", ["/", join("", [for index in range(128) : "p"])])], methods = ["GET"] }
+    }
+  }
+
+  expect_failures = [
+    var.api_services,
+  ]
+}
+
+run "refuses_each_of_these_13" {
+  command = plan
+
+  variables {
+    # six wildcards in one rule
+    api_services = {
+      insights = { priority = 1, paths = ["/a/*/b/*", "/c/*/d/*", "/e/*/f/*"] }
     }
   }
 

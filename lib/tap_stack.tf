@@ -3287,8 +3287,10 @@ resource "aws_lb" "api" {
   desync_mitigation_mode           = "strictest"
   idle_timeout                     = 60
 
+  # A line of these holds the query of its request, and pixels send whole events in it: whoever heeds consent, or has names
+  # replaced, would find here what the collector takes out.
   access_logs {
-    enabled = true
+    enabled = var.enrichment.consent == "off" && length(var.enrichment.pseudonymised_fields) == 0
     bucket  = aws_s3_bucket.this["logs"].id
     prefix  = "alb-access"
   }

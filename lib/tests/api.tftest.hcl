@@ -76,6 +76,7 @@ run "as_asked_for" {
     api_hostname             = "tapstack.example.internal"
     enable_tracing           = true
     logging                  = { level = "ERROR" }
+    enrichment               = { consent = "refused" }
     permissions_boundary_arn = "arn:aws:iam::111122223333:policy/boundary"
     enable_operations_host   = true
     alarm_email              = "on-call@example.com"
@@ -102,6 +103,12 @@ run "as_asked_for" {
   assert {
     condition     = alltrue([for function in aws_lambda_function.this : function.tracing_config[0].mode == "Active"]) && alltrue([for document in data.aws_iam_policy_document.function_common : contains([for statement in document.statement : statement.sid], "WriteTraces")])
     error_message = "Every function is traced, and may write its traces."
+  }
+
+  # Nothing of an event is stored whose user denied, not in a log of queries either.
+  assert {
+    condition     = aws_lb.api.access_logs[0].enabled == false && aws_lb.api.connection_logs[0].enabled
+    error_message = "Pixels send whole events in their query, which access logs hold."
   }
 
   # Fewer lines do not blind an alarm.
@@ -329,6 +336,12 @@ run "logs_are_kept_as_long_as_asked" {
   variables {
     environment        = "production"
     log_retention_days = 7
+    enrichment         = { pseudonymised_fields = ["traits.email"] }
+  }
+
+  assert {
+    condition     = aws_lb.api.access_logs[0].enabled == false
+    error_message = "What has a pseudonym stands in no access log by its name."
   }
 
   assert {

@@ -747,7 +747,7 @@ variable "enable_tracing" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept. They hold no payload and no user identifier. 0: a year in production, 30 days elsewhere."
+  description = "Days that logs are kept. Access logs hold paths, so users' ids; ours hold none. 0: a year in production, 30 days elsewhere."
   type        = number
   default     = 0
 

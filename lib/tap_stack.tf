@@ -1006,7 +1006,7 @@ variable "enable_operations_host" {
 }
 
 variable "ssh_allowed_cidr" {
-  description = "Range that may open SSH to the operations host. Empty: the VPC. Without the host no rule for port 22 exists."
+  description = "Range that may open SSH to the operations host. Empty: the VPC. From outside it needs routes of yours in the app tier."
   type        = string
   default     = ""
 
@@ -4212,7 +4212,7 @@ output "table_ramp_minutes" {
 }
 
 output "bucket_names" {
-  description = "Buckets by purpose: quarantine, late, failure, archive, logs."
+  description = "Buckets by purpose: spill, quarantine, late, failure, archive, logs."
   value       = { for name, bucket in aws_s3_bucket.this : name => bucket.bucket }
 }
 

@@ -939,9 +939,9 @@ variable "api_services" {
       for service in values(var.api_services) : [
         for index in range(ceil(length(service.paths) / max(1, 5 - length(service.methods)))) : service.priority + index
       ]
-      ]))) == sum([
+      ]))) == sum(concat([0], [
       for service in values(var.api_services) : ceil(length(service.paths) / max(1, 5 - length(service.methods)))
-    ])
+    ]))
     error_message = "Every rule in api_services needs a priority of its own: those of a service with several count up from its priority."
   }
 

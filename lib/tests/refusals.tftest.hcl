@@ -543,6 +543,19 @@ run "takes_as_many_consumers_as_batches_in_flight" {
   }
 }
 
+run "takes_no_service_at_all" {
+  command = plan
+
+  variables {
+    api_services = {}
+  }
+
+  assert {
+    condition     = length(aws_lb_listener_rule.api) == 0
+    error_message = "Records of other producers are counted, and nobody asks."
+  }
+}
+
 run "ssh_follows_the_vpc" {
   command = plan
 

@@ -449,8 +449,8 @@ variable "api_timeout_s" {
   default     = 30
 
   validation {
-    condition     = var.api_timeout_s >= 1 && var.api_timeout_s <= 60
-    error_message = "api_timeout_s must be 1-60; the load balancer waits one minute."
+    condition     = var.api_timeout_s >= 15 && var.api_timeout_s <= 60
+    error_message = "api_timeout_s must be 15-60: the collector must find that Kinesis hangs, and use S3; the load balancer waits 60."
   }
 }
 
@@ -747,7 +747,7 @@ variable "enable_tracing" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept. Access logs hold paths, so users' ids; ours hold none. 0: a year in production, 30 days elsewhere."
+  description = "Days that logs are kept. Access logs hold paths, so users' ids; ours do not. 0: a year in production, 30 days else."
   type        = number
   default     = 0
 

@@ -47,6 +47,7 @@ run "refuses_each_of_these_1" {
     ssh_allowed_cidr         = "0.0.0.0/0"                                   # everywhere
     archive_retention_days   = 119                                           # ends within the least that Glacier bills
     lambda_architecture      = "riscv64"                                     # Lambda has no such processor
+    api_timeout_s            = 14                                            # the collector may need more
 
     # priorities begin with 1
     api_services = {
@@ -96,6 +97,7 @@ run "refuses_each_of_these_1" {
     var.ssh_allowed_cidr,
     var.archive_retention_days,
     var.lambda_architecture,
+    var.api_timeout_s,
   ]
 }
 

@@ -281,6 +281,14 @@ def test_terraform_and_python_name_the_same_variables() -> None:
     }
 
 
+def test_the_collector_has_the_time_to_store_in_s3_what_a_hanging_kinesis_does_not_take() -> None:
+    budget_ms: int = _python_constant("collector/publish.py", "RETRY_BUDGET_MS")
+    call_s: float = _python_constant("entrypoints/collector.py", "CALL_TIMEOUT_S")
+    # Kinesis once more at the end of the budget, spill, quarantine: each so long to connect and to answer.
+    (least_s,) = re.findall(r"var\.api_timeout_s >= (\d+)", TEXT)
+    assert int(least_s) >= budget_ms / 1000 + 3 * 2 * call_s
+
+
 def test_every_handler_exists() -> None:
     for function in local_values()["functions"].values():
         *module, handler = function["handler"].split(".")

@@ -125,6 +125,7 @@ def _subnets_in_use(backend: Any) -> set[str]:
         *(
             subnet_id
             for endpoint in backend.vpc_end_points.values()
+            if endpoint.state != "deleted"
             for subnet_id in endpoint.subnet_ids or []
         ),
     }

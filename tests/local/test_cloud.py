@@ -268,10 +268,14 @@ PARENT = textwrap.dedent(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=str)
-def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(number: signal.Signals) -> None:
+def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as parent:
+        [sys.executable, "-c", PARENT],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # elsewhere another run may remove what is left
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as parent:  # fmt: skip
         assert parent.stdout is not None
         folder, *pids = json.loads(parent.stdout.readline())
         assert running(pids) == pids
@@ -279,6 +283,6 @@ def test_no_process_outlives_a_supervisor_that_is_stopped_or_killed(number: sign
         parent.wait(20)
     until(lambda: not running(pids))
     assert Path(folder).exists() == (number == signal.SIGKILL)
-    with scratch_folder():
+    with scratch_folder(tmp_path):
         pass
     assert not Path(folder).exists()

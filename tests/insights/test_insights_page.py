@@ -220,6 +220,13 @@ def test_every_parameter_is_listed_with_what_it_must_be() -> None:
     assert ", ".join(METHODS) in PAGE
 
 
+def test_the_page_says_what_is_not_kept_at_all() -> None:
+    [named] = re.findall(r"not at all \(`no-store`\) for (.*), what is asked for by POST, and errors\.", PAGE)
+    not_kept = {route.path for route in ROUTES if route.method == "GET" and not route.max_age_s}
+    assert set(re.findall("`([^`]+)`", named)) == not_kept
+    assert all(not route.max_age_s for route in ROUTES if route.method == "POST")
+
+
 def test_the_page_lists_which_scope_opens_what() -> None:
     opened = {scope: set(re.findall(r"`(/[^`]+)`", paths)) for scope, paths in SCOPES}
     expected = {scope: {each.path for each in ROUTES if scope in each.scopes} for scope in get_args(Scope)}

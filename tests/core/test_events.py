@@ -94,7 +94,7 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "item's unknown field": (
         item(colour="red"),
         "items[1].colour",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "quantity negative": (item(quantity=-1), "items[1].quantity", "expected a whole number of at least 0"),
     "quantity too large": (
@@ -163,37 +163,37 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown field": (
         {"colour": "red"},
         "colour",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "unknown field with a misleading name": (
         {"required": True},
         "required",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "unknown field with ticks": (
         {"a`b": True},
         "a`b",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "unknown field with the end of a message in it": (
         {"a - at `$.b`": True},
         "a - at `$.b`",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "unknown field of any length, with what JSON and screens escape": (
         {'"\\\n\x00😀é' * 900: True},
         "?????é" * 5 + "??...",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "unknown field with half the end of one": (
         {"a - at `$.b": True},
         "a - at `$.b",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "item's unknown field with the end of a message in it": (
         item(**{"a - at `$.b": True}),
         "items[1].a - at `$.b",
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     ),
     "a purchase beyond counting": (
         {"event_type": "purchase", "items": [{"item_id": "a", "price": 1e12, "quantity": 1_000_000}]},
@@ -394,6 +394,22 @@ def fault_of(data: bytes) -> InvalidEvent | None:
     except InvalidEvent as error:
         return error
     return None
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ('"value":1e999', "value"),
+        ('"properties":{"a":{"b":[1,{"c":1e999}]}}', "properties[...][...][1][...]"),
+        ('"traits":{"a":1e999}', "traits[...]"),
+        ('"items":[{"item_id":"a"},{"item_id":"b","price":1e999}]', "items[1].price"),
+    ],
+)
+def test_a_number_out_of_range_is_found_wherever_it_is(said: str, field: str) -> None:
+    data = f'{{"event_type":"page_view","event_id":"e","user_id":"u",{said}}}'
+    error = fault_of(data.encode())
+    assert error is not None
+    assert (error.field, error.reason) == (field, "expected a number that 64 bits hold")
 
 
 SECRET = "hunter2"

@@ -103,7 +103,7 @@ def test_what_is_taken_is_taken_by_the_collector_too_and_means_the_same(
         ),
         pytest.param(
             {"event_type": "search", "user_id": "u", "colour": "red"},
-            "colour: unknown field; put what the schema does not name into properties",
+            "colour: unknown field; put what the schema does not name into the event's properties",
             id="unknown field",
         ),
         pytest.param(

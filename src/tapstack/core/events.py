@@ -376,7 +376,7 @@ def _read(data: bytes, notes: list[str]) -> ClientEvent:
         return msgspec.convert(normalise(_json_decoder.decode(data), notes), ClientEvent)
     except msgspec.ValidationError as error:
         # A number that is out of range ends the reading of JSON: only the schema's reader knows its field.
-        message = strict if strict is not None and str(error).endswith("`$[...]`") else error
+        message = strict if strict is not None and "`$[...]" in str(error) else error
         raise _explain(str(message)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_json(error, data) from None
@@ -418,7 +418,7 @@ def _explain(message: str) -> InvalidEvent:
     shown = shown_name(named["name"])
     return InvalidEvent(
         f"{path}.{shown}" if path else shown,
-        "unknown field; put what the schema does not name into properties",
+        "unknown field; put what the schema does not name into the event's properties",
     )
 
 

@@ -1043,7 +1043,7 @@ data "aws_availability_zones" "available" {
 data "aws_vpc_endpoint_service" "interface" {
   for_each = toset(keys(local.interface_endpoints_made))
 
-  service      = each.key
+  service_name = "${data.aws_partition.current.reverse_dns_prefix}.${var.aws_region}.${each.key}"
   service_type = "Interface"
 }
 
@@ -1953,7 +1953,7 @@ resource "aws_vpc_endpoint" "interface" {
 
   vpc_id              = aws_vpc.main.id
   vpc_endpoint_type   = "Interface"
-  service_name        = "${data.aws_partition.current.reverse_dns_prefix}.${var.aws_region}.${each.key}"
+  service_name        = data.aws_vpc_endpoint_service.interface[each.key].service_name
   subnet_ids          = local.tier_subnet_ids["endpoint"]
   security_group_ids  = [aws_security_group.role["endpoints"].id]
   private_dns_enabled = true

@@ -200,6 +200,14 @@ def test_only_the_egress_tier_may_route_to_the_internet_gateway() -> None:
     assert one(block("output", "internet_gateway_id").body["value"]) == "${aws_internet_gateway.nat_only.id}"
 
 
+def test_zones_are_asked_of_the_service_that_the_endpoint_leads_to() -> None:
+    # In China the names differ: by the argument `service` the provider would ask for com.amazonaws....
+    asked = block("data", "aws_vpc_endpoint_service.interface").body
+    made = block("resource", "aws_vpc_endpoint.interface").body
+    assert one(made["service_name"]) == "${data.aws_vpc_endpoint_service.interface[each.key].service_name}"
+    assert "reverse_dns_prefix" in str(asked["service_name"])
+
+
 def test_subnets_hand_out_no_public_addresses_and_the_load_balancer_is_internal() -> None:
     assert [found.address for found in blocks("resource") if found.address.startswith("aws_subnet.")] == [
         "aws_subnet.private"

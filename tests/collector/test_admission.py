@@ -17,6 +17,7 @@ from event_strategies import NOON, NOON_S
 from tapstack.collector.admission import BURST_S, Admission
 from tapstack.collector.formats import FORMATS
 from tapstack.collector.known_sources import KnownSources
+from tapstack.collector.write_keys import KEYS_OF_QUERIES
 from tapstack.core.sources import Key, Source, Sources, hash_of, write_sources
 from tapstack.entrypoints.collector_request import Taken, take
 from tapstack.errors import Unavailable
@@ -205,6 +206,13 @@ def test_a_request_that_is_larger_than_a_burst_leaves_a_debt_that_the_next_one_w
     assert collector.status(body=many, x_write_key="key") == 200
 
 
+def test_what_cannot_be_split_into_events_counts_as_one() -> None:
+    collector = Collector(source(events_per_s_max=1))
+    for _ in range(BURST_S):
+        assert collector.status(body=b"no json", x_write_key="key") == 400
+    assert collector.status(body=b"no json", x_write_key="key") == 429
+
+
 def test_a_new_key_is_let_in_after_some_seconds_and_an_old_one_refused_after_a_minute() -> None:
     collector = Collector(source(key="old"))
     assert collector.status(x_write_key="old") == 200
@@ -230,6 +238,29 @@ def test_without_the_sources_everything_is_to_be_sent_again() -> None:
     assert taken.error == "secretsmanager: no answer"
     assert collector.status(x_write_key="key", origin=SHOP) == 503
     assert collector.stream.data == []
+
+
+ASKED_IN_QUERIES: dict[str, tuple[str, str, dict[str, str], object]] = {
+    "snowplow, a pixel": ("GET", "/i", {"e": "pv", "uid": "u", "eid": "e"}, None),
+    "snowplow": ("POST", "/com.snowplowanalytics.snowplow/tp2", {}, {"data": [{"e": "pv", "uid": "u"}]}),
+    "segment, a pixel": ("GET", "/v1/pixel/track", {"event": "x", "userId": "u"}, None),
+    "google": ("POST", "/mp/collect", {}, {"client_id": "u", "events": [{"name": "view_item"}]}),
+    "posthog, a query": ("GET", "/e", {"data": json.dumps({"event": "x", "distinct_id": "u"})}, None),
+    "native": ("POST", "/v1/events", {}, EVENT),
+}
+
+
+@pytest.mark.parametrize("name", KEYS_OF_QUERIES)
+@pytest.mark.parametrize("asked", ASKED_IN_QUERIES.values(), ids=ASKED_IN_QUERIES)
+def test_no_record_holds_the_key_of_a_query(
+    asked: tuple[str, str, dict[str, str], object], name: str
+) -> None:
+    method, path, query, body = asked
+    collector = Collector(source(key="tops3cret"))
+    assert collector.status(path, body, method=method, query={**query, name: "tops3cret"}) == 200
+    (record,) = collector.stream.data
+    assert b"tops3cret" not in record
+    assert name.encode() not in record
 
 
 def test_what_holds_no_event_needs_no_key() -> None:

@@ -50,6 +50,12 @@ def _of_authorization(header: str) -> str | None:
         return None
 
 
+def unkeyed(request: Request) -> Request:
+    """Return a request whose query has no parameter for a key: formats keep those that they do not know."""
+    query = tuple([(name, value) for name, value in request.query if name not in KEYS_OF_QUERIES])
+    return request if len(query) == len(request.query) else msgspec.structs.replace(request, query=query)
+
+
 def query_without_keys(request: Request, spoken: Format) -> Request:
     """Return a request without the write keys of its query."""
     return msgspec.structs.replace(request, query=_pairs_without_keys(request.query, spoken))

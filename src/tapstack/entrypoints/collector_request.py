@@ -20,6 +20,7 @@ from tapstack.collector.objects import CollectorDependencies, put_spilled
 from tapstack.collector.quarantine import Quarantine
 from tapstack.collector.translation.replies import unavailable
 from tapstack.collector.wire_format import Limits
+from tapstack.collector.write_keys import unkeyed
 from tapstack.core.sources import Source
 from tapstack.entrypoints.alb import read_request, write_response
 from tapstack.errors import InvalidEvent, Unavailable
@@ -99,6 +100,7 @@ def take(
         return _taken(request, grant, error.response())
     except Unavailable as error:
         return _taken(request, grant, _not_ready())._replace(error=str(error))
+    request = unkeyed(request)
     quarantine = Quarantine(
         request=request,
         format=spoken.format,
@@ -112,6 +114,8 @@ def take(
     try:
         events = () if request.method == "HEAD" else spoken.format.parse(request, limits)
     except (BadRequest, InvalidEvent) as error:
+        if admission is not None and source is not None:
+            admission.count(source, 1)
         is_kept = quarantine.keep({0: InvalidEvent("", str(error), "unreadable")}, 1)
         results = [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]
         refusal = error_response(400, "invalid_request", str(error))

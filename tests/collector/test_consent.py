@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from format_world import Answered, ask
@@ -245,6 +246,41 @@ def test_a_query_that_denies_is_not_in_quarantine() -> None:
     answered = ask("GET", target.replace("e=pv&", ""), enrichment=REFUSE)
     assert [result.status for result in answered.results] == ["invalid"]
     assert answered.kept == []
+
+
+DENIES = json.dumps(call(context=SEGMENT_DENIES))
+CUT = DENIES[:-9]  # no JSON, though it says all of it
+HIDDEN: dict[str, dict[str, str]] = {
+    "packed, and cut before": {"data": base64.b64encode(CUT.encode()).decode()},
+    "packed, and cut after": {"data": packed(call(context=SEGMENT_DENIES))[:-7]},
+    "packed, and cut within a character": {"cx": packed(call(context=SEGMENT_DENIES)).rstrip("=")[:-6] + "A"},
+    "packed, and compressed": {"data": base64.b64encode(gzip.compress(DENIES.encode())).decode()},
+    "as JSON, and cut": {"co": CUT},
+    "said twice": {"context": json.dumps(SEGMENT_DENIES), "userId": WHO},
+}
+
+
+@pytest.mark.parametrize("said", HIDDEN.values(), ids=HIDDEN)
+def test_what_is_packed_and_cannot_be_read_is_not_in_quarantine(said: dict[str, str]) -> None:
+    form = urlencode([*said.items(), *[("context", "{}")] * ("context" in said)])
+    assert may_deny(form.encode(), CATEGORIES)
+    if "context" not in said:
+        assert may_deny(json.dumps({"event": "x", "inside": [said]}).encode(), CATEGORIES)
+
+
+def test_what_is_packed_and_says_nothing_of_consent_is_kept() -> None:
+    cut = base64.b64encode(json.dumps(call()).encode()).decode()[:-7]
+    for said in ({"data": cut}, {"data": "a text"}, {"cx": "7"}, {"co": json.dumps(call())[:-9]}):
+        assert not may_deny(urlencode(said).encode(), CATEGORIES)
+        assert not may_deny(json.dumps(said).encode(), CATEGORIES)
+
+
+def test_a_pixel_that_was_cut_off_and_denied_is_not_in_quarantine() -> None:
+    target = f"/v1/pixel/track?data={packed(call(context=SEGMENT_DENIES))[:-7]}"
+    answered = ask("GET", target, enrichment=REFUSE)
+    assert [result.status for result in answered.results] == ["invalid"]
+    assert answered.kept == []
+    assert ask("GET", target).kept
 
 
 def test_a_refused_event_that_says_nothing_of_consent_is_kept() -> None:

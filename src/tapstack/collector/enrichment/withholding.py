@@ -16,6 +16,7 @@ from tapstack.errors import InvalidEvent
 
 _PACKED = frozenset({"cx", "ue_px", "data"})  # members that hold JSON in base64
 _SPEAKS_OF_CONSENT = r"(?i)consent|analytics_storage|\bcx\b|ue_px|\\u00"
+_GZIP_MAGIC = b"\x1f\x8b"
 _PIECES_MAX = 100_000  # of one text: what is longer than a request can be is not looked through
 
 
@@ -35,7 +36,7 @@ def may_deny(payload: bytes, categories: Collection[str]) -> bool:
         return True  # compressed, or of another encoding
     value = _json(text)
     if value is None and re.match(r"[A-Za-z0-9_.%+\[\]-]+=", text):
-        value = dict(parse_qsl(text, keep_blank_values=True))
+        value = [{name: said} for name, said in parse_qsl(text, keep_blank_values=True)]  # any may come twice
     if value is None:
         return re.search(_SPEAKS_OF_CONSENT, unquote_plus(text)) is not None
     return _finds_denial(value, categories)
@@ -53,11 +54,27 @@ def _finds_denial(value: object, categories: Collection[str]) -> bool:
             if entity_denies(place, categories):
                 return True
             for name, inside in place.items():
-                if is_consent(name) and denied_in(_opened(name, inside), categories):
+                found = _opened(name, inside)
+                if is_consent(name) and denied_in(found, categories):
                     return True
-                if isinstance(inside := _opened(name, inside), Mapping | list):
-                    left.append(inside)
+                if isinstance(found, Mapping | list):
+                    left.append(found)
+                elif isinstance(found, str) and _may_hide_consent(name, found):
+                    return True
     return True
+
+
+def _may_hide_consent(name: object, text: str) -> bool:
+    """Return whether a string that should be JSON, perhaps in base64, and is not, speaks of consent."""
+    if text.lstrip()[:1] not in {"{", "["}:
+        if name not in _PACKED:
+            return False
+        packed = re.sub(r"(?s)[^A-Za-z0-9+/_-].*", "", text.strip().replace(" ", "+"))
+        unpacked = from_base64(packed[: len(packed) // 4 * 4])  # as far as it can be read
+        if unpacked.startswith(_GZIP_MAGIC):
+            return True
+        text = unpacked.decode(errors="replace")
+    return re.search(_SPEAKS_OF_CONSENT, text) is not None
 
 
 def _opened(name: object, value: object) -> object:

@@ -3288,9 +3288,9 @@ resource "aws_lb" "api" {
   idle_timeout                     = 60
 
   # A line of these holds the query of its request, and pixels send whole events in it: whoever heeds consent, or has names
-  # replaced, would find here what the collector takes out.
+  # replaced or addresses cut, would find here what the collector takes out.
   access_logs {
-    enabled = var.enrichment.consent == "off" && length(var.enrichment.pseudonymised_fields) == 0
+    enabled = var.enrichment.consent == "off" && length(var.enrichment.pseudonymised_fields) == 0 && !contains(var.enrichment.steps, "ip")
     bucket  = aws_s3_bucket.this["logs"].id
     prefix  = "alb-access"
   }

@@ -349,3 +349,16 @@ run "logs_are_kept_as_long_as_asked" {
     error_message = "Who asks for a week gets a week."
   }
 }
+
+run "cut_addresses_stand_in_no_access_log" {
+  command = plan
+
+  variables {
+    enrichment = { steps = ["ua", "ip"] }
+  }
+
+  assert {
+    condition     = aws_lb.api.access_logs[0].enabled == false
+    error_message = "A pixel may say its visitor's address in its query."
+  }
+}

@@ -107,6 +107,43 @@ def test_what_is_not_among_the_fields_stays() -> None:
     assert json.loads(only_email(json.dumps(said).encode())) == {**said, "co": ""}
 
 
+CUTS = Enrichment(steps=frozenset({"ip"}))
+ADDRESS, NETWORK = "203.0.113.77", "203.0.113.0"
+HOLDS_ADDRESS: dict[str, tuple[str, str, object]] = {
+    "native": ("POST", "/v1/events", {"context": {"ip": ADDRESS}}),
+    "native, a list": ("POST", "/v1/events", {"properties": {"a": [{"X-Forwarded-For": [ADDRESS]}]}}),
+    "native, with others": ("POST", "/v1/events", {"traits": {"ip_address": f"{ADDRESS}, {ADDRESS}"}}),
+    "segment": ("POST", "/v1/batch", {"batch": [{}], "context": {"ip": ADDRESS}}),
+    "segment, a packed pixel": (
+        "GET", f"/v1/pixel/track?{query(data=packed({'context': {'ip': ADDRESS}}))}", None
+    ),
+    "snowplow, a pixel": ("GET", f"/i?{query(ip=ADDRESS)}", None),
+    "posthog": ("POST", "/batch/", {"batch": [{"properties": {"$ip": ADDRESS}}]}),
+    "google": ("POST", "/mp/collect", {"ip_override": "", "user_ip": ADDRESS, "events": [7]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "target", "body"), HOLDS_ADDRESS.values(), ids=HOLDS_ADDRESS)
+def test_where_addresses_are_cut_no_letter_holds_one(method: str, target: str, body: object) -> None:
+    (letter,) = ask(method, target, body, enrichment=CUTS).kept
+    assert ADDRESS not in opened(letter.data)
+    assert NETWORK in opened(letter.data)
+    (plain,) = ask(method, target, body).kept
+    assert ADDRESS in opened(plain.data)
+
+
+def test_what_is_called_an_address_and_is_none_is_not_kept() -> None:
+    said = {"ip": "no address", "clientIp": {"a": ADDRESS}, "n": 1}
+    (letter,) = ask("POST", "/v1/events", said, enrichment=CUTS).kept
+    assert json.loads(letter.data) == {"n": 1}
+
+
+def test_an_address_with_a_pseudonym_is_cut_first_as_in_accepted_events() -> None:
+    both = Enrichment(steps=frozenset({"ip"}), pseudonymise=Pseudonymise(("context.ip",)), key=KEY)
+    (letter,) = ask("POST", "/v1/events", {"context": {"ip": ADDRESS}}, enrichment=both).kept
+    assert json.loads(letter.data) == {"context": {"ip": pseudonym(NETWORK.encode(), KEY)}}
+
+
 UNREADABLE = {
     "cut off": b'[{"user_id": "%s"' % NAME.encode(),
     "not JSON at all": b"user_id: " + NAME.encode(),
@@ -118,9 +155,10 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.parametrize("enrichment", [HASHED, CUTS], ids=["pseudonyms", "addresses"])
 @pytest.mark.parametrize("payload", UNREADABLE.values(), ids=UNREADABLE)
-def test_of_what_cannot_be_read_the_reason_is_kept_alone(payload: bytes) -> None:
-    (letter,) = ask("POST", "/v1/events", payload, enrichment=HASHED).kept
+def test_of_what_cannot_be_read_the_reason_is_kept_alone(payload: bytes, enrichment: Enrichment) -> None:
+    (letter,) = ask("POST", "/v1/events", payload, enrichment=enrichment).kept
     assert (letter.data, bool(letter.detail)) == (b"", True)
 
 

@@ -167,15 +167,16 @@ def _withheld(enriching: Enrichment | None) -> Callable[[bytes], bool] | None:
 
 
 def _without_names(enriching: Enrichment | None) -> Callable[[bytes], bytes] | None:
-    """Return what puts pseudonyms into a refused payload."""
-    if enriching is None or enriching.pseudonymise is None:
+    """Return what puts pseudonyms into a refused payload, and cuts its addresses."""
+    if enriching is None or (enriching.pseudonymise is None and "ip" not in enriching.steps):
         return None
-    return _refused_names(enriching.pseudonymise.fields, enriching.key)
+    fields = () if enriching.pseudonymise is None else enriching.pseudonymise.fields
+    return _refused_names(fields, enriching.key, cuts_addresses="ip" in enriching.steps)
 
 
 @lru_cache(maxsize=1)  # longer to make than a request takes
-def _refused_names(fields: tuple[str, ...], key: bytes) -> RefusedNames:
-    return RefusedNames(fields, [each.FIELDS for each in FORMATS], key)
+def _refused_names(fields: tuple[str, ...], key: bytes, *, cuts_addresses: bool) -> RefusedNames:
+    return RefusedNames(fields, [each.FIELDS for each in FORMATS], key, cuts_addresses=cuts_addresses)
 
 
 def _enrich(request: Request, enriching: Enrichment | None) -> Enrich | None:

@@ -29,10 +29,15 @@ def cut_addresses(event: ClientEvent) -> ClientEvent:
     for name in _PLACES:
         place = getattr(event, name)
         if place is not None:
-            cut = replaced_by_name(place, _is_address.__getitem__, _cut)
+            cut = cut_in(place)
             if cut is not place:
                 changes[name] = cut
     return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def cut_in(value: Any) -> Any:
+    """Return a value of JSON with networks in place of addresses, at any depth."""
+    return replaced_by_name(value, _is_address.__getitem__, _cut)
 
 
 def network(text: str) -> str | None:

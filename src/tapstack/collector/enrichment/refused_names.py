@@ -2,8 +2,8 @@
 
 A refused event may be no event at all, and may be refused because it misspells a field. So its text is
 asked: what can be read as JSON, a query or a form has pseudonyms in place of every member that any format, or
-a near spelling, calls one of the fields, at any depth. What cannot be read may hold names anywhere: of that
-only the reason is kept.
+a near spelling, calls one of the fields, at any depth. Addresses are cut there as in accepted events. What
+cannot be read may hold names and addresses anywhere: of that only the reason is kept.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from tapstack.collector.enrichment.addresses import cut_in
 from tapstack.collector.enrichment.pseudonyms import ELSEWHERE, PERSONS, pseudonym_of
 from tapstack.collector.translation.reading import from_base64, read_container
 from tapstack.errors import InvalidEvent
@@ -35,11 +37,21 @@ class RefusedNames:
         What formats call our fields.
     key
         The key.
+    cuts_addresses
+        Whether IP addresses are cut to their networks.
     """
 
-    def __init__(self, fields: Sequence[str], tables: Iterable[Mapping[str, str]], key: bytes) -> None:
+    def __init__(
+        self,
+        fields: Sequence[str],
+        tables: Iterable[Mapping[str, str]],
+        key: bytes,
+        *,
+        cuts_addresses: bool = False,
+    ) -> None:
         self._names = frozenset(_folded(path.rpartition(".")[2]) for path in _paths(fields, tables))
         self._key = key
+        self._cuts_addresses = cuts_addresses
 
     def __call__(self, payload: bytes) -> bytes:
         """Return what may be kept of a payload; nothing if it cannot be read."""
@@ -53,13 +65,19 @@ class RefusedNames:
             pairs = parse_qsl(payload.decode(), keep_blank_values=True)
         except ValueError:  # of another encoding, or with too many fields
             return b""
-        return urlencode([(name, self._member(name, value, 0)) for name, value in pairs]).encode()
+        said = [self._without_addresses({name: value}) for name, value in pairs]
+        return urlencode(
+            [(name, self._member(name, value, 0)) for pair in said for name, value in pair.items()]
+        ).encode()
 
     def _text(self, text: str, opened: int) -> str:
         if opened > OPENED_MAX:
             raise InvalidEvent("", "packed too deep")
-        said = read_container(text.encode(errors="replace"))
+        said = self._without_addresses(read_container(text.encode(errors="replace")))
         return msgspec.json.encode(self._value(said, opened)).decode()
+
+    def _without_addresses(self, said: Any) -> Any:
+        return cut_in(said) if self._cuts_addresses else said
 
     def _value(self, value: object, opened: int) -> object:
         if isinstance(value, list):

@@ -252,6 +252,17 @@ def test_nobody_there_is_unavailable() -> None:
         insights.status()
 
 
+@pytest.mark.parametrize(
+    "answer", [(503, b"<html>"), (503, msgspec.json.encode({"message": "why"})), (200, b"x")]
+)
+def test_no_error_names_the_user_whom_it_is_about(answer: tuple[int, bytes]) -> None:
+    with serving(answer) as server, Insights(server.url, retries=0) as insights:
+        with pytest.raises(Unavailable) as caught:
+            insights.user("ann@example.org")
+        assert "ann" not in str(caught.value)
+        assert server.url in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["", "events.internal", "ftp://x", "http://"])
 def test_a_url_that_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="url: expected"):

@@ -98,24 +98,25 @@ class Sender:
                 answer = self._pool.request("POST", target, body=body, headers=headers, redirect=False)
         except (HTTPError, OSError) as error:
             raise Unavailable(f"{self._url}: no answer ({type(error).__name__})") from None
-        return _read(call, answer)
+        return _read(call, answer, self._url)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
 
 
-def _read(call: Call[A], answer: BaseHTTPResponse) -> A | None:
+def _read(call: Call[A], answer: BaseHTTPResponse, url: str) -> A | None:
+    """Return what an answer says; errors name the API and not the path, which may hold a user's id."""
     if answer.status == 200:
         try:
             return msgspec.json.decode(answer.data, type=call.answer)
         except msgspec.DecodeError as error:
-            raise Unavailable(f"{call.path}: no answer of the insights API: {error}") from None
+            raise Unavailable(f"{url}: no answer of the insights API: {error}") from None
     problem = _problem(answer.data)
     if answer.status == 404 and problem.code == "not_found" and call.may_be_unknown:
         return None
     if answer.status in RETRIED:
-        raise Unavailable(f"{call.path.partition('?')[0]}: {answer.status} {problem.message}")
+        raise Unavailable(f"{url}: {answer.status} {problem.message}")
     raise Refused(answer.status, problem.code, problem.message, problem.errors)
 
 

@@ -91,7 +91,7 @@ def test_a_body_of_many_chunks_and_members_is_read_whole() -> None:
 PACKED = gzip.compress(b"[{}]")
 NOT_WHOLE = "content-encoding: expected one whole compressed body"
 NOT_SO = "content-encoding: the body is not compressed as it says"
-EXPECTED = "content-encoding: expected gzip, deflate or identity, got "
+EXPECTED = "content-encoding: expected gzip, deflate or identity"
 BROKEN: dict[str, tuple[bytes, str, str]] = {
     "not gzip at all": (b"{}", "gzip", NOT_SO),
     "not deflate at all": (b"\xff" * 9, "deflate", NOT_SO),
@@ -105,9 +105,9 @@ BROKEN: dict[str, tuple[bytes, str, str]] = {
     "nothing": (b"", "gzip", NOT_WHOLE),
     "bare deflate called gzip": (bare_deflate(b"[{}]"), "gzip", NOT_SO),
     "said to be packed twice": (PACKED, "gzip, gzip", NOT_SO),
-    "an encoding of tomorrow": (b"{}", "zstd", EXPECTED + "'zstd'"),
-    "an encoding of tomorrow in a list": (PACKED, "gzip, br", EXPECTED + "'br'"),
-    "a name without end": (b"{}", "x" * 9_000, EXPECTED + f"'{'x' * 64}'..."),
+    "an encoding of tomorrow": (b"{}", "zstd", EXPECTED),
+    "an encoding of tomorrow in a list": (PACKED, "gzip, br", EXPECTED),
+    "a name without end": (b"{}", "x" * 9_000, EXPECTED),
     "too many": (b"{}", "gzip," * 3, "content-encoding: expected at most 2 encodings, got 3"),
 }
 

@@ -117,6 +117,17 @@ def test_of_a_field_that_the_schema_does_not_name_the_log_tells_no_name(
     assert "secret" not in json.dumps([rejected, said])
 
 
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/batch", "/batch/", "/mp/collect"])
+def test_a_header_that_cannot_be_read_is_in_no_line(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    asked = request("POST", path, {}, headers={"content-encoding": "secret@example.com"})
+    assert cloud.function("collector").handler(asked, None)["statusCode"] == 400
+    rejected, said = lines(capsys)
+    assert rejected["reason"]
+    assert "secret" not in json.dumps([rejected, said])
+
+
 def test_what_is_no_object_is_rejected_as_an_event(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.function("collector").handler(request("POST", "/v1/events", [7]), None)
     rejected, _ = lines(capsys)

@@ -171,6 +171,13 @@ def test_an_event_that_is_counted_as_nobodys_says_nothing_of_its_user(name: str,
     assert (answered.status, ANONYMOUS in answered.body.decode()) == (200, True)
 
 
+def test_an_event_of_nobody_does_not_tell_its_batch_by_when_that_was_sent() -> None:
+    batch = {"batch": [call(context=SEGMENT_DENIES), call(messageId="m-2")], "sentAt": NOON}
+    nobody, somebody = map(json.loads, ask("POST", "/v1/batch", batch, enrichment=COUNT).data)
+    assert "sent_at" not in nobody
+    assert somebody["sent_at"] == NOON
+
+
 @pytest.mark.parametrize("name", DENIED)
 def test_what_is_denied_is_stored_whole_while_consent_is_not_honoured(name: str) -> None:
     path, body = DENIED[name]

@@ -242,6 +242,8 @@ def _record(data: Incoming, event: ClientEvent, records: Records, enriched: Enri
     protocol, sent_at = (data.protocol, data.sent_at) if isinstance(data, Translated) else (None, None)
     if enriched is None:
         return records.record(event, protocol, sent_at)
+    if enriched.is_of_nobody:
+        sent_at = None
     return records.record(event, protocol, sent_at, enriched.shift_ms, enriched.found)
 
 

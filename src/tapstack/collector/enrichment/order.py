@@ -65,12 +65,15 @@ class Enriched(NamedTuple):
         By how much its time has to be corrected.
     notes
         What its sender is told in place of what else it would be; empty if nothing.
+    is_of_nobody
+        Whether its user denied: then nothing is stored that tells which events were sent together.
     """
 
     event: ClientEvent
     found: Found = NOTHING
     shift_ms: int = 0
     notes: tuple[str, ...] = ()
+    is_of_nobody: bool = False
 
 
 class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +116,8 @@ class Enrichment(msgspec.Struct, frozen=True, kw_only=True):
         if self.consent != "off" and denies(event, self.categories):
             if self.consent == "refused":
                 return None
-            return Enriched(anonymous(event, self.key), shift_ms=skew_ms, notes=(ANONYMOUS,))
+            nobodys = anonymous(event, self.key)
+            return Enriched(nobodys, shift_ms=skew_ms, notes=(ANONYMOUS,), is_of_nobody=True)
         found = self._found(event.context or {}, browser)
         if "ip" in self.steps:
             event = cut_addresses(event)

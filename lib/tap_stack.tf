@@ -1785,6 +1785,11 @@ resource "aws_route_table" "this" {
   vpc_id = aws_vpc.main.id
 
   tags = { Name = "${local.name}-${each.key}" }
+
+  # Gateway endpoints leave a table before it can go. https://github.com/hashicorp/terraform-provider-aws/issues/26502
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_route" "app_to_nat" {

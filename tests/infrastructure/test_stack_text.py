@@ -217,7 +217,9 @@ def test_subnets_hand_out_no_public_addresses_and_the_load_balancer_is_internal(
     assert one(block("resource", "aws_instance.operations").body["associate_public_ip_address"]) is False
 
 
-@pytest.mark.parametrize("held", ["aws_eip.nat", "aws_subnet.private", "aws_lb_target_group.ip"])
+@pytest.mark.parametrize(
+    "held", ["aws_eip.nat", "aws_subnet.private", "aws_route_table.this", "aws_lb_target_group.ip"]
+)
 def test_what_aws_holds_while_it_is_in_use_goes_after_its_users_were_changed(held: str) -> None:
     # Without this Terraform deletes first, and AWS waits for users that are changed afterwards.
     assert one(block("resource", held).body["lifecycle"])["create_before_destroy"] == [True]

@@ -1,4 +1,4 @@
-"""The regional NAT gateway, which moto 5.2.5 does not know, and subnets that are in use."""
+"""The regional NAT gateway, which moto 5.2.5 does not know, and what is in use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.subnets import SubnetBackend
+from moto.ec2.models.vpcs import VPCBackend
 from moto.ec2.utils import random_nat_gateway_id, random_route_table_id
 from moto.elbv2.models import elbv2_backends
 
@@ -141,3 +142,15 @@ def delete_subnet(original: Callable[..., Any], backend: Any, subnet_id: str) ->
     if subnet_id in _subnets_in_use(backend):
         raise EC2ClientError("SubnetInUse", f"{subnet_id} holds a function, a load balancer or an endpoint")
     return original(backend, subnet_id)
+
+
+@replaces(
+    VPCBackend,
+    "modify_vpc_endpoint",
+    why="moto lets an endpoint go from a route table that no longer exists; AWS answers that there is none",
+)
+def modify_vpc_endpoint(original: Callable[..., Any], backend: Any, **arguments: Any) -> None:
+    """Change an endpoint, if the route tables that it leaves exist."""
+    for route_table_id in arguments.get("remove_route_tables") or []:
+        backend.get_route_table(route_table_id)
+    original(backend, **arguments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import dedent
 from typing import Any
 
 import msgspec
@@ -77,7 +78,8 @@ def _describe_fields(schema: Json) -> None:
     """Take a type's docstring apart: its prose describes the type, its parameters describe the fields."""
     prose, _, listed = str(schema.get("description", "")).partition("Parameters\n")
     schema["description"] = _joined(prose.splitlines())
-    for names, text in re.findall(r"^ {0,4}(\w+(?:, \w+)*)\n((?: {5,}.*(?:\n|$))+)", listed, re.MULTILINE):
+    listed = dedent(listed)  # Python 3.13 has done so when it compiled the docstring
+    for names, text in re.findall(r"^(\w+(?:, \w+)*)\n((?: {4,}.*(?:\n|$))+)", listed, re.MULTILINE):
         for name in names.split(", "):
             if name in schema.get("properties", {}):
                 schema["properties"][name]["description"] = _joined(text.splitlines())

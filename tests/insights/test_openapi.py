@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from inspect import cleandoc
+from textwrap import indent
 from typing import Any
 
 import msgspec
 import pytest
 from insights_world import NOON_S, Rows
 
+from tapstack import openapi
 from tapstack.http import Request
 from tapstack.insights.respond import respond
 from tapstack.insights.route import Route
@@ -76,10 +79,45 @@ def test_what_a_docstring_says_of_a_field_is_said_of_it() -> None:
     assert schemas["Item"]["properties"]["since"]["description"].startswith("What was counted before")
     for name, schema in schemas.items():
         kind = next((route.answer for route in ROUTES if route.answer.__name__ == name), None)
-        listed = re.findall(r"^    (\w+)\n        ", (kind and kind.__doc__) or "", re.MULTILINE)
+        listed = re.findall(r"^(\w+)\n    ", cleandoc((kind and kind.__doc__) or ""), re.MULTILINE)
         for field in listed:
             assert schema["properties"][field]["description"]
         assert "----" not in msgspec.json.encode(schema).decode()
+
+
+class Shoe(msgspec.Struct):
+    """A shoe.
+
+    Parameters
+    ----------
+    size, width
+        As they are called
+        in Europe.
+    colour
+        Of its leather.
+    """
+
+    size: int
+    width: int
+    colour: str
+
+
+def described(kind: type[msgspec.Struct]) -> Any:
+    made = openapi.document("t", "d", paths={}, types=[kind], responses={}, security_schemes={})
+    return made["components"]["schemas"]["Shoe"]
+
+
+def test_docstrings_are_read_with_the_indentation_that_any_python_leaves_them() -> None:
+    # From 3.13 on the compiler takes it off; docs.python.org/3/whatsnew/3.13.html, read 2026-12-01
+    schema = described(Shoe)
+    assert schema["description"] == "A shoe."
+    said = {name: field["description"] for name, field in schema["properties"].items()}
+    size = "As they are called in Europe."
+    assert said == {"size": size, "width": size, "colour": "Of its leather."}
+    for docstring in (cleandoc(Shoe.__doc__ or ""), indent(cleandoc(Shoe.__doc__ or ""), "    ").lstrip()):
+        other = msgspec.defstruct("Shoe", [("size", int), ("width", int), ("colour", str)])
+        other.__doc__ = docstring
+        assert described(other)["properties"] == schema["properties"]
 
 
 class Reader(HTMLParser):

@@ -191,18 +191,23 @@ def test_a_view_that_is_new_says_what_it_lacks() -> None:
     assert since(later, NUMBERS) == "2026-03-10T12:00:01Z"
 
 
-def test_a_view_that_comes_back_passes_over_what_expired() -> None:
+@pytest.mark.parametrize("expired", [1, 2])
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_a_view_that_comes_back_passes_over_what_expired(expired: int, is_followed: bool) -> None:
     declared = projections_of(NUMBERS.definitions)
     world = World(projections=declared)
     event = stream_event_dict(event_type="item_view", items=[{"item_id": "mug"}]) | {"at_s": NOON_S}
     write(world, 0, event, NOON_S, NUMBERS)
     world.project()
-    for _ in range(2):
+    for _ in range(expired):
         world.write(0, viewed("mug"), lost=True)
-    write(world, 0, event, NOON_S + 60, NUMBERS)
+    if is_followed:
+        write(world, 0, event, NOON_S + 60, NUMBERS)
     alone = World(on=world, projections=declared[-1:])
     assert alone.project().entries_left == 0
-    assert alone.marks(declared[-1].name) == {0: 4}
+    write(world, 0, event, NOON_S + 120, NUMBERS)
+    assert alone.project().entries == 1
+    assert alone.marks(declared[-1].name) == {0: 1 + expired + is_followed + 1}
     assert since(alone, NUMBERS) == "2026-03-10T12:15:00Z"
 
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from projections_world import VIEW, World
 
 from event_strategies import NOON_S
-from tapstack.core.aggregates import WINDOWS
+from tapstack.core.aggregates import WINDOWS, Windowed
 from tapstack.core.journal import Effect
+from tapstack.core.ranking import Board
+from tapstack.projections.leaderboards import Leaderboards, Move
 
 HOUR_S = 3_600
 NO_ITEM: Any = [({}, [{}, {}, {}], 0)]
@@ -40,3 +42,11 @@ def test_boards_show_what_rows_have_of_sub_windows_that_neither_forgot(entries: 
             held = {number: counts[VIEW] for number, counts in windows[position].items() if number >= oldest}
             told = {newest - age: count for age, count in shown.get(item_id, {}).get(VIEW, {}).items()}
             assert {number: count for number, count in told.items() if number >= oldest} == held
+
+
+def test_an_item_whose_row_is_gone_leaves_and_hides_none() -> None:
+    newest = WINDOWS[2].number(NOON_S)
+    board = Board(newest, {"gone": {VIEW: {0: 3}}, "stays": {VIEW: {0: 1}}}, {})
+    counters = Windowed({}, ({}, {}, {newest: {VIEW: 2}}), NOON_S)
+    Leaderboards().fold(board, Move(["gone", "moved"], 2), {"I#moved": counters})
+    assert board == Board(newest, {"stays": {VIEW: {0: 1}}, "moved": {VIEW: {0: 2}}}, {})

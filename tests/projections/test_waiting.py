@@ -70,6 +70,15 @@ def test_a_table_that_does_a_little_each_time_is_asked_until_all_is_done(operati
     assert world.clock.slept_ms == sorted(world.clock.slept_ms)
 
 
+def test_what_was_done_before_a_refusal_takes_no_attempt_from_those_that_follow() -> None:
+    calls: dict[int | tuple[str, int], Any] = {("BatchExecuteStatement", 1): Injection("unprocessed", (1, 2))}
+    calls |= {("BatchExecuteStatement", call): "throttle" for call in range(2, ATTEMPTS_MAX)}
+    world = World(faults=FaultScript(calls), projections=[Items()])
+    world.write(0, viewed("a", "b", "c"))
+    assert world.project().entries_left == 0
+    assert world.clock.slept_ms == waits(ATTEMPTS_MAX - 1)
+
+
 def touch(world: World) -> None:
     """Write an item's row again, as it is: nobody else may write it as they have read it."""
     row = world.table.get(Key("I#a", "0000"))
@@ -121,6 +130,7 @@ def test_a_report_adds_up_what_rows_cost() -> None:
     world = World(projections=[Items()])
     for stripe in range(3):
         world.write(4 * stripe, viewed("a", "b" * 2_000))
+    world.hooked.before["BatchExecuteStatement", 1] = lambda: touch(world)
     report = world.project()
-    assert (report.entries, report.rows_written) == (3, 6)
+    assert (report.entries, report.rows_written, report.conflicts) == (3, 6, 1)
     assert report.write_units == 3 * (1 + 3)  # by the begun KiB, the id being in the key

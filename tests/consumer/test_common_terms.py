@@ -100,7 +100,7 @@ class Table:
 
 def test_todays_and_yesterdays_rows_are_read_once_a_minute() -> None:
     table, common = Table(), CommonTerms()
-    for after_s in (0, 1, READ_EVERY_S - 1, READ_EVERY_S):
+    for after_s in (0, 0, 1, READ_EVERY_S - 1, READ_EVERY_S):
         common.update(table, NOON_S + after_s)  # type: ignore[arg-type]
     today = NOON_S // 86_400
     assert table.asked == 2 * [f"Q#1d#{today}", f"Q#1d#{today - 1}"]

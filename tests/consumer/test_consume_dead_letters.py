@@ -73,6 +73,7 @@ def test_poison_that_cannot_be_kept_is_not_done_and_holds_up_no_counting(fault: 
     report = pipeline.run(records)
     assert report.resume_from == records[1].sequence_number
     assert (report.quarantined, report.applied) == (0, 2)
+    assert report.reason
     assert not pipeline.quarantine.objects
     counted(pipeline, [records[0], records[2]])
 
@@ -94,9 +95,19 @@ def test_an_event_older_than_rows_remember_is_kept_and_not_counted() -> None:
     report = pipeline.run(records)
     assert (report.late, report.applied, report.resume_from) == (1, 1, None)
     (letter,) = pipeline.letters(LATE)
-    assert (letter.data, letter.reason, letter.event_id) == (records[0].data, "too_old", "e-0")
+    told = letter.data, letter.reason, letter.detail, letter.event_id
+    assert told == (records[0].data, "too_old", "", "e-0")
     assert letter.coordinates == (SHARD, records[0].sequence_number)
     counted(pipeline, [records[1]])
+
+
+@pytest.mark.parametrize(("waited_days", "late"), [(0, 1), (0.9, 1), (1.1, 0), (1.9, 0)])
+def test_an_event_that_waited_in_the_spill_bucket_is_as_old_as_it_was_when_it_was_accepted(
+    waited_days: float, late: int
+) -> None:
+    pipeline = Pipeline()
+    report = pipeline.run([old(0, 21, received_at=NOON - timedelta(days=waited_days))])
+    assert (report.late, report.applied) == (late, 1 - late)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
@@ -238,6 +249,15 @@ def test_a_table_that_fails_half_way_leaves_the_letters_before_that_stored() -> 
     report = pipeline.run(records)
     assert (report.resume_from, report.quarantined, report.late) == (records[2].sequence_number, 2, 0)
     assert stored(pipeline) == coordinates(records[:2], ["poison", "poison"])
+
+
+def test_where_table_and_bucket_fail_the_report_says_why_counting_stopped() -> None:
+    pipeline = Pipeline(
+        faults=FaultScript({("TransactWriteItems", n): "access_denied" for n in range(1, 99)}),
+        bucket_faults=FaultScript({n: Injection("internal_error") for n in range(1, 99)}),
+    )
+    report = pipeline.run([record(0, b"?"), view(1)])
+    assert str(report.reason).startswith("Unavailable: dynamodb: AccessDeniedException")
 
 
 def test_a_bucket_that_fails_holds_up_no_letters_before_its_first() -> None:

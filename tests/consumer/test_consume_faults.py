@@ -111,6 +111,25 @@ def test_a_loser_decides_again_from_the_rows_that_won() -> None:
     counted(pipeline, [view(1), view(2)])
 
 
+def test_a_loser_sees_every_row_that_won_at_once() -> None:
+    pipeline = Pipeline()
+    records = [view(number, user_id=f"user-{number}") for number in range(30)]
+    pipeline.watched.before_transaction[1] = lambda: pipeline.run(records)
+    report = pipeline.run(records)
+    assert (report.applied, report.duplicates, report.conflicts) == (0, 30, 1)
+
+
+def test_who_loses_again_and_again_is_counted_in_the_end_and_says_how_often() -> None:
+    pipeline = Pipeline()
+    other = Pipeline(on_table_of=pipeline)
+    others = [view(number) for number in (1, 2, 3)]
+    for number, each in enumerate(others, 1):
+        pipeline.watched.before_transaction[number] = lambda each=each: other.run([each])  # type: ignore[misc]
+    report = pipeline.run([view(9)])
+    assert (report.applied, report.conflicts) == (1, len(others))
+    counted(pipeline, [*others, view(9)])
+
+
 def test_a_row_deleted_by_ttl_in_between_is_begun_anew() -> None:
     pipeline = Pipeline()
     pipeline.run([view(1)])

@@ -116,22 +116,25 @@ def test_a_zombie_writes_no_page_over_one_of_a_later_row() -> None:
     assert walk(pipeline, SMALL) == [f"i{number}-0" for number in range(59, 29, -1)]
 
 
-def test_pages_are_counted_among_the_rows_of_a_transaction() -> None:
+@pytest.mark.parametrize("others", [0, 1])  # with one row each, where the rest have two
+def test_pages_are_counted_among_the_rows_of_a_transaction(others: int) -> None:
     users = [f"user-{number:02}" for number in range(70)]
-    history = HistoryBounds(interactions=100, page=1)
+    history = HistoryBounds(interactions=100, page=2)
     pipeline = Pipeline(limits=limits(history))
-    pipeline.run([record for who in users for record in views(20, who)])
+    pipeline.run([record for who in users for record in views(21, who)])  # of which one waits for a page
     count = len(pipeline.watched.transactions)
-    more: Sequence[StreamRecord] = [views(21, who)[20] for who in users]
-    pipeline.run(more)
+    more: Sequence[StreamRecord] = [views(22, who)[21] for who in users]
+    pipeline.run([*views(others, "other"), *more])
     sizes = [len(keys) for keys in pipeline.watched.transactions[count:]]
-    assert sizes == [ROWS_MAX + 2, 2 * len(users) - ROWS_MAX + 2]
+    full = ROWS_MAX - others  # an even number is left for the rest
+    assert sizes == [full + 2, 2 * len(users) + others - full + 2]
     assert len(pages(pipeline)) == len(users)
 
 
 LAST_EVENTS: dict[str, tuple[dict[str, Any], int]] = {  # of a user whose memory is full; and the rows of each
     "a page of memory": ({"items": [{"item_id": "i"}]}, 2),
     "pages of memory and history": ({"items": [{"item_id": f"i{n}"} for n in range(40)]}, 3),
+    "a page of memory and pointers": ({"items": [{"item_id": "i"}], "anonymous_id": "phone"}, 4),
     "all that an event may need": (
         {"items": [{"item_id": f"i{n}"} for n in range(40)], "anonymous_id": "phone"}, ROWS_OF_AN_EVENT_MAX,
     ),
@@ -139,20 +142,27 @@ LAST_EVENTS: dict[str, tuple[dict[str, Any], int]] = {  # of a user whose memory
 
 
 @pytest.mark.parametrize("others", range(ROWS_MAX - ROWS_OF_AN_EVENT_MAX, ROWS_MAX + 1))
+@pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize(("last", "rows"), LAST_EVENTS.values(), ids=LAST_EVENTS)
 def test_an_event_has_its_place_however_many_rows_a_transaction_has(
-    last: dict[str, Any], rows: int, others: int
+    last: dict[str, Any], rows: int, others: int, is_first: bool
 ) -> None:
     bounds = Bounds(keep_days=20, hot_ids=4)
     pipeline = Pipeline(limits=msgspec.structs.replace(limits(), bounds=bounds))
     pipeline.run(views(bounds.hot_ids))
     before = len(pipeline.watched.transactions)
     singles = [view(n, user_id=f"u{n}", items=[{"item_id": f"i-{n}"}]) for n in range(others)]
-    report = pipeline.run([*singles, view(others, event_id="last", user_id="ann", **last)])
+    full = view(others, event_id="last", user_id="ann", **last)
+    report = pipeline.run([full, *singles] if is_first else [*singles, full])
     sizes = [len(keys) for keys in pipeline.watched.transactions[before:]]
     beside = 2  # the journal's entry and its lane's head
-    fits = others + rows <= ROWS_MAX
-    assert sizes == ([others + rows + beside] if fits else [others + beside, rows + beside])
+    over = others + rows - ROWS_MAX
+    if over <= 0:
+        assert sizes == [others + rows + beside]
+    elif is_first:  # a row for each of the others
+        assert sizes == [ROWS_MAX + beside, over + beside]
+    else:
+        assert sizes == [others + beside, rows + beside]
     assert report.applied == others + 1
 
 

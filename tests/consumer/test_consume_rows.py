@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 from consumer_world import LIMITS, TABLE, VIEWS, Pipeline, record, view
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_strategies import NOON_S
+from event_strategies import NOON, NOON_S, rfc3339
 from tapstack.aws.table_reader import TableReader
 from tapstack.core.journal import JOURNAL_TTL_S
 from tapstack.http import Request
@@ -39,11 +41,39 @@ def test_what_a_clock_ahead_says_of_an_item_is_no_newer_than_its_arrival() -> No
     assert msgspec.json.decode(answer.body)["price"] == 6
 
 
+@given(st.lists(st.tuples(st.integers(-3, 0), st.integers(1, 3)), min_size=1, max_size=6), st.integers(1, 6))
+def test_an_item_costs_what_the_newest_event_says(told: list[tuple[int, int]], size: int) -> None:
+    """Of the same second the higher price."""
+    pipeline = Pipeline()
+    records = [
+        record(
+            number,
+            {
+                "event_id": f"e-{number}",
+                "items": [{"item_id": "i", "price": price, "currency": "EUR"}],
+                "occurred_at": rfc3339(NOON + timedelta(seconds=later_s)),
+            },
+        )
+        for number, (later_s, price) in enumerate(told)
+    ]
+    for start in range(0, len(records), size):
+        pipeline.run(records[start : start + size])
+    pipeline.project()
+    reader = TableReader(pipeline.dynamodb, TABLE, pipeline.clock, lambda: 0.5)
+    answer = respond(Request(method="GET", path=("v1", "items", "i")), reader, NOON_S)
+    assert msgspec.json.decode(answer.body)["price"] == max(told)[1]
+
+
 def test_a_head_never_expires() -> None:
     pipeline = Pipeline()
     pipeline.run([view(1)])
     (head,) = [item for item in pipeline.dynamodb.items(TABLE) if item["pk"]["S"] == "L#"]
     assert "ttl" not in head
+
+
+def versions(pipeline: Pipeline) -> dict[str, int]:
+    items = pipeline.dynamodb.items(TABLE)
+    return {item["pk"]["S"]: int(item["v"]["N"]) for item in items if item["pk"]["S"].startswith("U#")}
 
 
 ARRIVALS = st.lists(
@@ -52,7 +82,7 @@ ARRIVALS = st.lists(
 
 
 @given(ARRIVALS, st.integers(1, 4))
-def test_a_row_outlives_every_event_in_it_and_begins_above_the_versions_of_an_earlier_one(
+def test_a_row_outlives_its_events_and_its_version_rises_by_one_from_above_those_of_an_earlier_one(
     arrivals: list[tuple[int, int]], batches: int
 ) -> None:
     pipeline = Pipeline()
@@ -61,7 +91,12 @@ def test_a_row_outlives_every_event_in_it_and_begins_above_the_versions_of_an_ea
         for number, (who, later_s) in enumerate(arrivals)
     ]
     for start in range(batches):  # in turns, so that rows are changed again
+        before = versions(pipeline)
         assert pipeline.run(records[start::batches]).resume_from is None
+        changed = {f"U#u-{who}" for who, _ in arrivals[start::batches]}
+        assert {pk: version - before[pk] for pk, version in versions(pipeline).items() if pk in before} == {
+            pk: pk in changed for pk in before
+        }
     last_s = NOON_S + max(later_s for _, later_s in arrivals)
     users = [item for item in pipeline.dynamodb.items(TABLE) if item["pk"]["S"].startswith("U#")]
     assert len(users) == len({who for who, _ in arrivals})

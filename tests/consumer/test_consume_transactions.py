@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from consumer_world import NATIVE, VIEWS, Pipeline, counted, view
+from consumer_world import LIMITS, NATIVE, VIEWS, Pipeline, counted, view
 
+from tapstack.consumer.consume import shard_number
 from tapstack.dead_letters import LATE
 
 
@@ -31,6 +33,19 @@ def test_a_chunk_of_large_rows_is_made_smaller(monkeypatch: pytest.MonkeyPatch) 
     assert usual.transactions < report.transactions < len(VIEWS)
     assert max(pipeline.watched.state_bytes) <= 700
     counted(pipeline, VIEWS)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_fits_alone_is_counted_however_few_are_too_large_together(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [view(number, user_id=f"u-{number}") for number in range(count)]
+    alone = Pipeline()
+    alone.run(records[:1])
+    monkeypatch.setattr("tapstack.consumer.consume.BYTES_MAX", 2 * alone.watched.state_bytes[0])
+    pipeline = Pipeline()
+    report = pipeline.run(records)
+    assert (report.applied, report.late, report.transactions) == (count, 0, count)
 
 
 def test_an_event_whose_rows_no_transaction_holds_is_a_dead_letter_and_holds_up_no_other(
@@ -73,6 +88,20 @@ def test_a_full_transaction_has_a_hundred_rows() -> None:
     pipeline.run(records)
     assert [len(keys) for keys in pipeline.watched.transactions] == [100, 100, 6]
     counted(pipeline, records)
+
+
+SHARDS = {
+    "shardId-000000000000": 0, "shardId-000000000011": 11, "a-shard-7": 7,
+    "12": 12, "shardId-": 0, "shardId-7a": 0, "shardId-\u00b2": 0, "": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("shard_id", "number"), SHARDS.items())
+def test_a_shard_has_the_lane_of_its_number(shard_id: str, number: int) -> None:
+    assert shard_number(shard_id) == number
+    pipeline = Pipeline()
+    pipeline.run([msgspec.structs.replace(view(1), shard_id=shard_id)])
+    assert pipeline.watched.transactions[0][-1] == ("L#", f"{number % LIMITS.lanes:04d}")
 
 
 def test_a_shard_writes_its_own_lane_and_another_one_after_a_conflict() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from tapstack.core.journal import (
     watermark_key,
 )
 from tapstack.ports import Key, RowWrite
+from tapstack_emulator import FaultScript
 
 DAY_S = 86_400
 
@@ -42,7 +44,7 @@ def test_a_lane_that_is_not_folded_for_a_week_takes_nothing_more(days: float, is
     report = pipeline.run([view_at(2, NOON_S)])
     assert (report.resume_from is not None) is is_refused
     if is_refused:
-        assert "has not folded for more than 7 days" in str(report.reason)
+        assert "that the projector has not folded for more than 7 days" in str(report.reason)
         pipeline.project()
         pipeline.clock.advance_ms(CHECKED_EVERY_S * 1_000)
         assert pipeline.run([view_at(2, NOON_S)]).applied == 1
@@ -89,6 +91,14 @@ def test_an_entry_that_expired_unfolded_is_as_old_as_entries_become() -> None:
     pipeline.clock.advance_ms(31 * DAY_S * 1_000)
     pipeline.dynamodb.sweep()
     assert pipeline.run([view_at(2, NOON_S + 31 * DAY_S)]).resume_from is not None
+
+
+def test_an_entry_that_was_written_a_moment_ago_is_none_that_expired() -> None:
+    pipeline = Pipeline()
+    pipeline.run([view_at(1, NOON_S)])
+    stale: Any = {("BatchGetItem", call): "stale_read" for call in range(2, 99)}  # after rows
+    other = Pipeline(on_table_of=pipeline, faults=FaultScript(stale))
+    assert other.run([view_at(2, NOON_S)]).resume_from is None
 
 
 def test_it_is_asked_once_a_minute_and_lane() -> None:

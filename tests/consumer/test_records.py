@@ -92,6 +92,19 @@ def test_an_event_is_too_old_to_the_millisecond(moved_ms: int, skew_ms: int, rec
     assert delivery.too_old is (client < oldest or received_at < oldest)
 
 
+@example(0, 1, -1)
+@given(st.integers(0, 4), st.integers(0, 3), st.integers(-6, 2))
+def test_what_waited_between_collector_and_stream_is_as_much_younger(
+    waited_s: int, waited_max_s: int, moved_s: int
+) -> None:
+    change = {
+        "occurred_at": rfc3339(AGED + timedelta(seconds=moved_s)),
+        "received_at": NOON - timedelta(seconds=waited_s),
+    }
+    (delivery,), _ = parse([record(0, change)], age_max_s=AGE_MAX_S, waited_max_s=waited_max_s)
+    assert delivery.too_old is (moved_s + min(waited_s, waited_max_s) < 0)
+
+
 AROUND_S = st.integers(-2, 2)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
-from consumer_world import Pipeline, counted, view
+from consumer_world import LIMITS, Pipeline, counted, view
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tapstack.consumer.row_cache import READ_KEYS_MAX, RowCache
+from tapstack.core.memory import Bounds
 from tapstack.errors import Throttled, Unavailable
 from tapstack.ports import CommitConflict, Key, Row, RowWrite
 from tapstack.retry_budget import ATTEMPTS_MAX, CALM_MS, RetryBudget
@@ -91,12 +92,12 @@ def test_what_reading_ahead_did_not_get_to_is_not_taken_for_missing(read_count: 
 
 def test_a_read_that_gets_to_nothing_is_a_failure_and_one_that_gets_to_something_is_none() -> None:
     def now_and_then(asked: Sequence[Key]) -> Sequence[Key]:
-        return [] if len(table.asked) % (ATTEMPTS_MAX - 1) else asked[:1]
+        return [] if len(table.asked) % ATTEMPTS_MAX else asked[:1]
 
     table = Table(now_and_then)
     cache = table.cache()
     cache.load(KEYS[:12])  # more failures than are allowed, but never so many in a row
-    assert len(table.asked) == 12 * (ATTEMPTS_MAX - 1)
+    assert len(table.asked) == 12 * ATTEMPTS_MAX
     table = Table(lambda asked: [])
     cache = table.cache()
     with pytest.raises(Throttled, match="left every key of a read unprocessed"):
@@ -157,3 +158,12 @@ def test_a_row_that_somebody_else_held_is_read_again_before_the_next_attempt() -
     report = pipeline.run([view(1), view(2)])
     assert (report.applied, report.duplicates, report.conflicts) == (1, 1, 1)
     counted(pipeline, [view(1), view(2)])
+
+
+def test_the_pages_of_a_user_are_read_again_after_each_transaction_that_wrote_some() -> None:
+    bounds = Bounds(keep_days=20, hot_ids=4)
+    pipeline = Pipeline(limits=msgspec.structs.replace(LIMITS, bounds=bounds))
+    burst = [view(number) for number in range(300)]  # of the same second: each is looked up
+    report = pipeline.run([*burst, *burst])
+    assert (report.applied, report.duplicates, report.late) == (300, 300, 0)
+    assert report.transactions > 1

@@ -20,6 +20,7 @@ from tapstack.core.events import (
     Item,
     decode_client_event,
     read_client_event,
+    read_client_object,
 )
 from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import InvalidEvent
@@ -315,9 +316,11 @@ TRAITS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize(("traits", "notes"), TRAITS.values(), ids=TRAITS)
 def test_a_note_says_what_of_traits_is_not_kept(traits: dict[str, Any], notes: list[str]) -> None:
-    said = read_client_event(json.dumps(client_event(traits=traits)).encode())
+    event = client_event(traits=traits)
+    said = read_client_event(json.dumps(event).encode())
     assert said.event.traits == traits
     assert list(said.notes) == notes
+    assert read_client_object(event) == said
 
 
 def test_an_event_has_a_few_notes_at_most() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from event_strategies import NOON_S, stream_event, stream_events
 from memory_store import Store
 from tapstack.collector.records import Records
 from tapstack.core.aggregates import WINDOWS
+from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.capacity import row_bytes
 from tapstack.core.events import Event, decode_client_event, decode_event
 from tapstack.core.fold import fold_event
@@ -30,8 +32,10 @@ from tapstack.core.rows import (
     Derived,
     ItemParts,
     ItemState,
+    Part,
     UserState,
     anonymous_key,
+    attributes_partition,
     board_partition,
     decode_user,
     encode_derived,
@@ -41,7 +45,7 @@ from tapstack.core.rows import (
     stripe_sort_key,
     user_key,
 )
-from tapstack.errors import InvalidEvent
+from tapstack.errors import InvalidEvent, UndecodableRow
 from tapstack.projections.items import Items
 from tapstack_local.traffic.generate import BASE_MS, generate
 
@@ -110,6 +114,49 @@ def test_recent_items_that_were_written_without_milliseconds_are_read() -> None:
     user = decode_user(written)
     fold_event(user, stream_event(occurred_at="1970-01-01T00:00:07.001Z"), 7, 7)
     assert [entry.item_id for entry in user.recent] == ["item-1", "a", "b"]
+
+
+@pytest.mark.parametrize(("fields", "of_seen"), [(6, 6), (5, 6), (6, 5)])
+def test_a_users_row_is_at_least_as_long_as_the_first_release_wrote_it(fields: int, of_seen: int) -> None:
+    seen, *others = msgspec.msgpack.decode(encode_user(UserState()))
+    written = msgspec.msgpack.encode([seen[:of_seen], *others[: fields - 1]])
+    if (fields, of_seen) == (6, 6):
+        assert decode_user(written) == UserState()
+        return
+    with pytest.raises(UndecodableRow, match=r"^user: its arrays end too early$"):
+        decode_user(written)
+
+
+PARTNERS = Part[dict[str, int]](dict[str, int])
+UNDECODABLE: dict[str, tuple[Callable[[Any], object], bytes, str]] = {
+    "cut off": (decode_user, b"\x96\x96", "user: Input data was truncated"),
+    "another type": (ITEM_ROWS.read, b"\xa6secret", "item: Expected `array`"),
+    "no UTF-8": (PARTNERS.read, b"\x81\xa7secret\xff\x01", "item: UnicodeDecodeError"),
+    "a part of another type": (PARTNERS.read, b"\xa6secret", "item: Expected `object`"),
+}
+
+
+@pytest.mark.parametrize(("read", "state", "said"), UNDECODABLE.values(), ids=UNDECODABLE)
+def test_what_cannot_be_read_is_said_without_its_values(
+    read: Callable[[Any], object], state: bytes, said: str
+) -> None:
+    with pytest.raises(UndecodableRow) as caught:
+        read(state)
+    assert str(caught.value).startswith(said)
+    assert "secret" not in str(caught.value)
+    assert "0xff" not in str(caught.value)
+
+
+def test_an_item_has_a_partition_of_attributes_and_categories_share_as_many_as_there_are_bytes() -> None:
+    goods = FeatureView(name="goods", entity="item", attribute=())
+    shelf = FeatureView(name="shelf", entity="category", attribute=())
+    names = [f"n-{number}" for number in range(4_000)]
+    assert {attributes_partition(goods, name) for name in names} == {
+        f"F#{goods.definition}#{name}" for name in names
+    }
+    assert {attributes_partition(shelf, name) for name in names} == {
+        f"F#{shelf.definition}#{number:02x}" for number in range(256)
+    }
 
 
 @given(st.sets(NAMES, min_size=2, max_size=6))

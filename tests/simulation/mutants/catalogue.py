@@ -84,6 +84,13 @@ PAGES = (
         "        self._rows.update(images)\n",
     ),
     one(
+        "pages_kept_beside_a_row_just_written",
+        "pages are read again when their row was written with more of them",
+        ROW_CACHE,
+        "        self._rows.update(written)\n        self._drop_pages(written)\n",
+        "        self._rows.update(written)\n",
+    ),
+    one(
         "pages_without_a_row_counted",
         "a transaction holds a hundred rows, pages among them",
         TRANSACTION,

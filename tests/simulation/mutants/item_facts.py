@@ -33,6 +33,13 @@ ITEM_FACTS = (
         "counted_s = min(each.at_s, each.arrived_at_s)",
         "counted_s = each.at_s",
     ),
+    one(
+        "statement_as_old_as_its_first",
+        "what is said again is as new as the last time",
+        ENTRY,
+        "= max(counted_s, statements.get(statement, counted_s))",
+        "= min(counted_s, statements.get(statement, counted_s))",
+    ),
     Mutant(
         "facts_of_duplicates",
         "an event that is counted already says nothing",

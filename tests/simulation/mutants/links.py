@@ -13,6 +13,13 @@ POINTERS = (
         "            user.pointers.append(Key(*user_pointer(visitor, user_id)))\n",
         "",
     ),
+    one(
+        "pointer_to_the_visitor_not_written",
+        "and one to the visitor",
+        TRANSACTION,
+        "            user.pointers.append(Key(*visitor_pointer(user.key.pk, anonymous_id)))\n",
+        "",
+    ),
     Mutant(
         "pointer_outside_the_transaction",
         "pointers are written only together with their user's row",

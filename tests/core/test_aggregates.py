@@ -255,6 +255,14 @@ def test_a_sum_of_any_size_is_exact_and_written_alike_in_every_order(
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(into)) == into
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_that_is_large_to_the_millionth_is_counted_as_such(sign: int) -> None:
+    into = Counters()
+    for amount in (LARGE - 1, 1):
+        count([into], Delta(PURCHASE, {"IRR": sign * amount}))
+    assert into == {"IRR": 0, "IRRe12": sign, PURCHASE: 2}
+
+
 def test_a_sum_written_before_large_ones_were_counted_by_themselves_is_added_to() -> None:
     into: Counters = {"IRR": 9 * LARGE + 7, PURCHASE: 1}
     assert sums(into) == {"IRR": 9 * LARGE + 7}

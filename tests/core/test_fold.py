@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from event_strategies import NOON_S, OBJECTS, stream_event, stream_events
+from event_strategies import NOON, NOON_S, OBJECTS, rfc3339, stream_event, stream_events
+from tapstack.core.attributes.declared import NOTHING_DECLARED, Declared
+from tapstack.core.attributes.reading import read_definitions
+from tapstack.core.attributes.states import Moment
 from tapstack.core.cooccurrence import PARTNERS_MAX
 from tapstack.core.events import ITEMS_MAX, TYPE_CODE, Event
-from tapstack.core.fold import fold_event
+from tapstack.core.fold import fold_event, moment_of
 from tapstack.core.history import RECENT_MAX
 from tapstack.core.journal import Effect, Entry
 from tapstack.core.rows import (
@@ -125,6 +129,66 @@ def test_recent_items_are_the_newest_and_lists_shown_are_not_among_them(events: 
     )
     found = [(-e.at_s * 1000 - e.ms, -e.type_code, e.item_id) for e in user.recent]
     assert found == touched[:RECENT_MAX]
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=20))
+def test_what_leaves_the_newest_waits_for_a_page(sizes: list[int]) -> None:
+    user, _ = folded([many_items(size, event_id=f"e-{n}") for n, size in enumerate(sizes)])
+    waiting = 0 if user.history is None else user.history.waiting_count
+    assert (len(user.recent), waiting) == (min(sum(sizes), RECENT_MAX), max(0, sum(sizes) - RECENT_MAX))
+
+
+def test_an_event_is_of_the_session_that_it_names() -> None:
+    names = ["s", "t", "s", "u"]
+    user, _ = folded([stream_event(event_id=f"e-{n}", session_id=name) for n, name in enumerate(names)])
+    counted = {each.label: each.counters for each in user.sessions.newest}
+    assert counted == {name: {TYPE_CODE["item_view"]: names.count(name)} for name in set(names)}
+
+
+LAMP = {"item_id": "lamp", "category": "light", "price": 2.5, "quantity": 3, "currency": "EUR"}
+SAID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "item_view": ({}, {}),
+    "purchase": ({}, {"bought": {"EUR": 7_500_000}, "units": 3}),
+    "refund": ({}, {"refunded": {"EUR": 7_500_000}, "units": 3}),
+    "rate": ({"value": 4.5}, {"rating": 4_500_000}),
+}
+
+
+@pytest.mark.parametrize(("event_type", "change", "amounts"), [(name, *each) for name, each in SAID.items()])
+def test_an_effect_says_category_and_amounts_of_its_item(
+    event_type: str, change: dict[str, Any], amounts: dict[str, Any]
+) -> None:
+    [effect] = fold(UserState(), stream_event(event_type=event_type, items=[LAMP], **change))
+    assert tuple(effect.categories) == ("light",)
+    said = {name: getattr(effect, name) for name in ("bought", "units", "refunded", "rating")}
+    assert said == {"bought": {}, "units": 0, "refunded": {}, "rating": None} | amounts
+
+
+@pytest.mark.parametrize("entity", ["user", "session"])
+@pytest.mark.parametrize("was_declared", [True, False])
+def test_attributes_that_are_declared_later_than_a_row_or_session_began_say_since_when(
+    entity: str, was_declared: bool
+) -> None:
+    declared = Declared(
+        read_definitions(
+            f'version = 1\n[[feature_view]]\nname = "view"\nentity = "{entity}"\n'
+            '[[feature_view.attribute]]\nname = "events"\naggregation = "counter"\n'
+        )
+    )
+    user = UserState()
+    for each in (declared if was_declared else NOTHING_DECLARED, declared):
+        fold_event(user, stream_event(session_id="s"), NOON_S, NOON_S + 9, each)
+    attributes = user.attributes if entity == "user" else user.sessions.newest[0].attributes
+    assert attributes["view@1"].since_s == (0 if was_declared else NOON_S + 9)
+
+
+@pytest.mark.parametrize(("later_s", "ms"), [(-1, 250), (0, 250), (1, 0)])
+def test_attributes_have_an_event_at_its_millisecond_and_one_ahead_at_its_arrival(
+    later_s: int, ms: int
+) -> None:
+    event = stream_event(occurred_at=rfc3339(NOON + timedelta(seconds=later_s, milliseconds=250)))
+    counted_s = NOON_S + min(later_s, 0)
+    assert moment_of(event, seconds(event), NOON_S) == Moment(counted_s * 1_000 + ms, NOON_S)
 
 
 @given(st.permutations([0, 1, 250, 251, 999]))

@@ -21,6 +21,7 @@ from tapstack.core.identity import (
     Opaque,
     client_time_s,
     identify,
+    number_digest,
     partition_key,
 )
 from tapstack.core.memory import Bounds, Seen, judge, remember
@@ -105,6 +106,25 @@ def test_an_id_is_kept_as_a_signed_64_bit_hash_with_the_clients_time() -> None:
     # The layout of stored rows: another hash would count every remembered event again.
     digest = hashlib.blake2b(b"e-1", digest_size=8).digest()
     assert identity == Opaque(int.from_bytes(digest, "big", signed=True), NOON_S, 0)
+
+
+def test_a_number_that_is_kept_as_an_id_is_the_hash_of_client_and_number_and_of_nothing_a_sender_names() -> (
+    None
+):
+    identity = identify(stream_event(event_id=None, client_id=UUID7, n=3))
+    assert isinstance(identity, Native)
+    digest = hashlib.blake2b(f"{UUID7}:3".encode(), digest_size=8, person=b"native").digest()
+    assert number_digest(identity) == int.from_bytes(digest, "big", signed=True)
+
+
+@pytest.mark.parametrize(("ahead_s", "is_ahead"), [(-DAY_S, False), (DAY_S, False), (DAY_S + 1, True)])
+def test_a_clock_is_ahead_if_it_is_more_than_a_day_beyond_the_collectors(
+    ahead_s: int, is_ahead: bool
+) -> None:
+    ahead_ms = 1_000 * ahead_s
+    found = identify(stream_event(occurred_at=rfc3339(NOON), clock_skew_ms=-ahead_ms, received_at=NOON))
+    sign = -1 if is_ahead else 1
+    assert (found.when, found.received_day) == (sign * (NOON_S + ahead_s), is_ahead * (NOON_S // DAY_S))
 
 
 def test_a_client_that_says_no_time_is_timeless() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,52 +57,58 @@ def test_events_at_one_place_are_added_up() -> None:
 
 
 HOME = {"list_id": "home"}
-CASES: dict[str, tuple[Any, Any]] = {
+CASES: dict[str, tuple[Callable[[], Any], Any]] = {
     "a list shows its items where they stand": (
-        said("item_list_view", HOME, HOME),
+        lambda: said("item_list_view", HOME, HOME),
         {("L#home", "item_list_view", ((1, 1), (2, 1)))},
     ),
     "or where it says": (
-        said("item_list_view", HOME | {"position": 0}, HOME | {"position": 41}),
+        lambda: said("item_list_view", HOME | {"position": 0}, HOME | {"position": 41}),
         {("L#home", "item_list_view", ((0, 1), (41, 1)))},
     ),
     "beyond the hundredth is elsewhere": (
-        said("item_list_view", HOME | {"position": 99}, HOME | {"position": 100}, HOME | {"position": -1}),
+        lambda: said(
+            "item_list_view", HOME | {"position": 99}, HOME | {"position": 100}, HOME | {"position": -1}
+        ),
         {("L#home", "item_list_view", ((99, 1), (100, 2)))},
     ),
     "a click that names no position is elsewhere": (
-        said("item_click", HOME),
+        lambda: said("item_click", HOME),
         {("L#home", "item_click", ((OTHER_POSITION, 1),))},
     ),
     "two lists are two places": (
-        said("item_click", HOME | {"position": 3}, {"list_id": "search", "position": 3}),
+        lambda: said("item_click", HOME | {"position": 3}, {"list_id": "search", "position": 3}),
         {("L#home", "item_click", ((3, 1),)), ("L#search", "item_click", ((3, 1),))},
     ),
-    "a view in a list is no click": (said("item_view", HOME), {("", "item_view", ())}),
+    "a view in a list is no click": (lambda: said("item_view", HOME), {("", "item_view", ())}),
     "a recommendation that is shown": (
-        said("item_list_view", {}, {}, recommendation_id="r"),
+        lambda: said("item_list_view", {}, {}, recommendation_id="r"),
         {("R#r", "item_list_view", ((1, 1), (2, 1)))},
     ),
+    "a recommendation that says where": (
+        lambda: said("item_list_view", {"position": 0}, {"position": 100}, recommendation_id="r"),
+        {("R#r", "item_list_view", ((0, 1), (OTHER_POSITION, 1)))},
+    ),
     "a recommendation that is shown, and named beside": (
-        said("item_list_view", {}, recommendation_id="r", impressions=["i0", "x"]),
+        lambda: said("item_list_view", {}, recommendation_id="r", impressions=["i0", "x"]),
         {("R#r", "item_list_view", ((1, 1),))},
     ),
     "a click on what was shown beside it": (
-        said("item_click", {}, recommendation_id="r", impressions=["x", "i0", "y"]),
+        lambda: said("item_click", {}, recommendation_id="r", impressions=["x", "i0", "y"]),
         {("R#r", "item_list_view", ((1, 1), (2, 1), (3, 1))), ("R#r", "item_click", ((2, 1),))},
     ),
     "a purchase by a recommendation": (
-        said("purchase", {}, recommendation_id="r"),
+        lambda: said("purchase", {}, recommendation_id="r"),
         {("R#r", "purchase", ()), ("", "purchase", ())},
     ),
-    "a step on the way to a purchase": (said("checkout_start"), {("", "checkout_start", ())}),
-    "nothing of the kind": (said("page_view"), set()),
+    "a step on the way to a purchase": (lambda: said("checkout_start"), {("", "checkout_start", ())}),
+    "nothing of the kind": (lambda: said("page_view"), set()),
 }
 
 
 @pytest.mark.parametrize(("found", "expected"), CASES.values(), ids=CASES)
-def test_an_event_says_what_was_shown_and_what_came_of_it(found: Any, expected: Any) -> None:
-    assert found == expected
+def test_an_event_says_what_was_shown_and_what_came_of_it(found: Callable[[], Any], expected: Any) -> None:
+    assert found() == expected
 
 
 def test_an_event_names_so_many_lists() -> None:

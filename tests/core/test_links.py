@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,22 @@ def test_a_pair_is_written_when_it_is_new_and_again_after_a_quarter_of_its_life(
         if due:
             written[visitor] = day
     assert len(links) == len(written)
+
+
+@pytest.mark.parametrize("keep_days", [1, 2, 7])
+def test_where_pointers_live_for_a_few_days_a_pair_is_written_again_every_day(keep_days: int) -> None:
+    links: Links = {}
+    assert [link(links, "v", day, keep_days) for day in (1, 1, 2, 2, 3)] == [True, False, True, False, True]
+
+
+def test_a_row_knows_a_visitor_by_a_signed_64_bit_hash() -> None:
+    """The layout of stored rows: by another hash every pair would be written again."""
+    links: Links = {}
+    for visitor in ("a", "b", "c", "d"):
+        link(links, visitor, 1, KEEP_DAYS)
+    hashes = [hashlib.blake2b(visitor.encode(), digest_size=8).digest() for visitor in ("a", "b", "c", "d")]
+    assert list(links) == [int.from_bytes(each, "big", signed=True) for each in hashes]
+    assert min(links) < 0 < max(links)
 
 
 def test_a_user_has_so_many_links_until_one_expires() -> None:

@@ -219,6 +219,7 @@ def test_days_that_are_too_old_are_closed_and_honest_events_are_not() -> None:
         assert store.take(opaque(n, later * DAY_S + n), later) is NEW
     assert store.judge(opaque(0, NOW_S)) is MEMORY_FULL
     assert store.judge(opaque(-1, NOW_S)) is MEMORY_FULL
+    assert store.judge(opaque(-1, (TODAY + 1) * DAY_S - 1)) is MEMORY_FULL
     assert store.judge(opaque(-1, (TODAY + 1) * DAY_S)) is NEW
 
 
@@ -296,6 +297,13 @@ def test_the_numbers_of_gaps_that_no_id_names_are_missing(events: list[tuple[int
             numbers = [n for first, last in seen.gaps for n in range(first, last + 1)]
             missing = [n for n in numbers if number_digest(native(client, n)) not in known]
             assert missing == [n for n in range(seen.top + 1) if (client, n) not in events]
+
+
+def test_a_client_may_have_as_many_gaps_as_the_bound_says_before_numbers_are_kept_as_ids() -> None:
+    store = Store(bounds=Bounds(keep_days=KEEP_DAYS, gaps=3))
+    for n in (1, 3, 5, 7):  # before each of which one is missing
+        assert store.take(native(0, n)) is NEW
+        assert len(store.seen.ids) == (n == 7)
 
 
 def full(bounds: Bounds) -> Store:

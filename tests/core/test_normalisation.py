@@ -329,6 +329,7 @@ def test_an_event_has_a_few_notes_at_most() -> None:
     )
     said = read_client_event(json.dumps(event).encode())
     assert len(said.notes) == NOTES_MAX
+    assert read_client_object(event) == said
 
 
 @given(client_event_dicts())

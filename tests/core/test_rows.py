@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from tapstack.core.events import Event, decode_client_event, decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, Recent, is_due, spill
 from tapstack.core.identity import identify, partition_key
-from tapstack.core.journal import Effect, Entry
+from tapstack.core.journal import Effect, Entry, decode_entry, encode_entry
 from tapstack.core.memory import NEW
 from tapstack.core.ranking import Board
 from tapstack.core.rows import (
@@ -132,6 +133,13 @@ UNDECODABLE: dict[str, tuple[Callable[[Any], object], bytes, str]] = {
     "cut off": (decode_user, b"\x96\x96", "user: Input data was truncated"),
     "another type": (ITEM_ROWS.read, b"\xa6secret", "item: Expected `array`"),
     "no UTF-8": (PARTNERS.read, b"\x81\xa7secret\xff\x01", "item: UnicodeDecodeError"),
+    "an entry with text that is no UTF-8": (
+        partial(decode_entry, 1),
+        encode_entry([Effect(item_ids=["secret"], code=1, at_s=1, arrived_s=1)]).replace(
+            b"secret", b"secre\xff"
+        ),
+        "journal entry: UnicodeDecodeError",
+    ),
     "a part of another type": (PARTNERS.read, b"\xa6secret", "item: Expected `object`"),
 }
 

@@ -13,13 +13,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_mutant_name
 
-from .report import report, sampled
+from .report import module_of, report, sampled
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "mutation"
@@ -53,25 +54,31 @@ def main() -> int:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
     parser.add_argument("--sample", type=int, help="so many mutants of each part, the same in every run")
+    parser.add_argument("--modules", metavar="NAME,...", help="only mutants of these, such as ranking,rows")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     parts = options.parts or list(PARTS)
     if strange := sorted(set(parts) - set(PARTS)):
         parser.error(f"PART: expected any of {', '.join(PARTS)}, got {', '.join(strange)}")
-    found = {part: run(part, options.sample, options.jobs) for part in parts}
+    modules = options.modules.split(",") if options.modules else []
+    found = {part: run(part, options.sample, options.jobs, modules) for part in parts}
     print(*report(found), sep="\n")  # noqa: T201 - a command
     return 0
 
 
-def run(part: str, sample: int | None, jobs: int) -> dict[str, str]:
-    """Return what became of each mutant of a part, or of a sample of them, by its name."""
-    chosen = [] if sample is None else sampled(names(part), sample)
+def run(part: str, sample: int | None, jobs: int, modules: Sequence[str]) -> dict[str, str]:
+    """Return what became of each mutant of a part, of some modules or a sample of them, by its name."""
+    chosen = [name for name in names(part) if not modules or module_of(name) in modules]
+    if not chosen:
+        sys.exit(f"{part} has none of the modules {', '.join(modules)}")
+    if sample is not None:
+        chosen = sampled(chosen, sample)
     folder = prepare(part)
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "MYPYPATH": f"{STUBS}:src"}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *chosen]
     subprocess.run(command, cwd=folder, env=environment, check=True)
     found = fates(part)
-    return {name: found[name] for name in chosen} if chosen else found
+    return {name: found[name] for name in chosen}
 
 
 def names(part: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -63,9 +64,9 @@ _CONDITIONS = _condition()
 
 
 @st.composite
-def attributes(draw: st.DrawFn, name: str = "x") -> dict[str, Any]:
+def attributes(draw: st.DrawFn, name: str = "x", among: Sequence[str] = AGGREGATIONS) -> dict[str, Any]:
     """Draw an attribute that is right."""
-    aggregation = draw(st.sampled_from(AGGREGATIONS))
+    aggregation = draw(st.sampled_from(among))
     attribute: dict[str, Any] = {"name": name, "aggregation": aggregation}
     if aggregation in {"sum", "min", "max", "mean"}:
         attribute["property"] = draw(st.sampled_from(NUMBERS))

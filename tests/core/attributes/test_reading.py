@@ -226,6 +226,35 @@ entity = "user"
             "line 8: feature_view[0].attribute[0].filter.value: expected a number for value >, got '9'",
         ),
         (
+            'aggregation = "counter"\ndefault = 1',
+            (
+                "line 8: feature_view[0].attribute[0].default: counter takes none: it has a value where "
+                "nothing counted, or none"
+            ),
+        ),
+        (
+            'aggregation = "counter"\nfilter = { property = "value", operator = "starts with", value = "a" }',
+            (
+                "line 8: feature_view[0].attribute[0].filter.operator: expected a text to start with, "
+                "value is a number"
+            ),
+        ),
+        (
+            'aggregation = "counter"\nfilter = { property = "query", operator = "in", value = [["a"]] }',
+            "line 8: feature_view[0].attribute[0].filter.value: expected a text for query in, got [['a']]",
+        ),
+        (
+            'aggregation = "counter"\nfilter = { property = "properties.size", operator = "=", value = [1] }',
+            (
+                "line 8: feature_view[0].attribute[0].filter.value: expected a text, a number or a boolean "
+                "for properties.size =, got [1]"
+            ),
+        ),
+        (
+            'aggregation = "counter"\n[[feature_view.attribute]]\nname = "x"\naggregation = "counter"',
+            "line 9: feature_view[0].attribute[1].name: expected each name once, got x again",
+        ),
+        (
             'aggregation = "counter"\nfilter = { all = [], any = [] }',
             (
                 "line 8: feature_view[0].attribute[0].filter: expected { all = [...] }, "

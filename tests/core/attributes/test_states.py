@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from attribute_files import attributes, events, file_of
+from attribute_files import AGGREGATIONS, attributes, events, file_of
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from examples import share
 from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.attributes.faults import InvalidDefinitions
 from tapstack.core.attributes.prediction import size_of_view
@@ -28,7 +29,7 @@ def histories(draw: st.DrawFn) -> list[Seen]:
     """Draw events that arrive in order, each up to ten days after it happened."""
     arrived_s = NOW_S - draw(st.integers(0, 12 * 86_400))
     seen = []
-    for event in draw(st.lists(events, max_size=12)):
+    for event in draw(st.lists(events, max_size=12) | st.lists(events, min_size=6, max_size=12)):
         arrived_s = min(NOW_S, arrived_s + draw(st.sampled_from([0, 1, 299, 3_000, 40_000, 200_000])))
         late_s = draw(st.sampled_from([0, 0, 0, 1, 600, 7_200, 90_000, 800_000]))
         ms = draw(st.integers(0, 999)) if late_s else 0
@@ -56,8 +57,11 @@ def answers(definition: FeatureView, states: ViewStates, now_s: int) -> dict[str
     return found
 
 
-@given(attributes(), histories(), st.sampled_from([0, 1, 301, 5_000, 100_000, 700_000]), st.randoms())
-def test_values_are_those_of_the_events_of_the_tiles(attribute, history, later_s, random):
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@given(st.data(), histories(), st.sampled_from([0, 1, 301, 5_000, 100_000, 700_000]), st.randoms())
+@share(0.4)
+def test_values_are_those_of_the_events_of_the_tiles(aggregation, data, history, later_s, random):
+    attribute = data.draw(attributes(among=[aggregation]))
     definition = read_definitions(file_of(attribute)).feature_view[0]
     now_s = NOW_S + later_s
     for order in (history, random.sample(history, len(history))):
@@ -98,8 +102,11 @@ def check(
         assert type(answer.value) is type(wanted) or isinstance(wanted, int)
 
 
-@given(st.lists(attributes(), min_size=1, max_size=4), histories())
-def test_a_state_is_no_longer_than_predicted(said, history):
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@given(st.data(), histories())
+@share(0.4)
+def test_a_state_is_no_longer_than_predicted(aggregation, data, history):
+    said = [data.draw(attributes(among=[aggregation])), *data.draw(st.lists(attributes(), max_size=3))]
     text = file_of(*[{**each, "name": f"x{place}"} for place, each in enumerate(said)])
     try:
         definition = read_definitions(text).feature_view[0]

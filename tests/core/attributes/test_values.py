@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 
+from tapstack.core.attributes.distinct import REGISTERS, STANDARD_ERROR, Distinct
 from tapstack.core.attributes.told import text_of
 from tapstack.core.attributes.value_sets import CategoryCount, MostFrequent, UniqueList
 
@@ -30,6 +33,20 @@ def test_a_scalar_is_a_text_of_so_many_bytes(value: object, bytes_max: int, text
     assert text_of(value, bytes_max) == text
 
 
+@pytest.mark.parametrize("count", [1, 9, 90, 900, 9_000])
+def test_distinct_values_are_estimated_within_three_standard_errors_however_they_are_put_together(
+    count: int,
+) -> None:
+    kept = Distinct()
+    cells = [kept.lift(f"value-{number}", 0) for number in range(count)]
+    assert None not in cells
+    whole = reduce(kept.merge, cells)
+    assert kept.value(whole, 0).value == pytest.approx(count, rel=3 * STANDARD_ERROR)
+    halves = [reduce(kept.merge, half) for half in (cells[::2], cells[1::2]) if half]
+    assert reduce(kept.merge, [*halves, whole]) == whole
+    assert len(whole) <= REGISTERS
+
+
 def test_the_first_value_without_a_place_is_taken_off_all_counts() -> None:
     kept = CategoryCount(2, 96)
     assert kept.merge([0, {"a": 5, "b": 3}], [0, {"c": 1}]) == [1, {"a": 4, "b": 2}]
@@ -47,9 +64,9 @@ def test_counts_are_answered_highest_first_and_the_most_frequent_is_the_first_of
 
 def test_what_was_not_seen_for_longest_makes_room_and_is_said_to_have() -> None:
     kept = UniqueList(2, 96)
-    whole = kept.merge([0, 0, {"a": 5, "b": 9}], [1, 3, {"c": 7, "a": 6}])
-    assert whole == [2, 6, {"b": 9, "c": 7}]
-    assert kept.since(whole, 6_000) == [2, 6, {"b": 9, "c": 7}]
+    whole = kept.merge([4, 2, {"a": 5, "b": 9}], [1, 3, {"c": 7, "a": 6}])
+    assert whole == [6, 6, {"b": 9, "c": 7}]
+    assert kept.since(whole, 6_000) == [6, 6, {"b": 9, "c": 7}]
     assert kept.since(whole, 7_001) == [0, 6, {"b": 9}]
     assert kept.since(whole, 9_001) is None
-    assert kept.value(whole, 0) == (["c", "b"], 2)
+    assert kept.value(whole, 0) == (["c", "b"], 6)

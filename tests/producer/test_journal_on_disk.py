@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -205,6 +206,33 @@ def test_a_full_disk_is_a_full_journal_and_leaves_no_half_record(
     journal.append(b"b", 0)
     assert everything(journal) == [b"a", b"b"]
     journal.close()
+
+
+@pytest.mark.parametrize("fsync", ["always", "interval"])
+@pytest.mark.parametrize("problem", [errno.EIO, errno.ENOSPC])
+def test_an_append_that_fails_for_the_disk_has_added_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Fsync, problem: int
+) -> None:
+    """Its event's number is given to the next event: both in the queue would be taken for copies."""
+    now_ms = 0
+    journal = Journal(tmp_path, bytes_max=BYTES_MIN, fsync=fsync, elapsed_ms=lambda: now_ms)
+    journal.append(b"before", 1)
+    now_ms += FSYNC_INTERVAL_MS
+    with monkeypatch.context() as broken:
+        broken.setattr("tapstack.producer.journal.os.fsync", _failing(problem))
+        with pytest.raises((OSError, BufferFull)):
+            journal.append(b"refused", 2)
+    assert (journal.count, journal.last_tag) == (1, 1)
+    journal.append(b"after", 3)
+    assert everything(journal) == [b"before", b"after"]
+    journal.abandon()
+
+
+def _failing(problem: int) -> Callable[[int], None]:
+    def fsync(fd: int) -> None:
+        raise OSError(problem, os.strerror(problem))
+
+    return fsync
 
 
 @pytest.mark.parametrize(("fsync", "expected"), [("always", 3 + 2), ("interval", 1 + 2), ("never", 0)])

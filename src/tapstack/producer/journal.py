@@ -126,6 +126,7 @@ class Journal:
         if self.bytes + len(record) > self._bytes_max:
             raise BufferFull(f"the journal is full: its files have {self.bytes} bytes")
         try:
+            self._sync_if_due()  # of what was appended before: if it fails, this event must not be in
             if self._segments[-1].size + len(record) > self._segment_bytes_max:
                 self._begin_segment(self.end)
             self._write(record)
@@ -135,7 +136,6 @@ class Journal:
             raise
         self.unread_bytes += len(data)
         self.last_tag = tag
-        self._sync_if_due()
 
     def take(self, events_max: int, bytes_max: int) -> list[Entry]:
         """Return the next events; see `Queue.take`.

@@ -249,6 +249,50 @@ def test_a_run_that_is_killed_loses_and_repeats_nothing(
     assert len({(event.client_id, event.n) for event in found}) == 100
 
 
+def test_a_later_run_does_not_pass_over_what_an_earlier_one_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not what the collector refused, nor what is no event: it goes on behind both."""
+
+    def refuse(path: str, body: bytes) -> Served:
+        results = [
+            {"status": "invalid", "reason": "expected another one"} if "query" in event else {"status": "ok"}
+            for event in json.loads(body)
+        ]
+        return Served(200, json.dumps({"results": results}).encode())
+
+    journal = tmp_path / "journal"
+    file = written(tmp_path / "e.ndjson", "[1]", search(query="a"), search(), '{"event_type": "sea')
+    with served(refuse) as address:
+        arguments = [file, "--to", address, "--journal", str(journal)]
+        assert send(capsys, *arguments).out == "1 events delivered, 3 refused\n"
+        written(Path(file), "[1]", search(query="a"), search(), search(), search())  # line 4 is whole by now
+        done = send(capsys, *arguments, "--json")
+        before = f"2 refused by earlier runs (see {journal}/refused.ndjson, and remove it)"
+        assert (done.code, done.err.splitlines()[-1]) == (1, f"2 events delivered, {before}")
+        assert (json.loads(done.out)["refused"], json.loads(done.out)["refused_before"]) == (0, 2)
+        named = [json.loads(line) for line in (journal / "refused.ndjson").read_text().splitlines()]
+        assert sorted(each["line"] for each in named) == [1, 2]
+        (journal / "refused.ndjson").unlink()
+        assert (done := send(capsys, *arguments)).code == 0
+        assert done.out == "0 events delivered\n"
+
+
+def test_a_damaged_journal_is_not_taken_for_a_delivered_one(
+    tmp_path: Path, url: str, nobody: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines that it held are behind the one that it goes on after."""
+    journal = tmp_path / "journal"
+    file = written(tmp_path / "e.ndjson", search(query="a"), search(query="b"))
+    assert send(capsys, file, "--to", nobody, "--journal", str(journal), "--give-up-after", "0").code == 1
+    (segment,) = journal.glob("*.segment")
+    segment.write_bytes(segment.read_bytes().replace(b'"a"', b'"?"'))
+    kept = f"events of an earlier run could not be read (see {journal}/*.damaged, and remove it)"
+    assert (done := send(capsys, file, "--to", url, "--journal", str(journal))).code == 1
+    assert done.out.rstrip().endswith(kept)
+    assert send(capsys, file, "--to", url, "--journal", str(journal)).code == 1
+
+
 def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path: Path, nobody: str) -> None:
     file = written(tmp_path / "e.ndjson", search())
     journal = tmp_path / "journal"

@@ -44,8 +44,9 @@ Examples:
     jq -c .event dead-letters.ndjson | tapstack send -
 
 With --journal, a run that was interrupted or killed goes on where it stopped, and a file that has grown is
-sent from its first new line. Without it, a second run sends everything again: lines with an event_id (or
-client_id and n) are recognised as copies, all others are counted a second time.
+sent from its first new line. Lines that its runs refused stay named in FOLDER/refused.ndjson, and the exit
+code is 1 until you remove that file. Without --journal, a second run sends everything again: lines with an
+event_id (or client_id and n) are recognised as copies, all others are counted a second time.
 
 Exit codes: 0 everything was delivered; 1 a line was refused, or events were not delivered; 2 a mistake in the
 command; 130 Ctrl-C.""",
@@ -148,6 +149,8 @@ class _Ended:
 
     stats: Stats
     refused: RefusedLines
+    refused_before: int  # lines that earlier runs on this journal refused
+    damaged_files: int  # that hold what could not be read of this journal
     resumed_after: int
     lines_read: int
     is_whole: bool  # every line was read, and answered for
@@ -157,7 +160,8 @@ class _Ended:
     def exit_code(self) -> int:
         if self.is_interrupted:
             return INTERRUPTED_EXIT
-        left = self.refused.count or self.stats.pending or self.stats.abandoned
+        stats = self.stats
+        left = self.refused.count + self.refused_before + self.damaged_files + stats.pending + stats.abandoned
         return 0 if self.is_whole and not left else 1
 
 
@@ -176,7 +180,7 @@ def _send(
     from tapstack.producer.sending import RefusedLines, Sending
     from tapstack.producer.system import SystemClock
 
-    refused = RefusedLines(None if dead_letters is None else DeadLetters(dead_letters).write)
+    refused = RefusedLines(None if dead_letters is None else DeadLetters(dead_letters).write, journal)
     producer = Producer(
         to, journal=journal, dead_letters=dead_letters, on_refused=refused.add, block_timeout_ms=TURN_MS
     )
@@ -196,6 +200,8 @@ def _send(
     return _Ended(
         stats=producer.stats,
         refused=refused,
+        refused_before=refused.count_before(resumed_after),
+        damaged_files=0 if journal is None else len(list(journal.glob("*.damaged"))),
         resumed_after=resumed_after,
         lines_read=sending.read,
         is_whole=is_whole,
@@ -317,6 +323,8 @@ def _summary(ended: _Ended, wall_s: float) -> dict[str, object]:
         "duplicates": stats.duplicates,
         "too_old": stats.too_old,
         "refused": ended.refused.count,
+        "refused_before": ended.refused_before,
+        "damaged_files": ended.damaged_files,
         "in_journal": stats.pending,
         "not_delivered": stats.abandoned,
         "requests": stats.requests,
@@ -351,6 +359,12 @@ def _result(ended: _Ended, journal: Path | None) -> str:
         parts.append(f"{stats.too_old:,} of them too old to be counted")
     if ended.refused.count:
         parts.append(f"{ended.refused.count:,} refused")
+    if ended.refused_before:
+        parts.append(
+            f"{ended.refused_before:,} refused by earlier runs (see {journal}/refused.ndjson, and remove it)"
+        )
+    if ended.damaged_files:
+        parts.append(f"events of an earlier run could not be read (see {journal}/*.damaged, and remove it)")
     why = stats.last_problem or "no answer"
     if stats.abandoned:
         parts.append(f"{stats.abandoned:,} not delivered ({why})")

@@ -72,10 +72,16 @@ class DeadLetters:
         if not letters:
             return
         data = b"".join([_encoder.encode(letter) + b"\n" for letter in letters])
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            while data:
-                data = data[os.write(file, data) :]
+        append_private(self._path, data, syncs=True)
+
+
+def append_private(path: Path, data: bytes, *, syncs: bool = False) -> None:
+    """Append to a file that its owner alone can read, and have the disk itself hold it if asked."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+        if syncs:
             os.fsync(file)
-        finally:
-            os.close(file)
+    finally:
+        os.close(file)

@@ -13,13 +13,14 @@ from tapstack.core.events import EVENT_BYTES_MAX
 from tapstack.core.wording import malformed
 from tapstack.errors import BufferFull, InvalidEvent, UsageError
 from tapstack.producer.blocking import Producer
-from tapstack.producer.refusals import Refused
+from tapstack.producer.refusals import Refused, append_private
 from tapstack.producer.system import Clock
 
 LINE_BYTES_MAX = 4 * EVENT_BYTES_MAX  # read at once; what is longer is refused
 EXAMPLES_MAX = 20  # of refused lines
 TURN_MS = 500  # how long to wait before it is said again how far it is
-_SOURCE = "source.json"  # in the journal's folder
+REFUSED = "refused.ndjson"  # these two are in the journal's folder
+_SOURCE = "source.json"
 _SPACE = b" \t\r\n"
 
 
@@ -64,6 +65,12 @@ class Source(msgspec.Struct, frozen=True):
     now_ms: int = 0
 
 
+class _Named(msgspec.Struct):
+    """A line of the file `REFUSED`, as far as it is read."""
+
+    line: int
+
+
 class RefusedLines:
     """Counts lines that were not delivered, and keeps the first of them.
 
@@ -71,18 +78,31 @@ class RefusedLines:
     ----------
     keep
         Keeps an event with its reason, such as `tapstack.producer.refusals.DeadLetters` does.
+    journal
+        Remembers the refused lines until somebody removes its file `REFUSED`: a later run goes on behind
+        them, and must not say that everything was delivered. None if there is no journal.
     """
 
-    def __init__(self, keep: Callable[[Iterable[Refused]], None] | None = None) -> None:
+    def __init__(
+        self, keep: Callable[[Iterable[Refused]], None] | None = None, journal: Path | None = None
+    ) -> None:
         self.count = 0
         self.examples: list[Refused] = []
         self._keep = keep
+        self._path = None if journal is None else journal / REFUSED
+        self._known = set() if self._path is None else _lines_named_in(self._path)
+        self._again: set[int] = set()
+        self._last: list[Refused] = []  # lines that no sent one follows yet
+
+    def count_before(self, after: int) -> int:
+        """Return how many lines earlier runs refused, up to one, that were not refused again in this one."""
+        return sum(line <= after for line in self._known - self._again)
 
     def add(self, refused: Refused) -> None:
         """Take note of an event that the producer reports."""
-        self.count += refused.code == "invalid"
-        if len(self.examples) < EXAMPLES_MAX:
-            self.examples.append(refused)
+        self._note(refused)
+        if refused.code == "invalid":
+            self._remember(refused)
 
     def add_line(self, line: Line, error: InvalidEvent) -> None:
         """Take note of a line that is no event."""
@@ -92,7 +112,29 @@ class RefusedLines:
         )
         if self._keep is not None:
             self._keep([refused])
-        self.add(refused)
+        self._note(refused)
+        self._last.append(refused)
+
+    def go_on(self) -> None:
+        """Take note that a line behind those that are no events is about to be sent.
+
+        Until then a later run reads them once more; the last one may have been written by half.
+        """
+        for refused in self._last:
+            self._remember(refused)
+        self._last.clear()
+
+    def _note(self, refused: Refused) -> None:
+        self.count += refused.code == "invalid"
+        if len(self.examples) < EXAMPLES_MAX:
+            self.examples.append(refused)
+
+    def _remember(self, refused: Refused) -> None:
+        if refused.tag in self._known:
+            self._again.add(refused.tag)
+        elif self._path is not None:
+            letter = {"line": refused.tag, "field": refused.field, "reason": refused.reason}
+            append_private(self._path, msgspec.json.encode(letter) + b"\n")
 
 
 class Sending:
@@ -148,6 +190,7 @@ class Sending:
         try:
             if isinstance(line.event, InvalidEvent):
                 raise line.event
+            self._refused.go_on()
             while True:
                 try:
                     self._producer.send(line.event, tag=line.number)
@@ -212,6 +255,17 @@ def check_source(journal: Path, source: Source) -> Source:
             "choose another folder, or remove it if that file was sent whole"
         )
     return known
+
+
+def _lines_named_in(path: Path) -> set[int]:
+    """Return the numbers of lines that a file names; what cannot be read counts as one line, 0."""
+    lines = set[int]()
+    for text in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            lines.add(msgspec.json.decode(text, type=_Named).line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            lines.add(0)
+    return lines
 
 
 def fingerprint(beginning: bytes) -> str:

@@ -197,12 +197,34 @@ def test_letters_that_cannot_be_put_back_do_not_keep_the_others_from_it(tmp_path
     others = [b"{", b"\xff", b"[1]", b'"x"', b"null", b"{}", b'{"user_id": 7}']
     letters = [letter(data) for data in (*others, known, *others, visitor)]
     (tmp_path / "letters.ndjson").write_text("\n".join(letters))
-    [command] = re.findall(r"^(jq -s .*letters\.ndjson) > records\.json$", PAGE, re.MULTILINE)
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [
-        {"PartitionKey": key, "Data": b64encode(data).decode()}
-        for key, data in (("u-1", known), ("a-1", visitor))
+    assert put_back(tmp_path, "letters.ndjson") == [
+        [
+            {"PartitionKey": key, "Data": b64encode(data).decode()}
+            for key, data in (("u-1", known), ("a-1", visitor))
+        ]
     ]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+@pytest.mark.parametrize("name", ["letters.ndjson", "batch.json"])
+def test_every_record_of_a_large_object_is_put_back(tmp_path: Path, name: str) -> None:
+    """A batch has up to `batch_size` records, and PutRecords takes 500."""
+    records = [(f"u-{n}", json.dumps({"user_id": f"u-{n}"}).encode()) for n in range(1_203)]
+    batch = [{"kinesis": {"partitionKey": key, "data": b64encode(data).decode()}} for key, data in records]
+    (tmp_path / "batch.json").write_text(json.dumps({"payload": json.dumps({"Records": batch})}))
+    (tmp_path / "letters.ndjson").write_text("\n".join(letter(data) for _, data in records))
+    calls = put_back(tmp_path, name)
+    assert [len(call) for call in calls] == [500, 500, 203]
+    assert [record for call in calls for record in call] == [
+        {"PartitionKey": key, "Data": b64encode(data).decode()} for key, data in records
+    ]
+
+
+def put_back(folder: Path, name: str) -> list[list[dict[str, str]]]:
+    """Run the page's command on an object; return the records of each call."""
+    [command] = re.findall(rf"^jq .* {re.escape(name)} \| split -l 1 - records\.$", PAGE, re.MULTILINE)
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("records.*"))]
 
 
 def test_the_first_event_is_json_in_json() -> None:

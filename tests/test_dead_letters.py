@@ -104,7 +104,9 @@ def test_an_object_that_is_gone_when_it_is_read_is_passed_over() -> None:
     assert list(reading) == []
 
 
-@pytest.mark.parametrize("body", [b"?", b"{}\n", b'{"reason":1}', encode([letter()]) + b"["])
+@pytest.mark.parametrize(
+    "body", [b"?", b"{}\n", b'{"reason":1}', encode([letter()]) + b"[", b'{"stage":"\xff"}', b"[" * 100_000]
+)
 def test_an_object_that_holds_something_else_is_named(body: bytes) -> None:
     bucket = MemoryBucket()
     bucket.put("late/1", body)

@@ -172,7 +172,10 @@ def decode(body: bytes) -> list[AnyLetter]:
     msgspec.DecodeError
         If a line is not a dead letter.
     """
-    return _decoder.decode_lines(body)
+    try:
+        return _decoder.decode_lines(body)
+    except (UnicodeDecodeError, RecursionError) as error:  # a string that is no UTF-8; brackets in brackets
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def distinct(letters: Iterable[AnyLetter]) -> Iterator[AnyLetter]:

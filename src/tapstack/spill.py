@@ -14,6 +14,7 @@ import msgspec
 from tapstack.ports import StreamEntry
 
 PREFIX = "spill/"
+KEY_CHARS_MAX = 256  # of a partition key, as Kinesis has it (API_PutRecordsRequestEntry, from knowledge)
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(StreamEntry)
@@ -57,6 +58,13 @@ def decode(body: bytes) -> list[StreamEntry]:
     Raises
     ------
     msgspec.DecodeError
-        If a line is no record.
+        If a line is no record, or one that Kinesis would never take: in one call with others, these would
+        wait with it.
     """
-    return _decoder.decode_lines(body)
+    try:
+        entries = _decoder.decode_lines(body)
+    except (UnicodeDecodeError, RecursionError) as error:  # a string that is no UTF-8; brackets in brackets
+        raise msgspec.DecodeError(str(error)) from None
+    if not all(0 < len(entry.partition_key) <= KEY_CHARS_MAX for entry in entries):
+        raise msgspec.DecodeError(f"expected partition keys of 1 to {KEY_CHARS_MAX} characters")
+    return entries

@@ -234,9 +234,21 @@ def test_when_time_is_nearly_over_the_rest_is_left() -> None:
     assert len(bucket.objects) == 3
 
 
-def test_what_holds_no_records_stays_and_is_reported_and_the_others_are_drained() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"\xff",
+        b'{"partition_key":"\xff","data":""}',
+        b'{"partition_key":"u","data":"","x":' + b"[" * 100_000,
+        b'{"partition_key":"","data":"e30="}',
+        b'{"partition_key":"' + b"u" * 257 + b'","data":"e30="}',
+    ],
+    ids=["no record", "no text", "no text inside", "brackets", "no key", "a long key"],
+)
+def test_what_holds_no_records_stays_and_is_reported_and_the_others_are_drained(body: bytes) -> None:
     bucket = spilled()
-    bucket.objects["spill/1-odd"] = b"{}"
+    bucket.objects["spill/1-odd"] = body
     report = drained(Stream(), bucket)
     assert (report.objects, report.unreadable, report.oldest_age_s) == (3, 1, 86_400)
     assert list(bucket.objects) == ["spill/1-odd"]

@@ -29,7 +29,7 @@ REFUSED: dict[str, tuple[str, Any, int, list[int]]] = {  # which calls, from whi
     "all writes": ("BatchExecuteStatement", "throttle", 1, ALL[:-1]),
     "each write of every call": ("BatchExecuteStatement", BOTH_LEFT, 1, ALL[:-1]),
     "all reads": ("BatchGetItem", "throttle", 1, ALL),
-    "each key of every read": ("BatchGetItem", BOTH_LEFT, 1, ALL[1:]),
+    "each key of every read": ("BatchGetItem", BOTH_LEFT, 1, ALL),
     "the journal": ("Query", "throttle", 4, ALL),
 }
 
@@ -77,6 +77,16 @@ def test_what_was_done_before_a_refusal_takes_no_attempt_from_those_that_follow(
     world.write(0, viewed("a", "b", "c"))
     assert world.project().entries_left == 0
     assert world.clock.slept_ms == waits(ATTEMPTS_MAX - 1)
+
+
+def test_a_read_that_brings_nothing_is_one_failure_after_many_that_brought_a_part() -> None:
+    calls: dict[int | tuple[str, int], Any] = {
+        ("BatchGetItem", n): ONE_GETS_THROUGH for n in range(1, ATTEMPTS_MAX)
+    }
+    calls["BatchGetItem", ATTEMPTS_MAX] = Injection("unprocessed", tuple(range(len(MANY))))
+    world = World(faults=FaultScript(calls), projections=[Items()])
+    world.write(0, viewed(*MANY))
+    assert world.project().rows_written == len(MANY)
 
 
 def touch(world: World) -> None:

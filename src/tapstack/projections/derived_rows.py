@@ -192,16 +192,18 @@ class DerivedRows:
         return {key.pk: self._projection.read_source(row.state) for key, row in rows.items()}
 
     def _read(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Row]:
-        left, rows, waits = list(keys), dict[Key, Row](), 0
+        left, rows = list(keys), dict[Key, Row]()
+        waits = failures = 0
         while left:
             asked, rest = left[:READ_KEYS_MAX], left[READ_KEYS_MAX:]
             found, again = retried(self._budget, partial(self._table.read, asked, consistent=consistent))
             rows.update(found)
             left = [*again, *rest]
+            if len(again) < len(asked):
+                failures = 0  # a table that still reads some rows is asked as long as there is time
             if again:
-                waits += 1
-                if waits >= STARVED_READS and self._may_be_divided:
+                if waits + 1 >= STARVED_READS and self._may_be_divided:
                     raise Starved("the table goes on leaving keys of reads unprocessed")
-                failures = waits if len(again) == len(asked) else 0
                 self._budget.pause(waits, Throttled("the table left keys of a read unprocessed"), failures)
+                waits, failures = waits + 1, failures + 1
         return rows

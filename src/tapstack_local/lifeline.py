@@ -69,6 +69,7 @@ class Lifeline:
         Unavailable or None
             What to raise instead, if the block ended because a part died.
         """
+        task, self._task = self._task, None  # a death is heard by its event now: a cancellation would end this
         is_consequence = isinstance(error, (aiohttp.ClientError, Unavailable, OSError, RuntimeError))
         if is_consequence and not self._died.is_set():
             with contextlib.suppress(TimeoutError):
@@ -76,7 +77,7 @@ class Lifeline:
         self._released = True
         if not self._died.is_set():
             return None
-        if self._cancelled and self._task is not None and self._task.uncancel() > 0:
+        if self._cancelled and task is not None and task.uncancel() > 0:
             return None  # somebody else cancelled it too
         if error is None or is_consequence or isinstance(error, asyncio.CancelledError):
             return Unavailable(self._message)

@@ -69,7 +69,7 @@ class Lifeline:
         Unavailable or None
             What to raise instead, if the block ended because a part died.
         """
-        task, self._task = self._task, None  # a death is heard by its event now: a cancellation would end this
+        task, self._task = self._task, None  # its event tells of a death now: to be cancelled would end this
         is_consequence = isinstance(error, (aiohttp.ClientError, Unavailable, OSError, RuntimeError))
         if is_consequence and not self._died.is_set():
             with contextlib.suppress(TimeoutError):

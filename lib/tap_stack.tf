@@ -3765,6 +3765,7 @@ locals {
         why        = "Events are unreadable: a sender changed its format, or the consumer has a fault; see the quarantine bucket"
       }
       # The collector's lines may end with their environment. What they lack is missing in both counts, so a share holds.
+      # One period: of a sender that posts once an hour there are never several in a row.
       refused-events-percent = {
         metric     = "Tapstack events_invalid"
         of         = "collector"
@@ -3772,7 +3773,7 @@ locals {
         label      = "Refused events in percent of all"
         expression = "100 * taken / (incoming + taken)"
         above      = var.alarm_thresholds.refused_percent
-        periods    = 3
+        period_s   = 900
         why        = "A sender's events are refused, and not counted: a release of its changed what it sends; see the quarantine bucket"
       }
       consumer-idle = {
@@ -3807,7 +3808,7 @@ locals {
         label      = "Requests refused by the collector, in percent"
         expression = "100 * taken / incoming"
         above      = var.alarm_thresholds.refused_percent
-        periods    = 3
+        period_s   = 900
         why        = "Requests are refused, and SDKs drop their events: a write key that is wrong or was revoked, or a path that is none"
       }
     },

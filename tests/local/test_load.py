@@ -135,15 +135,18 @@ def test_events_are_valid_and_their_users_are_nobody_elses() -> None:
 
 
 @contextmanager
-def collector(status: int) -> Iterator[str]:
+def collector(status: int, *results: str) -> Iterator[str]:
+    answer = json.dumps({"results": [{"status": each} for each in results]}).encode()
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             self.send_response(status)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -159,20 +162,41 @@ def collector(status: int) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+@pytest.mark.parametrize(
+    ("status", "results", "code", "not_stored"),
+    [
+        (200, ("ok", "duplicate"), 0, 0),
+        (200, ("ok", "invalid"), 1, 20),
+        (200, ("denied", "denied"), 1, 40),
+        (200, ("ok",), 1, 40),
+        (503, ("retry", "ok"), 1, 0),
+    ],
+)
 def test_the_command_says_what_was_answered(
-    status: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    status: int,
+    results: tuple[str, ...],
+    code: int,
+    not_stored: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     picture = tmp_path / "load.svg"
-    with collector(status) as url:
+    with collector(status, *results) as url:
         found = call(
             ["load", "--url", url, "--rate", "20", "--duration", "1", "--events", "2", "--json",
              "--picture", str(picture)]
         )  # fmt: skip
     said = json.loads(capsys.readouterr().out)
     assert (found, said["due"], said["answers"]) == (code, 20, {str(status): 20})
+    assert said["events_not_stored"] == not_stored
     assert said["latency_ms"].keys() == {"p50", "p90", "p99", "p99.9", "max"}
     assert picture.read_text().startswith("<svg")
+
+
+def test_a_load_of_no_request_has_shown_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with collector(200) as url:
+        assert call(["load", "--url", url, "--rate", "0.1", "--duration", "1"]) == 1
+    assert "due 0 requests" in capsys.readouterr().out
 
 
 def test_nobody_there_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:

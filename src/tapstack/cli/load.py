@@ -29,7 +29,8 @@ Examples:
 Requests are due by the clock, whether the answers before them came or not, and a latency counts from that
 moment: a collector that is slow for a second shows in every request of that second.
 
-Exit codes: 0 every request was answered 200; 1 some were not; 2 a mistake in the command; 130 Ctrl-C.""",
+Exit codes: 0 every event was answered as stored; 1 some were not, or none was sent; 2 a mistake in the
+command; 130 Ctrl-C.""",
 )
 @click.option("--url", help="Address of a collector.  [default: an embedded cloud of its own]")
 @click.option(

@@ -38,6 +38,8 @@ class Load:
         Of them, those that were not sent, since `IN_FLIGHT_MAX` others had no answer yet.
     statuses
         Answers by status.
+    events_not_stored
+        Events that an answer of 200 does not say are stored: refused, denied or without a word.
     latency
         From the moment a request was due until its answer, or until it was given up.
     by_second
@@ -49,6 +51,7 @@ class Load:
     due: int = 0
     skipped: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    events_not_stored: int = 0
     latency: Histogram = field(default_factory=Histogram)
     by_second: dict[int, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
     begun_late: Histogram = field(default_factory=Histogram)

@@ -19,6 +19,7 @@ import aiohttp
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
 from tapstack_local.load.open_loop import NO_ANSWER, Load, open_loop
 from tapstack_local.load.picture import bars, svg
+from tapstack_local.refusals import read_results
 from tapstack_local.traffic import NO_DEFECTS, generate
 
 TIMEOUT_S = 30.0
@@ -68,7 +69,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Run the load; return 0 if every request was answered 200, else 1, or 130 after Ctrl-C."""
+    """Run the load; return 0 if every event was answered as stored, else 1, or 130 after Ctrl-C."""
     load = Load()
     try:
         asyncio.run(_run(options, load))
@@ -76,7 +77,7 @@ def run(options: Options) -> int:
         _report(options, load)
         return 130
     _report(options, load)
-    return 0 if load.statuses[200] == load.due else 1
+    return 0 if load.statuses[200] == load.due > 0 and not load.events_not_stored else 1
 
 
 def bodies(options: Options, seed: int, now_ms: int) -> Iterator[bytes]:
@@ -109,7 +110,9 @@ async def _run(options: Options, load: Load) -> None:
         async def send(body: bytes) -> int:
             try:
                 async with session.post(f"{url}/v1/events", data=body, headers=headers) as answer:
-                    await answer.read()
+                    text = await answer.read()
+                    if answer.status == 200:
+                        load.events_not_stored += _not_stored(text, options.events_per_request)
                     return answer.status
             except (aiohttp.ClientError, TimeoutError, OSError):
                 return NO_ANSWER
@@ -121,6 +124,10 @@ async def _run(options: Options, load: Load) -> None:
             await open_loop(send, events, options.requests_per_s, load=load)
         finally:
             ticking.cancel()
+
+
+def _not_stored(text: bytes, count: int) -> int:
+    return sum(result.status not in {"ok", "duplicate"} for result in read_results(200, text, count))
 
 
 @contextlib.asynccontextmanager
@@ -164,6 +171,8 @@ def _report(options: Options, load: Load) -> None:
     ]
     if load.skipped:
         lines.append(f"{load.skipped:,} were not sent: too many others had no answer yet")
+    if load.events_not_stored:
+        lines.append(f"{load.events_not_stored:,} events were not stored, in requests answered 200")
     if figures["begun_late_ms_p99"] > LATE_MS_MAX:
         late = figures["begun_late_ms_p99"]
         lines.append(f"This machine was late itself (p99 {late:,.0f} ms), which is part of the latencies.")
@@ -181,6 +190,7 @@ def _figures(options: Options, load: Load) -> dict[str, Any]:
         "due": load.due,
         "skipped": load.skipped,
         "answers": {names.get(s, str(s)): count for s, count in sorted(load.statuses.items())},
+        "events_not_stored": load.events_not_stored,
         "latency_ms": {**latency, "max": round(load.latency.max_ms, 2)},
         "begun_late_ms_p99": round(load.begun_late.percentile_ms(99), 2),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ from tapstack.producer import (
     Search,
 )
 from tapstack.producer.journal import BYTES_MIN
+from tapstack.producer.refusals import DeadLetters
 
 
 def searches(count: int, user: str = "u") -> list[Search]:
@@ -200,6 +202,22 @@ def test_an_event_is_not_settled_before_its_dead_letter_is_kept(tmp_path: Path) 
     events.close()
     assert events.stats.refused == 1
     assert len((folder / "refused.ndjson").read_text().splitlines()) == 1
+
+
+def test_a_full_disk_leaves_no_half_dead_letter(tmp_path: Path) -> None:
+    """The next one would be written behind it, in the same line, and neither could be read."""
+    path = tmp_path / "letters.ndjson"
+    letters = [Refused(code="invalid", event=b'"%d"' % n) for n in range(3)]
+    DeadLetters(path).write(letters[:1])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size * 3 // 2, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            DeadLetters(path).write(letters[1:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    DeadLetters(path).write(letters[1:])
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["0", "1", "2"]
 
 
 def test_an_application_that_fails_to_listen_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:

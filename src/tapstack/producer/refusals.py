@@ -76,11 +76,20 @@ class DeadLetters:
 
 
 def append_private(path: Path, data: bytes, *, syncs: bool = False) -> None:
-    """Append to a file that its owner alone can read, and have the disk itself hold it if asked."""
+    """Append to a file that its owner alone can read, and have the disk itself hold it if asked.
+
+    A full disk leaves no part of it: the next line would be written behind a half one.
+    """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        while data:
-            data = data[os.write(file, data) :]
+        size, written = os.fstat(file).st_size, 0
+        try:
+            while written < len(data):
+                written += os.write(file, data[written:])
+        except OSError:
+            if os.fstat(file).st_size == size + written:  # else another process has appended meanwhile
+                os.ftruncate(file, size)
+            raise
         if syncs:
             os.fsync(file)
     finally:

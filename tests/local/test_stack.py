@@ -237,7 +237,8 @@ def test_a_worker_has_the_stacks_variables_and_lambdas_and_no_others(packages: P
         ),
         (f"{MAPPING}.projector", {"event_source_arn": STREAM_ARN}, "the stream, arn.*not 2; others read no"),
         (f"{MAPPING}.projector", {"event_source_arn": "arn:other"}, "the table's stream, arn.*not 0"),
-        (f"{MAPPING}.projector", {"enabled": False}, "projector is not enabled"),
+        (f"{MAPPING}.consumer", {"enabled": False}, "mapping of the stream is not enabled"),
+        (f"{MAPPING}.projector", {"enabled": False}, "mapping of the table's stream is not enabled"),
         (f"{MAPPING}.projector", {"filter_criteria": wakes("I#")}, "an entry of the journal, such as J#0000"),
         (
             f"{MAPPING}.projector",

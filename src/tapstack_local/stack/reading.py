@@ -252,6 +252,8 @@ def _mapping_of(stack: Stack, source_arn: str, source: str) -> dict[str, Any]:
     """Return the event source mapping that reads a source."""
     mappings = stack.all("aws_lambda_event_source_mapping")
     found = [each for each in mappings if each["event_source_arn"] == source_arn]
+    if len(found) == 1 and found[0].get("enabled") is False:
+        raise UsageError(f"the event source mapping of {source} is not enabled")
     if len(found) != 1:
         others = ", ".join(each["event_source_arn"] for each in mappings if each not in found)
         raise UsageError(
@@ -275,8 +277,6 @@ def _check_that_the_journal_wakes(projection: Mapping[str, Any]) -> None:
     Patterns of such a mapping look at `dynamodb` only:
     https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html, read 2026-11-29.
     """
-    if projection.get("enabled") is False:
-        raise UsageError("the event source mapping of the projector is not enabled")
     patterns = _patterns(projection)
     try:
         for pattern in patterns:

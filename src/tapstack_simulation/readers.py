@@ -176,7 +176,7 @@ class Readers:
         pk = owners.pop() + user_id
         counted, life = before[pk]
         if not owners and histories.life(pk) == life:
-            histories.hold_walk(pk, shown, counted, (kind, since), now_s)
+            histories.hold_walk(pk, shown, counted, (kind, since), self._now_s)  # pages may have expired
 
     def check_all(self) -> None:
         """Ask for everything when nothing is stale or changing, and compare it with the rows."""

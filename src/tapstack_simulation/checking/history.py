@@ -193,7 +193,7 @@ class Histories:
         question
             The type that was asked for, and since when the answer says it is whole.
         now_s
-            The moment that was asked about.
+            The moment when the last part was answered: what was too old by then need not be shown.
         """
         kind, since = question
         fits = [each for each in self._all.get(pk, ()) if kind in {"any", NAMES[-each.before_code]}]

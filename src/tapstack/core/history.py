@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from tapstack.core.identity import DAY_S
-from tapstack.errors import UndecodableRow
+from tapstack.core.unpacking import unpack
 
 HISTORY_PREFIX = "hist#"
 RECENT_MAX = 20
@@ -221,18 +221,10 @@ def slot_sort_key(slot: int) -> str:
 def waiting_entries(history: History) -> Sequence[Recent]:
     """Return the interactions that no page has yet; raises `UndecodableRow`."""
     # An array of 32-bit length, whose elements they are: https://github.com/msgpack/msgpack/blob/master/spec.md
-    return _decode(b"\xdd" + history.waiting_count.to_bytes(4, "big") + history.waiting)
+    packed = b"\xdd" + history.waiting_count.to_bytes(4, "big") + history.waiting
+    return unpack("history", _page_decoder, packed)
 
 
 def decode_history_page(state: bytes) -> Sequence[Recent]:
     """Read a page; raises `UndecodableRow`."""
-    return _decode(state)
-
-
-def _decode(state: bytes) -> Sequence[Recent]:
-    try:
-        return _page_decoder.decode(state)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # Of a UnicodeDecodeError only its kind: its text quotes the bytes.
-        reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
-        raise UndecodableRow("history", reason) from None
+    return unpack("history", _page_decoder, state)

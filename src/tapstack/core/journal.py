@@ -19,6 +19,7 @@ from tapstack.core.attributes.states import Moment
 from tapstack.core.impressions import Shown
 from tapstack.core.item_facts import Facts, Statement, Statements, later
 from tapstack.core.search_terms import GRAIN_S, Search
+from tapstack.core.unpacking import unpack
 from tapstack.errors import UndecodableRow
 
 HEADS_PARTITION = "L#"  # the head of each lane that was ever used: one Query lists them all
@@ -293,11 +294,7 @@ def _stored(effect: Effect, arrived_s: int) -> tuple[object, ...]:
 
 def decode_entry(number: int, state: bytes) -> Entry:
     """Read an entry; raises `UndecodableRow`."""
-    try:
-        stored = _decoder.decode(state)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
-        raise UndecodableRow("journal entry", reason) from None
+    stored = unpack("journal entry", _decoder, state)
     arrived_s = stored.arrived_s
     texts = ["", *stored.facts.texts]
     try:
@@ -433,7 +430,4 @@ def encode_watermark(watermark: Watermark) -> bytes:
 
 def decode_watermark(state: bytes) -> Watermark:
     """Read a watermark; raises `UndecodableRow`."""
-    try:
-        return _watermark_decoder.decode(state)
-    except msgspec.DecodeError as error:
-        raise UndecodableRow("watermark", str(error)) from None
+    return unpack("watermark", _watermark_decoder, state)

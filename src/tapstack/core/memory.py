@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from tapstack.core.identity import DAY_S, TIMELESS, Identity, Native, Opaque, number_digest
+from tapstack.core.unpacking import unpack
 from tapstack.errors import UndecodableRow
 
 PAGE_PREFIX = "seen#"
@@ -224,10 +225,7 @@ def decode_page(state: bytes) -> frozenset[int]:
     UndecodableRow
         If it is not a page.
     """
-    try:
-        packed = _page_decoder.decode(state)
-    except msgspec.DecodeError as error:
-        raise UndecodableRow("page", str(error)) from None
+    packed = unpack("page", _page_decoder, state)
     if len(packed) % _DIGEST_BYTES:
         raise UndecodableRow("page", "it ends within an id")
     starts = range(0, len(packed), _DIGEST_BYTES)

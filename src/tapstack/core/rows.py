@@ -47,6 +47,7 @@ from tapstack.core.ranking import Board
 from tapstack.core.search_terms import Term
 from tapstack.core.sessions import Sessions
 from tapstack.core.traits import Trait
+from tapstack.core.unpacking import unpack
 from tapstack.errors import UndecodableRow
 
 S = TypeVar("S")
@@ -189,7 +190,7 @@ def decode_user(state: bytes) -> UserState:
     """Read a user's row; raises `UndecodableRow`."""
     if state[:1] < _USER_HEADS[:1] or state[1:2] < _USER_HEADS[1:]:
         raise UndecodableRow("user", "its arrays end too early")
-    return _decode("user", _user_decoder, state)
+    return unpack("user", _user_decoder, state)
 
 
 # MessagePack's heads of a user's array and of its first element's, as long as the first release wrote them.
@@ -223,7 +224,7 @@ class DerivedKind(Generic[S]):
 
     def read(self, state: bytes) -> Derived[S]:
         """Read a row's state; raises `UndecodableRow`."""
-        return _decode(self._name, self._decoder, state)
+        return unpack(self._name, self._decoder, state)
 
     def body(self, state: bytes) -> S:
         """Read what a row holds; raises `UndecodableRow`."""
@@ -253,17 +254,8 @@ class Part(Generic[T]):
 
     def read(self, stored: msgspec.Raw) -> T:
         """Return the part; raises `UndecodableRow`."""
-        return _decode("item", self._decoder, stored)
+        return unpack("item", self._decoder, stored)
 
     def write(self, part: T) -> msgspec.Raw:
         """Return it as it is stored."""
         return msgspec.Raw(_encoder.encode(part))
-
-
-def _decode(kind: str, decoder: msgspec.msgpack.Decoder[T], state: bytes) -> T:
-    try:
-        return decoder.decode(state)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Of a UnicodeDecodeError only its kind: its text quotes the bytes.
-        reason = str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
-        raise UndecodableRow(kind, reason) from None

@@ -3754,6 +3754,9 @@ locals {
   # A reader that does not run at all (mapping disabled, role or key lost) counts nothing: no error, no age, no drop. So
   # the idle alarms compare. A reader that works may be silent for one invocation and one window; longer is wrong. One
   # period more than must be wrong: the newest one has no figures yet.
+  # Minutes see nothing where most of them are empty, so hours and days are compared too. Two in a row cannot both be
+  # wrong where the reader works: what comes in at the end of one is taken in the next, whose figures are all there but
+  # those of its last minutes. A window and an invocation are 20 minutes at most.
   ratio_alarms = merge(
     {
       quarantine-percent = {
@@ -3786,6 +3789,25 @@ locals {
         spare      = 1
         why        = "Events come in and the consumer is not invoked: look at the mapping's state, then at its role and the stream's key"
       }
+      consumer-idle-hours = {
+        metric     = "AWS/Lambda Invocations"
+        of         = "consumer"
+        label      = "1 while events come in and none is taken"
+        expression = local.idle
+        period_s   = 2 * 3600
+        periods    = 2
+        why        = "Events came in for four hours and the consumer was not invoked: look at its mapping, its role and the stream's key"
+      }
+      # An alarm over more than a day is evaluated each hour, over full hours.
+      consumer-idle-days = {
+        metric     = "AWS/Lambda Invocations"
+        of         = "consumer"
+        label      = "1 while events come in and none is taken"
+        expression = local.idle
+        period_s   = 86400
+        periods    = 2
+        why        = "Events came in for two days and the consumer was not invoked: they are lost when the stream's retention ends"
+      }
       # Only events with items make entries, so it takes longer to be sure.
       projector-idle = {
         incoming   = { metric = "Tapstack events_applied", of = "consumer" }
@@ -3797,6 +3819,17 @@ locals {
         periods    = max(15, 2 + ceil((local.projector_timeout_s + var.projection_interval_s) / 60))
         spare      = 1
         why        = "Events are counted and the projector is not invoked: look at its mapping, its role and the table's key"
+      }
+      # No hours: figures are late, and nothing else happens before an entry is seven days old.
+      projector-idle-days = {
+        incoming   = { metric = "Tapstack events_applied", of = "consumer" }
+        metric     = "AWS/Lambda Invocations"
+        of         = "projector"
+        label      = "1 while events are counted and the projector does not run"
+        expression = local.idle
+        period_s   = 86400
+        periods    = 2
+        why        = "Events were counted for two days and the projector was not invoked: after seven, the consumer stops counting"
       }
     },
     {

@@ -98,12 +98,27 @@ run "by_default" {
       )) } == {
       quarantine-percent       = "1 of 1 above 1: Quarantined events in percent of records: 100 * taken / incoming incoming = AWS/Kinesis IncomingRecords Sum 300 s taken = Tapstack events_quarantined Sum 300 s"
       consumer-idle            = "5 of 6 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
+      consumer-idle-hours      = "2 of 2 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 7200 s taken = AWS/Lambda Invocations Sum 7200 s"
+      consumer-idle-days       = "2 of 2 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 86400 s taken = AWS/Lambda Invocations Sum 86400 s"
       projector-idle           = "15 of 16 above 0: 1 while events are counted and the projector does not run: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = Tapstack events_applied Sum 60 s taken = AWS/Lambda Invocations Sum 60 s"
+      projector-idle-days      = "2 of 2 above 0: 1 while events are counted and the projector does not run: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = Tapstack events_applied Sum 86400 s taken = AWS/Lambda Invocations Sum 86400 s"
       refused-events-percent   = "1 of 1 above 5: Refused events in percent of all: 100 * taken / (incoming + taken) incoming = Tapstack events_ok Sum 900 s taken = Tapstack events_invalid Sum 900 s"
       refused-requests-percent = "1 of 1 above 5: Requests refused by the collector, in percent: 100 * taken / incoming incoming = AWS/ApplicationELB RequestCount Sum 900 s taken = AWS/ApplicationELB HTTPCode_Target_4XX_Count Sum 900 s"
       archive-idle             = "3 of 4 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
     }
     error_message = "Every reader is watched while it counts nothing."
+  }
+
+  # Periods of an hour and more may reach back seven days, shorter ones a day.
+  assert {
+    condition = alltrue(flatten([
+      for alarm in aws_cloudwatch_metric_alarm.ratio : [
+        for query in alarm.metric_query : [
+          for metric in query.metric : metric.period * alarm.evaluation_periods <= (metric.period < 3600 ? 86400 : 604800)
+        ]
+      ]
+    ]))
+    error_message = "CloudWatch refuses an alarm that looks at more."
   }
 
   # The stream keeps seven days and takes the peak.
@@ -263,7 +278,7 @@ run "without_the_archive_and_with_long_invocations" {
 
   # Long invocations and windows are not idleness.
   assert {
-    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, projector-idle = 15, quarantine-percent = 1, refused-events-percent = 1, refused-requests-percent = 1 }
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.ratio : name => alarm.datapoints_to_alarm } == { consumer-idle = 22, consumer-idle-days = 2, consumer-idle-hours = 2, projector-idle = 15, projector-idle-days = 2, quarantine-percent = 1, refused-events-percent = 1, refused-requests-percent = 1 }
     error_message = "Longer than one invocation and one window; without an archive nobody watches it."
   }
 

@@ -133,7 +133,7 @@ def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     counted = of_one + of_each_function + of_each_zone + of_the_archive + of_two
     # Target tracking makes four a dimension: high and low of use, and of capacity.
     scaled = 4 * len(re.findall(r'"DynamoDB(?:Read|Write)CapacityUtilization"', STACK))
-    assert LINES["Alarms: metrics of ours 41, of auto scaling 8"][1] == f"{counted} + {scaled}"
+    assert LINES["Alarms: metrics of ours 47, of auto scaling 8"][1] == f"{counted} + {scaled}"
 
 
 FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")

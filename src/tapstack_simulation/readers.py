@@ -185,7 +185,7 @@ class Readers:
         if not self._aws.checker.journal.lanes:  # what D9 planted is in no stripe where nothing was counted
             rows = {key: image for key, image in rows.items() if key[0][0] != "I"}
         check_boards(rows, now_s)
-        self._catalogue = by_partition({key: rows[key] for key in sorted(rows) if key[0][0] == "F"})
+        self._catalogue = by_partition({key: rows[key] for key in sorted(rows) if key[0][0] in "FI"})
         reader = _Remembering(self._table)
         self._at_rest = FreshnessCache(reader, 1)  # a moment later another answer is right
         for question in questions(by_partition(rows), Pairs(rows), now_s):

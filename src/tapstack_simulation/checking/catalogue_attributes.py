@@ -23,7 +23,8 @@ from tapstack_simulation.checking.attributes import (
 )
 from tapstack_simulation.checking.attributes import added as values_of
 from tapstack_simulation.checking.item_facts import category_of
-from tapstack_simulation.checking.rows import Change, Image, Violation
+from tapstack_simulation.checking.rows import Change, Violation
+from tapstack_simulation.checking.views import Partitions, alive
 
 PREFIX = "attributes#"  # of projections
 STATES_MAX = 16
@@ -171,9 +172,7 @@ def check_since(projection: str, since_s: int, passed: Iterable[tuple[Declared, 
             )
 
 
-def answered(
-    partitions: Mapping[str, Sequence[Image]], definition: str, id_: str, now_s: int
-) -> dict[str, Any] | None:
+def answered(partitions: Partitions, definition: str, id_: str, now_s: int) -> dict[str, Any] | None:
     """Return the value of each feature of an item or category, by name; None if no row holds it.
 
     Parameters
@@ -185,12 +184,14 @@ def answered(
     id_
         The item or category.
     now_s
-        When rows must not have expired; windows end then, unless the newest arrival is later.
+        When rows must not have expired; windows end then, unless the newest arrival is later: of an item, the
+        newest that its own rows know, too.
     """
     key = definition.partition("#")[0]
     rows = [row.state for row in partitions.get(partition(definition, key, id_), ()) if row.ttl_s > now_s]
     states = [held[id_] for _, held in rows if id_ in held]
-    now_s = max([now_s, *(state[2] for state in states)])
+    own = alive(partitions, f"I#{id_}", now_s) if ALL[key]["entity"] == "item" else []
+    now_s = max([now_s, *(state[2] for state in states), *(state[0][2] for state in own)])
     return (
         {
             f"{key}:{attribute['name']}_{window}": _together(attribute, window, states, place, now_s)

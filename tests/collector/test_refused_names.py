@@ -86,9 +86,12 @@ def test_every_format_is_asked_for_its_names() -> None:
     assert {name.partition(",")[0] for name in HOLDS_NAME} == {spoken.NAME for spoken in FORMATS}
 
 
+# What begins as JSON does and cannot be read is not kept: it may hold a name.
+members = st.text(max_size=3).map("zz".__add__)  # the names of none
+texts = st.text(max_size=3).filter(lambda text: text.lstrip()[:1] not in {"[", "{"})
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
-    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=3), inside, max_size=3),
+    st.none() | st.booleans() | st.integers(-9, 9) | texts,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(members, inside, max_size=3),
     max_leaves=8,
 )
 

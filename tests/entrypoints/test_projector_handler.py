@@ -108,15 +108,17 @@ def test_a_row_that_cannot_be_read_fails_the_invocation_and_stays_as_it_is(
 def test_a_table_that_goes_on_failing_fails_the_invocation_and_the_next_one_makes_good(cloud: Cloud) -> None:
     class Hurried(Context):
         def get_remaining_time_in_millis(self) -> int:
-            return MARGIN_MS + 1  # enough to try once, not enough to wait
+            return MARGIN_MS + 1  # enough to try, not enough to wait for longer than a moment
 
     cloud.function("consumer").handler(mapped(event(1)), Context())
-    cloud.aws.services["DynamoDB"] = FaultyApi(
-        cloud.dynamodb, FaultScript({("PutItem", 2): Injection("internal_error_applied")})
-    )
+    failing: dict[int | tuple[str, int], Injection] = {
+        ("PutItem", call): Injection("internal_error_applied") for call in range(2, 99)
+    }
+    cloud.aws.services["DynamoDB"] = FaultyApi(cloud.dynamodb, FaultScript(failing))
     projector = cloud.function("projector")
     with pytest.raises(Unavailable):
         projector.handler(journal_grew(), Hurried())
+    cloud.aws.services["DynamoDB"] = cloud.dynamodb
     assert projector.handler(journal_grew(), Context()) == DONE
     assert views(cloud) == 1
 

@@ -120,7 +120,8 @@ def test_each_event_has_its_own_fate_and_the_good_ones_are_on_the_stream(said: l
     stored = pipeline.stored()
     assert len(stored) == statuses(results).count("ok")
     is_ahead = [AHEAD in result.notes for result in results if result.status == "ok"]
-    assert sorted(is_ahead) == sorted(bool(event.clock_skew_ms) for event in stored)
+    shifted = sum(bool(event.clock_skew_ms) for event in stored)  # of less than a millisecond it says 0
+    assert shifted <= sum(is_ahead) <= sum(event.occurred_at > event.received_at for event in stored)
 
 
 @given(st.lists(client_event_dicts().map(msgspec.json.encode) | broken_events(), min_size=1, max_size=8))

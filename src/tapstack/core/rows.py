@@ -104,7 +104,7 @@ class ItemParts(msgspec.Struct, gc=False, array_like=True):
 
 
 def new_item() -> ItemParts:
-    """Return an item of which nothing is known."""
+    """Return an item that has counted nothing."""
     no_partners = msgspec.Raw(b"\x80")  # an empty map
     return ItemParts(new_counters(), no_partners, no_partners)
 
@@ -211,10 +211,10 @@ class DerivedKind(Generic[S]):
     name
         For `UndecodableRow`.
     type_
-        Of what they hold. A field that the first release wrote has no default: of an array that ends before
-        it nothing would be left.
+        Of what they hold. A field that the first release wrote has no default: a row that ends before it is
+        refused, and not taken for an empty one.
     new
-        Returns what a row holds of which nothing is folded yet.
+        Returns what a row holds before the first fold.
     """
 
     def __init__(self, name: str, type_: type[S], new: Callable[[], S]) -> None:

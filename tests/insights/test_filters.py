@@ -150,6 +150,33 @@ def test_a_price_in_no_currency_is_refused_beside_all_else_that_is_wrong(path: s
         get(Away(), path.replace("{id}", "mug"), price_max="2", currency="eur")
 
 
+CROSSED = "expected at least price_min, which is"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_bounds_with_nothing_between_them_are_refused(path: str) -> None:
+    path = path.replace("{id}", "mug")
+    with pytest.raises(InvalidRequest, match=rf"^price_max: {CROSSED} '9', got '8\.5'$"):
+        get(Away(), path, price_max="8.5", price_min="9", **EUR)
+    missing = "price_max: expected currency beside it, got none"
+    with pytest.raises(InvalidRequest, match=f"{missing}; price_max: {CROSSED} '1', got '0'$"):
+        get(Away(), path, price_min="1", price_max="0")
+    with pytest.raises(InvalidRequest, match=r"^price_min: expected a number from [^;]*$"):
+        get(Away(), path, price_min="1e99", price_max="0", **EUR)
+
+
+@pytest.mark.parametrize("path", ["sessions:recommend", "items:rank"])
+def test_a_body_with_bounds_that_have_nothing_between_them_is_refused(path: str) -> None:
+    body = json.dumps({"items": ["mug"], "price_min": 9, "price_max": 8.5, **EUR})
+    request = Request(method="POST", path=("v1", path), raw_body=body.encode())
+    with pytest.raises(InvalidRequest, match=rf"{CROSSED} 9\.0, got 8\.5$"):
+        respond(request, Away(), NOON_S)
+
+
+def test_bounds_may_be_the_same() -> None:
+    assert ids(get(shop(), "/v1/items/mug/similar", price_min="90", price_max="90", **EUR)) == ["boot"]
+
+
 @pytest.mark.parametrize("path", ["sessions:recommend", "items:rank"])
 def test_a_body_with_a_price_in_no_currency_is_refused(path: str) -> None:
     body = json.dumps({"items": ["mug"], "user_id": "ann", "price_max": 5})

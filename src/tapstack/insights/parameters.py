@@ -53,11 +53,14 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
         What leaving it out stands for.
     needs
         The parameter without which it says nothing; empty if there is none.
+    at_least
+        The parameter, named before it, that it may not be below; empty if there is none.
     """
 
     name: str
     unset: float
     needs: str = ""
+    at_least: str = ""
     default: str = ""
 
     @property

@@ -151,6 +151,17 @@ def _read_parameters(asked: Asked, route: Route, texts: Mapping[str, str]) -> It
         value = parameter.read(text)
         if value is None:
             yield parameter_fault(name, f"expected {parameter.expected}, got {echo(text)}")
-        elif text and isinstance(parameter, Number) and parameter.needs and not texts[parameter.needs]:
-            yield parameter_fault(name, f"expected {parameter.needs} beside it, got none")
+            continue
         setattr(asked, parameter.into, value)
+        if isinstance(parameter, Number) and text:
+            yield from _misfits(asked, parameter, texts)
+
+
+def _misfits(asked: Asked, parameter: Number, texts: Mapping[str, str]) -> Iterator[Fault]:
+    """Return what is wrong with a number beside the other parameters."""
+    name, needs, at_least = parameter.name, parameter.needs, parameter.at_least
+    if needs and not texts[needs]:
+        yield parameter_fault(name, f"expected {needs} beside it, got none")
+    if at_least and getattr(asked, name) < getattr(asked, at_least):
+        expected = f"expected at least {at_least}, which is {echo(texts[at_least])}"
+        yield parameter_fault(name, f"{expected}, got {echo(texts[name])}")

@@ -28,5 +28,5 @@ FILTERS = (
     Text(name="brand", chars_max=256),
     Currency(),
     Number(name="price_min", unset=ANY_ITEM.price_min, needs="currency"),
-    Number(name="price_max", unset=ANY_ITEM.price_max, needs="currency"),
+    Number(name="price_max", unset=ANY_ITEM.price_max, needs="currency", at_least="price_min"),
 )

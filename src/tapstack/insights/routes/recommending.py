@@ -64,19 +64,23 @@ def _wanted(body: SessionItems | ItemsToRank) -> Filter:
     Raises
     ------
     InvalidRequest
-        If a price is in no currency.
+        If a price is in no currency, or if the bounds leave nothing between them.
     """
     bounds = {"price_min": body.price_min, "price_max": body.price_max}
     if body.currency is None and (given := [name for name, bound in bounds.items() if bound is not None]):
         missing = "expected currency beside it, got none"
         raise InvalidRequest([Fault(pointer=f"#/{name}", detail=missing) for name in given])
-    return Filter(
+    wanted = Filter(
         category=body.category,
         brand=body.brand,
         currency=body.currency or ANY_ITEM.currency,
         price_min=ANY_ITEM.price_min if body.price_min is None else body.price_min,
         price_max=ANY_ITEM.price_max if body.price_max is None else body.price_max,
     )
+    if wanted.price_max < wanted.price_min:
+        crossed = f"expected at least price_min, which is {wanted.price_min}, got {wanted.price_max}"
+        raise InvalidRequest([Fault(pointer="#/price_max", detail=crossed)])
+    return wanted
 
 
 ROUTES: tuple[Route, ...] = (

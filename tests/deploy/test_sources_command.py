@@ -110,6 +110,14 @@ def test_a_mistake_is_one_line_and_changes_nothing(
     assert command.path.read_bytes() == before
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["rotate", "web"], ["revoke", "web"]])
+def test_a_file_that_is_not_there_is_said_and_not_made(command: Command, arguments: list[str]) -> None:
+    said = command.run(*arguments, code=2)
+    assert f"'{command.path}' does not exist" in said
+    assert said.count("\n") == 1
+    assert not command.path.exists()
+
+
 @pytest.mark.parametrize(
     "said", ["https://shop.example", "https://shop.example/", "HTTPS://Shop.example:443"]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -47,14 +48,13 @@ def command() -> None:
     """Manage who may send events, and with which write keys."""
 
 
-def _place(function: Command) -> Command:
-    """Add the options that every command has."""
+def _place(function: Command, *, is_there: bool = True) -> Command:
+    """Add the options that every command has; only who adds a source may name a file that is not there."""
+    file = click.Path(path_type=Path, dir_okay=False, exists=is_there)
     for option in reversed(
         [
             click.option("--secret", help="Secret with the sources: its name or ARN."),
-            click.option(
-                "--file", "path", type=click.Path(path_type=Path, dir_okay=False), help="File with them."
-            ),
+            click.option("--file", "path", type=file, help="File with them."),
             click.option(
                 "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], default="us-east-1",
                 show_default=True, show_envvar=True, help="Region of the secret.",
@@ -80,7 +80,7 @@ def _place(function: Command) -> Command:
 @click.option("--no-backfill", is_flag=True,
               help=f"Refuse events that are older than {BACKFILL_AGE.days} days.")  # fmt: skip
 @click.option("--no-key", is_flag=True, help="It stands for requests without a key, in the formats named.")
-@_place
+@partial(_place, is_there=False)
 def add(source_id: str, **options: Any) -> None:
     """Add a source, and show its write key once."""
     from tapstack.deploy import sources as operations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from typing import Any
 
@@ -199,6 +200,12 @@ def test_a_cursor_that_somebody_made_up_does_no_harm(number: int) -> None:
             journal.ask(cursor)
     else:
         assert journal.ask(cursor)["items"] == []
+
+
+def test_a_cursor_that_is_nested_deeper_than_a_call_stack_is_refused() -> None:
+    packed = b"12345678\x93\x90\x01" + b"\x91" * 5_000 + b"\x01"
+    with pytest.raises(BadRequest, match="cursor: expected"):
+        Journal().ask(base64.urlsafe_b64encode(packed).rstrip(b"=").decode())
 
 
 def test_a_cursor_of_another_question_is_refused() -> None:

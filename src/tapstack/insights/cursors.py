@@ -46,7 +46,7 @@ def read_cursor(text: str, kind: type[T], *question: str | int) -> T:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         position = msgspec.msgpack.decode(raw[CHECK_BYTES:], type=kind)
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):
         position = None
     if position is None or write_cursor(position, *question) != text:
         expected = "expected next_cursor of an answer to the same request (n may differ)"

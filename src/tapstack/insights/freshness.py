@@ -121,13 +121,17 @@ class FreshnessCache:
 
 
 def _freshness(reader: RowReader, progress: Progress, projection: str) -> Freshness:
-    as_of_s = progress.read_s
-    for lane, number in progress.unfolded(projection).items():
-        as_of_s = min(as_of_s, _arrived_s(reader, lane, number, progress.read_s))
-    return Freshness(as_of_s, progress.watermarks.get(projection, Watermark()).since_s)
+    """Return how fresh a projection's rows are: by the first entry of each lane that is not in them.
 
-
-def _arrived_s(reader: RowReader, lane: int, number: int, now_s: int) -> int:
-    """Return when the newest record of an entry arrived: whatever was counted before stands before it."""
-    entry = reader.get(Key(*entry_key(lane, number)))
-    return now_s - JOURNAL_TTL_S if entry is None else entry.expires_at_s - JOURNAL_TTL_S
+    Whatever was counted before such an entry stands before it. One that is gone expired before it was folded,
+    with any others of its lane: the projection lacks what was counted before the oldest entry still kept.
+    """
+    since_s = progress.watermarks.get(projection, Watermark()).since_s
+    keys = [Key(*entry_key(lane, number)) for lane, number in progress.unfolded(projection).items()]
+    # Consistently: a replica that has no entry yet would pass for a journal that lost it.
+    entries = reader.read_all(keys, consistent=True) if keys else {}
+    as_of_s = min([progress.read_s, *(row.expires_at_s - JOURNAL_TTL_S for row in entries.values())])
+    if len(entries) < len(keys):
+        kept_s = progress.read_s - JOURNAL_TTL_S
+        return Freshness(min(as_of_s, kept_s), max(since_s, kept_s))
+    return Freshness(as_of_s, since_s)

@@ -29,6 +29,8 @@ SHOES, HATS = (NOON_S, "shoes"), (NOON_S, "hats")
         (Filter(category=" shoes "), Facts(category=SHOES), True),
         (Filter(category="shoes"), Facts(category=HATS), False),
         (Filter(category="shoes"), Facts(brand=SHOES), False),
+        (Filter(category=" "), Facts(), False),
+        (Filter(brand=" "), Facts(category=HATS), False),
         (Filter(brand="Acme"), Facts(brand=(NOON_S, "Acme")), True),
         (Filter(brand="Acme"), Facts(), False),
         (Filter(currency="EUR", price_max=5), Facts(price=(NOON_S, 5_000_000, "EUR")), True),

@@ -36,9 +36,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     def accepts(self, facts: Facts) -> bool:
         """Return whether an item matches, from what is known of it."""
-        if self.category and (facts.category or (0, ""))[1] != kept_category(self.category):
+        if self.category and (facts.category or (0, None))[1] != kept_category(self.category):
             return False
-        if self.brand and (facts.brand or (0, ""))[1] != kept_brand(self.brand):
+        if self.brand and (facts.brand or (0, None))[1] != kept_brand(self.brand):
             return False
         if not self.currency and self.price_min == -inf and self.price_max == inf:
             return True

@@ -66,8 +66,9 @@ def values_of(features: Iterable[Asked], states: Mapping[str, ViewState], at_s: 
     found = Values([], {}, {})
     for feature, view, kept in features:
         state = view.own(states, at_s)
-        if state is None:  # nothing was counted since the view was declared
+        if state is None:  # the row's last writer did not know the view, or its time was over
             found.values.append(feature.attribute.default)
+            found.since[view.key] = time_text(at_s)
             continue
         cells = state.attributes[feature.position] if state.attributes else None
         answer = kept.answer(cells, feature.window, state.arrived_s, at_s)

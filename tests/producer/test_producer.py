@@ -411,7 +411,10 @@ def test_an_answer_that_names_too_few_events_is_none() -> None:
             "buffer_events_max: expected a whole number from 1 to 2147483648, got True",
         ),
         ({"when_full": "wait"}, "when_full: expected one of block, raise, drop_newest, got 'wait'"),
-        ({"journal_fsync": "often"}, "journal_fsync: expected one of always, interval, never, got 'often'"),
+        (
+            {"journal_fsync": "often"},
+            "journal_fsync: expected one of always, request, interval, never, got 'often'",
+        ),
         ({"block_timeout": 1}, "block_timeout: there is no such option"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

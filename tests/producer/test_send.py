@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from disk import Disk
 from served_collector import FaultyStream, Served, faulty_collector, served
 
 from tapstack.cli._main import call
@@ -188,6 +189,30 @@ def test_a_run_that_gives_up_says_so_and_the_next_one_goes_on(
     assert sorted({event.n for event in stream.events() if event.query != "5"}) == [0, 1, 2, 3, 4]
     done = send(capsys, str(file), "--to", url, "--journal", journal)
     assert (done.code, done.out) == (0, "0 events delivered\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what a descriptor stands for in /proc")
+def test_after_a_power_cut_no_line_is_sent_as_another_event(
+    tmp_path: Path, stream: FaultyStream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines without an identity of their own get one that the journal must still know; refused ones count."""
+    journal, found = tmp_path / "journal", tmp_path / "found"
+    disk = Disk(journal)
+    monkeypatch.setattr("os.fsync", disk.sync)
+    collector = faulty_collector(stream, Random(1), cut_share=0.0)
+
+    def cut_power_once(path: str, body: bytes) -> Served | None:
+        if not found.exists():
+            disk.cut_power(found)
+        return collector(path, body)
+
+    file = written(tmp_path / "e.ndjson", "no event", *(search(query=str(n)) for n in range(20)))
+    with served(cut_power_once) as url:
+        before = send(capsys, file, "--to", url, "--journal", str(journal), "--json")
+        after = send(capsys, file, "--to", url, "--journal", str(found), "--json")
+    assert json.loads(before.out)["delivered"] == json.loads(after.out)["delivered"] == 20
+    assert len({(event.client_id, event.n) for event in stream.events()}) == 20
+    assert (before.code, after.code) == (1, 1)
 
 
 def test_without_a_journal_what_is_not_delivered_is_named(

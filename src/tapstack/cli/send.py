@@ -182,7 +182,13 @@ def _send(
 
     refused = RefusedLines(None if dead_letters is None else DeadLetters(dead_letters).write, journal)
     producer = Producer(
-        to, journal=journal, dead_letters=dead_letters, on_refused=refused.add, block_timeout_ms=TURN_MS
+        to,
+        journal=journal,
+        # A line that was sent and is not in the journal after a power cut would be sent as another event.
+        journal_fsync="request",
+        dead_letters=dead_letters,
+        on_refused=refused.add,
+        block_timeout_ms=TURN_MS,
     )
     resumed_after = producer.last_tag
     progress = _Progress(producer, resumed_after, is_quiet=is_quiet)

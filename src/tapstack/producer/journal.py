@@ -31,7 +31,7 @@ from tapstack.producer.segments import (
     write_record,
 )
 
-Fsync = Literal["always", "interval", "never"]
+Fsync = Literal["always", "request", "interval", "never"]
 
 BYTES_MIN = 256 * 1024  # some events a segment, of four
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024  # read at once when a journal is opened
@@ -78,8 +78,9 @@ class Journal:
     bytes_max
         How large all segments may be together, at least `BYTES_MIN`.
     fsync
-        When the disk itself must hold what was appended: ``always`` before `append` returns; ``interval``
-        after a second, by the next append or request; ``never``: when the kernel likes.
+        When the disk itself must hold what was appended: ``always`` before `append` returns; ``request``
+        before `take` does, so that what was sent is known after a power cut; ``interval`` after a second, by
+        the next append or request; ``never``: when the kernel likes.
     elapsed_ms
         Returns a time that never goes back.
 
@@ -145,7 +146,7 @@ class Journal:
         OSError
             If the disk failed; nothing was taken.
         """
-        self._sync_if_due()
+        self._sync_if_due(is_for_request=True)
         self._read_on()
         if self._at == self._reading.size:
             return []
@@ -207,6 +208,8 @@ class Journal:
             self._recover_segment(path)
         if self._segments and self.end >= self.settled:
             self._append_to(self._segments[-1].path)
+            # A process that was killed may not have synced it.
+            self._unsynced_since_ms, self._is_new_to_disk = self._elapsed_ms(), True
         else:
             # Also if the mark reached the disk and the events did not: their positions are not used again.
             self._begin_segment(self.settled)
@@ -267,6 +270,8 @@ class Journal:
             self._at, self.unread = HEAD_BYTES, self._reading.first
 
     def _delete_settled(self) -> None:
+        if len(self._segments) > 1 and self._is_new_to_disk and self._fsync != "never":
+            self._sync()  # or a power cut could leave neither the old segment nor the new one
         while len(self._segments) > 1 and self._segments[1].first <= self.settled:
             oldest = self._segments.popleft()
             self.bytes -= oldest.size
@@ -289,10 +294,14 @@ class Journal:
         if self._unsynced_since_ms is None:
             self._unsynced_since_ms = self._elapsed_ms()
 
-    def _sync_if_due(self) -> None:
-        if self._fsync != "interval" or self._unsynced_since_ms is None:
+    def _sync_if_due(self, *, is_for_request: bool = False) -> None:
+        if self._unsynced_since_ms is None:
             return
-        if self._elapsed_ms() - self._unsynced_since_ms >= FSYNC_INTERVAL_MS:
+        if self._fsync == "interval":
+            is_due = self._elapsed_ms() - self._unsynced_since_ms >= FSYNC_INTERVAL_MS
+        else:
+            is_due = self._fsync == "request" and is_for_request
+        if is_due:
             self._sync()
             self._unsynced_since_ms = None
 

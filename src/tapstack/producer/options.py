@@ -42,8 +42,9 @@ class Options(TypedDict, total=False):
         1 GiB by default; at least 256 KiB.
     journal_fsync
         What a power cut may cost; the death of the process costs nothing in any case. ``interval`` (the
-        default): about a second of events, see docs/producer.md; ``always``: none, at the price of a write to
-        the disk for each event; ``never``: what the kernel has not written.
+        default): about a second of events, see docs/producer.md; ``request``: events that no request held
+        yet, at the price of a write to the disk for each request; ``always``: none, at that of one for each
+        event; ``never``: what the kernel has not written.
     batch_events_max, batch_bytes_max
         Of a request: 500 events and 500,000 bytes by default; up to 2,500 and 900,000.
     flush_interval_ms

@@ -120,21 +120,27 @@ class RefusedLines:
 
         Until then a later run reads them once more; the last one may have been written by half.
         """
-        for refused in self._last:
-            self._remember(refused)
-        self._last.clear()
+        if self._last:
+            self._remember(*self._last)
+            self._last.clear()
 
     def _note(self, refused: Refused) -> None:
         self.count += refused.code == "invalid"
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(refused)
 
-    def _remember(self, refused: Refused) -> None:
-        if refused.tag in self._known:
-            self._again.add(refused.tag)
-        elif self._path is not None:
-            letter = {"line": refused.tag, "field": refused.field, "reason": refused.reason}
-            append_private(self._path, msgspec.json.encode(letter) + b"\n")
+    def _remember(self, *refused: Refused) -> None:
+        self._again.update({each.tag for each in refused} & self._known)
+        letters = [
+            {"line": each.tag, "field": each.field, "reason": each.reason}
+            for each in refused
+            if each.tag not in self._known
+        ]
+        if letters and self._path is not None:
+            # On the disk, before the journal knows a later line.
+            append_private(
+                self._path, b"".join([msgspec.json.encode(letter) + b"\n" for letter in letters]), syncs=True
+            )
 
 
 class Sending:
@@ -243,7 +249,7 @@ def check_source(journal: Path, source: Source) -> Source:
     path = journal / _SOURCE
     if not path.exists():
         journal.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(source))
+        append_private(path, msgspec.json.encode(source), syncs=True)
         return source
     try:
         known = msgspec.json.decode(path.read_bytes(), type=Source)

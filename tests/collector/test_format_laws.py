@@ -99,7 +99,7 @@ def test_what_nothing_takes_makes_the_sender_try_again(
 
 # An event of each format that is valid, and how a request says it.
 Said = dict[str, Any]
-VALID: Mapping[str, tuple[Said, Callable[[Said], tuple[str, str, object]]]] = {
+VALID: Mapping[str, tuple[Said, Callable[[Said], tuple[str, str, Any]]]] = {
     "segment": (
         {"type": "track", "event": "Product Viewed", "userId": "ann", "messageId": "m"},
         lambda said: ("POST", "/v1/batch", {"batch": [said]}),
@@ -133,6 +133,28 @@ VALID: Mapping[str, tuple[Said, Callable[[Said], tuple[str, str, object]]]] = {
 
 def without(said: Said, name: str) -> Said:
     return {key: value for key, value in said.items() if key != name}
+
+
+NOT_READ = {
+    "a number beyond 64 bits": "1e999",
+    "nested too deep": "[" * 200 + "]" * 200,
+    "half a character": r'{"a": "\ud83d", "b": 1e999}',
+}
+
+
+@pytest.mark.parametrize("text", NOT_READ.values(), ids=NOT_READ)
+@pytest.mark.parametrize("spoken", COMPATIBLE, ids=lambda spoken: spoken.NAME)
+def test_an_event_that_cannot_be_read_is_refused_alone(spoken: Format, text: str) -> None:
+    valid, request = VALID[spoken.NAME]
+    method, path, body = request({**valid, "x": "here"})
+    events = (
+        body if isinstance(body, list) else next(each for each in body.values() if isinstance(each, list))
+    )
+    events[:] = [without(events[0], "x"), events[0], without(events[0], "x")]
+    answer = ask(method, path, json.dumps(body).replace('"here"', text).encode())
+    assert [result.status == "invalid" for result in answer.results] == [False, True, False]
+    (letter,) = answer.kept
+    assert text[-5:].encode() in letter.data
 
 
 KEYS = {"writeKey", "api_key", "token", "api_secret"}  # which no record holds

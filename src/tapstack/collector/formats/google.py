@@ -15,7 +15,7 @@ from tapstack.collector.translation import names, times
 from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep, keep_rest
-from tapstack.collector.translation.reading import checked_count, read_object, refused, shared_bytes
+from tapstack.collector.translation.reading import read_listed, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
@@ -51,15 +51,14 @@ KEYS = ("api_secret",)
 def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the events of a request; see `tapstack.collector.wire_format.Format`."""
     try:
-        said = read_object(request.body(limits.body_bytes))
-        events = said.pop("events", None)
-        if not isinstance(events, list) or not events:
+        said, events = read_listed(request.body(limits.body_bytes), "events")
+        if not events:
             return [InvalidEvent("events", "expected an array of at least one")]
         for name, value in request.query:
             keep(said, name, value)
         said = {name: value for name, value in said.items() if name.rstrip("_") not in KEYS}
         size = shared_bytes(said, len(events))
-        return [_event(dict(said), each, size) for each in checked_count(events)]
+        return [_event(dict(said), each, size) for each in events]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
 
@@ -79,9 +78,11 @@ def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG
     return json_reply(results, {"success": True})
 
 
-def _event(shared: Object, said: object, shared_size: int) -> Translated | InvalidEvent:
-    if not isinstance(said, dict):
-        return InvalidEvent("", "expected a JSON object")
+def _event(shared: Object, raw: msgspec.Raw, shared_size: int) -> Translated | InvalidEvent:
+    try:
+        said = read_object(raw)
+    except InvalidEvent as error:
+        return error
     size = len(msgspec.json.encode(said)) + shared_size
     event: Object = {"event_type": names.event_type(said.get("name"))}
     _fields.move(said, event)  # an event's own time and user properties count before the request's

@@ -17,7 +17,7 @@ from tapstack.collector.translation.alone import each_alone
 from tapstack.collector.translation.event import translate
 from tapstack.collector.translation.fields import Fields, Object, keep_rest
 from tapstack.collector.translation.items import as_id
-from tapstack.collector.translation.reading import checked_count, member, read_object, refused, shared_bytes
+from tapstack.collector.translation.reading import member, read_listed, read_object, refused, shared_bytes
 from tapstack.collector.translation.replies import json_reply
 from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
@@ -45,14 +45,13 @@ _fields = Fields({name: ours for name, ours in FIELDS.items() if name != "proper
 def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the list of an operation; see `tapstack.collector.wire_format.Format`."""
     try:
-        said = read_object(request.body(limits.body_bytes))
         name = _LISTS[request.path[0]]
-        told = said.pop(name, None)
-        if not isinstance(told, list) or not told:
+        said, told = read_listed(request.body(limits.body_bytes), name)
+        if not told:
             return [InvalidEvent(name, "expected an array of at least one")]
         said = {name: value for name, value in said.items() if name not in KEYS}
         size = shared_bytes(said, len(told))
-        return [_read(request.path[0], dict(said), each, size) for each in checked_count(told)]
+        return [_read(request.path[0], dict(said), each, size) for each in told]
     except (BadRequest, InvalidEvent) as error:
         return refused(error)
 
@@ -76,9 +75,11 @@ def reply(request: Request, results: Sequence[Result]) -> Response:  # noqa: ARG
     return msgspec.structs.replace(answer, headers={**answer.headers, "x-amzn-errortype": kind})
 
 
-def _read(operation: str, shared: Object, each: object, shared_size: int) -> Translated | InvalidEvent:
-    if not isinstance(each, dict):
-        return InvalidEvent("", "expected a JSON object")
+def _read(operation: str, shared: Object, raw: msgspec.Raw, shared_size: int) -> Translated | InvalidEvent:
+    try:
+        each = read_object(raw)
+    except InvalidEvent as error:
+        return error
     size = len(msgspec.json.encode(each)) + shared_size
     properties = _properties(each.pop("properties", None))
     event = _READERS[operation](shared, each, properties)

@@ -69,6 +69,32 @@ def read_several(data: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     return checked_count(read_json(data, list[msgspec.Raw]))
 
 
+def read_listed(data: bytes, name: str) -> tuple[Object, list[msgspec.Raw]]:
+    """Decode an object that holds events in an array, each still as it was written, and what it says for all.
+
+    Parameters
+    ----------
+    data
+        The object.
+    name
+        Of the array.
+
+    Returns
+    -------
+    tuple[Object, list[Raw]]
+        The other members, and the events; none if there is no array of this name.
+
+    Raises
+    ------
+    InvalidEvent
+        If it is not such an object, or what it says for all events cannot be read.
+    """
+    said = read_json(data, dict[str, msgspec.Raw])
+    listed = bytes(said.pop(name, b""))
+    events = read_several(listed) if listed[:1] == b"[" else []
+    return read_object(msgspec.json.encode(said)), events
+
+
 def checked_count(events: list[T]) -> list[T]:
     """Refuse more events than a request may have."""
     if len(events) > EVENTS_MAX:

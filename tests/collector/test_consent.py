@@ -82,7 +82,7 @@ DENIED: dict[str, tuple[str, object]] = {
     "snowplow, the old entity": (TP2, payload(tracked({"all": True}, "consent_withdrawn"))),
     "snowplow, an event": (
         TP2,
-        payload({**tracked({}), "e": "ue", "cx": packed({}), "ue_px": packed(SELF_DESCRIBING)}),
+        payload({**tracked({}), "e": "ue", "cx": "", "ue_px": packed(SELF_DESCRIBING)}),
     ),
     "posthog": (
         "/e/",

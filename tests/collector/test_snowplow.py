@@ -174,9 +174,8 @@ EVENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "properties": {"order_id": "o-1"}, "context": {"p": "web"},
         },
     ),
-    "an event that cannot be decoded": (
-        {"e": "ue", "ue_px": "%%%"},
-        {"event_type": "custom", "context": {"p": "web", "ue_px": "%%%"}},
+    "a self-describing event and entities that are empty": (
+        {"e": "ue", "ue_px": "", "cx": ""}, {"event_type": "custom", "context": {"p": "web"}},
     ),
     "a kind that we do not know": (
         {"e": "ad", "ad_ba": "b"},
@@ -201,6 +200,39 @@ def test_an_event_is_ours_by_post_and_by_get_and_in_base64(
         if plain in packed:
             packed[name] = base64.urlsafe_b64encode(packed.pop(plain).encode()).decode()
     assert ask("POST", TP2, {"data": [{**BASE, **packed}]}).data == posted.data
+
+
+CUT = base64.urlsafe_b64encode(b'{"schema": "iglu:a/contexts/jsonschema/1-0-0", "data": [{"sche').decode()
+UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "entities that are cut off": ({"cx": CUT}, "cx: expected JSON: it ends too early"),
+    "and in plain text": ({"co": '{"data": ['}, "co: expected JSON: it ends too early"),
+    "entities that are not in base64": ({"cx": "%%%"}, "cx: expected base64"),
+    "entities that are no list": ({"co": '{"data": {"a": 1}}'}, "co: expected an array as its data"),
+    "entities without data": ({"co": '{"schema": "iglu:a"}'}, "co: expected an array as its data"),
+    "entities that are a number": ({"co": "7"}, "co: expected a JSON object"),
+    "an event that is cut off": ({"e": "ue", "ue_px": CUT}, "ue_px: expected JSON: it ends too early"),
+    "an event that is a list": (
+        {"e": "ue", "ue_pr": '{"data": [1]}'},
+        "ue_pr: expected an object as its data",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+def test_an_event_is_refused_if_what_it_packs_cannot_be_read(said: dict[str, Any], reason: str) -> None:
+    """Nobody knows what to count: it may name items, a user, or a denied consent."""
+    spoken = {**BASE, "e": "pv", **said}
+    posted = ask("POST", TP2, {"data": [{**BASE, "e": "pv"}, spoken]})
+    got = ask("GET", "/i?" + query(**spoken), headers={})
+    for answer, stored in ((posted, 1), (got, 0)):
+        assert (answer.status, len(answer.data), len(answer.kept)) == (200, stored, 1)
+        assert answer.kept[0].detail == reason
+    assert (got.headers["content-type"], len(got.body)) == ("image/gif", 43)
+
+
+def test_an_event_is_refused_if_what_it_packs_is_no_string() -> None:
+    (letter,) = ask("POST", TP2, {"data": [{**BASE, "e": "pv", "co": {"data": []}}]}).kept
+    assert letter.detail == "co: expected JSON in a string"
 
 
 def test_every_kind_has_an_example() -> None:

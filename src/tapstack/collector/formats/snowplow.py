@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ from tapstack.collector.translation.replies import accepted, gif_reply
 from tapstack.collector.wire_format import Limits, Route
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest, Request, Response
+
+T = TypeVar("T", dict[str, Any], list[Any])
 
 NAME = "snowplow"
 ROUTES = (Route("/com.snowplowanalytics.snowplow/tp2"), Route("/i", ("GET",)))
@@ -106,7 +108,8 @@ class _Payload(msgspec.Struct):
 def parse(request: Request, limits: Limits) -> Sequence[Incoming]:
     """Translate the events of a payload, or of a query; see `tapstack.collector.wire_format.Format`."""
     if request.path == ("i",):
-        return [_event(dict(request.query), sum(len(name) + len(value) for name, value in request.query))]
+        size = sum(len(name) + len(value) for name, value in request.query)
+        return [_checked_event(dict(request.query), size)]
     try:
         payload = read_json(request.body(limits.body_bytes), _Payload)
         if payload.data is None:
@@ -135,7 +138,15 @@ def reply(request: Request, results: Sequence[Result]) -> Response:
 
 def _read(raw: msgspec.Raw) -> Translated | InvalidEvent:
     try:
-        return _event(read_object(raw), len(raw))
+        said = read_object(raw)
+    except InvalidEvent as error:
+        return error
+    return _checked_event(said, len(raw))
+
+
+def _checked_event(said: Object, bytes_said: int) -> Translated | InvalidEvent:
+    try:
+        return _event(said, bytes_said)
     except InvalidEvent as error:
         return error
 
@@ -166,9 +177,9 @@ def _ms(value: object) -> datetime | None:
 
 
 def _self_describe(event: Object, said: Object) -> None:
-    """Read a self-describing event; what cannot be read stays among the parameters."""
-    described = _unwrapped(said, "ue_pr", "ue_px")
-    if not isinstance(described, dict):
+    """Read a self-describing event; raises `InvalidEvent`."""
+    described = _unwrapped(said, "ue_pr", "ue_px", dict)
+    if described is None:
         return
     schema, data = described.pop("schema", None), described.pop("data", None)
     keep_rest(event, "properties", described)
@@ -194,12 +205,8 @@ _legacy = Fields({"unitPrice": "price", "unit_price": "price"})
 
 def _add_entities(event: Object, said: Object) -> None:
     """Read what is known of the entities beside an event; the rest is kept in its context."""
-    entities = _unwrapped(said, "co", "cx")
-    if not isinstance(entities, list):
-        if entities is not None:
-            keep(said, "entities", entities)
-        return
     items: list[Object] = []
+    entities = _unwrapped(said, "co", "cx", list) or []
     others = [entity for entity in entities if not _is_taken(entity, event, items)]
     if items and "items" not in event:
         event["items"] = items
@@ -223,20 +230,38 @@ def _is_taken(entity: object, event: Object, items: list[Object]) -> bool:
     return not data
 
 
-def _unwrapped(said: Object, plain: str, packed: str) -> Any:
-    """Return the data of JSON that says its schema, as text or in base64; None if it is none."""
+def _unwrapped(said: Object, plain: str, packed: str, kind: type[T]) -> T | None:
+    """Return the data of JSON that says its schema, as text or in base64; None if there is none.
+
+    What cannot be read may name items, a user, or a denied consent, so nobody knows what the event is.
+    Snowplow makes a failed event of it, too [1]_.
+
+    Raises
+    ------
+    InvalidEvent
+        If it is not such JSON, or its data are of another kind.
+
+    References
+    ----------
+    .. [1] https://docs.snowplow.io/docs/api-reference/failed-events, read 2026-12-01
+    """
     for name in (plain, packed):
-        text = said.get(name)
-        if not isinstance(text, str):
+        text = said.pop(name, None)
+        if text is None or text == "":
             continue
+        if not isinstance(text, str):
+            raise InvalidEvent(name, "expected JSON in a string")
         try:
-            described = read_object(from_base64(text) if name == packed else text.encode())
-        except InvalidEvent:
-            continue  # it stays where it is
-        if isinstance(described.get("data"), dict | list):
-            del said[name]
-            return described["data"]
+            data = read_object(from_base64(text) if name == packed else text.encode()).get("data")
+        except InvalidEvent as error:
+            raise InvalidEvent(name, error.reason) from None
+        if not isinstance(data, kind):
+            raise InvalidEvent(name, f"expected {_KINDS_OF_DATA[kind]} as its data")
+        return data
     return None
+
+
+_KINDS_OF_DATA = {dict: "an object", list: "an array"}
 
 
 def _named(schema: object) -> tuple[bool, str | None]:

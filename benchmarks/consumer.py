@@ -5,9 +5,9 @@ boto3, one ``ADD`` an effect: it counts every redelivery again) and bare decodin
 process of its own, as in Lambda. They take turns with the consumer, since a machine that others use too
 changes its speed within a run; figures are the medians of the turns.
 
-With the projection: the same batches, and the projector's function each ten seconds of the promised peak, in
-one process and against a table that keeps what it is sent. How long the table takes is not in the CPU of
-those who ask it.
+With the projection: batches, and the projector's function each ten seconds of the promised peak, or each
+sixty, in one process and against a table that keeps what it is sent. How long the table takes is not in the
+CPU of those who ask it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from benchmarks._endpoint import endpoint
 from benchmarks._report import finish, options, progress
@@ -30,10 +31,42 @@ from benchmarks._table import table
 from benchmarks._traffic import BATCH, batches
 
 SIZES = (BATCH, 83)  # a backlog's batches, and those of the promised peak
-PROJECTION_EVENTS = 10_000 // 6  # ten seconds of the peak
-WARM_RUNS = 7  # of the projector
-TURNS = 8
-TURN_RUNS = 2  # whole runs: a turn that ended between two would have more of them than its events
+PEAK = 10_000  # events a minute
+
+
+class Case(NamedTuple):
+    """Handlers that take turns.
+
+    Parameters
+    ----------
+    handlers
+        Names in `HANDLERS`; the naive one first.
+    run_events
+        How many events the projector folds at a time.
+    warm_runs
+        Of the projector, before the first turn.
+    turns, turn_runs
+        How many turns there are, and how many whole runs in each: one that ended between two runs would have
+        more of them than its events.
+    """
+
+    handlers: Sequence[str]
+    run_events: int
+    warm_runs: int
+    turns: int
+    turn_runs: int
+
+    def batches_a_run(self, size: int) -> int:
+        """Return after how many batches of a size the projector runs."""
+        return -(-self.run_events // size)
+
+    def batches(self, size: int) -> int:
+        """Return how many batches of a size there are in all."""
+        return (self.warm_runs + self.turns * self.turn_runs) * self.batches_a_run(size)
+
+
+EACH_10_S = Case(("naive", "bare", "ours", "projected"), PEAK // 6, 7, 8, 2)
+EACH_60_S = Case(("naive", "projected_60_s"), PEAK, 2, 4, 1)
 NAIVE_EVENTS = 200  # a turn
 SPREAD_MS = 6 * 3_600_000  # no event of the benchmark is from further back, and none from the future
 
@@ -132,8 +165,8 @@ def bare() -> Handler:
     return handler
 
 
-def projected() -> Handler:
-    """The consumer, and the projector each `PROJECTION_EVENTS`."""
+def projected(case: Case) -> Handler:
+    """The consumer, and the projector after the events of a run."""
     from tapstack.entrypoints import consumer, projector
 
     waiting = 0
@@ -142,7 +175,7 @@ def projected() -> Handler:
         nonlocal waiting
         answer = consumer.handler(event, context)
         waiting += len(event["Records"])
-        if waiting >= PROJECTION_EVENTS:
+        if waiting >= case.run_events:
             waiting = 0
             projector.handler(None, context)
         return answer
@@ -154,7 +187,8 @@ HANDLERS: dict[str, Callable[[], Handler]] = {
     "naive": naive,
     "bare": bare,
     "ours": ours,
-    "projected": projected,
+    "projected": partial(projected, EACH_10_S),
+    "projected_60_s": partial(projected, EACH_60_S),
 }
 _kept: list[Handler] = []  # the one of this process
 
@@ -170,18 +204,15 @@ def _rate(name: str, batches: bytes) -> float:
     return events_per_cpu_s(_kept[0], json.loads(batches))
 
 
-def batches_a_run(size: int) -> int:
-    """Return after how many batches of a size `projected` runs the projector."""
-    return -(-PROJECTION_EVENTS // size)
-
-
 def measure(
-    events: Sequence[dict[str, Any]], size: int, ask: Mapping[str, Mapping[str, str]]
+    case: Case, events: Sequence[dict[str, Any]], size: int, ask: Mapping[str, Mapping[str, str]]
 ) -> dict[str, list[float]]:
     """Return the rates of each handler, turn by turn, for batches of so many events.
 
     Parameters
     ----------
+    case
+        Who takes turns.
     events
         Batches, as Lambda delivers them.
     size
@@ -190,27 +221,45 @@ def measure(
         By handler, variables of its process that the others do not have.
     """
     spawn = multiprocessing.get_context("spawn")
-    rates: dict[str, list[float]] = {name: [] for name in HANDLERS}
+    rates: dict[str, list[float]] = {name: [] for name in case.handlers}
     with contextlib.ExitStack() as stack:
         processes = {
             name: stack.enter_context(ProcessPoolExecutor(1, spawn, _set, (ask.get(name, {}),)))
-            for name in HANDLERS
+            for name in case.handlers
         }
 
         def rate(name: str, batches: Sequence[dict[str, Any]]) -> float:
             return processes[name].submit(_rate, name, json.dumps(batches).encode()).result()
 
-        warm, count = WARM_RUNS * batches_a_run(size), TURN_RUNS * batches_a_run(size)
-        for name in ("ours", "projected"):
-            rate(name, events[:warm])
-        for turn in range(TURNS):
-            progress(f"batches of {size}: turn {turn + 1} of {TURNS}")
+        warm, count = (runs * case.batches_a_run(size) for runs in (case.warm_runs, case.turn_runs))
+        for name in case.handlers:
+            if name not in {"naive", "bare"}:
+                rate(name, events[:warm])
+        for turn in range(case.turns):
+            progress(f"batches of {size}: turn {turn + 1} of {case.turns}")
             batches = events[warm + turn * count : warm + (turn + 1) * count]
             few = batches[: max(1, NAIVE_EVENTS // size)]
             few = [{"Records": batch["Records"][:NAIVE_EVENTS]} for batch in few]
             for name, turns in rates.items():
                 turns.append(rate(name, few if name == "naive" else batches))
     return rates
+
+
+def rates_of(case: Case, size: int) -> dict[str, list[float]]:
+    """Return the rates of a case, on events and tables of its own."""
+    count = case.batches(size) * size
+    progress(f"generating {count:,} events of the default traffic")
+    start_ms = round(time.time() * 1_000) - SPREAD_MS
+    events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size, start_ms=start_ms))
+    with endpoint() as url, table(ENVIRONMENT["TAPSTACK_TABLE"]) as kept_url:
+        os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
+        kept = {"AWS_ENDPOINT_URL_DYNAMODB": kept_url}
+        return measure(case, events, size, {"projected": kept, "projected_60_s": kept})
+
+
+def ratio(rates: Mapping[str, Sequence[float]], one: str, other: str) -> float:
+    """Return how many times as fast one is as another, turn by turn."""
+    return statistics.median([a / b for a, b in zip(rates[one], rates[other], strict=True)])
 
 
 def main() -> None:
@@ -220,14 +269,8 @@ def main() -> None:
     peers: dict[str, dict[str, float]] = {"powertools_boto3_add": {}, "decode_and_group_only": {}}
     ratios: dict[str, float] = {}
     for size in SIZES:
-        count = (WARM_RUNS + TURNS * TURN_RUNS) * batches_a_run(size) * size
-        progress(f"generating {count:,} events of the default traffic")
-        start_ms = round(time.time() * 1_000) - SPREAD_MS
-        events = list(batches((count + 4 * size) * 12 // 10, shards=4, size=size, start_ms=start_ms))
-        with endpoint() as url, table(ENVIRONMENT["TAPSTACK_TABLE"]) as kept_url:
-            os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
-            rates = measure(events, size, {"projected": {"AWS_ENDPOINT_URL_DYNAMODB": kept_url}})
-        medians = {name: statistics.median(turns) for name, turns in rates.items()}
+        rates, rates_60_s = rates_of(EACH_10_S, size), rates_of(EACH_60_S, size)
+        medians = {name: statistics.median(turns) for name, turns in (rates_60_s | rates).items()}
         case = "" if size == BATCH else f"_batch_{size}"
         figures |= {
             f"events_per_cpu_s{case}": medians["ours"],
@@ -235,16 +278,16 @@ def main() -> None:
             f"events_per_cpu_s_fastest{case}": max(rates["ours"]),
             f"cpu_us_per_event{case}": 1e6 / medians["ours"],
             f"events_per_cpu_s_with_projection{case}": medians["projected"],
+            f"events_per_cpu_s_with_projection_60_s{case}": medians["projected_60_s"],
         }
         peers["powertools_boto3_add"][f"events_per_cpu_s{case}"] = medians["naive"]
         peers["decode_and_group_only"][f"events_per_cpu_s{case}"] = medians["bare"]
-        for ratio, one, other in (
-            ("times_naive", "ours", "naive"),
-            ("times_naive_with_projection", "projected", "naive"),
-            ("share_of_bare_decoding", "ours", "bare"),
-        ):
-            pairs = [a / b for a, b in zip(rates[one], rates[other], strict=True)]
-            ratios[f"{ratio}{case}"] = statistics.median(pairs)
+        ratios |= {
+            f"times_naive{case}": ratio(rates, "ours", "naive"),
+            f"times_naive_with_projection{case}": ratio(rates, "projected", "naive"),
+            f"times_naive_with_projection_60_s{case}": ratio(rates_60_s, "projected_60_s", "naive"),
+            f"share_of_bare_decoding{case}": ratio(rates, "ours", "bare"),
+        }
     finish("consumer", figures, peers, ratios, as_json=as_json)
 
 

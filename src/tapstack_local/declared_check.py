@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isclose
 from typing import Any, NamedTuple
@@ -14,22 +14,28 @@ import aiohttp
 
 from tapstack_local.reconciliation.attributes import Seen, expected
 from tapstack_local.reconciliation.finding import Finding
+from tapstack_local.reconciliation.words import category_of
 
 USERS_A_CALL, ATTEMPTS, PAUSE_S = 50, 20, 0.1
 ESTIMATE_ERROR, AGE_ERROR_S = (
     0.3,
     2.0,
 )  # of approx_count_distinct, nearly five times its standard error; of ages
-CATEGORY_BYTES_MAX = 96  # longer ones are cut
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # by the partition key of their user
 
 
 class _Feature(NamedTuple):
-    """A feature: as the API calls it, and what its file says."""
+    """A feature: as the API calls it, what its file says, and whether its view forgets after a while."""
 
     name: str
     attribute: Mapping[str, Any]
     window: str
+    has_ttl: bool
+
+    @property
+    def view(self) -> str:
+        """Return its view, with the version."""
+        return self.name.partition(":")[0]
 
 
 async def check_declared(base_url: str, text: str, events: Events, unsure: Collection[str]) -> Finding:
@@ -73,9 +79,9 @@ async def check_declared_catalogue(
     """
     finding = Finding("declared attributes of items and categories")
     async with aiohttp.ClientSession() as session:
-        for entity, kind, member in (("item", "items", "item_id"), ("category", "categories", "category")):
+        for entity, kind, id_of in (("item", "items", _item_id), ("category", "categories", category_of)):
             features = list(_features(text, entity))
-            by_id = _by_id(events, member, unsure) if features else {}
+            by_id = _by_id(events, id_of, unsure) if features else {}
             ids = sorted(by_id)
             for start in range(0, len(ids), USERS_A_CALL):
                 asked = ids[start : start + USERS_A_CALL]
@@ -89,23 +95,25 @@ async def check_declared_catalogue(
     return finding
 
 
-def _by_id(events: Events, member: str, unsure: Collection[str]) -> dict[str, list[Seen]]:
+def _item_id(item: Mapping[str, Any]) -> str:
+    return item.get("item_id") or ""
+
+
+def _by_id(
+    events: Events, id_of: Callable[[Mapping[str, Any]], str], unsure: Collection[str]
+) -> dict[str, list[Seen]]:
     """Return the events of each item or category, each as if it had no other items."""
     found: dict[str, list[Seen]] = {}
     doubted: set[str] = set()
     for user, own in events.items():
         for seen in map(_seen, own):
             items = seen.event.get("items") or ()
-            for id_ in {item[member] for item in items if item.get(member)}:
-                alone = [item for item in items if item.get(member) == id_]
+            for id_ in {*map(id_of, items)} - {""}:
+                alone = [item for item in items if id_of(item) == id_]
                 found.setdefault(id_, []).append(seen._replace(event={**seen.event, "items": alone}))
                 if user in unsure:
                     doubted.add(id_)
-    return {
-        id_: seen
-        for id_, seen in found.items()
-        if id_ not in doubted and (member == "item_id" or len(id_.encode()) <= CATEGORY_BYTES_MAX)
-    }
+    return {id_: seen for id_, seen in found.items() if id_ not in doubted}
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any]) -> Any:
@@ -128,7 +136,7 @@ def _features(text: str, entity: str) -> Iterator[_Feature]:
             for attribute in view["attribute"]:
                 for window in attribute.get("windows", ["lifetime"]):
                     name = f"{view['name']}@{view.get('version', 1)}:{attribute['name']}_{window}"
-                    yield _Feature(name, attribute, window)
+                    yield _Feature(name, attribute, window, "ttl" in view)
 
 
 def _seen(event: Mapping[str, Any]) -> Seen:
@@ -144,8 +152,10 @@ def _hold(
     seen: Sequence[Seen],
     now_s: int,
 ) -> None:
-    missing = row.get("missing_max", {})
+    missing, since = row.get("missing_max", {}), row.get("since", {})
     for feature, value in zip(features, row["values"], strict=True):
+        if feature.has_ttl and feature.view in since:  # forgotten: it holds what came since
+            continue
         finding.compared += 1
         wanted = expected(feature.attribute, feature.window, seen, now_s)
         if not _is_right(feature.attribute, value, wanted, missing.get(feature.name, 0)):

@@ -25,6 +25,11 @@ attribute = [
     { name = "seen", aggregation = "unique_list", property = "items.item_id" },
 ]
 [[feature_view]]
+name = "brief"
+entity = "user"
+ttl = "5m"
+attribute = [{ name = "views", aggregation = "counter" }]
+[[feature_view]]
 name = "visit"
 entity = "session"
 attribute = [{ name = "views", aggregation = "counter" }]
@@ -43,13 +48,14 @@ RIGHT = {
     "v@1:age_lifetime": 60.5,
     "v@1:kinds_lifetime": {"item_view": 1},
     "v@1:seen_lifetime": ["mug", "lamp"],
+    "brief@1:views_lifetime": 3,
 }
 MISSING = {"v@1:kinds_lifetime": 1}
 EVENTS = {
     "U#ann": [
         {
             "event_type": "item_view",
-            "items": [{"item_id": "mug", "category": "k"}],
+            "items": [{"item_id": "mug", "category": "k"}, {"item_id": "mug", "category": " k "}],
             "occurred_at": "2026-03-10T09:00:00Z",
         },
         {"event_type": "item_view", "items": [{"item_id": "lamp"}], "occurred_at": "2026-03-10T11:58:00Z"},
@@ -66,6 +72,7 @@ def checked(
     *,
     unsure: frozenset[str] = frozenset(),
     failures: int = 0,
+    since: Mapping[str, str] | None = None,
     check: Any = check_declared,
 ) -> Finding:
     asked: list[Any] = []
@@ -75,7 +82,11 @@ def checked(
         if len(asked) <= failures:
             return web.Response(status=503)
         member = next(member for member in asked[-1] if member.endswith("_features"))
-        row = {"values": [values[name] for name in asked[-1][member]], "missing_max": MISSING}
+        row = {
+            "values": [values[name] for name in asked[-1][member]],
+            "missing_max": MISSING,
+            "since": since or {},
+        }
         rows = [row] * max(len(asked[-1].get(kind, ())) for kind in KINDS)
         window = {"1h": {"start": "2026-03-10T11:00:00Z", "end": END}}
         return web.json_response(
@@ -101,7 +112,7 @@ def checked(
 
 def test_right_values_are_right_also_after_failures() -> None:
     finding = checked(RIGHT, failures=1)
-    assert (finding.compared, finding.short, finding.over) == (5, 0, 0)
+    assert (finding.compared, finding.short, finding.over) == (6, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +131,13 @@ def test_a_wrong_value_is_found(name: str, value: Any, short: int, over: int) ->
     finding = checked({**RIGHT, name: value})
     assert (finding.short, finding.over) == (short, over)
     assert finding.examples[0].startswith(f"U#ann: {name} is {value!r}; its events make ")
+
+
+@pytest.mark.parametrize(("view", "short"), [("brief@1", 0), ("v@1", 1)])
+def test_what_a_view_forgot_by_its_ttl_is_not_missing(view: str, short: int) -> None:
+    feature = f"{view}:views_lifetime"
+    assert checked({**RIGHT, feature: 0}).short == 1
+    assert checked({**RIGHT, feature: 0}, since={view: END}).short == short
 
 
 def test_a_user_of_whom_nobody_can_be_sure_is_left_out() -> None:

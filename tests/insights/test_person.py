@@ -100,6 +100,22 @@ def clock(minute: int) -> str:
     return f"{10 + minute // 60:02}:{minute % 60:02}"
 
 
+@given(st.lists(st.booleans(), max_size=30))
+def test_pointers_that_expired_hide_no_other_user(are_alive: list[bool]) -> None:
+    """A visitor of very many users: those that TTL has not deleted yet stand before one that is alive."""
+    rows = Rows()
+    rows.put(*known_user_key("ann"), user_of(did(1, "ann", 0, "a")))
+    rows.put(*anonymous_key("v1"), user_of(did(2, "v1", 1, "b")))
+    link(rows, "ann", "v1")
+    for number, is_alive in enumerate(are_alive):
+        link(rows, f"a{number:02}", "v1", NOON_S + 1 if is_alive else NOON_S)
+    answer = get(rows, "/v1/users/ann", linked="true")
+    assert [each["shared"] for each in answer["visitors"]] == [any(are_alive)]
+    assert answer["events"] == (1 if any(are_alive) else 2)
+    alive = [*(f"a{number:02}" for number, is_alive in enumerate(are_alive) if is_alive), "ann"]
+    assert get(rows, "/v1/users/v1", linked="true")["user_ids"] == alive[:8]
+
+
 @given(DONE, st.integers(1, 9))
 def test_a_history_is_that_of_all_rows_in_one_order(done: list[tuple[str, int, str]], n: int) -> None:
     rows, whose = shop([("ann", 0, "a"), *done])

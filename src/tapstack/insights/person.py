@@ -23,6 +23,7 @@ from tapstack.ports import Key, RowReader
 
 # Of a visitor's pointers to users: more users than this are as shared as two.
 USERS_READ_MAX = 8
+POINTERS_READ_MAX = 128  # at a time, if those do not suffice: far below a page of 1 MB
 _USER_END = USER_PREFIX[:-1] + "$"  # right behind all sort keys that begin with the prefix
 
 
@@ -87,8 +88,15 @@ def visitors_of(reader: RowReader, user_id: str, now_s: int) -> list[Visitor]:
 def users_of(reader: RowReader, anonymous_id: str, now_s: int) -> list[str]:
     """Return users that a visitor became, in order of their ids; not all of very many."""
     pk, _ = anonymous_key(anonymous_id)
-    rows = alive(reader.read_range(pk, USER_PREFIX, _USER_END, USERS_READ_MAX), now_s)
-    return [row.key.sk.removeprefix(USER_PREFIX) for row in rows]
+    users: list[str] = []
+    first, count = USER_PREFIX, USERS_READ_MAX
+    while True:
+        rows = reader.read_range(pk, first, _USER_END, count)
+        users += [row.key.sk.removeprefix(USER_PREFIX) for row in alive(rows, now_s)]
+        if len(rows) < count or len(users) >= USERS_READ_MAX:
+            return users[:USERS_READ_MAX]
+        # Some have expired and are not deleted yet: they must not hide another user.
+        first, count = f"{rows[-1].key.sk}\0", POINTERS_READ_MAX
 
 
 def together(user: UserState, visitors: Iterable[Visitor]) -> UserState:

@@ -128,8 +128,10 @@ def _freshness(reader: RowReader, progress: Progress, projection: str) -> Freshn
     """
     since_s = progress.watermarks.get(projection, Watermark()).since_s
     keys = [Key(*entry_key(lane, number)) for lane, number in progress.unfolded(projection).items()]
+    entries = dict(reader.read_all(keys)) if keys else {}  # they never change, so a replica's are as good
+    lacking = [key for key in keys if key not in entries]
     # Consistently: a replica that has no entry yet would pass for a journal that lost it.
-    entries = reader.read_all(keys, consistent=True) if keys else {}
+    entries |= reader.read_all(lacking, consistent=True) if lacking else {}
     as_of_s = min([progress.read_s, *(row.expires_at_s - JOURNAL_TTL_S for row in entries.values())])
     if len(entries) < len(keys):
         kept_s = progress.read_s - JOURNAL_TTL_S

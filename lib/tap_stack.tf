@@ -378,7 +378,7 @@ variable "archive_retention_days" {
 # -- Functions ----------------------------------------------------------------
 
 variable "package_dir" {
-  description = "Folder of the functions' zips, which `make package` builds. A plan works before they exist; an apply needs them."
+  description = "Folder of the functions' zips, which `make package` builds. An apply needs them; a plan says which are missing."
   type        = string
   default     = "../dist"
 
@@ -3118,6 +3118,13 @@ data "aws_iam_policy_document" "insights" {
 
 # -- Code ---------------------------------------------------------------------
 
+locals {
+  zips         = { for name in keys(local.functions) : name => "${var.package_dir}/${name}.zip" }
+  missing_zips = [for path in values(local.zips) : path if !fileexists(path)]
+
+  package_arguments = "ARCH=${var.lambda_architecture} PY=${trimprefix(var.lambda_runtime, "python")}"
+}
+
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115: var.reserved_concurrency sets it; a new account has too little concurrency to reserve any
   #checkov:skip=CKV_AWS_116: a dead-letter queue serves asynchronous calls, of which there are none; see section 9 for failed batches
@@ -3128,8 +3135,8 @@ resource "aws_lambda_function" "this" {
   description                    = each.value.why
   role                           = aws_iam_role.this[each.key].arn
   package_type                   = "Zip"
-  filename                       = "${var.package_dir}/${each.key}.zip"
-  source_code_hash               = try(filebase64sha256("${var.package_dir}/${each.key}.zip"), null)
+  filename                       = local.zips[each.key]
+  source_code_hash               = try(filebase64sha256(local.zips[each.key]), null)
   handler                        = each.value.handler
   runtime                        = var.lambda_runtime
   architectures                  = [var.lambda_architecture]
@@ -4066,6 +4073,17 @@ check "traffic_is_encrypted" {
     error_message = <<-SAID
       Traffic to the API is not encrypted inside the VPC until certificate_arn is given. The API asks nobody who they are:
       whoever the security group of the load balancer lets in may write events and read every user's behaviour.
+    SAID
+  }
+}
+
+# A plan needs none of them; an apply would fail half-way.
+check "zips_are_built" {
+  assert {
+    condition     = length(local.missing_zips) == 0
+    error_message = <<-SAID
+      Missing: ${join(", ", local.missing_zips)}. An apply would fail half-way.
+      Build the zips before it, at the root of the checkout: make package ${local.package_arguments}
     SAID
   }
 }

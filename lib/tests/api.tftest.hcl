@@ -8,6 +8,22 @@ mock_provider "aws" {
 # With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
 variables {
   certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+  package_dir     = "./tests/zips" # empty files: without a zip every plan says so, too
+}
+
+run "a_plan_works_without_zips_and_says_which_are_missing" {
+  command = plan
+
+  variables {
+    package_dir = "./tests"
+  }
+
+  expect_failures = [check.zips_are_built]
+
+  assert {
+    condition     = length(local.missing_zips) == length(local.functions) && contains(local.missing_zips, "./tests/collector.zip")
+    error_message = "Each function has a zip, and none of them is there."
+  }
 }
 
 run "plain_http_inside_the_vpc_for_a_first_try_and_every_plan_says_so" {
@@ -213,11 +229,11 @@ run "by_default" {
   # Functions are what the zips hold.
   assert {
     condition = { for name, function in aws_lambda_function.this : name => "${function.handler} ${function.runtime} ${function.architectures[0]} ${function.memory_size} ${function.timeout} ${function.filename}" } == {
-      consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ../dist/consumer.zip"
-      projector = "tapstack.entrypoints.projector.handler python3.13 arm64 1024 120 ../dist/projector.zip"
-      drainer   = "tapstack.entrypoints.drainer.handler python3.13 arm64 512 60 ../dist/drainer.zip"
-      collector = "tapstack.entrypoints.collector.handler python3.13 arm64 512 30 ../dist/collector.zip"
-      insights  = "tapstack.entrypoints.insights.handler python3.13 arm64 512 30 ../dist/insights.zip"
+      consumer  = "tapstack.entrypoints.consumer.handler python3.13 arm64 1024 120 ./tests/zips/consumer.zip"
+      projector = "tapstack.entrypoints.projector.handler python3.13 arm64 1024 120 ./tests/zips/projector.zip"
+      drainer   = "tapstack.entrypoints.drainer.handler python3.13 arm64 512 60 ./tests/zips/drainer.zip"
+      collector = "tapstack.entrypoints.collector.handler python3.13 arm64 512 30 ./tests/zips/collector.zip"
+      insights  = "tapstack.entrypoints.insights.handler python3.13 arm64 512 30 ./tests/zips/insights.zip"
     }
     error_message = "Handlers, runtime or sizes differ."
   }

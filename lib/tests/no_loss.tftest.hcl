@@ -8,6 +8,7 @@ mock_provider "aws" {
 # With a certificate: without one every plan says that traffic is not encrypted, and a test counts that as a failure.
 variables {
   certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+  package_dir     = "./tests/zips" # empty files: without a zip every plan says so, too
 }
 
 run "by_default" {

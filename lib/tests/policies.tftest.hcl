@@ -10,6 +10,10 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
+variables {
+  package_dir = "./tests/zips" # empty files: without a zip every plan says so
+}
+
 override_data {
   target = data.aws_caller_identity.current
   values = { account_id = "111122223333" }

@@ -3864,6 +3864,18 @@ locals {
         why        = "Events come in and none reaches the raw archive: look at the delivery stream's log, then at its role and keys"
       }
     },
+    {
+      # No hours, for the figures are not concerned.
+      for name in(var.enable_raw_archive ? ["archive"] : []) : "${name}-idle-days" => {
+        metric     = "AWS/Firehose DeliveryToS3.Records"
+        of         = name
+        label      = "1 while events come in and none is taken"
+        expression = local.idle
+        period_s   = 86400
+        periods    = 2
+        why        = "Events came in for two days and none reached the raw archive: it will lack them when the stream's retention ends"
+      }
+    },
   )
   idle = "IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0)"
 }

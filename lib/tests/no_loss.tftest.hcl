@@ -105,6 +105,7 @@ run "by_default" {
       projector-idle-days      = "2 of 2 above 0: 1 while events are counted and the projector does not run: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = Tapstack events_applied Sum 86400 s taken = AWS/Lambda Invocations Sum 86400 s"
       refused-events-percent   = "1 of 1 above 5: Refused events in percent of all: 100 * taken / (incoming + taken) incoming = Tapstack events_ok Sum 900 s taken = Tapstack events_invalid Sum 900 s"
       refused-requests-percent = "1 of 1 above 5: Requests refused by the collector, in percent: 100 * taken / incoming incoming = AWS/ApplicationELB RequestCount Sum 900 s taken = AWS/ApplicationELB HTTPCode_Target_4XX_Count Sum 900 s"
+      archive-idle-days        = "2 of 2 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 86400 s taken = AWS/Firehose DeliveryToS3.Records Sum 86400 s"
       archive-idle             = "3 of 4 above 0: 1 while events come in and none is taken: IF(FILL(incoming, 0) > 0 AND FILL(taken, 0) == 0, 1, 0) incoming = AWS/Kinesis IncomingRecords Sum 900 s taken = AWS/Firehose DeliveryToS3.Records Sum 900 s"
     }
     error_message = "Every reader is watched while it counts nothing."

@@ -133,7 +133,7 @@ def test_the_alarms_that_are_paid_for_are_those_of_the_stack() -> None:
     counted = of_one + of_each_function + of_each_zone + of_the_archive + of_two
     # Target tracking makes four a dimension: high and low of use, and of capacity.
     scaled = 4 * len(re.findall(r'"DynamoDB(?:Read|Write)CapacityUtilization"', STACK))
-    assert LINES["Alarms: metrics of ours 47, of auto scaling 8"][1] == f"{counted} + {scaled}"
+    assert LINES["Alarms: metrics of ours 49, of auto scaling 8"][1] == f"{counted} + {scaled}"
 
 
 FUNCTIONS = ("consumer", "projector", "collector", "drainer", "insights")
@@ -144,8 +144,9 @@ def test_the_runbook_has_every_alarm_of_the_stack_and_no_other() -> None:
     alarms = set(re.findall(r"^ {6}([a-z]+(?:-[a-z0-9]+)+) += {$", block, re.MULTILINE))
     patterns = set(re.findall(r'(?:=> |: )"([^" ]*-[^" ]*)" => {$', block, re.MULTILINE))
     assert len(alarms) > 15
-    assert len(patterns) == 6
-    filled = {"${name}-age-s": ["archive-age-s"], "${name}-idle": ["archive-idle"]}
+    assert len(patterns) == 7
+    archive = ["${name}-age-s", "${name}-idle", "${name}-idle-days"]
+    filled = {pattern: [pattern.replace("${name}", "archive")] for pattern in archive}
     for pattern in patterns:
         each_function = [pattern.replace("${name}", function) for function in FUNCTIONS]
         alarms |= set(filled.get(pattern, each_function))

@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isclose
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 import aiohttp
 
-from tapstack_local.reconciliation.attributes import Seen, expected
+from tapstack_local.reconciliation.attributes import Seen, expected, names_any
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.words import category_of
 
-USERS_A_CALL, ATTEMPTS, PAUSE_S = 50, 20, 0.1
+IDS_A_CALL, ATTEMPTS, PAUSE_S = 50, 20, 0.1
+SESSIONS_MAX = 3  # that a user's row keeps
 ESTIMATE_ERROR, AGE_ERROR_S = (
     0.3,
     2.0,
 )  # of approx_count_distinct, nearly five times its standard error; of ages
+K = TypeVar("K", str, tuple[str, str])
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # by the partition key of their user
 
 
@@ -38,7 +40,9 @@ class _Feature(NamedTuple):
         return self.name.partition(":")[0]
 
 
-async def check_declared(base_url: str, text: str, events: Events, unsure: Collection[str]) -> Finding:
+async def check_declared(
+    base_url: str, text: str, events: Events, unsure: Collection[str], changed: tuple[str, ...] = ()
+) -> Finding:
     """Ask for all features of users, and compare them.
 
     Parameters
@@ -51,48 +55,63 @@ async def check_declared(base_url: str, text: str, events: Events, unsure: Colle
         The accepted events.
     unsure
         Users of whom more may be counted than these events, or less.
+    changed
+        How properties begin that enrichment may change: what names them is left out.
     """
     finding = Finding("declared attributes of users")
-    features = list(_features(text, "user"))
-    known = {user[2:] for user in events if user.startswith("U#")}
-    users = [
-        user for user in sorted(events) if user not in unsure and (user[0] == "U" or user[2:] not in known)
-    ]
-    async with aiohttp.ClientSession() as session:
-        for start in range(0, len(users) if features else 0, USERS_A_CALL):
-            asked = users[start : start + USERS_A_CALL]
-            query = {"users": [user[2:] for user in asked], "user_features": [each.name for each in features]}
-            answer = await _ask(session, f"{base_url}/v1/features:batchGet", query)
-            ends = [answer["as_of"], *(window["end"] for window in answer["windows"].values())]
-            now_s = max(int(datetime.fromisoformat(end).timestamp()) for end in ends)
-            for user, row in zip(asked, answer["users"]["rows"], strict=True):
-                _hold(finding, user, row, features, [_seen(each) for each in events[user]], now_s)
+    seen = {user: [_seen(each) for each in events[user]] for user in _sure(events, unsure)}
+    async with _Api(base_url, text, changed) as api:
+        async for user, row, features, now_s in api.rows("user", "users", seen, lambda user: user[2:]):
+            _hold(finding, user, row, features, seen[user], now_s)
+    return finding
+
+
+async def check_declared_sessions(
+    base_url: str, text: str, events: Events, unsure: Collection[str], changed: tuple[str, ...] = ()
+) -> Finding:
+    """Ask for all features of sessions, and compare them; see `check_declared`.
+
+    Those of users who may have had more sessions than a row keeps are left out, and all if ids are changed.
+    """
+    finding = Finding("declared attributes of sessions")
+    seen: dict[tuple[str, str], list[Seen]] = {}
+    for user in _sure(events, unsure) if "session_id" not in changed else ():
+        labels = {each.get("session_id") or "" for each in events[user]}
+        for each in events[user] if "" not in labels and len(labels) <= SESSIONS_MAX else ():
+            seen.setdefault((user, each["session_id"]), []).append(_seen(each))
+    async with _Api(base_url, text, changed) as api:
+        async for key, row, features, now_s in api.rows("session", "sessions", seen, _session):
+            _hold(finding, f"{key[0]}, session {key[1]}", row, features, seen[key], now_s)
     return finding
 
 
 async def check_declared_catalogue(
-    base_url: str, text: str, events: Events, unsure: Collection[str]
+    base_url: str, text: str, events: Events, unsure: Collection[str], changed: tuple[str, ...] = ()
 ) -> Finding:
     """Ask for all features of items and categories, and compare them; see `check_declared`.
 
     What events of unsure users name is left out.
     """
     finding = Finding("declared attributes of items and categories")
-    async with aiohttp.ClientSession() as session:
+    async with _Api(base_url, text, changed) as api:
         for entity, kind, id_of in (("item", "items", _item_id), ("category", "categories", category_of)):
-            features = list(_features(text, entity))
-            by_id = _by_id(events, id_of, unsure) if features else {}
-            ids = sorted(by_id)
-            for start in range(0, len(ids), USERS_A_CALL):
-                asked = ids[start : start + USERS_A_CALL]
-                query = {kind: asked, f"{entity}_features": [each.name for each in features]}
-                answer = await _ask(session, f"{base_url}/v1/features:batchGet", query)
-                ends = [answer["as_of"], *(window["end"] for window in answer["windows"].values())]
-                now_s = max(int(datetime.fromisoformat(end).timestamp()) for end in ends)
-                for id_, row in zip(asked, answer[kind]["rows"], strict=True):
-                    if entity == "item" or not row.get("since"):  # a category may have had no room
-                        _hold(finding, f"{entity} {id_}", row, features, by_id[id_], now_s)
+            seen = _by_id(events, id_of, unsure)
+            async for id_, row, features, now_s in api.rows(entity, kind, seen, str):
+                if entity == "item" or not row.get("since"):  # a category may have had no room
+                    _hold(finding, f"{entity} {id_}", row, features, seen[id_], now_s)
     return finding
+
+
+def _sure(events: Events, unsure: Collection[str]) -> list[str]:
+    """Return the users that are compared; a visitor is not found if there is a user of its id."""
+    known = {user[2:] for user in events if user.startswith("U#")}
+    return [
+        user for user in sorted(events) if user not in unsure and (user[0] == "U" or user[2:] not in known)
+    ]
+
+
+def _session(key: tuple[str, str]) -> Mapping[str, str]:
+    return {"user_id": key[0][2:], "session_id": key[1]}
 
 
 def _item_id(item: Mapping[str, Any]) -> str:
@@ -116,18 +135,65 @@ def _by_id(
     return {id_: seen for id_, seen in found.items() if id_ not in doubted}
 
 
-async def _ask(session: aiohttp.ClientSession, url: str, query: Mapping[str, Any]) -> Any:
-    """Ask until there is an answer: faults are on."""
-    for attempt in range(ATTEMPTS):
-        try:
-            async with session.post(url, json=query) as response:
-                if response.status == 200:
-                    return await response.json()
-                text = f"{response.status}: {await response.text()}"
-        except (aiohttp.ClientError, TimeoutError) as error:
-            text = str(error) or type(error).__name__
-        await asyncio.sleep(PAUSE_S * attempt)
-    raise TimeoutError(f"features:batchGet does not answer: {text}")
+class _Api:
+    """The API, asked for all features that a file declares; a context manager."""
+
+    def __init__(self, base_url: str, text: str, changed: tuple[str, ...]) -> None:
+        self._url = f"{base_url}/v1/features:batchGet"
+        self._text = text
+        self._changed = changed
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def rows(
+        self, entity: str, kind: str, keys: Collection[K], spelled: Callable[[K], object]
+    ) -> AsyncIterator[tuple[K, Mapping[str, Any], Sequence[_Feature], int]]:
+        """Yield each with its row, the features in order, and when windows end; nothing without features.
+
+        Parameters
+        ----------
+        entity, kind
+            What is asked for, as files and as requests say it.
+        keys
+            Which of them.
+        spelled
+            Returns one as a request names it.
+        """
+        every = _features(self._text, entity)
+        features = [each for each in every if not names_any(each.attribute, self._changed)]
+        ordered = sorted(keys) if features else []
+        for start in range(0, len(ordered), IDS_A_CALL):
+            asked = ordered[start : start + IDS_A_CALL]
+            names = [each.name for each in features]
+            answer: Any = await self._ask(
+                {kind: [spelled(key) for key in asked], f"{entity}_features": names}
+            )
+            ends = [answer["as_of"], *(window["end"] for window in answer["windows"].values())]
+            now_s = max(int(datetime.fromisoformat(end).timestamp()) for end in ends)
+            for key, row in zip(asked, answer[kind]["rows"], strict=True):
+                yield key, row, features, now_s
+
+    async def _ask(self, query: Mapping[str, Any]) -> Any:
+        """Ask until there is an answer: faults are on."""
+        if self._session is None:
+            raise ValueError("the API is not open")
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._session.post(self._url, json=query) as response:
+                    if response.status == 200:
+                        return await response.json()
+                    text = f"{response.status}: {await response.text()}"
+            except (aiohttp.ClientError, TimeoutError) as error:
+                text = str(error) or type(error).__name__
+            await asyncio.sleep(PAUSE_S * attempt)
+        raise TimeoutError(f"features:batchGet does not answer: {text}")
 
 
 def _features(text: str, entity: str) -> Iterator[_Feature]:

@@ -50,6 +50,22 @@ def read_enrichment(path: Path) -> Mapping[str, str]:
     return variables
 
 
+def changed_by(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return how fields begin that a collector with these variables may change, none without any."""
+    if not variables:
+        return ()
+    fields = variables["TAPSTACK_PSEUDONYMISED_FIELDS"].split(",")
+    return ("context.", "properties.", "traits.", *({"session_id"} & {*fields}))
+
+
+def keeps_refused_as_sent(variables: Mapping[str, str]) -> bool:
+    """Return whether a collector with these variables keeps refused events as they were sent."""
+    if not variables:
+        return True
+    steps = variables["TAPSTACK_ENRICHMENT"].split(",")
+    return not variables["TAPSTACK_PSEUDONYMISED_FIELDS"] and "ip" not in steps
+
+
 _NAMES = {
     "TAPSTACK_ENRICHMENT": "steps",
     "TAPSTACK_CONSENT": "consent",

@@ -22,8 +22,12 @@ from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
-from tapstack_local.declared_check import check_declared, check_declared_catalogue
-from tapstack_local.enrichment_file import read_enrichment
+from tapstack_local.declared_check import (
+    check_declared,
+    check_declared_catalogue,
+    check_declared_sessions,
+)
+from tapstack_local.enrichment_file import changed_by, keeps_refused_as_sent, read_enrichment
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
 from tapstack_local.port import require_free
@@ -268,9 +272,10 @@ class _Run:
         unsure = {user for user, *_ in self._ledger.doubted()} | {
             user_key(msgspec.json.decode(letter.data)) for letter in tables.late
         }
+        changed = changed_by(self._enrichment)
         return [
-            await check(cloud.base_url, path.read_text(), events, unsure)
-            for check in (check_declared, check_declared_catalogue)
+            await check(cloud.base_url, path.read_text(), events, unsure, changed)
+            for check in (check_declared, check_declared_sessions, check_declared_catalogue)
         ]
 
     def _reconcile(self, cloud: EmbeddedCloud, tables: Tables, declared: list[Finding]) -> None:
@@ -284,6 +289,7 @@ class _Run:
             cloud.invalid_records,
             search_users_min=users_min,
             more=declared,
+            refused_as_sent=keeps_refused_as_sent(self._enrichment),
         )
         others = self._external.counted(tables)
         summary = self._summary

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tapstack_local.declared_check import check_declared, check_declared_catalogue
+from tapstack_local.declared_check import (
+    check_declared,
+    check_declared_catalogue,
+    check_declared_sessions,
+)
 from tapstack_local.reconciliation.finding import Finding
 
 END = "2026-03-10T12:00:00Z"
@@ -64,7 +68,7 @@ EVENTS = {
 }
 
 
-KINDS = ("users", "items", "categories")
+KINDS = ("users", "sessions", "items", "categories")
 
 
 def checked(
@@ -73,6 +77,8 @@ def checked(
     unsure: frozenset[str] = frozenset(),
     failures: int = 0,
     since: Mapping[str, str] | None = None,
+    events: Mapping[str, Any] = EVENTS,
+    changed: tuple[str, ...] = (),
     check: Any = check_declared,
 ) -> Finding:
     asked: list[Any] = []
@@ -103,7 +109,7 @@ def checked(
         assert site._server is not None
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         try:
-            return await check(f"http://127.0.0.1:{port}", TEXT, EVENTS, unsure)
+            return await check(f"http://127.0.0.1:{port}", TEXT, events, unsure, changed)
         finally:
             await runner.cleanup()
 
@@ -138,6 +144,32 @@ def test_what_a_view_forgot_by_its_ttl_is_not_missing(view: str, short: int) -> 
     feature = f"{view}:views_lifetime"
     assert checked({**RIGHT, feature: 0}).short == 1
     assert checked({**RIGHT, feature: 0}, since={view: END}).short == short
+
+
+@pytest.mark.parametrize(
+    ("labels", "compared", "short"),
+    [
+        (["s-1", "s-1", "s-1"], 1, 1),
+        (["s-1", "s-2", "s-2"], 2, 1),
+        (["s-1", "s-2", "s-3"], 3, 0),
+        (["s-1", "s-2", "s-3", "s-4"], 0, 0),  # more than a row keeps
+        (["s-1", None, "s-1"], 0, 0),  # who knows how many without a label
+    ],
+)
+def test_sessions_are_compared_that_a_row_must_still_have(
+    labels: list[str | None], compared: int, short: int
+) -> None:
+    events = [{**EVENTS["U#ann"][2], "session_id": label} for label in labels]
+    said = {"U#ann": [each for each in events if each["session_id"] or each.pop("session_id") is None]}
+    finding = checked({"visit@1:views_lifetime": 1}, check=check_declared_sessions, events=said)
+    assert (finding.compared, finding.short, finding.over) == (compared, short, 0)
+
+
+def test_what_enrichment_may_change_is_left_out() -> None:
+    assert checked({**RIGHT, "v@1:seen_lifetime": None}, changed=("items.",)).compared == 5
+    events = {"U#ann": [{**EVENTS["U#ann"][2], "session_id": "s-1"}]}
+    sessions = checked({}, check=check_declared_sessions, events=events, changed=("session_id",))
+    assert sessions.compared == 0
 
 
 def test_a_user_of_whom_nobody_can_be_sure_is_left_out() -> None:

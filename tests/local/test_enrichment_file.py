@@ -13,7 +13,7 @@ import pytest
 from event_strategies import client_event
 from tapstack.errors import UsageError
 from tapstack_local.cloud import CloudConfig, EmbeddedCloud
-from tapstack_local.enrichment_file import read_enrichment
+from tapstack_local.enrichment_file import changed_by, keeps_refused_as_sent, read_enrichment
 
 
 def written(folder: Path, **said: Any) -> Path:
@@ -58,6 +58,27 @@ def test_a_file_that_is_not_in_order_is_refused_in_a_line(
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         read_enrichment(written(tmp_path, **said))
+
+
+@pytest.mark.parametrize(
+    ("said", "changed", "as_sent"),
+    [
+        (None, (), True),
+        ({"steps": ["ua"]}, ("context.", "properties.", "traits."), True),
+        ({"steps": ["ip"]}, ("context.", "properties.", "traits."), False),
+        (
+            {"pseudonymised_fields": ["traits.email", "session_id"], "pseudonym_key_file": "key"},
+            ("context.", "properties.", "traits.", "session_id"),
+            False,
+        ),
+    ],
+)
+def test_what_the_check_at_the_end_cannot_compare(
+    said: dict[str, Any] | None, changed: tuple[str, ...], as_sent: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("k" * 32)
+    variables = {} if said is None else read_enrichment(written(tmp_path, **said))
+    assert (changed_by(variables), keeps_refused_as_sent(variables)) == (changed, as_sent)
 
 
 @pytest.mark.emulator

@@ -87,6 +87,16 @@ def test_a_late_event_is_excused_only_by_a_reason_that_the_checker_sees(event, m
     assert (finding.compared, finding.short) == (1, 0 if has_reason else 1)
 
 
+@pytest.mark.parametrize(("kept", "lost"), [(0, 2), (1, 1), (2, 0), (3, 0)])
+def test_refused_events_that_are_kept_under_other_names_are_counted(kept, lost):
+    accepted = accepted_of()
+    for data in (b'{"user_id":"ann"}', b"?"):
+        accepted.refuse(data)
+    tables = Tables()
+    tables.add_letters(map(refused, [b'{"user_id":"5f0c"}', b"", b""][:kept]), tables.quarantined)
+    assert reconcile(accepted, tables, refused_as_sent=False).lost == lost
+
+
 def test_every_event_that_was_refused_is_to_be_in_quarantine_as_often_as_it_was():
     accepted = accepted_of(*EVENTS)
     for data in (b"?", b"{}", b"{}", b"7"):

@@ -52,7 +52,7 @@ def values_of(
             continue
         if attribute.get("events") and seen.event["event_type"] not in attribute["events"]:
             continue
-        for item in seen.event.get("items", ()) if _names_items(attribute) else ({},):
+        for item in seen.event.get("items", ()) if names_any(attribute, ("items.",)) else ({},):
             if "filter" in attribute and not _passes(attribute["filter"], seen.event, item):
                 continue
             value = _value(attribute["property"], seen.event, item) if "property" in attribute else None
@@ -149,9 +149,10 @@ def _cut(text: str, bytes_max: int) -> str:
     return text
 
 
-def _names_items(attribute: Mapping[str, Any]) -> bool:
+def names_any(attribute: Mapping[str, Any], prefixes: tuple[str, ...]) -> bool:
+    """Return whether an attribute, or its filter, names a property that begins so."""
     names = [attribute.get("property", ""), *_named(attribute.get("filter"))]
-    return any(name.startswith("items.") for name in names)
+    return any(name.startswith(prefixes) for name in names)
 
 
 def _named(condition: Mapping[str, Any] | None) -> Iterable[str]:

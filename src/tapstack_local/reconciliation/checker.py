@@ -120,6 +120,8 @@ def reconcile(
     invalid_records: Sequence[bytes] = (),
     search_users_min: int = 5,
     more: Sequence[Finding] = (),
+    *,
+    refused_as_sent: bool = True,
 ) -> Reconciliation:
     """Compare everything.
 
@@ -137,6 +139,8 @@ def reconcile(
         How many different users there must have been before a search term is stored as it is.
     more
         What was found elsewhere.
+    refused_as_sent
+        Whether refused events are kept as they were sent.
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)
@@ -168,7 +172,7 @@ def reconcile(
         check_journal(tables.journal),
         dead_letters,
         check_invalid_records(tables, invalid_records),
-        check_refused(accepted, tables),
+        check_refused(accepted, tables, as_sent=refused_as_sent),
         *more,
     ]
     against_each_other = [_check_sums(expected, tables), _check_pairs(tables), check_boards(tables)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isclose
 from typing import Any, NamedTuple, Self, TypeVar
 
 import aiohttp
 
+from tapstack_local.reconciliation.accepted_events import Effect
 from tapstack_local.reconciliation.attributes import Seen, expected, names_any
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.words import category_of
@@ -22,6 +23,7 @@ ESTIMATE_ERROR, AGE_ERROR_S = (
     0.3,
     2.0,
 )  # of approx_count_distinct, nearly five times its standard error; of ages
+_PREFIXES = {"item": "I#", "category": "C#"}  # of the names of what is unsure
 K = TypeVar("K", str, tuple[str, str])
 Events = Mapping[str, Sequence[Mapping[str, Any]]]  # by the partition key of their user
 
@@ -54,7 +56,7 @@ async def check_declared(
     events
         The accepted events.
     unsure
-        Users of whom more may be counted than these events, or less.
+        Users, items and categories of which more may be counted than these events, or less; see `unsure_of`.
     changed
         How properties begin that enrichment may change: what names them is left out.
     """
@@ -95,11 +97,21 @@ async def check_declared_catalogue(
     finding = Finding("declared attributes of items and categories")
     async with _Api(base_url, text, changed) as api:
         for entity, kind, id_of in (("item", "items", _item_id), ("category", "categories", category_of)):
-            seen = _by_id(events, id_of, unsure)
+            seen = _by_id(events, id_of, unsure, _PREFIXES[entity])
             async for id_, row, features, now_s in api.rows(entity, kind, seen, str):
                 if entity == "item" or not row.get("since"):  # a category may have had no room
                     _hold(finding, f"{entity} {id_}", row, features, seen[id_], now_s)
     return finding
+
+
+def unsure_of(doubted: Iterable[Sequence[Effect]]) -> set[str]:
+    """Return the users, items and categories of events that may be counted or not; of each, its copies."""
+    found: set[str] = set()
+    for effect in [effect for copies in doubted for effect in copies]:
+        found.add(effect.user)
+        found |= {f"{_PREFIXES['item']}{item_id}" for item_id, _ in effect.items}
+        found |= {f"{_PREFIXES['category']}{name}" for name in effect.categories if name}
+    return found
 
 
 def _sure(events: Events, unsure: Collection[str]) -> list[str]:
@@ -119,7 +131,7 @@ def _item_id(item: Mapping[str, Any]) -> str:
 
 
 def _by_id(
-    events: Events, id_of: Callable[[Mapping[str, Any]], str], unsure: Collection[str]
+    events: Events, id_of: Callable[[Mapping[str, Any]], str], unsure: Collection[str], prefix: str
 ) -> dict[str, list[Seen]]:
     """Return the events of each item or category, each as if it had no other items."""
     found: dict[str, list[Seen]] = {}
@@ -132,7 +144,7 @@ def _by_id(
                 found.setdefault(id_, []).append(seen._replace(event={**seen.event, "items": alone}))
                 if user in unsure:
                     doubted.add(id_)
-    return {id_: seen for id_, seen in found.items() if id_ not in doubted}
+    return {id_: seen for id_, seen in found.items() if id_ not in doubted and f"{prefix}{id_}" not in unsure}
 
 
 class _Api:

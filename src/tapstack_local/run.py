@@ -26,6 +26,7 @@ from tapstack_local.declared_check import (
     check_declared,
     check_declared_catalogue,
     check_declared_sessions,
+    unsure_of,
 )
 from tapstack_local.enrichment_file import changed_by, keeps_refused_as_sent, read_enrichment
 from tapstack_local.external_traffic import ExternalTraffic
@@ -269,7 +270,7 @@ class _Run:
         path, events = self._options.attributes, self._ledger.by_user
         if path is None or events is None:
             return []
-        unsure = {user for user, *_ in self._ledger.doubted()} | {
+        unsure = unsure_of(self._ledger.doubted().values()) | {
             user_key(msgspec.json.decode(letter.data)) for letter in tables.late
         }
         changed = changed_by(self._enrichment)

@@ -13,7 +13,9 @@ from tapstack_local.declared_check import (
     check_declared,
     check_declared_catalogue,
     check_declared_sessions,
+    unsure_of,
 )
+from tapstack_local.reconciliation.accepted_events import effect_of
 from tapstack_local.reconciliation.finding import Finding
 
 END = "2026-03-10T12:00:00Z"
@@ -186,3 +188,12 @@ def test_items_and_categories_are_compared(views: int, last: str | None, short: 
     assert (finding.compared, finding.short, finding.over) == (3, short, over)
     unsure = checked(values, check=check_declared_catalogue, unsure=frozenset({"U#ann"}))
     assert unsure.compared == 0
+
+
+def test_items_and_categories_of_events_that_may_be_counted_or_not_are_left_out() -> None:
+    """Of a user who has no other event, as of others who use the API during a run."""
+    event = {**EVENTS["U#ann"][0], "user_id": "eve", "event_id": "e-1"}
+    unsure = unsure_of([[effect_of(event)]])
+    assert unsure == {"U#eve", "I#mug", "C#k"}
+    values = {"goods@1:views_lifetime": 1, "shelf@1:last_lifetime": "mug"}
+    assert checked(values, check=check_declared_catalogue, unsure=frozenset(unsure)).compared == 1

@@ -79,10 +79,11 @@ variable "unique_suffix" {
     error_message = "unique_suffix must be empty or 2-30 lower-case letters, digits and hyphens, with no hyphen at either end."
   }
 
-  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html (from knowledge, 2026-11-29)
+  # -an ends the names of an account's regional namespace only, which these buckets are not in.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, read 2026-12-01
   validation {
-    condition     = !can(regex("(^|-)s3alias$|-(ol|x)-s3$|-table-s3$|--", var.unique_suffix))
-    error_message = "unique_suffix must not hold -- nor end like a name that S3 keeps: -s3alias, --ol-s3, --x-s3, --table-s3."
+    condition     = !can(regex("(^|-)(s3alias|an)$|-(ol|x)-s3$|-table-s3$|--", var.unique_suffix))
+    error_message = "unique_suffix must not hold -- nor end like a name that S3 keeps: -s3alias, -an, --ol-s3, --x-s3, --table-s3."
   }
 }
 
@@ -1290,12 +1291,12 @@ locals {
     ]
   ])...)
 
-  # One group for each role.
+  # One group for each role. EC2 takes no apostrophe in what describes a group or a rule.
   security_groups = {
     alb        = { why = "Internal load balancer" }
     clients    = { why = "Attach it, and you may call the API: opens connections to the load balancer and nothing else" }
     consumer   = { why = "Consumer function: reads the stream through the Lambda service, writes to DynamoDB and S3" }
-    projector  = { why = "Projector function: reads the table's stream through the Lambda service, reads and writes DynamoDB" }
+    projector  = { why = "Projector function: reads the stream of the table through the Lambda service, reads and writes DynamoDB" }
     collector  = { why = "Collector function: writes to the stream, and to S3 what it refuses or the stream does not take" }
     drainer    = { why = "Drainer function: reads spilled events in S3, writes to the stream" }
     insights   = { why = "Insights function: reads DynamoDB" }
@@ -3127,7 +3128,7 @@ locals {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115: var.reserved_concurrency sets it; a new account has too little concurrency to reserve any
-  #checkov:skip=CKV_AWS_116: a dead-letter queue serves asynchronous calls, of which there are none; see section 9 for failed batches
+  #checkov:skip=CKV_AWS_116: a dead-letter queue serves asynchronous calls: only the schedule's, which the next minute repeats
   #checkov:skip=CKV_AWS_272: the zips are built from this repository, byte for byte the same; signing needs a profile of the account
   for_each = local.functions
 

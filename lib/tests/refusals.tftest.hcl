@@ -19,7 +19,7 @@ run "refuses_each_of_these_1" {
 
   variables {
     name_prefix              = "sg"                                          # AWS keeps names that begin so
-    unique_suffix            = "s3alias"                                     # S3 keeps it
+    unique_suffix            = "an"                                          # S3 keeps it
     environment              = "preproduction1"                              # too long
     tags                     = { Owner = "web", owner = "web" }              # IAM tells no capitals apart
     subnet_cidrs             = { app = ["10.42.32.1/24", "10.42.33.0/24"] }  # host bits

@@ -4084,8 +4084,8 @@ check "traffic_is_encrypted" {
   assert {
     condition     = local.https
     error_message = <<-SAID
-      Traffic to the API is not encrypted inside the VPC until certificate_arn is given. The API asks nobody who they are:
-      whoever the security group of the load balancer lets in may write events and read every user's behaviour.
+      Traffic to the API is not encrypted inside the VPC until certificate_arn is given. Whoever the load balancer's security
+      group lets in may write events unless require_write_keys is true, and read every user's behaviour unless readers is set.
     SAID
   }
 }

@@ -165,7 +165,7 @@ def test_what_is_missing_is_said() -> None:
     (row,) = ask(rows, NOON_S, users=["ann"], user_features=["stats:views_lifetime", "stats:spend_24h"])[
         "users"
     ]["rows"]
-    assert (row["values"], row.get("since")) == ([None, 0], {"stats@1": time_text(NOON_S)})
+    assert (row["values"], row.get("since")) == ([None, 0], {"stats@1": time_text(NOON_S + 1)})
     for place, item in enumerate(("mug", "lamp", "vase")):
         fold(user, event(NOON_S - 60, event_id=item, items=[{"item_id": item}]), NOON_S - 60 + place)
     rows.put(*known_user_key("ann"), user)
@@ -173,7 +173,7 @@ def test_what_is_missing_is_said() -> None:
         "users"
     ]["rows"]
     assert row["values"] == [3, ["mug", "vase"]]
-    assert row["since"] == {"stats@1": time_text(NOON_S - 60)}
+    assert row["since"] == {"stats@1": time_text(NOON_S - 59)}
     assert row["missing_max"] == {"stats:seen_7d": 1}
 
 

@@ -68,7 +68,7 @@ def values_of(features: Iterable[Asked], states: Mapping[str, ViewState], at_s: 
         state = view.own(states, at_s)
         if state is None:  # the row's last writer did not know the view, or its time was over
             found.values.append(feature.attribute.default)
-            found.since[view.key] = time_text(at_s)
+            found.since[view.key] = time_text(at_s + 1)
             continue
         cells = state.attributes[feature.position] if state.attributes else None
         answer = kept.answer(cells, feature.window, state.arrived_s, at_s)

@@ -193,7 +193,7 @@ def take_fingerprints(told: Mapping[str, Any], stored: Mapping[str, Any]) -> Non
 def _view(state: Any, view: View, counted: Counted, *, is_first: bool) -> list[Any]:
     if state is not None and _is_over(view, state, counted.arrived_s):
         state = None
-    fingerprint, since_s, newest_s, cells = state or [0, 0 if is_first else counted.arrived_s, 0, []]
+    fingerprint, since_s, newest_s, cells = state or [0, 0 if is_first else counted.arrived_s + 1, 0, []]
     found = [added(attribute, counted.event) for attribute in view["attribute"]]
     if any(found):
         cells = [

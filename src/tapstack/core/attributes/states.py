@@ -161,7 +161,8 @@ class View:
             Whether the event is the first of its row, or session: then nothing is missing.
         """
         if not self._is_own(state) or self.is_over(state, moment.arrived_s):
-            state = ViewState(self.fingerprint, 0 if is_new else moment.arrived_s)
+            # Others of the same second may have come before it.
+            state = ViewState(self.fingerprint, 0 if is_new else moment.arrived_s + 1)
         return state if told is None else self.counted(state, self.cells_of(told, moment.at_ms), moment)
 
     def cells_of(self, told: Told, at_ms: int) -> dict[int, Any]:

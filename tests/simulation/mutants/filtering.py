@@ -12,7 +12,7 @@ FILTERING = (
         "unknown_items_match",
         "an item that is not known to be of a category is not listed in it",
         FILTERS,
-        'if self.category and (facts.category or (0, None))[1] !=',
+        "if self.category and (facts.category or (0, None))[1] !=",
         "if self.category and facts.category and facts.category[1] !=",
     ),
     one(

@@ -48,7 +48,7 @@ ATTRIBUTES = (
         "always_whole",
         "a view that begins later than its row says since when",
         STATES,
-        "0 if is_new else moment.arrived_s",
+        "0 if is_new else moment.arrived_s + 1",
         "0",
     ),
     one(

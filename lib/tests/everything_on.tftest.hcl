@@ -102,3 +102,33 @@ run "everything_on" {
     error_message = "AWS's quota is 20 network ACL rules a direction; this is the most that there can be."
   }
 }
+
+# The provider checks names of load balancers, roles and the like, and not those of buckets.
+run "the_longest_names_fit" {
+  command = plan
+
+  variables {
+    name_prefix            = "abcdefghij"
+    environment            = "abcdefghij"
+    unique_suffix          = "abcdefghijabcdefghijabcdefghij"
+    enable_operations_host = true
+    require_write_keys     = true
+    enrichment             = { consent = "anonymous" }
+  }
+
+  assert {
+    condition     = max([for bucket in aws_s3_bucket.this : length(bucket.bucket)]...) == 63
+    error_message = "S3 takes names of 63 characters."
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_lb_target_group.function : length(group.name) <= 32]) && length(aws_lb.api.name) <= 32
+    error_message = "Load balancers and target groups take names of 32 characters."
+  }
+
+  # With the account and the longest of AWS's regions, such as ap-southeast-1, in place of a suffix.
+  assert {
+    condition     = max([for name in keys(local.buckets) : length("${local.name}-${name}-111122223333-ap-southeast-1")]...) <= 63
+    error_message = "Names of buckets without a suffix must fit too."
+  }
+}

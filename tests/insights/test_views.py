@@ -13,11 +13,15 @@ from insights_world import CART, PURCHASE, VIEW, Rows, board, get, item_of, item
 from event_strategies import NOON_S, stream_event
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.cooccurrence import BOUGHT_WITH_MAX, VIEWED_WITH_MAX, count_partner
+from tapstack.core.events import EVENT_TYPES
+from tapstack.core.history import Recent
 from tapstack.core.journal import Watermark, encode_watermark, head_key, watermark_key
+from tapstack.core.ranking import Board
 from tapstack.core.rows import (
     SHOWING_ROWS,
     UserState,
     anonymous_key,
+    board_partition,
     item_partition,
     known_user_key,
     showings_partition,
@@ -26,6 +30,25 @@ from tapstack.core.rows import (
 from tapstack.http import NotFound
 
 # Users.
+
+
+def test_event_types_of_a_later_release_are_answered_by_their_numbers() -> None:
+    """While it is rolled out, it writes rows that this one reads."""
+    rows, later = Rows(), len(EVENT_TYPES)
+    rows.put_state(*head_key(0), b"")
+    user = UserState(counters={VIEW: 2, later: 1}, recent=[Recent(NOON_S, later, "a")])
+    rows.put(*known_user_key("ann"), user)
+    rows.put(item_partition("a"), stripe_sort_key(0), item_of((NOON_S, VIEW), (NOON_S, later)))
+    window = WINDOWS[0]
+    items = {"a": {VIEW: {0: 1}, later: {0: 1}}}
+    rows.put(board_partition(window), stripe_sort_key(0), Board(window.number(NOON_S), items, {}))
+    name = f"type_{later}"
+    answer = get(rows, "/v1/users/ann")
+    assert (answer["events"], answer["counts"]) == (3, {"item_view": 2, name: 1})
+    assert [each["event_type"] for each in answer["recent_items"]] == [name]
+    assert [each["event_type"] for each in get(rows, "/v1/users/ann/history")["items"]] == [name]
+    assert get(rows, "/v1/items/a")["counts"] == {"item_view": 1, name: 1}
+    assert get(rows, "/v1/trending")["items"][0]["counts"] == {"item_view": 1, name: 1}
 
 
 def bought_and_viewed() -> UserState:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from tapstack.core.events import EVENT_TYPES
 from tapstack.core.ranking import Trend, Weights, rank
 from tapstack.core.rows import BOARD_ROWS, board_partition
 from tapstack.insights.answers import Trending, TrendingItem
 from tapstack.insights.freshness import Freshness
-from tapstack.insights.views import bodies, describe_freshness, time_text
+from tapstack.insights.views import bodies, describe_freshness, time_text, type_name
 from tapstack.ports import RowReader
 
 
@@ -72,4 +71,4 @@ def trending_view(
 
 def counts_by_name(amounts: Mapping[int, int]) -> dict[str, int]:
     """Return amounts by the names of event types."""
-    return {EVENT_TYPES[code]: amount for code, amount in sorted(amounts.items())}
+    return {type_name(code): amount for code, amount in sorted(amounts.items())}

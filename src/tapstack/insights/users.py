@@ -7,7 +7,6 @@ from typing import TypedDict
 import msgspec
 
 from tapstack.core.aggregates import may_lack_currencies
-from tapstack.core.events import EVENT_TYPES
 from tapstack.core.history import Recent
 from tapstack.core.sessions import SESSION_GAP_S
 from tapstack.core.sessions import Session as SessionState
@@ -23,7 +22,7 @@ from tapstack.insights.person import (
     users_of,
     visitors_of,
 )
-from tapstack.insights.views import describe_counters, time_text
+from tapstack.insights.views import describe_counters, time_text, type_name
 from tapstack.ports import RowReader
 
 
@@ -138,7 +137,7 @@ def recent_item(entry: Recent) -> RecentItem:
     """Describe an interaction."""
     return RecentItem(
         item_id=entry.item_id,
-        event_type=EVENT_TYPES[entry.type_code],
+        event_type=type_name(entry.type_code),
         at=time_text(entry.at_s, entry.ms),
     )
 

@@ -109,9 +109,14 @@ class _Counted(TypedDict):
 
 def describe_counters(counters: Counters) -> _Counted:
     """Return how an answer says what was counted."""
-    counts = {EVENT_TYPES[key]: amount for key, amount in counters.items() if isinstance(key, int)}
+    counts = {type_name(key): amount for key, amount in counters.items() if isinstance(key, int)}
     value = {currency: amount / MICROS for currency, amount in sums(counters).items()}
     return {"events": sum(counts.values()), "counts": counts, "value": value}
+
+
+def type_name(code: int) -> str:
+    """Return the name of an event type; its number, if only a later release knows it, which wrote the row."""
+    return EVENT_TYPES[code] if code < len(EVENT_TYPES) else f"type_{code}"
 
 
 def time_text(at_s: int, ms: int | None = None) -> str:

@@ -112,57 +112,29 @@ def simulate(plan: Plan, log: list[str] | None = None) -> Outcome:
 
 class _Simulation:
     def __init__(self, plan: Plan, log: list[str] | None) -> None:
-        rng = random.Random(f"{plan.seed}/shape")  # noqa: S311 - reproducible, not secret
+        rng = _drawn(plan, "shape")
         self.plan = plan
-        crowd = random.Random(f"{plan.seed}/crowd")  # noqa: S311 - likewise
-        history = random.Random(f"{plan.seed}/history")  # noqa: S311 - likewise
-        shape = draw_shape(rng, is_crowd=crowd.random() < CROWD_SHARE)
-        attributes = random.Random(f"{plan.seed}/attributes")  # noqa: S311 - likewise
-        schemas = random.Random(f"{plan.seed}/schemas")  # noqa: S311 - likewise
-        self.shape: Shape = with_schemas(with_history(shape, history), schemas)
+        self.shape = shape = _shape(plan, rng)
         self.kernel = Kernel(plan.seed)
         self.kernel.log = log
-        apart = random.Random(f"{plan.seed}/swarm")  # noqa: S311 - likewise
-        swarm = draw_swarm(rng, apart, plan.profile, self.shape.habit)
+        swarm = draw_swarm(rng, _drawn(plan, "swarm"), plan.profile, shape.habit)
         self.faults = FaultSchedule(self.kernel, swarm, plan.only)
         self.guard = Guard(self.kernel, rotates=not self.faults.draws("O7"))
-        promises = Promises(
-            age_max_s=AGE_MAX_S,
-            row_ttl_s=ROW_TTL_S,
-            retention_s=RETENTION_H * 3600,
-            clients=self.shape.clients,
-            gaps=self.shape.gaps,
-            hot_ids=self.shape.hot_ids,
-            search_users_min=SEARCH_USERS_MIN,
-            history_interactions=self.shape.history_interactions,
-            history_days=self.shape.history_days,
-            history_page=self.shape.history_page,
-            source=SOURCE if self.guard.checks_keys else None,
-            pseudonyms=self.guard.pseudonyms,
-        )
-        self.checker = Checker(promises)
-        self.aws = ObservedAws(self.kernel, self.faults, self.checker, self.shape.shards)
-        limits = Limits(
-            lanes=self.shape.lanes,
-            row_ttl_s=ROW_TTL_S,
-            age_max_s=AGE_MAX_S,
-            bounds=_bounds(self.shape),
-            history=_history(self.shape),
-            declared=attributes.choice(DECLARED),
-        )
-        self.functions = Functions(self.aws, limits, self.shape.timeout_ms)
+        self.checker = Checker(_promises(shape, self.guard))
+        self.aws = ObservedAws(self.kernel, self.faults, self.checker, shape.shards)
+        self.functions = Functions(self.aws, _limits(plan, shape), shape.timeout_ms)
         projections = ProjectionLimits(
-            row_ttl_s=max(ROW_TTL_S, DERIVED_TTL_MIN_S), entries_max=self.shape.entries_max
+            row_ttl_s=max(ROW_TTL_S, DERIVED_TTL_MIN_S), entries_max=shape.entries_max
         )
-        self.projectors = Projectors(self.aws, projections, self.shape.timeout_ms)
-        self.collectors = Collectors(self.aws, self.shape.schemas, self.guard)
+        self.projectors = Projectors(self.aws, projections, shape.timeout_ms)
+        self.collectors = Collectors(self.aws, shape.schemas, self.guard)
         self.drainers = Drainers(self.aws)
-        self.clients = Clients(self.kernel, self.faults, self.collectors, self.shape.items)
-        self.mappings = Mappings(self.aws, self.functions, self.shape)
+        self.clients = Clients(self.kernel, self.faults, self.collectors, shape.items)
+        self.mappings = Mappings(self.aws, self.functions, shape)
         self.operators = Operators(
-            self.aws, self.functions, self.projectors, self.collectors, self.mappings, self.shape
+            self.aws, self.functions, self.projectors, self.collectors, self.mappings, shape
         )
-        self.readers = Readers(self.aws, self.shape.users, self.shape.items, _history(self.shape))
+        self.readers = Readers(self.aws, shape.users, shape.items, _history(shape))
         self._populate(rng)
         self.intruder = Intruder(self.kernel, self.collectors)
 
@@ -324,6 +296,44 @@ class _Simulation:
             decisions=self.faults.decisions,
             devices=[int(device.name[1:]) for device in self.clients.devices],
         )
+
+
+def _drawn(plan: Plan, what: str) -> random.Random:
+    """Return dice of their own for one thing, so that one more draw changes nothing else of a seed."""
+    return random.Random(f"{plan.seed}/{what}")  # noqa: S311 - reproducible, not secret
+
+
+def _shape(plan: Plan, rng: random.Random) -> Shape:
+    shape = draw_shape(rng, is_crowd=_drawn(plan, "crowd").random() < CROWD_SHARE)
+    return with_schemas(with_history(shape, _drawn(plan, "history")), _drawn(plan, "schemas"))
+
+
+def _promises(shape: Shape, guard: Guard) -> Promises:
+    return Promises(
+        age_max_s=AGE_MAX_S,
+        row_ttl_s=ROW_TTL_S,
+        retention_s=RETENTION_H * 3600,
+        clients=shape.clients,
+        gaps=shape.gaps,
+        hot_ids=shape.hot_ids,
+        search_users_min=SEARCH_USERS_MIN,
+        history_interactions=shape.history_interactions,
+        history_days=shape.history_days,
+        history_page=shape.history_page,
+        source=SOURCE if guard.checks_keys else None,
+        pseudonyms=guard.pseudonyms,
+    )
+
+
+def _limits(plan: Plan, shape: Shape) -> Limits:
+    return Limits(
+        lanes=shape.lanes,
+        row_ttl_s=ROW_TTL_S,
+        age_max_s=AGE_MAX_S,
+        bounds=_bounds(shape),
+        history=_history(shape),
+        declared=_drawn(plan, "attributes").choice(DECLARED),
+    )
 
 
 def _history(shape: Shape) -> HistoryBounds:

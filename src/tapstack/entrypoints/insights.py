@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -66,13 +67,19 @@ _reader = TableReader(_dynamodb, _settings.table, _clock, jitter)
 _freshness = FreshnessCache(_reader)
 
 
+class _Failure(NamedTuple):
+    """A read that failed for no fault of its sender: the answer, and a line of the log that says more."""
+
+    response: Response
+    level: str
+    detail: Mapping[str, str]
+
+
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answer a read."""
     began_ms = _clock.now_ms()
     _dynamodb.spent_ms = 0
-    request, route = Request(method="", path=()), None
-    trouble: dict[str, str] = {}
-    level = "WARNING"
+    request, route, failure = Request(method="", path=()), None, None
     try:
         request = read_request(event)
         route = route_at(request.path)
@@ -88,31 +95,47 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     except RequestError as error:
         response = problem(error)
-    except Unavailable as error:
-        reason = "is throttled" if isinstance(error, Throttled) else "does not answer"  # in full in the log
-        message = f"the table {reason}; try again"
-        response = problem_response(503, "unavailable", message, {"retry-after": "1"})
-        trouble = {"error": str(error)}
-    except UndecodableRow as error:
-        message = "a row of the table cannot be read; the error is logged for its operator"
-        response = problem_response(500, "internal", message)
-        level, trouble = "ERROR", {"undecodable": error.kind, "reason": error.reason}
+    except (Unavailable, UndecodableRow) as error:
+        failure = _failure(error)
+        response = failure.response
     written = _write(request, response, context, began_ms)
-    now_ms = _clock.now_ms()
     answer: dict[str, str | int] = {
         "method": request.method if request.method in METHODS else "other",
         "route": route.path if route else "none",
         "status": written["statusCode"],
     }
+    _log(answer, response, failure, context, began_ms)
+    return written
+
+
+def _failure(error: Unavailable | UndecodableRow) -> _Failure:
+    if isinstance(error, UndecodableRow):
+        message = "a row of the table cannot be read; the error is logged for its operator"
+        detail = {"undecodable": error.kind, "reason": error.reason}
+        return _Failure(problem_response(500, "internal", message), "ERROR", detail)
+    reason = "is throttled" if isinstance(error, Throttled) else "does not answer"  # in full in the log
+    message = f"the table {reason}; try again"
+    response = problem_response(503, "unavailable", message, {"retry-after": "1"})
+    return _Failure(response, "WARNING", {"error": str(error)})
+
+
+def _log(
+    answer: dict[str, str | int],
+    response: Response,
+    failure: _Failure | None,
+    context: Context,
+    began_ms: int,
+) -> None:
+    now_ms = _clock.now_ms()
+    trouble = {} if failure is None else {**answer, **failure.detail, "request_id": context.aws_request_id}
     _requests.record(
         answer,
         now_ms - began_ms,
         now_ms=now_ms,
         counts={"reads_failed": int(response.status >= 500)},
-        warnings=[{**answer, **trouble, "request_id": context.aws_request_id}] if trouble else [],
-        level=level,
+        warnings=[trouble] if trouble else [],
+        level="WARNING" if failure is None else failure.level,
     )
-    return written
 
 
 def _write(request: Request, response: Response, context: Context, began_ms: int) -> dict[str, Any]:

@@ -144,27 +144,11 @@ def reconcile(
     """
     dead_letters, late = check_dead_letters(accepted, tables, age_max_s)
     expected = _expect(accepted, tables, late)
-    identities, gaps = check_identities(accepted, tables, expected.late)
-    events = Finding("events known by the users' rows", identities.compared)
-    events.short, events.over = identities.missing, identities.phantom
-    events.examples = identities.examples
+    events, gaps = check_identities(accepted, tables, expected.late)
     against_events = [
         _check_users(expected, tables),
         events,
-        _check_items(expected, tables),
-        *_check_windows(expected, tables),
-        check_numbers(tables.items, [fold.numbers for fold in expected.folds()]),
-        check_said(tables.items, [fold.said for fold in expected.folds()]),
-        _check_places(expected, tables),
-        check_categories(
-            tables.categories, [fold.categories for fold in expected.folds()], tables.journal.arrived_s
-        ),
-        *check_searches(
-            [fold.searches for fold in expected.folds()],
-            tables.terms,
-            tables.journal.arrived_s,
-            search_users_min,
-        ),
+        *_check_derived(expected, tables, search_users_min),
         _check_histories(expected, tables),
         check_links(tables.to_visitors, tables.to_users, [fold.links for fold in expected.folds()]),
         _check_strange(tables),
@@ -245,6 +229,20 @@ def _fits(actual: Counters, whole: Counters, less: Counters) -> bool:
 
 def _stored_effects(letters: Iterable[DeadLetter]) -> Iterator[Effect]:
     return (effect for effect in map(stored_effect, letters) if effect is not None)
+
+
+def _check_derived(expected: _Expected, tables: Tables, search_users_min: int) -> list[Finding]:
+    """Compare the rows that projections write."""
+    folds, arrived_s = expected.folds(), tables.journal.arrived_s
+    return [
+        _check_items(expected, tables),
+        *_check_windows(expected, tables),
+        check_numbers(tables.items, [fold.numbers for fold in folds]),
+        check_said(tables.items, [fold.said for fold in folds]),
+        _check_places(expected, tables),
+        check_categories(tables.categories, [fold.categories for fold in folds], arrived_s),
+        *check_searches([fold.searches for fold in folds], tables.terms, arrived_s, search_users_min),
+    ]
 
 
 def _check_users(expected: _Expected, tables: Tables) -> Finding:

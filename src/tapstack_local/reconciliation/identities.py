@@ -3,46 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 
 from tapstack_local.reconciliation.accepted_events import AcceptedEvents, Identity, number_digest
-from tapstack_local.reconciliation.finding import EXAMPLES_MAX
+from tapstack_local.reconciliation.finding import EXAMPLES_MAX, Finding
 from tapstack_local.reconciliation.intervals import Interval, Numbers, count, numbers, without
 from tapstack_local.reconciliation.tables import Tables, UserRow
-
-
-@dataclass(slots=True)
-class Identities:
-    """Events accepted and not seen, and seen and not accepted.
-
-    Parameters
-    ----------
-    compared
-        How many were looked up.
-    missing, phantom
-        How many there are of both kinds.
-    examples
-        The first few, as examples.
-    """
-
-    compared: int = 0
-    missing: int = 0
-    phantom: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def miss(self, count: int, names: Iterable[str]) -> None:
-        """Note events that were accepted and never seen; of the names few are read."""
-        self.missing += count
-        self._name(names, "accepted, and never seen")
-
-    def invent(self, count: int, names: Iterable[str]) -> None:
-        """Note events that were seen and never accepted; of the names few are read."""
-        self.phantom += count
-        self._name(names, "seen, and never accepted")
-
-    def _name(self, names: Iterable[str], what: str) -> None:
-        self.examples += [f"{name}: {what}" for name in islice(names, EXAMPLES_MAX - len(self.examples))]
 
 
 class _Doubted:
@@ -69,7 +35,7 @@ class _Doubted:
 
 def check_identities(
     accepted: AcceptedEvents, tables: Tables, late: Collection[Identity]
-) -> tuple[Identities, int]:
+) -> tuple[Finding, int]:
     """Look up every accepted event in its user's row, and every event of a row among the accepted.
 
     Parameters
@@ -86,7 +52,7 @@ def check_identities(
     tuple
         What was found, and how many numbers the rows miss in their clients' sequences.
     """
-    found = Identities()
+    found = Finding("events known by the users' rows")
     doubted = _Doubted(accepted.doubted())
     empty = UserRow({}, {}, -1, -1, {}, 0)
     excused: dict[tuple[str, str], Numbers] = {}
@@ -107,7 +73,7 @@ def check_identities(
             gaps -= sum(1 for n in numbers(by_id.intervals()) if n <= _top(row, client))
         if unseen and (user, client) in excused:
             unseen = without(unseen, excused[user, client].intervals())
-        found.miss(count(unseen), (f"{user} client {client} n {n}" for n in numbers(unseen)))
+        _miss(found, count(unseen), (f"{user} client {client} n {n}" for n in numbers(unseen)))
     for user, names in accepted.ids.items():
         _find_unseen_ids(found, user, names, tables.users.get(user, empty), late)
     for user, row in tables.users.items():
@@ -116,8 +82,25 @@ def check_identities(
     return found, gaps
 
 
+def _miss(found: Finding, count: int, names: Iterable[str]) -> None:
+    """Note events that were accepted and never seen."""
+    found.short += count
+    _give_examples(found, names, "accepted, and never seen")
+
+
+def _invent(found: Finding, count: int, names: Iterable[str]) -> None:
+    """Note events that were seen and never accepted."""
+    found.over += count
+    _give_examples(found, names, "seen, and never accepted")
+
+
+def _give_examples(found: Finding, names: Iterable[str], what: str) -> None:
+    for name in islice(names, EXAMPLES_MAX - len(found.examples)):  # the others are never spelled
+        found.give_example(f"{name}: {what}")
+
+
 def _find_unseen_ids(
-    found: Identities,
+    found: Finding,
     user: str,
     names: Mapping[int, tuple[str, int]],
     row: UserRow,
@@ -129,7 +112,7 @@ def _find_unseen_ids(
         for digest, (name, client_ms) in names.items()
         if not row.knows(digest) and client_ms // 1_000 > row.floor_s and (user, "", name) not in late
     ]
-    found.miss(len(unseen), (f"{user} event {name}" for name in unseen))
+    _miss(found, len(unseen), (f"{user} event {name}" for name in unseen))
 
 
 def _unseen(row: UserRow, client: str, accepted: list[Interval]) -> list[Interval]:
@@ -147,14 +130,14 @@ def _top(row: UserRow, client: str) -> int:
 
 
 def _find_phantoms(
-    found: Identities, accepted: AcceptedEvents, user: str, row: UserRow, doubted: _Doubted
+    found: Finding, accepted: AcceptedEvents, user: str, row: UserRow, doubted: _Doubted
 ) -> None:
     for raw, (top, gaps, *_) in row.clients.items():
         text = raw.hex()
         client = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
         known = accepted.clients.get((user, client), Numbers()).intervals()
         phantoms = without(without(without([(0, top)], gaps), known), doubted.of_client(user, client))
-        found.invent(count(phantoms), (f"{user} client {client} n {n}" for n in numbers(phantoms)))
+        _invent(found, count(phantoms), (f"{user} client {client} n {n}" for n in numbers(phantoms)))
     known_ids = accepted.ids.get(user, {})
     unknown = [digest for digest in (*row.ids, *row.paged) if digest not in known_ids]
     if unknown:
@@ -165,4 +148,4 @@ def _find_phantoms(
             for n in numbers(known.intervals())
         }
         unknown = [digest for digest in unknown if digest not in aliases][doubted.id_count(user) :]
-    found.invent(len(unknown), (f"{user} event with digest {digest}" for digest in unknown))
+    _invent(found, len(unknown), (f"{user} event with digest {digest}" for digest in unknown))

@@ -178,16 +178,11 @@ def batch_get(
     found = _read(reader, query, features, now_s, freshness)
     at_s = max([now_s, *found.arrivals_s()])  # a row has dropped what is too old for its newest arrival
     scopes = scopes_of(query.item_features)
-    item_windows = {
-        name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
-        for name in scopes - {LIFETIME}
-    }
-    windows = item_windows | intervals([asked for each in features for asked in each.declared.values()], at_s)
     fresh = found.fresh
     return Features(
         as_of=time_text(min([each.as_of_s for each in fresh.values()], default=now_s)),
         since=time_text(fresh[ITEMS].since_s) if fresh and fresh[ITEMS].since_s else None,
-        windows=dict(sorted(windows.items())),
+        windows=_windows(scopes, features, at_s),
         users=FeatureTable(
             features=query.user_features,
             rows=[_user(id_, found.people.get(id_), features.users, now_s, at_s) for id_ in query.users],
@@ -211,6 +206,16 @@ def batch_get(
             ],
         ),
     )
+
+
+def _windows(scopes: set[str], features: _Asked, at_s: int) -> dict[str, Interval]:
+    """Return the windows that the features are of, by name."""
+    of_items = {
+        name: Interval(start=time_text(window_start_s(name, at_s)), end=time_text(at_s))
+        for name in scopes - {LIFETIME}
+    }
+    declared = intervals([asked for each in features for asked in each.declared.values()], at_s)
+    return dict(sorted((of_items | declared).items()))
 
 
 class _Found(NamedTuple):

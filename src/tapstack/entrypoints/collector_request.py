@@ -101,27 +101,15 @@ def take(
     except Unavailable as error:
         return _taken(request, grant, _not_ready())._replace(error=str(error))
     request = unkeyed(request)
-    quarantine = Quarantine(
-        request=request,
-        format=spoken.format,
-        route=spoken.route,
-        source=None if source is None else source.id,
-        body_bytes_max=request_bytes_max,
-        dependencies=dependencies,
-        withheld=_withheld(enriching),
-        without_names=_without_names(enriching),
-    )
+    quarantine = _quarantine(request, spoken, source, enriching, request_bytes_max, dependencies)
     try:
         events = () if request.method == "HEAD" else spoken.format.parse(request, limits)
     except (BadRequest, InvalidEvent) as error:
-        if admission is not None and source is not None:
-            admission.count(source, 1)
-        is_kept = quarantine.keep({0: InvalidEvent("", str(error), "unreadable")}, 1)
-        results = [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]
+        _count(admission, source, 1)
+        results = _keep_unreadable(quarantine, error)
         refusal = error_response(400, "invalid_request", str(error))
         return _taken(request, grant, unavailable(results) or refusal, results)
-    if admission is not None and source is not None:
-        admission.count(source, len(events))
+    _count(admission, source, len(events))
     # Outside: what goes wrong from here on is no fault of the request.
     results = collect(
         events,
@@ -154,9 +142,35 @@ def _source(
     return admission.admit(request, spoken.format, body_bytes_max)
 
 
+def _count(admission: Admission | None, source: Source | None, events: int) -> None:
+    if admission is not None and source is not None:
+        admission.count(source, events)
+
+
 def _not_ready() -> Response:
     after = {"retry-after": str(RETRY_AFTER_MS // 1000)}
     return error_response(503, "unavailable", "a secret cannot be read; send the request again", after)
+
+
+def _quarantine(
+    request: Request,
+    spoken: Spoken,
+    source: Source | None,
+    enriching: Enrichment | None,
+    body_bytes_max: int,
+    dependencies: CollectorDependencies,
+) -> Quarantine:
+    """Return where the request's refused events go, without what accepted events are stored without."""
+    return Quarantine(
+        request=request,
+        format=spoken.format,
+        route=spoken.route,
+        source=None if source is None else source.id,
+        body_bytes_max=body_bytes_max,
+        dependencies=dependencies,
+        withheld=_withheld(enriching),
+        without_names=_without_names(enriching),
+    )
 
 
 def _withheld(enriching: Enrichment | None) -> Callable[[bytes], bool] | None:
@@ -183,6 +197,12 @@ def _enrich(request: Request, enriching: Enrichment | None) -> Enrich | None:
     if enriching is None:
         return None
     return partial(enriching.apply, browser=browser_of(request.headers.get("user-agent")))
+
+
+def _keep_unreadable(quarantine: Quarantine, error: BadRequest | InvalidEvent) -> list[Result]:
+    """Keep a request that cannot be split into events; it counts as one."""
+    is_kept = quarantine.keep({0: InvalidEvent("", str(error), "unreadable")}, 1)
+    return [Result("invalid" if is_kept else "retry", None, _UNREADABLE)]
 
 
 _UNREADABLE = "the request cannot be split into events"  # for the log; the answer says more

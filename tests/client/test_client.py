@@ -47,7 +47,7 @@ class Server:
 
 
 @contextmanager
-def serving(*script: tuple[int, Any]) -> Iterator[Server]:
+def serving(*script: tuple[int, Any], told: str | None = None) -> Iterator[Server]:
     answers = [
         (status, body if isinstance(body, bytes) else json.dumps(body).encode()) for status, body in script
     ]
@@ -64,6 +64,8 @@ def serving(*script: tuple[int, Any]) -> Iterator[Server]:
             status, answer = server.script.pop(0)
             self.send_response(status)
             self.send_header("content-length", str(len(answer)))
+            if told is not None and status != 200:
+                self.send_header("retry-after", told)
             self.end_headers()
             self.wfile.write(answer)
 
@@ -241,7 +243,42 @@ def test_a_failure_is_sent_again_and_reported_when_it_lasts(status: int) -> None
         assert [method for method, *_ in server.asked] == ["POST", "POST"]
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
+@pytest.mark.parametrize("told", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT", "soon"])
+def test_no_answer_makes_a_call_wait_for_longer_than_for_an_answer(told: str) -> None:
+    """Or a proxy that says an hour would hold a page back for an hour."""
+    with (
+        serving((503, b"{}"), (200, STATUS), told=told) as server,
+        Insights(server.url, timeout_s=0.25) as insights,
+    ):
+        assert insights.status().version == "1"
+
+
+@pytest.mark.parametrize("status", [413, 429])
+def test_what_is_refused_is_not_sent_again_whenever_it_is_told_to(status: int) -> None:
+    with (
+        serving((status, b"{}"), (200, STATUS), told="1") as server,
+        Insights(server.url) as insights,
+        pytest.raises(Refused),
+    ):
+        insights.status()
+    assert len(server.asked) == 1
+
+
+def test_an_error_says_what_failed_last() -> None:
+    with (
+        Insights("http://127.0.0.1:1", retries=1) as insights,
+        pytest.raises(Unavailable, match=r"no answer \(NewConnectionError\)$"),
+    ):
+        insights.status()
+    with (
+        serving((404, b"<html>")) as server,
+        Insights(server.url) as insights,
+        pytest.raises(Refused, match=r"^404: no answer of the insights API$"),
+    ):
+        insights.user("ann")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"version": "\xff"}'])
 def test_an_answer_of_somebody_else_is_no_answer(body: bytes) -> None:
     with serving((200, body)) as server, Insights(server.url) as insights, pytest.raises(Unavailable):
         insights.status()
@@ -263,10 +300,57 @@ def test_no_error_names_the_user_whom_it_is_about(answer: tuple[int, bytes]) -> 
         assert server.url in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "events.internal", "ftp://x", "http://"])
+URLS = [
+    "",
+    "events.internal",
+    "ftp://x",
+    "http://",
+    "http://a:b",
+    "http://a:99999",
+    "http://a b",
+    "http://a?b=c",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
 def test_a_url_that_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="url: expected"):
         Insights(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_told() -> None:
+    with pytest.raises(ValueError, match=r"got 'http://\.\.\.@events'$"):
+        Insights("http://reader:secret@events")
+
+
+@pytest.mark.parametrize("key", ["secret\n", " secret", "sécret", "secr\x00et"])
+def test_a_key_that_no_header_carries_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(ValueError, match=r"^key: expected printable ASCII") as caught:
+        Insights("http://127.0.0.1:1", key=key)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retries": -1}, "retries: expected a whole number from 0, got -1"),
+        ({"timeout_s": 0}, "timeout_s: expected a number above 0, got 0"),
+        ({"timeout_s": float("nan")}, "timeout_s: expected a number above 0, got nan"),
+    ],
+)
+def test_an_option_that_is_wrong_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Insights("http://127.0.0.1:1", **options)
+
+
+@pytest.mark.parametrize("bound", [float("nan"), float("inf")])
+def test_a_bound_that_json_lacks_is_not_left_out(bound: float) -> None:
+    """It would be null, which is no bound, and every item be listed."""
+    with Insights("http://127.0.0.1:1") as insights:
+        with pytest.raises(ValueError, match=f"^price_max: expected a finite number, got {bound}$"):
+            insights.for_session(["mug"], currency="EUR", price_max=bound)
+        with pytest.raises(ValueError, match=r"^price_max: "):
+            insights.rank(["mug"], currency="EUR", price_max=bound)
 
 
 def test_one_id_is_not_taken_for_a_list_of_letters() -> None:

@@ -31,6 +31,7 @@ from tapstack.producer import (
     Answer,
     BufferFull,
     Closed,
+    Collector,
     InvalidEvent,
     Producer,
     Purchase,
@@ -424,10 +425,16 @@ def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
         Producer(FakeCollector(), **options)
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "http://a?b", "http://a#b"])
+@pytest.mark.parametrize("url", ["localhost:8080", "http://a?b", "http://a#b", "http://a b", "http://u:p@a"])
 def test_a_wrong_url_is_said(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url: expected http\(s\)://host\[:port\], got '"):
         Producer(url)
+
+
+def test_a_header_that_cannot_be_sent_is_said_before_an_event_is_taken() -> None:
+    with pytest.raises(ValueError, match=r"^headers: X-Write-Key: expected printable ASCII") as caught:
+        Collector("http://a", {"X-Write-Key": "secret\n"})
+    assert "secret" not in str(caught.value)
 
 
 def test_the_url_is_that_of_the_host_and_not_where_events_are_posted() -> None:

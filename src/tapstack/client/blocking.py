@@ -47,14 +47,14 @@ class Insights:
     key
         A reader's key; None if the stack asks for none.
     timeout_s
-        For each wait on the network, seconds.
+        For each wait on the network, and at most between two attempts, seconds; above 0.
     retries
         Further attempts after a failure of the network, 502, 503 or 504; ``>= 0``.
 
     Raises
     ------
     ValueError
-        If `url` is not an address.
+        If `url` is not an address, or another argument is not what it must be.
     ModuleNotFoundError
         If urllib3 is not installed; ``pip install 'tapstack[client]'``.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
@@ -276,7 +277,16 @@ def _listed(names: Sequence[str]) -> list[str]:
 
 
 def _given(members: Mapping[str, object]) -> dict[str, object]:
-    """Return those that are set; the API has defaults for the others."""
+    """Return those that are set; the API has defaults for the others.
+
+    Raises
+    ------
+    ValueError
+        If a number is infinite or none: in JSON it would be null, and so not be set.
+    """
+    for name, value in members.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{name}: expected a finite number, got {value}")
     return {name: value for name, value in members.items() if value is not None}
 
 

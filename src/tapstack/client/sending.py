@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from tapstack.addresses import check_address, check_header
 from tapstack.client.calls import Call
 from tapstack.errors import TapstackError, Unavailable
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 A = TypeVar("A")
 CONNECTIONS_MAX = 10
-BACKOFF_FACTOR_S = 0.1  # waits of 0, 0.2, 0.4 seconds, unless Retry-After says otherwise
+BACKOFF_FACTOR_S = 0.1  # waits of 0, 0.2, 0.4 seconds; what Retry-After says counts instead, up to a timeout
 # The function or the load balancer failed, and no call changes anything: it may be sent again.
 RETRIED = frozenset({502, 503, 504})
 
@@ -39,7 +40,7 @@ class Refused(TapstackError):  # noqa: N818 - named like the other errors of the
     def __init__(
         self, status: int, code: str, message: str, errors: Sequence[Mapping[str, str]] = ()
     ) -> None:
-        super().__init__(f"{status} {code}: {message}")
+        super().__init__(f"{status} {code}".rstrip() + f": {message}")
         self.status = status
         self.code = code
         self.message = message
@@ -62,15 +63,24 @@ class Sender:
     key
         A reader's key; None if the stack asks for none.
     timeout_s
-        For each wait on the network, seconds.
+        For each wait on the network, and at most between two attempts, seconds; above 0.
     retries
         Further attempts, ``>= 0``.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not so.
     """
 
     def __init__(self, url: str, key: str | None, timeout_s: float, retries: int) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
+        check_address(url)
+        if key:
+            check_header("key", key)
+        if not timeout_s > 0:
+            raise ValueError(f"timeout_s: expected a number above 0, got {timeout_s!r}")
+        if retries < 0:
+            raise ValueError(f"retries: expected a whole number from 0, got {retries!r}")
         self._url = url.rstrip("/")
         self._headers = {"Accept-Encoding": "gzip", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._pool = _pool(timeout_s, retries)
@@ -97,7 +107,8 @@ class Sender:
                 headers = {**self._headers, "Content-Type": "application/json"}
                 answer = self._pool.request("POST", target, body=body, headers=headers, redirect=False)
         except (HTTPError, OSError) as error:
-            raise Unavailable(f"{self._url}: no answer ({type(error).__name__})") from None
+            why = getattr(error, "reason", None) or error  # of the last attempt, such as ReadTimeoutError
+            raise Unavailable(f"{self._url}: no answer ({type(why).__name__})") from None
         return _read(call, answer, self._url)
 
     def close(self) -> None:
@@ -110,7 +121,7 @@ def _read(call: Call[A], answer: BaseHTTPResponse, url: str) -> A | None:
     if answer.status == 200:
         try:
             return msgspec.json.decode(answer.data, type=call.answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable(f"{url}: no answer of the insights API: {error}") from None
     problem = _problem(answer.data)
     if answer.status == 404 and problem.code == "not_found" and call.may_be_unknown:
@@ -134,7 +145,27 @@ def _pool(timeout_s: float, retries: int) -> PoolManager:
         raise ModuleNotFoundError(
             "urllib3 is not installed: pip install 'tapstack[client]'", name="urllib3"
         ) from None
-    policy = urllib3.Retry(
+    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    policy = _policy(timeout_s, retries)
+    return urllib3.PoolManager(num_pools=1, maxsize=CONNECTIONS_MAX, timeout=timeout, retries=policy)
+
+
+def _policy(timeout_s: float, retries: int) -> Retry:
+    import urllib3
+
+    class Policy(urllib3.Retry):
+        """Waits for as long as an answer asks, but no longer than for an answer; only where it is retried."""
+
+        RETRY_AFTER_STATUS_CODES = RETRIED
+
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            try:
+                asked_s = super().get_retry_after(response)
+            except urllib3.exceptions.InvalidHeader:  # neither seconds nor a date
+                return None
+            return None if asked_s is None else min(asked_s, timeout_s)
+
+    return Policy(
         total=retries,
         redirect=0,
         status_forcelist=RETRIED,
@@ -142,5 +173,3 @@ def _pool(timeout_s: float, retries: int) -> PoolManager:
         backoff_factor=BACKOFF_FACTOR_S,
         raise_on_status=False,
     )
-    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
-    return urllib3.PoolManager(num_pools=1, maxsize=CONNECTIONS_MAX, timeout=timeout, retries=policy)

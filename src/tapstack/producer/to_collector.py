@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
+from tapstack.addresses import check_address, check_header
 from tapstack.collector.intake import Result
 from tapstack.errors import OutcomeUnknown, Unavailable
 from tapstack.producer.transports import Answer, TooLarge
@@ -39,11 +39,17 @@ class Collector:
         Where the load balancer is, such as ``http://events.internal``; a path is put before ``/v1/events``.
     headers
         Sent with every request.
+
+    Raises
+    ------
+    ValueError
+        If `url` is not an address, or nothing can carry a header.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
-        if not _is_address(url):
-            raise ValueError(f"url: expected http(s)://host[:port], got {url!r}")
+        check_address(url)
+        for name, value in (headers or {}).items():
+            check_header(f"headers: {name}", value)
         if url.rstrip("/").endswith(PATH):
             raise ValueError(f"url: expected what comes before {PATH}, got {url!r}")
         self._url = url.rstrip("/") + PATH
@@ -103,12 +109,3 @@ def _seconds(text: str | None) -> int:
     if text is None or not text.isascii() or not text.isdigit():
         return 0
     return min(int(text[:9]), RETRY_AFTER_MAX_S)
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        is_plain = not parts.query and not parts.fragment
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and is_plain
-    except ValueError:
-        return False

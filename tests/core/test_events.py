@@ -258,6 +258,8 @@ WITHIN: dict[str, dict[str, Any]] = {
     "null where a field is optional": {"anonymous_id": None, "context": {}},
     "the first moment": {"occurred_at": "0001-01-01T00:00:00Z"},
     "the last moment": {"occurred_at": "9999-12-31T23:59:59.999999Z"},
+    "the first moment by UTC": {"occurred_at": "0001-01-01T00:01:00+00:01"},
+    "the last moment by UTC": {"occurred_at": "9999-12-31T23:58:59.999999-00:01"},
     "a local time": {"occurred_at": "2026-01-01T00:00:00+05:30"},
 }
 

@@ -111,7 +111,7 @@ def property_(value: Any) -> str | None:
     try:
         property_of(value)
     except ValueError as error:
-        return str(error).rpartition(", got ")[0]
+        return str(error).partition(", got ")[0]
     return None
 
 

@@ -223,7 +223,7 @@ class Clients:
             if status == "denied":
                 continue
             if status in {"ok", "duplicate"} and not is_refused:
-                self._collectors.checker.acknowledged(sent.pk, sent.name)
+                self._collectors.checker.collected.acknowledged(sent.pk, sent.name)
                 device.history.append(sent)
             elif status == "retry":
                 kept.append(sent)
@@ -314,7 +314,7 @@ class Clients:
         """Put an event into the outbox; `left` is what is stored of it, if that is nobody's."""
         stored = self._collectors.guard.pseudonyms.event(event) if left is None else left
         sent = Sent(_encode(event), row_of(stored), name, self._kernel.now_us, breaks(event))
-        self._collectors.checker.said(sent.pk, name, _encode(stored))
+        self._collectors.checker.collected.said(sent.pk, name, _encode(stored))
         return sent
 
     def _items_of(self, rng: random.Random, kind: str, made: int) -> list[dict[str, Any]]:

@@ -47,9 +47,9 @@ class _Watched:
         try:
             confirmed = list(self._stream.put(entries))
         except Unavailable:
-            self._checker.entries_put(self._request, datas, [False] * len(datas))
+            self._checker.collected.entries_put(self._request, datas, [False] * len(datas))
             raise
-        self._checker.entries_put(self._request, datas, confirmed)
+        self._checker.collected.entries_put(self._request, datas, confirmed)
         return confirmed
 
 
@@ -90,7 +90,7 @@ class Collectors:
         fates = _fates(answer, len(events), reads_secrets=self._reads_secrets)
         for event, fate in zip(events, fates, strict=True):
             if fate == "invalid" and UNWELCOME.encode() not in event:
-                self._aws.checker.refused(name, self.guard.pseudonyms.kept(event))
+                self._aws.checker.collected.refused(name, self.guard.pseudonyms.kept(event))
         return fates
 
     def status_of(self, client: Actor, name: str, events: list[bytes], key: str | None) -> int | None:

@@ -239,7 +239,7 @@ class FaultyBucket:
         began_at = None if aws.faults.draws("D8") else aws.commits_before.get(actor.name)
         for letter in dead_letters.decode(body):
             if isinstance(letter, dead_letters.RefusedEvent):
-                aws.checker.refusal_kept(actor.name, letter.coordinates, letter.data, letter.detail)
+                aws.checker.collected.refusal_kept(actor.name, letter.coordinates, letter.data, letter.detail)
             else:
                 aws.checker.kept(self._kind, letter.coordinates, letter.data, began_at)
 
@@ -272,7 +272,7 @@ class SpillBucket(FaultyBucket):
                 self._bucket.delete(key)
             finally:
                 if key not in self._bucket.objects:
-                    self._aws.checker.spill_deleted(key)
+                    self._aws.checker.collected.spill_deleted(key)
 
         self._call("drainer", "DeleteObject", delete)
 
@@ -288,7 +288,7 @@ class SpillBucket(FaultyBucket):
     def _note(self, actor: Actor, key: str, body: bytes) -> None:  # noqa: ARG002 - of the others
         entries = [_decode(line) for line in body.splitlines()]
         datas = [(entry["partition_key"], base64.b64decode(entry["data"])) for entry in entries]
-        self._aws.checker.spilled(key, datas, self._aws.kernel.now_ms)
+        self._aws.checker.collected.spilled(key, datas, self._aws.kernel.now_ms)
         self._aws.on_spill()
 
 

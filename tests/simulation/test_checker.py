@@ -109,7 +109,9 @@ def checker(*records: bytes) -> Checker:
         if data != b"poison":
             said = {**msgspec.json.decode(data)}
             del said["received_at"], said["clock_skew_ms"]
-            made.said(f"U#{said['user_id']}", native_name(CLIENT, said["n"]), msgspec.json.encode(said))
+            made.collected.said(
+                f"U#{said['user_id']}", native_name(CLIENT, said["n"]), msgspec.json.encode(said)
+            )
         made.stored(SHARD, str(100 + number), data, "a", NOW_S * 1000)
     return made
 
@@ -133,7 +135,7 @@ def test_what_is_right_is_no_violation() -> None:
     made.projected(wire(("W#", "items"), 1, 0, [{0: 1}, 0]))
     made.projected(wire(("W#", "leaderboards"), 1, 0, [{0: 1}, 0]))
     made.committed(actions(rows(3, 2, new=2, top=2)), BATCH, NOW_MS)
-    made.acknowledged("U#a", native_name(CLIENT, 1))
+    made.collected.acknowledged("U#a", native_name(CLIENT, 1))
     made.responded(SHARD, ["100", "101", "102"])
     made.polled("m", SHARD, ["100", "101", "102"])
     made.checkpoint("m", SHARD, "102", NOW_S)
@@ -394,15 +396,15 @@ def test_a_full_map_of_partners_keeps_the_laws_of_its_summary() -> None:
 
 def test_an_acknowledgement_without_a_record_is_noticed() -> None:
     with pytest.raises(Violation, match="invariant 4"):
-        checker().acknowledged("U#a", native_name(CLIENT, 0))
+        checker().collected.acknowledged("U#a", native_name(CLIENT, 0))
 
 
 def test_an_entry_put_again_after_it_was_confirmed_is_noticed() -> None:
     made = checker()
-    made.entries_put("c1", [b"x", b"y"], [True, False])
-    made.entries_put("c2", [b"x"], [True])
+    made.collected.entries_put("c1", [b"x", b"y"], [True, False])
+    made.collected.entries_put("c2", [b"x"], [True])
     with pytest.raises(Violation, match="confirmed"):
-        made.entries_put("c1", [b"x"], [True])
+        made.collected.entries_put("c1", [b"x"], [True])
 
 
 def test_a_success_that_is_none_is_noticed() -> None:
@@ -518,9 +520,9 @@ def test_what_may_be_stored_nowhere_is_seen_wherever_it_is_stored(who: str, fiel
     entry, row = wire(ENTRY, 1, TTL_S, [who]), wire((f"U#{who}", "-"), 1, TTL_S, user_state(1))
     places: dict[str, Callable[[Checker], None]] = {
         "the stream": lambda checker: checker.stored(SHARD, "100", data, who, NOW_MS),
-        "spill": lambda checker: checker.spilled("spill/1", [(who, data)], NOW_MS),
-        "quarantine": lambda checker: checker.refusal_kept("c1", ("r", "0"), data),
-        "a reason": lambda checker: checker.refusal_kept("c1", ("r", "0"), b"", f"user_id: {who}"),
+        "spill": lambda checker: checker.collected.spilled("spill/1", [(who, data)], NOW_MS),
+        "quarantine": lambda checker: checker.collected.refusal_kept("c1", ("r", "0"), data),
+        "a reason": lambda checker: checker.collected.refusal_kept("c1", ("r", "0"), b"", f"user_id: {who}"),
         "a row": lambda checker: checker.committed([{"Put": {"Item": row}}], [], NOW_MS),
         "the journal": lambda checker: checker.committed([{"Put": {"Item": entry}}], [], NOW_MS),
     }
@@ -550,6 +552,6 @@ def test_pseudonyms_are_keyed_and_cover_what_is_refused() -> None:
 def test_an_event_carries_the_source_of_its_key() -> None:
     checker = Checker(msgspec.structs.replace(_promises(), source="shop"))
     fact = read_event(body(0)).fact
-    checker.said(fact.pk, fact.name, body(0))
+    checker.collected.said(fact.pk, fact.name, body(0))
     with pytest.raises(Violation, match="source is None, its client said 'shop'"):
         checker.stored(SHARD, "100", body(0), "a", NOW_MS)

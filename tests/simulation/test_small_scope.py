@@ -179,7 +179,7 @@ class Scope:
             for key, value in event.items()
             if key not in {"received_at", "clock_skew_ms", "schema"}
         }
-        self.checker.said(f"U#{event['user_id']}", name_of(event), msgspec.json.encode(said))
+        self.checker.collected.said(f"U#{event['user_id']}", name_of(event), msgspec.json.encode(said))
 
     def deliver(self, puppet: Puppet) -> None:
         world = Dependencies(

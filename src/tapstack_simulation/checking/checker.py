@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from tapstack_simulation.checking.contents import misquoted
+from tapstack_simulation.checking.collected import Collected
 from tapstack_simulation.checking.ending import check_fold, check_memory
 from tapstack_simulation.checking.facts import Amounts, Fact, Name, read_event
 from tapstack_simulation.checking.history import Histories
 from tapstack_simulation.checking.journal import Journal
 from tapstack_simulation.checking.links import check_pointers
-from tapstack_simulation.checking.nobody import UNWELCOME
+from tapstack_simulation.checking.nobody import check_welcome
 from tapstack_simulation.checking.past import Past
-from tapstack_simulation.checking.pseudonyms import NAMES
 from tapstack_simulation.checking.rows import (
     DERIVED,
     Change,
@@ -35,8 +32,6 @@ from tapstack_simulation.checking.rows import (
 )
 from tapstack_simulation.checking.stored import Promises, Stored
 from tapstack_simulation.checking.users import AtHand, Turns, Way, check_user
-
-_decode = msgspec.json.Decoder().decode
 
 ROWS_MAX = 100  # of a transaction: users, pages, an entry of the journal and its lane's head
 LARGE_ROW_BYTES = 360 * 1024
@@ -59,6 +54,8 @@ class Checker:
         Every event that was counted, and by which commit.
     rows : dict[tuple[str, str], Image]
         The table, as the commits make it.
+    collected : Collected
+        What the collector did with what clients said.
     journal : Journal
         What the commits say of derived rows.
     past : Past
@@ -82,28 +79,18 @@ class Checker:
         self.user_row_bytes: list[int] = []
         self._poison: dict[bytes, None] = {}
         self._facts: dict[tuple[str, Name], Fact] = {}
+        self.collected = Collected(promises, self._facts)
         self._unapplied: dict[str, dict[Name, Fact]] = {}
-        self._said: dict[tuple[str, Name], dict[str, Any]] = {}
         self._polled: dict[tuple[str, str], list[str]] = {}
         self._floors: dict[str, tuple[int, int]] = {}
-        self._confirmed: dict[tuple[str, bytes], None] = {}
         self._planted: dict[str, Amounts] = {}
         self._pages_gone: dict[str, None] = {}
-        self._acknowledged: dict[tuple[str, Name], None] = {}
-        self._spilled: dict[str, dict[tuple[str, Name], None]] = {}  # by key, what waits in the spill bucket
-        self._refused: dict[tuple[str, bytes], None] = {}
-        self._refusals: dict[tuple[str, str], tuple[str, bytes]] = {}
 
-    # The stream and the collector.
+    # The stream.
 
     def expect_poison(self, data: bytes) -> None:
         """Announce a payload that is no event."""
         self._poison[data] = None
-
-    def said(self, pk: str, name: Name, body: bytes) -> None:
-        """Note an event as its client made it."""
-        source = {} if self.promises.source is None else {"source": self.promises.source}
-        self._said[pk, name] = {**_decode(body), **source}
 
     def stored(self, shard_id: str, number: str, data: bytes, key: str, now_ms: int) -> None:
         """Check a record of the stream against what its client said (invariant 4).
@@ -119,15 +106,13 @@ class Checker:
         now_ms
             When it arrived.
         """
-        self._check_welcome(f"record {number}", data)
+        check_welcome(f"record {number}", data, self.promises.pseudonyms)
         if data in self._poison:
             self.records[shard_id, number] = Stored(None, data, now_ms // 1000)
             return
         fact, counted_ms, born_s, received_s = read_event(data)
         name = fact.name
-        wrong = misquoted(fact.event, self._said.get((fact.pk, name)), now_ms)
-        if wrong or key != fact.pk[2:]:
-            raise Violation(4, f"record {number} of {fact.pk} {name}: {wrong or 'not keyed by its user'}")
+        self.collected.check_quoted(f"record {number} of", fact, key, now_ms)
         known = self._facts.setdefault((fact.pk, name), fact)
         if known is fact:
             self._unapplied.setdefault(fact.pk, {})[name] = fact
@@ -136,62 +121,6 @@ class Checker:
         self.records[shard_id, number] = Stored(
             known, data, now_ms // 1000, known.ages_s[-1], counted_ms, received_s
         )
-
-    def acknowledged(self, pk: str, name: Name) -> None:
-        """Note that a client was told that its event is safe (invariant 4)."""
-        is_spilled = any((pk, name) in names for names in self._spilled.values())
-        if (pk, name) not in self._facts and not is_spilled:
-            raise Violation(4, f"{pk} {name} was acknowledged and is neither on the stream nor spilled")
-        self._acknowledged[pk, name] = None
-
-    def spilled(self, key: str, datas: list[tuple[str, bytes]], now_ms: int) -> None:
-        """Check an object of the spill bucket at the moment it is stored (invariant 4).
-
-        Parameters
-        ----------
-        key
-            Of the object.
-        datas
-            The partition key and the payload of each record.
-        now_ms
-            The moment.
-        """
-        names: dict[tuple[str, Name], None] = {}
-        for partition_key, data in datas:
-            self._check_welcome(key, data)
-            fact = read_event(data).fact
-            wrong = misquoted(fact.event, self._said.get((fact.pk, fact.name)), now_ms)
-            if wrong or partition_key != fact.pk[2:]:
-                raise Violation(4, f"{key}: {fact.pk} {fact.name}: {wrong or 'not keyed by its user'}")
-            names[fact.pk, fact.name] = None
-        if self._spilled.setdefault(key, names) != names:
-            raise Violation(4, f"{key} replaces an object with other events")
-
-    def spill_deleted(self, key: str) -> None:
-        """Check that the stream holds what is deleted from the spill bucket (invariant 4)."""
-        for pk, name in self._spilled.pop(key, {}):
-            if (pk, name) not in self._facts:
-                raise Violation(4, f"{pk} {name} was deleted from the spill bucket and is not on the stream")
-
-    def refusal_kept(self, request: str, coordinates: tuple[str, str], data: bytes, detail: str = "") -> None:
-        """Note what a request left in quarantine, at the moment it is stored (invariant 14)."""
-        self._check_welcome(f"quarantine {coordinates}", data + detail.encode())
-        if self._refusals.setdefault(coordinates, (request, data)) != (request, data):
-            raise Violation(1, f"quarantine {coordinates} was stored before, for another event")
-        self._refused[request, data] = None
-
-    def refused(self, request: str, data: bytes) -> None:
-        """Note that a client was told that its event is refused for good (invariant 4)."""
-        if (request, data) not in self._refused:
-            raise Violation(4, f"{data!r} was refused and is not in quarantine")
-
-    def entries_put(self, request: str, datas: list[bytes], confirmed: list[bool]) -> None:
-        """Note a call of PutRecords whose answer arrived: what it confirmed must not be put again."""
-        for data, is_confirmed in zip(datas, confirmed, strict=True):
-            if (request, data) in self._confirmed:
-                raise Violation(9, "the collector put an entry again that the stream had confirmed")
-            if is_confirmed:
-                self._confirmed[request, data] = None
 
     # The table.
 
@@ -280,7 +209,7 @@ class Checker:
         key = (item["pk"]["S"], item["sk"]["S"])
         change = Change(key, self.rows.get(key), read_image(item))
         layout = 1 if change.before is None else change.before.layout
-        self._check_welcome(f"row {key}", f"{key}".encode() + change.after.packed)
+        check_welcome(f"row {key}", f"{key}".encode() + change.after.packed, self.promises.pseudonyms)
         if change.after.layout < layout:
             raise Violation(3, f"{key} is to have layout {layout} or a later one, not {change.after.layout}")
         return change
@@ -409,9 +338,8 @@ class Checker:
             is_counted = record.fact is not None and (record.fact.pk, record.fact.name) in self.applied
             if (shard_id, number) not in found and not is_counted:
                 raise Violation(1, f"{kind} {shard_id}/{number} was stored and is gone")
-        for request_id, index in self._refusals if kind == "quarantine" else ():
-            if (request_id, index) not in found:
-                raise Violation(1, f"{kind} {request_id}/{index} was stored and is gone")
+        if kind == "quarantine":
+            self.collected.check_refusals(found)
 
     def _may_be_late(self, record: Stored, fact: Fact) -> bool:
         if record.age_s > self.promises.age_max_s:
@@ -506,15 +434,7 @@ class Checker:
             if key not in lost and not self.is_done(*key):
                 raise Violation(1, f"record {key} was neither counted, nor stored as late, nor quarantined")
         gone = {pk: None for pk, _ in self.deleted_rows}
-        for pk, name in self._acknowledged:
-            if (pk, name) not in self._facts:
-                raise Violation(4, f"{pk} {name} was acknowledged and never came to the stream")
+        self.collected.check_acknowledged()
         check_fold(self._facts.values(), self.applied, self.rows, self._planted, gone)
         keep_days = self.promises.row_ttl_s // 86_400 - 2
         check_memory(self._facts.values(), self.applied, self.rows, gone, self._pages_gone, keep_days)
-
-    def _check_welcome(self, place: str, data: bytes) -> None:
-        if UNWELCOME.encode() in data:
-            raise Violation(14, f"{place} holds what may be stored nowhere")
-        if self.promises.pseudonyms.fields and (found := NAMES.search(data)):
-            raise Violation(14, f"{place} holds the name {found[0].decode()}, not its pseudonym")

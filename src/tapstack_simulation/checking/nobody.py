@@ -10,9 +10,20 @@ import hmac
 import json
 from typing import Any
 
+from tapstack_simulation.checking.pseudonyms import NAMES, Pseudonyms
+from tapstack_simulation.checking.rows import Violation
+
 UNWELCOME = "unwelcome"  # stands in whatever of a request may be stored nowhere
 _KEPT = ("event_type", "occurred_at", "value", "currency")
 _OF_ITEMS = ("variant", "position", "list_id")
+
+
+def check_welcome(place: str, data: bytes, pseudonyms: Pseudonyms) -> None:
+    """Refuse bytes that hold what may be stored nowhere, or a name and not its pseudonym (invariant 14)."""
+    if UNWELCOME.encode() in data:
+        raise Violation(14, f"{place} holds what may be stored nowhere")
+    if pseudonyms.fields and (found := NAMES.search(data)):
+        raise Violation(14, f"{place} holds the name {found[0].decode()}, not its pseudonym")
 
 
 def nobodys(event: dict[str, Any], key: bytes) -> dict[str, Any]:

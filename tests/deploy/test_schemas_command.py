@@ -45,6 +45,10 @@ def test_each_mistake_is_named(folder: Path, capsys: pytest.CaptureFixture[str])
         str(folder / "own/3.json"), str(folder / "own/x.json"), "tapstack",
     ]  # fmt: skip
     assert said[-1] == f"tapstack: 2 mistakes in {folder}"
+    assert call(["schemas", "check", str(folder), "--json"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"schemas": [], "events": 0, "problems": said[:-1]}
+    assert printed.err == ""
 
 
 def test_events_that_break_a_schema_are_named_by_their_lines(
@@ -67,6 +71,7 @@ def test_events_that_break_a_schema_are_named_by_their_lines(
             {"schema": "own/2", "strictness": "warn", "broken_by": 0, "examples": []},
         ],
         "events": 2,
+        "problems": [],
     }  # fmt: skip
 
 

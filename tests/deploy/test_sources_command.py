@@ -143,6 +143,42 @@ def test_a_document_that_cannot_be_read_is_left_alone(command: Command) -> None:
     assert command.path.read_text() == "{"
 
 
+def test_a_folder_that_is_not_there_is_named_by_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "no folder" / "sources.json"
+    assert call(["sources", "add", "web", "--file", str(path)]) == 2
+    assert f"expected a file in a folder that can be written, got '{path}'" in capsys.readouterr().err
+
+
+ENVIRONMENTS: dict[str, tuple[dict[str, str], list[str], str]] = {
+    "no such profile": ({"AWS_PROFILE": "nobody"}, [], "The config profile (nobody) could not be found"),
+    "half a key": ({"AWS_ACCESS_KEY_ID": "a"}, [], "missing: AWS_SECRET_ACCESS_KEY"),
+    "no address": ({}, ["--endpoint-url", "nonsense"], "Invalid endpoint: nonsense"),
+    "no region": ({}, ["--region", "b ad"], "'b ad' doesn't match a supported format"),
+}
+
+
+@pytest.mark.parametrize(("variables", "options", "message"), ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_what_keeps_aws_from_being_asked_is_said_in_one_line(
+    variables: dict[str, str],
+    options: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert call(["sources", "list", "--secret", "stack-sources", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client(

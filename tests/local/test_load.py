@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -214,6 +217,10 @@ MISTAKES = {
     ),
     "a heavy load": (["--rate", "500"], "500 requests a second, more than 200: say so with --yes"),
     "no address": (["--url", "events.example"], "--url: expected http(s)://host[:port]"),
+    "no port": (["--url", "http://127.0.0.1:x"], "--url: expected http(s)://host[:port]"),
+    "no number": (["--rate", "nan"], "--rate: expected requests a second, got nan"),
+    "no folder": (["--picture", "/no/folder/p.svg"], "expected a file in a folder that can be written"),
+    "a key in two lines": (["--write-key", "a\nb"], "expected printable ASCII"),
     "too much": (["--rate", "20000", "--duration", "86400", "--yes"], "expected at most 20,000,000 events"),
 }
 
@@ -224,3 +231,16 @@ def test_a_load_that_may_do_harm_has_to_be_meant(
 ) -> None:
     assert call(["load", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_load_that_is_terminated_says_what_it_measured() -> None:
+    command = [sys.executable, "-m", "tapstack.cli", "load", "--duration", "60", "--rate", "5", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "requests a second to" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in err
+    assert json.loads(out)["due"] < 300

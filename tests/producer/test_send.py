@@ -365,6 +365,10 @@ def test_a_recording_is_sent_as_the_same_events_again(
         pytest.param(
             ["-", "--to", "http://a", "--stream", "s"], "--to and --stream exclude each other", id="both"
         ),
+        pytest.param(
+            ["-", "--dead-letters", "no/x"], "expected a file in a folder that can be written", id="folder"
+        ),
+        pytest.param(["-", "--write-key", "a\nb"], "expected printable ASCII", id="a key in two lines"),
         pytest.param(["-", "--stream", "s"], "--stream: AWS_REGION is not set", id="region"),
         pytest.param(["-", "--give-up-after", "-1"], "-1 is not in the range", id="no patience"),
         pytest.param(

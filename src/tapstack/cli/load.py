@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
+from tapstack.addresses import check_address
+from tapstack.cli._files import WrittenFile
+from tapstack.cli._write_key import WriteKey
 from tapstack.errors import UsageError
 
 REQUESTS_PER_S_FREE = 200.0  # more, or any load on another machine, needs --yes
@@ -30,7 +34,7 @@ Requests are due by the clock, whether the answers before them came or not, and 
 moment: a collector that is slow for a second shows in every request of that second.
 
 Exit codes: 0 every event was answered as stored; 1 some were not, or none was sent; 2 a mistake in the
-command; 130 Ctrl-C.""",
+command; 130 Ctrl-C; 143 SIGTERM.""",
 )
 @click.option("--url", help="Address of a collector.  [default: an embedded cloud of its own]")
 @click.option(
@@ -41,12 +45,12 @@ command; 130 Ctrl-C.""",
     "--events", type=click.IntRange(1, 2_500), default=20, show_default=True, help="Events of a request."
 )
 @click.option(
-    "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
+    "--write-key", type=WriteKey(), envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
     help="Write key of the requests.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), help="Repeats the same shop.  [default: random]")
 @click.option(
-    "--picture", type=click.Path(path_type=Path, dir_okay=False, writable=True), metavar="FILE",
+    "--picture", type=WrittenFile(), metavar="FILE",
     help="Write the course of the latencies as SVG.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object.")
@@ -66,6 +70,8 @@ def command(
     """Send requests at a steady rate and print how long answers took."""
     if url is not None:
         _check_address(url)
+    if isnan(rate):
+        raise UsageError("--rate: expected requests a second, got nan")
     if rate * duration * events > EVENTS_MAX:
         raise UsageError(f"--rate, --duration and --events: expected at most {EVENTS_MAX:,} events in all")
     if not yes:
@@ -88,12 +94,9 @@ def command(
 
 def _check_address(url: str) -> None:
     try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        is_address = False
-    if not is_address:
-        raise UsageError(f"--url: expected http(s)://host[:port], got {url!r}")
+        check_address(url)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from None
 
 
 def _check_harmless(url: str | None, rate: float, events: int) -> None:

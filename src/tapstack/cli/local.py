@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from tapstack.cli._origin import Origin
+from tapstack.cli._write_key import WriteKey
 from tapstack.errors import UsageError
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
@@ -153,7 +154,7 @@ recording; 130 Ctrl-C before the end; 143 SIGTERM.""",
     help="Take events of these sources only, by their write keys; see 'tapstack sources'.",
 )  # fmt: skip
 @click.option(
-    "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
+    "--write-key", type=WriteKey(), envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
     help="With --sources: the key of the run's own events.",
 )  # fmt: skip
 @click.option(

@@ -33,7 +33,7 @@ Exit codes: 0 built; 1 the wheels could not be fetched; 2 a mistake in the comma
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default="dist",
     show_default=True,
     help="Folder for the zips.",

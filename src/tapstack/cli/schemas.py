@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,7 @@ from tapstack.errors import InvalidEvent, UsageError
 if TYPE_CHECKING:
     from tapstack.collector.schemas import Schemas
 
+USAGE_EXIT = 2
 EXAMPLES_MAX = 3  # of each schema
 
 
@@ -55,11 +56,8 @@ def check(*, folder: Path, recording: Path | None, source: str | None, as_json: 
     if source is not None and recording is None:
         raise UsageError("--source needs --input")
     registry = read_folder(folder)
-    for problem in registry.problems:
-        click.echo(problem, err=True)
     if registry.problems:
-        count = len(registry.problems)
-        raise UsageError(f"{count} mistake{'' if count == 1 else 's'} in {folder}")
+        return _say_problems(folder, registry.problems, as_json=as_json)
     strictness = {schema.name: schema.use.strictness for schema in registry.schemas}
     tally = Counter[str]()
     examples: dict[str, list[str]] = {}
@@ -74,7 +72,7 @@ def check(*, folder: Path, recording: Path | None, source: str | None, as_json: 
             {"schema": name, "strictness": how, "broken_by": tally[name], "examples": examples.get(name, [])}
             for name, how in strictness.items()
         ]
-        click.echo(json.dumps({"schemas": rows, "events": tally[""]}))
+        click.echo(json.dumps({"schemas": rows, "events": tally[""], "problems": []}))
     else:
         for name, how in strictness.items():
             broken = f"  broken by {tally[name]:,} of {tally['']:,} events" if recording is not None else ""
@@ -82,6 +80,15 @@ def check(*, folder: Path, recording: Path | None, source: str | None, as_json: 
             for example in examples.get(name, ()):
                 click.echo(f"  {example}")
     return 1 if any(tally[name] for name, how in strictness.items() if how == "quarantine") else 0
+
+
+def _say_problems(folder: Path, problems: Sequence[str], *, as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps({"schemas": [], "events": 0, "problems": problems}))
+        return USAGE_EXIT
+    for problem in problems:
+        click.echo(problem, err=True)
+    raise UsageError(f"{len(problems)} mistake{'' if len(problems) == 1 else 's'} in {folder}")
 
 
 class _Breach(NamedTuple):

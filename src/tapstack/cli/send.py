@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from tapstack.cli._files import WrittenFile
+from tapstack.cli._write_key import WriteKey
 from tapstack.errors import Misconfigured, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ command; 130 Ctrl-C.""",
     help="Where the load balancer is.",
 )  # fmt: skip
 @click.option(
-    "--write-key", envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
+    "--write-key", type=WriteKey(), envvar="TAPSTACK_WRITE_KEY", default="", metavar="KEY", show_envvar=True,
     help="Write key of the requests.",
 )  # fmt: skip
 @click.option(
@@ -69,7 +71,7 @@ command; 130 Ctrl-C.""",
     help="Keep what is not delivered yet there, and go on from it.",
 )  # fmt: skip
 @click.option(
-    "--dead-letters", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--dead-letters", type=WrittenFile(), metavar="FILE",
     help="Append what was not delivered to this file, with the reason.",
 )  # fmt: skip
 @click.option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 import msgspec
 
+from tapstack.cli._files import WrittenFile
 from tapstack.cli._origin import Origin
 from tapstack.collector.formats import FORMATS
 from tapstack.core.events import EventType
@@ -50,7 +51,7 @@ def command() -> None:
 
 def _place(function: Command, *, is_there: bool = True) -> Command:
     """Add the options that every command has; only who adds a source may name a file that is not there."""
-    file = click.Path(path_type=Path, dir_okay=False, exists=is_there)
+    file = click.Path(path_type=Path, dir_okay=False, exists=True) if is_there else WrittenFile()
     for option in reversed(
         [
             click.option("--secret", help="Secret with the sources: its name or ARN."),

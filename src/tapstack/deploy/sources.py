@@ -86,13 +86,20 @@ class SecretDocument:
         Its region.
     endpoint_url
         Address of Secrets Manager, if not AWS's own.
+
+    Raises
+    ------
+    UsageError
+        If region, address, profile or AWS's configuration is not right.
     """
 
     def __init__(self, secret_id: str, region: str, endpoint_url: str | None = None) -> None:
         import boto3
 
         self.setting = secret_id
-        self._client: Any = boto3.client("secretsmanager", region_name=region, endpoint_url=endpoint_url)
+        self._client: Any = _translated(
+            secret_id, lambda: boto3.client("secretsmanager", region_name=region, endpoint_url=endpoint_url)
+        )
 
     def read(self) -> Sources:
         """Return the sources; none if nobody wrote the document yet.
@@ -136,12 +143,21 @@ def _read(place: str, document: bytes) -> Sources:
 
 
 def _translated(secret_id: str, do: Callable[[], Any]) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore import exceptions
+    from botocore.exceptions import BotoCoreError, ClientError
 
+    unusable = (
+        exceptions.ConfigParseError, exceptions.CredentialRetrievalError, exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound, exceptions.SSOError, exceptions.TokenRetrievalError,
+    )  # fmt: skip
     try:
         return do()
-    except NoCredentialsError:
+    except exceptions.NoCredentialsError:
         raise UsageError("no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret") from None
+    except unusable as error:
+        raise UsageError(f"no usable AWS credentials: {error}") from None
+    except ValueError as error:  # botocore's word on an address or a region that is none
+        raise UsageError(f"secretsmanager: {error}") from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "ResourceNotFoundException":

@@ -69,13 +69,16 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Run the load; return 0 if every event was answered as stored, else 1, or 130 after Ctrl-C."""
+    """Run the load; return 0 if every event was answered as stored, else 1; 130 or 143 after a signal."""
     load = Load()
     try:
         asyncio.run(_run(options, load))
     except KeyboardInterrupt:
         _report(options, load)
         return 130
+    except asyncio.CancelledError:  # SIGTERM, which ends the embedded cloud
+        _report(options, load)
+        return 143
     _report(options, load)
     return 0 if load.statuses[200] == load.due > 0 and not load.events_not_stored else 1
 

@@ -101,9 +101,8 @@ class _Reader:
         """Check a file."""
         version = said.get("version")
         if version != 1 or isinstance(version, bool):
-            self._faults.add(
-                ("version",), f"expected 1, the version of this format, got {members.got(version)}"
-            )
+            got = members.got(version) if "version" in said else "nothing"
+            self._faults.add(("version",), f"expected 1, the version of this format, got {got}")
         self._known((), said, {"version", "feature_view", "feature_service"})
         for place, view in self._tables((), said, "feature_view", VIEWS_MAX):
             self._view(place, view)

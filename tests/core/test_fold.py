@@ -148,6 +148,7 @@ def test_an_event_is_of_the_session_that_it_names() -> None:
 LAMP = {"item_id": "lamp", "category": "light", "price": 2.5, "quantity": 3, "currency": "EUR"}
 SAID: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "item_view": ({}, {}),
+    "item_list_view": ({}, {}),
     "purchase": ({}, {"bought": {"EUR": 7_500_000}, "units": 3}),
     "refund": ({}, {"refunded": {"EUR": 7_500_000}, "units": 3}),
     "rate": ({"value": 4.5}, {"rating": 4_500_000}),
@@ -162,6 +163,31 @@ def test_an_effect_says_category_and_amounts_of_its_item(
     assert tuple(effect.categories) == ("light",)
     said = {name: getattr(effect, name) for name in ("bought", "units", "refunded", "rating")}
     assert said == {"bought": {}, "units": 0, "refunded": {}, "rating": None} | amounts
+
+
+@pytest.mark.parametrize("event_type", ["item_view", "item_list_view", "purchase"])
+def test_items_of_which_no_category_is_said_are_in_none(event_type: str) -> None:
+    items = [{"item_id": "lamp"}, {"item_id": "mug", "category": " "}]
+    effects = fold(UserState(), stream_event(event_type=event_type, items=items))
+    assert [list(effect.categories) for effect in effects] == [[]] * len(effects)
+
+
+# What is 256 bytes of UTF-8 or one more, in at most 256 characters.
+LISTED = {
+    "a" * 256: True,
+    "\u00fc" * 128: True,
+    "\u00fc" * 128 + "a": False,
+    "\U0001f600" * 64: True,
+    "\U0001f600" * 65: False,
+}
+
+
+@pytest.mark.parametrize(("name", "is_listed"), LISTED.items())
+def test_a_row_lists_ids_of_256_bytes_and_counts_the_others(name: str, is_listed: bool) -> None:
+    event = stream_event(user_id="u", anonymous_id=name, items=[{"item_id": name}])
+    user, [effect] = folded([event])
+    assert [each.item_id for each in user.recent] == user.profile.aliases == [name] * is_listed
+    assert list(effect.item_ids) == [name]
 
 
 @pytest.mark.parametrize("entity", ["user", "session"])
@@ -179,7 +205,7 @@ def test_attributes_that_are_declared_later_than_a_row_or_session_began_say_sinc
     for each in (declared if was_declared else NOTHING_DECLARED, declared):
         fold_event(user, stream_event(session_id="s"), NOON_S, NOON_S + 9, each)
     attributes = user.attributes if entity == "user" else user.sessions.newest[0].attributes
-    assert attributes["view@1"].since_s == (0 if was_declared else NOON_S + 9)
+    assert attributes["view@1"].since_s == (0 if was_declared else NOON_S + 10)
 
 
 @pytest.mark.parametrize(("later_s", "ms"), [(-1, 250), (0, 250), (1, 0)])

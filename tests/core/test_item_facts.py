@@ -85,6 +85,9 @@ def item(event_type: str = "item_view", currency: str | None = None, **said: Any
             {"brand": "\u00fc" * 99}, "brand", (NOON_S, "\u00fc" * (BRAND_BYTES_MAX // 2)), id="letters"
         ),
         pytest.param(
+            {"brand": "x" + "\u00fc" * 99}, "brand", (NOON_S, "x" + "\u00fc" * 31), id="cut in a letter"
+        ),
+        pytest.param(
             {"name": "x" * 126 + "  y"}, "name", (NOON_S, "x" * (NAME_BYTES_MAX - 2)), id="cut after a space"
         ),
         pytest.param({"price": 2.5}, "price", (NOON_S, 2_500_000, "XXX"), id="no currency"),
@@ -105,6 +108,13 @@ def test_an_event_that_says_nothing_has_no_facts() -> None:
     assert item() is None
     assert item(category="  ") is None
     assert item(event_type="refund", price=5) is None  # the price of an earlier purchase
+
+
+def test_an_item_of_which_nothing_is_said_leaves_the_others_what_they_say() -> None:
+    event = stream_event(
+        items=[{"item_id": "a"}, {"item_id": "b", "price": 2.5}, {"item_id": "c", "name": "hat"}]
+    )
+    assert [each.item_id for each in statements_of(event)] == ["b", "c"]
 
 
 def test_a_category_is_the_same_text_for_counting() -> None:

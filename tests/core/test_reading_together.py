@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -100,8 +101,17 @@ def test_an_array_of_plain_events_is_read_at_once(texts: list[bytes]) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 20, 60])
 @pytest.mark.parametrize("levels", range(NESTING_MAX - 2, NESTING_MAX + 2))
-def test_in_an_array_no_event_has_too_many_levels(count: int, levels: int) -> None:
-    texts = [msgspec.json.encode(client_event(items=[{"item_id": "a"}], context={}))] * (count - 1)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"items": [{"item_id": "a"}], "context": {}},
+        {"event_type": "page_view", "items": None, "properties": {}, "traits": {}},
+        {"event_type": "page_view", "items": None},
+    ],
+    ids=["items", "no items", "nothing more"],
+)
+def test_in_an_array_no_event_has_too_many_levels(said: dict[str, Any], count: int, levels: int) -> None:
+    texts = [msgspec.json.encode(client_event(**said))] * (count - 1)
     found = read_client_array(array([*texts, nested(levels)]))
     assert (found is None) == (levels > NESTING_MAX)
 

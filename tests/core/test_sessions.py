@@ -184,6 +184,10 @@ JOINED: dict[str, tuple[list[tuple[int, int, str | None]], list[tuple[int, int, 
         [(0, 5, "a"), (1, 4, "b"), (2, 3, None)],
         [(2, 3, None, 1), (1, 4, "b", 1), (0, 5, "a", 1)],
     ),
+    "of the same minutes": (
+        [(0, 5, "B"), (0, 5, None), (0, 5, "A")],
+        [(0, 5, None, 1), (0, 5, "A", 1), (0, 5, "B", 1)],
+    ),
 }
 
 

@@ -20,7 +20,8 @@ from benchmarks._report import finish, options, progress
 from benchmarks.collector import Stream, ours
 from tapstack.collector.enrichment.order import STEPS, Arrival, Enrichment
 from tapstack.collector.enrichment.pseudonyms import Pseudonymise
-from tapstack.core.events import ClientEvent, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import ClientEvent
 from tapstack_local.traffic import generate
 
 EVENTS = 2_000

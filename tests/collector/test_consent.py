@@ -17,7 +17,8 @@ from event_strategies import NOON_S, client_event
 from tapstack.collector.enrichment.consent import ANONYMOUS, CATEGORIES, REFUSED, anonymous, denies
 from tapstack.collector.enrichment.order import Enrichment
 from tapstack.collector.enrichment.withholding import may_deny
-from tapstack.core.events import ClientEvent, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import ClientEvent
 from tapstack.core.identity import partition_key
 from tapstack.spill import decode as decode_spilled
 from tapstack_emulator import MemoryBucket

@@ -21,7 +21,8 @@ from tapstack.collector.enrichment.clock_skew import IGNORED, shift_ms
 from tapstack.collector.enrichment.order import STEPS, Arrival, Enrichment
 from tapstack.collector.enrichment.pseudonyms import Pseudonymise, is_field, pseudonym
 from tapstack.collector.enrichment.user_agent import user_agent_of
-from tapstack.core.events import decode_client_event, decode_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import decode_event
 from tapstack.core.identity import client_time_s, identify, partition_key
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import Unavailable

@@ -36,13 +36,8 @@ from tapstack.collector.publish import (
 )
 from tapstack.collector.records import FUTURE_MAX, Records
 from tapstack.collector.wire_format import Limits
-from tapstack.core.events import (
-    EVENT_BYTES_MAX,
-    ClientEvent,
-    StreamEvent,
-    decode_client_event,
-    decode_event,
-)
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import EVENT_BYTES_MAX, ClientEvent, StreamEvent, decode_event
 from tapstack.core.identity import client_time_s
 from tapstack.errors import InvalidEvent, OutcomeUnknown, Throttled, Unavailable
 from tapstack.http import Request

@@ -22,7 +22,7 @@ from tapstack.collector.publish import (
     publish,
 )
 from tapstack.core.backoff import backoff_ms
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.http import Request
 from tapstack.ports import StreamEntry
 from tapstack_emulator import ManualClock

@@ -18,7 +18,8 @@ from tapstack.collector.bodies import EVENTS_MAX
 from tapstack.collector.formats import ROUTES
 from tapstack.collector.intake import SCHEMA_NOTES_MAX
 from tapstack.collector.schemas import Schema, Schemas, Strictness, Use
-from tapstack.core.events import EVENT_TYPES, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import EVENT_TYPES
 from tapstack.errors import InvalidEvent
 
 SECRET = "s3cret"

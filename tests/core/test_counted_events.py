@@ -21,14 +21,8 @@ from event_strategies import (
     stream_events,
 )
 from tapstack.collector.records import Records
-from tapstack.core.events import (
-    CountedContext,
-    CountedItem,
-    Event,
-    StreamEvent,
-    decode_client_event,
-    decode_event,
-)
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import CountedContext, CountedItem, Event, StreamEvent, decode_event
 from tapstack.errors import InvalidEvent
 
 

@@ -16,16 +16,15 @@ from event_strategies import (
     client_event,
     client_event_dicts,
 )
+from tapstack.core.client_events import NESTING_MAX, decode_client_event
 from tapstack.core.events import (
     EVENT_BYTES_MAX,
     EVENT_TYPES,
     ITEMS_REQUIRED,
-    NESTING_MAX,
     SERVER_SET,
     TYPE_CODE,
     StreamEvent,
     client_bytes_of,
-    decode_client_event,
     decode_event,
 )
 from tapstack.errors import InvalidEvent

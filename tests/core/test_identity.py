@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, NOON_S, canonical, client_event, client_event_dicts, rfc3339, stream_event
-from tapstack.core.events import ClientEvent, Event, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import ClientEvent, Event
 from tapstack.core.identity import (
     DAY_S,
     TIMELESS,

@@ -12,16 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import client_event, client_event_dicts
+from tapstack.core.client_events import NOTES_MAX, decode_client_event, read_client_event, read_client_object
 from tapstack.core.currencies import CURRENCIES
-from tapstack.core.events import (
-    NOTES_MAX,
-    SERVER_SET,
-    ClientEvent,
-    Item,
-    decode_client_event,
-    read_client_event,
-    read_client_object,
-)
+from tapstack.core.events import SERVER_SET, ClientEvent, Item
 from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import InvalidEvent
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import BAD_VALUES, broken_events, client_event, client_event_dicts
-from tapstack.core.events import EVENT_BYTES_MAX, NESTING_MAX, Said, read_client_event
+from tapstack.core.client_events import NESTING_MAX, Said, read_client_event
+from tapstack.core.events import EVENT_BYTES_MAX
 from tapstack.core.together import read_client_array, read_client_events
 from tapstack.errors import InvalidEvent
 

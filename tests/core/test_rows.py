@@ -19,7 +19,8 @@ from tapstack.collector.records import Records
 from tapstack.core.aggregates import WINDOWS
 from tapstack.core.attributes.definitions import FeatureView
 from tapstack.core.capacity import row_bytes
-from tapstack.core.events import Event, decode_client_event, decode_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import Event, decode_event
 from tapstack.core.fold import fold_event
 from tapstack.core.history import HistoryBounds, Recent, is_due, spill
 from tapstack.core.identity import identify, partition_key

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_strategies import NOON, client_event, rfc3339
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.core.sources import BACKFILL_AGE, Key, Source, Sources, hash_of, read_sources, write_sources
 from tapstack.errors import InvalidEvent, Unavailable
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from insights_world import NOON_S, VIEW, Away, Rows, board, get, item_of, user_of
 
 from event_strategies import client_event, stream_event
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.core.journal import head_key
 from tapstack.core.ranking import BOARD_PLACES
 from tapstack.core.rows import anonymous_key, item_partition, known_user_key

@@ -17,7 +17,7 @@ from tapstack.collector.records import Records
 from tapstack.consumer.consume import Dependencies, Limits, consume
 from tapstack.consumer.journal_lag import JournalLag
 from tapstack.consumer.records import StreamRecord
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.dead_letters import LATE, read_all
 from tapstack.errors import InvalidEvent
 from tapstack.projections import project

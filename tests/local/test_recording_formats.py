@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import events_of, gaps_ms, items, read
 
-from tapstack.core.events import EVENT_TYPES, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import EVENT_TYPES
 from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT

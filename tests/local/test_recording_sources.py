@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import events_of, items, read
 
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.core.normalisation import PLACEHOLDERS
 from tapstack.errors import UsageError
 from tapstack_local.recording.cells import ABSENT

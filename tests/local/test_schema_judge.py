@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from event_strategies import client_event, client_event_dicts
 from tapstack.collector.schema_folder import load_folder
 from tapstack.collector.schemas import Schemas
-from tapstack.core.events import decode_client_event
+from tapstack.core.client_events import decode_client_event
 from tapstack.errors import InvalidEvent
 from tapstack_local.schemas import Judge
 

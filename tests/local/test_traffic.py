@@ -8,7 +8,8 @@ from statistics import mean
 import msgspec
 import pytest
 
-from tapstack.core.events import EVENT_BYTES_MAX, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import EVENT_BYTES_MAX
 from tapstack.core.identity import partition_key
 from tapstack.errors import InvalidEvent
 from tapstack_local.traffic import EVENTS_PER_MIN, NO_DEFECTS, Defects, Request, generate

@@ -16,7 +16,8 @@ from producer_world import NOW_MS, identity, said
 from event_strategies import OPTIONAL, client_event
 from examples import share
 from tapstack import producer as public
-from tapstack.core.events import ITEMS_REQUIRED, ClientEvent, EventType, decode_client_event
+from tapstack.core.client_events import decode_client_event
+from tapstack.core.events import ITEMS_REQUIRED, ClientEvent, EventType
 from tapstack.core.identity import EPOCH
 from tapstack.errors import InvalidEvent
 from tapstack.producer import Event, Item, ItemView, Purchase, Search

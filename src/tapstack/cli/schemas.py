@@ -99,7 +99,7 @@ class _Breach(NamedTuple):
 
 def _breaches(path: Path, schemas: Schemas, source: str | None, tally: Counter[str]) -> Iterator[_Breach]:
     """Yield what breaks a schema; count all events under the empty name."""
-    from tapstack.core.events import decode_client_event
+    from tapstack.core.client_events import decode_client_event
     from tapstack_local.batches import batches
     from tapstack_local.recording import read_recording
 

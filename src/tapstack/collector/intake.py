@@ -12,7 +12,8 @@ from tapstack.collector.enrichment.consent import REFUSED
 from tapstack.collector.enrichment.order import Arrival, Enriched
 from tapstack.collector.publish import Dependencies, publish
 from tapstack.collector.records import FUTURE_MAX, Records
-from tapstack.core.events import MOMENT_MIN, ClientEvent, Said, read_client_event
+from tapstack.core.client_events import Said, read_client_event
+from tapstack.core.events import MOMENT_MIN, ClientEvent
 from tapstack.core.identity import EPOCH, partition_key_of
 from tapstack.core.sources import Source
 from tapstack.core.together import read_client_events

@@ -1,23 +1,21 @@
 """The canonical event ``clickstream/1``: its fields, its limits, and errors that name the field.
 
 Three shapes share their fields: `ClientEvent` is what a sender may say, `StreamEvent` what the collector
-makes of it and puts on the stream, `Event` what the consumer reads there.
+makes of it and puts on the stream, `Event` what the consumer reads there. A `ClientEvent` is read in
+`tapstack.core.client_events`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from tapstack.core import currencies
 from tapstack.core.memo import Memo
-from tapstack.core.normalisation import are_plain_ids, normalise
-from tapstack.core.traits import trait_notes
 from tapstack.core.wording import expectation, malformed, place_of
 from tapstack.errors import InvalidEvent
 
@@ -53,10 +51,8 @@ EVENT_BYTES_MAX = 32 * 1024
 # and what the collector added: an event that was accepted must not become poison by that. Kinesis' own
 # limit. https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html, read 2026-11-23
 RECORD_BYTES_MAX = 1024 * 1024
-NOTES_MAX = 3  # of an event's
 NAME_SHOWN_MAX = 32  # characters of an unknown field that an answer repeats
 _BMP_MAX = 0xFFFF  # a character beyond takes two escapes
-NESTING_MAX = 64  # so that every reader of the record can decode it, however deep its call stack
 ITEMS_MAX = 500
 # Rials and dong need ten digits for a phone. Also of all a purchase's items together, prices times
 # quantities: in millionths 10**18, which 64 bits hold.
@@ -211,104 +207,12 @@ class Event(_Counted, frozen=True, kw_only=True, omit_defaults=True):
 SERVER_SET = frozenset(StreamEvent.__struct_fields__) - frozenset(ClientEvent.__struct_fields__)
 
 
-class Said(msgspec.Struct, gc=False, frozen=True):
-    """A sender's event, and notes on what was changed."""
-
-    event: ClientEvent
-    notes: Sequence[str] = ()
-
-
-_T = TypeVar("_T")
-_client_decoder = msgspec.json.Decoder(ClientEvent)
 _event_decoder = msgspec.json.Decoder(Event)
-_json_decoder = msgspec.json.Decoder(dict[str, Any])
 # Patterns of what seldom happens are compiled when it does: they would cost each cold start 2 ms.
 _FIELD = (
     r"(?s)^Object (?P<fault>contains unknown|missing required) field `(?P<name>.*?)`"
     r"(?: - at `\$(?P<path>[^`]*)`)?$"
 )
-_STRINGS_OUT = rb'(?s)"(?:[^"\\]|\\.)*"?|[^][{}"]+'
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}  # by which a bracket changes the depth
-NOT_OPENING = bytes(set(range(256)) - set(b"[{\0"))
-
-
-def read_client_event(data: bytes | msgspec.Raw) -> Said:
-    """Parse what a sender said, and normalise it where it is not in our spelling.
-
-    Raises
-    ------
-    InvalidEvent
-        Naming the first field that is wrong, and what was expected there.
-    """
-    _check_size(data, EVENT_BYTES_MAX)
-    text = bytes(data)
-    check_nesting(text)
-    notes: list[str] = []
-    try:
-        return checked(_read(text, notes), notes)
-    except InvalidEvent as error:
-        raise _noted(error, notes) from None
-
-
-def read_client_object(said: Mapping[str, Any]) -> Said:
-    """Parse what a wire format made of a sender's words; see `read_client_event`.
-
-    Parameters
-    ----------
-    said
-        The event's fields as `msgspec.json` decodes them, or times as such.
-
-    Raises
-    ------
-    InvalidEvent
-        Naming the first field that is wrong, and what was expected there.
-    """
-    notes: list[str] = []
-    try:
-        return checked(_convert(said, notes), notes)
-    except InvalidEvent as error:
-        raise _noted(error, notes) from None
-
-
-def fault_in(fields: Mapping[str, Any]) -> InvalidEvent | None:
-    """Return what is wrong with some fields of an event, whatever the others are."""
-    try:
-        _convert({"event_type": "custom", **fields}, [])
-    except InvalidEvent as error:
-        return error
-    return None
-
-
-def check_nesting(data: bytes) -> None:
-    """Refuse JSON that some reader's call stack may not hold."""
-    if nested_too_deep(data):
-        raise InvalidEvent("", f"expected at most {NESTING_MAX} levels of nesting")
-
-
-def checked(event: ClientEvent, notes: Sequence[str]) -> Said:
-    """Return what a sender said in an event that the schema's reader took, with notes on how it was read.
-
-    Raises
-    ------
-    InvalidEvent
-        If its fields do not go together.
-    """
-    _check(event)
-    if len(event.user_id or "") > 128 or len(event.anonymous_id or "") > 128:
-        _check_partition_key(event)
-    if event.traits:
-        notes = [*notes, *trait_notes(event.traits)]
-    return Said(event, tuple(dict.fromkeys(notes))[:NOTES_MAX] if notes else ())
-
-
-def _noted(error: InvalidEvent, notes: Sequence[str]) -> InvalidEvent:
-    """Return the error with the first note: a field that is missing may be there, and count as left out."""
-    return InvalidEvent(error.field, "; ".join([error.reason, *notes[:1]]), error.code)
-
-
-def decode_client_event(data: bytes | msgspec.Raw) -> ClientEvent:
-    """Parse what a sender said; see `read_client_event`."""
-    return read_client_event(data).event
 
 
 def decode_event(data: bytes) -> Event:
@@ -319,90 +223,34 @@ def decode_event(data: bytes) -> Event:
     InvalidEvent
         If it is not an event: the record is poison.
     """
-    _check_size(data, RECORD_BYTES_MAX)
+    check_size(data, RECORD_BYTES_MAX)
     try:
         event = _event_decoder.decode(data)
         if not data.isascii():
             data.decode()  # msgspec does not look at the encoding of what it skips
     except msgspec.ValidationError as error:
-        raise _explain(str(error)) from None
+        raise explained(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, data) from None
-    _check(event)
+        raise not_json(error, data) from None
+    check_fields(event)
     return event
 
 
-def _check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
+def check_size(data: bytes | msgspec.Raw, bytes_max: int) -> None:
+    """Refuse what is longer."""
     if len(data) > bytes_max:
         raise InvalidEvent("", f"expected at most {bytes_max} bytes, got {len(data)}", "too_many_bytes")
 
 
-def ids_of(events: Iterable[ClientEvent]) -> list[str]:
-    """Return all ids in events that are opaque to us."""
-    ids: list[str] = []  # one by one: neither a tuple of each event's nor what it has not is made
-    add = ids.append
-    for event in events:
-        if event.event_id is not None:
-            add(event.event_id)
-        if event.user_id is not None:
-            add(event.user_id)
-        if event.anonymous_id is not None:
-            add(event.anonymous_id)
-        if event.session_id is not None:
-            add(event.session_id)
-        if event.recommendation_id is not None:
-            add(event.recommendation_id)
-        if event.impressions:
-            ids += event.impressions
-        for item in event.items:
-            add(item.item_id)
-            if item.list_id is not None:
-                add(item.list_id)
-    return ids
-
-
-def _read(data: bytes, notes: list[str]) -> ClientEvent:
-    """Read an event as the schema has it; if it is not written so, normalised."""
-    strict: msgspec.ValidationError | None = None
-    try:
-        event = _client_decoder.decode(data)
-        if are_plain_ids(ids_of((event,))):
-            return event
-    except msgspec.ValidationError as error:
-        strict = error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, data) from None
-    try:
-        return msgspec.convert(normalise(_json_decoder.decode(data), notes), ClientEvent)
-    except msgspec.ValidationError as error:
-        # A number that is out of range ends the reading of JSON: only the schema's reader knows its field.
-        message = strict if strict is not None and "`$[...]" in str(error) else error
-        raise _explain(str(message)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_json(error, data) from None
-
-
-def _convert(said: Mapping[str, Any], notes: list[str]) -> ClientEvent:
-    """Convert an event's fields; if they are not written as the schema has them, normalised."""
-    try:
-        event = msgspec.convert(said, ClientEvent)
-        if are_plain_ids(ids_of((event,))):
-            return event
-    except msgspec.ValidationError:
-        pass
-    try:
-        return msgspec.convert(normalise(said, notes), ClientEvent)
-    except msgspec.ValidationError as error:
-        raise _explain(str(error)) from None
-
-
-def _no_json(error: Exception, data: bytes) -> InvalidEvent:
+def not_json(error: Exception, data: bytes) -> InvalidEvent:
+    """Return what to say of bytes that msgspec could not decode."""
     what, byte = malformed(error, data)
     where = "" if byte is None else f", at byte {byte}"
     return InvalidEvent("", f"expected JSON: {what}{where}", "not_json")
 
 
-def _explain(message: str) -> InvalidEvent:
+def explained(message: str) -> InvalidEvent:
+    """Return what msgspec finds wrong in an event, in words for its sender."""
     named = re.match(_FIELD, message)
     if named is None:
         what, path = place_of(message)
@@ -428,7 +276,7 @@ def shown_name(name: str) -> str:
     return plain if len(plain) <= NAME_SHOWN_MAX else plain[:NAME_SHOWN_MAX] + "..."
 
 
-def _check(event: ClientEvent | Event) -> None:
+def check_fields(event: ClientEvent | Event) -> None:
     """Check what spans fields."""
     client_id = event.client_id
     if event.user_id is None and event.anonymous_id is None:
@@ -449,23 +297,8 @@ def _check(event: ClientEvent | Event) -> None:
         raise InvalidEvent("items", f"expected prices times quantities of at most {AMOUNT_MAX:.0f} in all")
 
 
-def _check_partition_key(event: ClientEvent) -> None:
-    # Kinesis speaks of 256 Unicode characters and counts as Java does, or one entry spoils a whole call.
-    for name in (event.user_id, event.anonymous_id):
-        if name is not None and len(name.encode("utf-16-le", "surrogatepass")) > 512:
-            raise InvalidEvent("user_id", "user_id and anonymous_id have at most 256 UTF-16 units")
-
-
 def _amount(items: Sequence[CountedItem]) -> float:
     return sum([abs(item.price or 0.0) * (1 if item.quantity is None else item.quantity) for item in items])
-
-
-def nested_too_deep(data: bytes) -> bool:
-    """Return whether JSON has more than `NESTING_MAX` levels."""
-    if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
-        return False  # the usual case, at the cost of two scans
-    brackets = re.sub(_STRINGS_OUT, b"", data)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > NESTING_MAX
 
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tapstack.core.events import (
-    EVENT_BYTES_MAX,
+from tapstack.core.client_events import (
     NESTING_MAX,
     NOT_OPENING,
-    ClientEvent,
     Said,
     checked,
     ids_of,
     nested_too_deep,
     read_client_event,
 )
+from tapstack.core.events import EVENT_BYTES_MAX, ClientEvent
 from tapstack.core.normalisation import are_plain_ids
 from tapstack.errors import InvalidEvent
 

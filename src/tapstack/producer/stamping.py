@@ -9,12 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tapstack.core.events import (
-    EVENT_BYTES_MAX,
-    ClientEvent,
-    check_nesting,
-    read_client_object,
-)
+from tapstack.core.client_events import check_nesting, read_client_object
+from tapstack.core.events import EVENT_BYTES_MAX, ClientEvent
 from tapstack.errors import InvalidEvent
 from tapstack.producer.events import Event
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tapstack.core.events import read_client_event
+from tapstack.core.client_events import read_client_event
 from tapstack.errors import InvalidEvent
 from tapstack_local.recording import times
 from tapstack_local.recording.problems import NO_TEXT, BadRow, BadRows, refused

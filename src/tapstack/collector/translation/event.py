@@ -14,16 +14,9 @@ from tapstack.collector.translation import times
 from tapstack.collector.translation.fields import Object
 from tapstack.collector.translation.fitting import fit, keep_unread
 from tapstack.collector.translation.items import as_id, take_items
+from tapstack.core.client_events import NOTES_MAX, Said, fault_in, read_client_object
 from tapstack.core.currencies import CURRENCIES
-from tapstack.core.events import (
-    EVENT_BYTES_MAX,
-    ITEMS_MAX,
-    ITEMS_REQUIRED,
-    NOTES_MAX,
-    Said,
-    fault_in,
-    read_client_object,
-)
+from tapstack.core.events import EVENT_BYTES_MAX, ITEMS_MAX, ITEMS_REQUIRED
 from tapstack.core.normalisation import are_plain_ids
 from tapstack.errors import InvalidEvent
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapstack.collector.translation.fields import Object, keep
-from tapstack.core.events import fault_in
+from tapstack.core.client_events import fault_in
 from tapstack.errors import InvalidEvent
 
 UNREAD = "unread"

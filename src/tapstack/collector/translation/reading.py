@@ -10,7 +10,7 @@ import msgspec
 
 from tapstack.collector.bodies import EVENTS_MAX
 from tapstack.collector.translation.fields import Object
-from tapstack.core.events import check_nesting
+from tapstack.core.client_events import check_nesting
 from tapstack.core.wording import expectation, malformed, place_of
 from tapstack.errors import InvalidEvent
 from tapstack.http import BadRequest

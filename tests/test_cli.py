@@ -235,3 +235,18 @@ def test_each_command_has_one_line_of_its_own():
     lines = output.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines] == cli.list_commands(click.Context(cli))
     assert all(line.endswith(".") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("simulate --seeds 1 2>&-", 0), ("--help >&- 2>&-", 0), ("send - <&-", 2), ("send - <&- 2>&-", 2)],
+)
+def test_a_stream_that_is_closed_is_no_failure_of_the_command(command: str, code: int) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m tapstack.cli {command}', sys.executable],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr

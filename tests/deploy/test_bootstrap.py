@@ -255,3 +255,10 @@ def test_an_answer_of_aws_is_one_line_of_the_right_kind(code: str, kind: type[Ex
 def test_an_endpoint_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="cannot look"), operation._spoken("look"):
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(["bootstrap", "--output", "/no/folder/backend.hcl"]) == 2
+    assert "expected a file in a folder that can be written" in capsys.readouterr().err

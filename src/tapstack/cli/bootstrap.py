@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tapstack.cli._files import WrittenFile
+
 if TYPE_CHECKING:
     from tapstack.deploy.bootstrap import Report
 
@@ -50,7 +52,7 @@ credentials or permissions, or a bucket that belongs to another account.""",
 )
 @click.option("--endpoint-url", help="Address of S3 and STS, if not AWS's own.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), default="backend.hcl", show_default=True,
+    "--output", type=WrittenFile(), default="backend.hcl", show_default=True,
     help="Backend file to write, for terraform init.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")

@@ -278,6 +278,8 @@ def _lines(path: Path, journal: Path | None, *, is_recording: bool) -> Iterator[
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise UsageError("FILE: standard input is closed")
         yield sys.stdin.buffer
     else:
         with path.open("rb") as file:

@@ -161,6 +161,25 @@ def test_what_is_too_old_when_its_page_is_due_is_not_written() -> None:
     assert store.history == History()
 
 
+@pytest.mark.parametrize(("age_s", "written_count"), [(DAY_S - 1, 5), (DAY_S, 4)])
+def test_an_interaction_is_too_old_from_the_second_in_which_its_days_are_over(
+    age_s: int, written_count: int
+) -> None:
+    store = Store(HistoryBounds(interactions=500, days=1, page=5))
+    store.take(moments(-age_s, *range(10 - DAY_S, 34 - DAY_S)))
+    ((_, state, _),) = store.rows.values()
+    assert len(decode_history_page(state)) == written_count
+
+
+@pytest.mark.parametrize(("age_s", "rows"), [(DAY_S - 1, ["hist#0000", "hist#0001"]), (DAY_S, ["hist#0000"])])
+def test_a_page_makes_room_from_the_second_in_which_its_days_are_over(age_s: int, rows: list[str]) -> None:
+    store = Store(HistoryBounds(interactions=500, days=1, page=5))
+    store.take(moments(*range(25)))
+    newest_s = max(entry.at_s for entry in decode_history_page(store.rows["hist#0000"][1]))
+    store.take(moments(*range(25, 30)), arrived_s=newest_s + age_s)
+    assert list(store.rows) == rows
+
+
 def test_a_page_expires_when_its_newest_interaction_is_too_old() -> None:
     store = Store(HistoryBounds(page=5))
     store.take(moments(*range(25)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import pytest
 from hypothesis import assume, given
@@ -125,10 +126,17 @@ def test_an_event_between_remembered_sessions_that_does_not_fit_is_counted_as_ea
     assert len(sessions.newest) == SESSIONS_MAX
 
 
-@pytest.mark.parametrize("labels", ["ab", "ba"])
-def test_sessions_of_one_moment_are_kept_in_one_order(labels: str) -> None:
+@pytest.mark.parametrize("labels", [*permutations(["B", None, "A"])], ids=str)
+def test_sessions_of_one_moment_are_kept_in_one_order(labels: Sequence[str | None]) -> None:
     sessions = after([(1_000, label) for label in labels])
-    assert [session.label for session in sessions.newest] == ["a", "b"]
+    assert [session.label for session in sessions.newest] == [None, "A", "B"]
+
+
+def test_an_event_of_the_second_in_which_the_newest_session_began_is_of_that_session() -> None:
+    sessions = after([(1_000, f"{number:02}") for number in range(SESSIONS_MAX + 1)])
+    newest = sessions.newest[-1]
+    assert sessions.earlier_end_s == newest.start_s
+    assert session_of(sessions, 1_000, newest.label) is newest
 
 
 def test_bridged_sessions_keep_what_both_viewed_within_bounds() -> None:

@@ -7,7 +7,8 @@ import inspect
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,7 +48,9 @@ class Server:
 
 
 @contextmanager
-def serving(*script: tuple[int, Any], told: str | None = None) -> Iterator[Server]:
+def serving(
+    *script: tuple[int, Any], told: str | None = None, before: Callable[[], object] = bool
+) -> Iterator[Server]:
     answers = [
         (status, body if isinstance(body, bytes) else json.dumps(body).encode()) for status, body in script
     ]
@@ -61,6 +64,7 @@ def serving(*script: tuple[int, Any], told: str | None = None) -> Iterator[Serve
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.asked.append((self.command, self.path, headers, body))
+            before()
             status, answer = server.script.pop(0)
             self.send_response(status)
             self.send_header("content-length", str(len(answer)))
@@ -364,6 +368,21 @@ def test_an_id_that_is_no_string_is_refused() -> None:
     insights, number = Insights("http://127.0.0.1:1"), cast("Any", 7)
     with insights, pytest.raises(TypeError, match=r"^id: expected a string, got 7$"):
         insights.user(number)
+
+
+def test_as_many_calls_as_asyncio_has_threads_keep_their_connections(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls_at_once = 32
+    all_are_there = threading.Barrier(calls_at_once, timeout=30)
+    with (
+        serving(*[(200, STATUS)] * calls_at_once, before=all_are_there.wait) as server,
+        Insights(server.url, timeout_s=30) as insights,
+        ThreadPoolExecutor(calls_at_once) as pool,
+    ):
+        for each in [pool.submit(insights.status) for _ in range(calls_at_once)]:
+            assert each.result().version == "1"
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_coroutines_get_the_same() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 A = TypeVar("A")
-CONNECTIONS_MAX = 10
+CONNECTIONS_MAX = 32  # kept open: as many as asyncio's pool has threads at most, each with a call
 BACKOFF_FACTOR_S = 0.1  # waits of 0, 0.2, 0.4 seconds; what Retry-After says counts instead, up to a timeout
 # The function or the load balancer failed, and no call changes anything: it may be sent again.
 RETRIED = frozenset({502, 503, 504})

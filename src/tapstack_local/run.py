@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
-from tapstack.core.attributes.definitions import Definitions
-from tapstack.deploy.attributes import compiled, load_valid
-from tapstack.errors import Unavailable, UsageError
+from tapstack.deploy.attributes import compiled
+from tapstack.errors import Unavailable
 from tapstack_emulator.call_recorder import CallRecorder
 from tapstack_local.batches import REQUEST_BYTES_MAX
 from tapstack_local.blueprint import Blueprint
@@ -28,7 +25,7 @@ from tapstack_local.declared_check import (
     check_declared_sessions,
     unsure_of,
 )
-from tapstack_local.enrichment_file import changed_by, keeps_refused_as_sent, read_enrichment
+from tapstack_local.enrichment_file import changed_by, keeps_refused_as_sent
 from tapstack_local.external_traffic import ExternalTraffic
 from tapstack_local.offer import examples
 from tapstack_local.port import require_free
@@ -37,7 +34,15 @@ from tapstack_local.reconciliation.checker import Reconciliation, reconcile
 from tapstack_local.reconciliation.finding import Finding
 from tapstack_local.reconciliation.tables import Reader, Tables
 from tapstack_local.recording import Recording, read_recording, source_name
-from tapstack_local.run_options import Options, require_known, require_schemas, source_of
+from tapstack_local.run_options import (
+    Options,
+    definitions_of,
+    enrichment_of,
+    require_known,
+    require_schemas,
+    require_writable,
+    source_of,
+)
 from tapstack_local.run_progress import REFRESH_S, Screen, Stage
 from tapstack_local.sender import AGENT, SAMPLE_EVERY_EVENTS, Sender, no_schema, percentiles
 from tapstack_local.showcase import recommendation
@@ -99,11 +104,11 @@ class _Run:
     def run(self) -> int:
         """Prepare the run outside the event loop, where Ctrl-C ends the program at once; then run it."""
         require_free(self._options.port)
-        _require_writable(self._options.calls)
+        require_writable(self._options.calls)
         require_known(self._options)
         require_schemas(self._options)
-        self._enrichment = _enrichment(self._options)
-        definitions = _definitions(self._options)
+        self._enrichment = enrichment_of(self._options)
+        definitions = definitions_of(self._options)
         if definitions is not None:
             self._ledger.by_user = {}
         try:
@@ -134,20 +139,7 @@ class _Run:
         return self._conclude()
 
     async def _run(self, recording: Recording | None, blueprint: Blueprint | None) -> None:
-        options, screen = self._options, self._screen
-        config = CloudConfig(
-            shards=options.shards,
-            port=options.port,
-            faults=options.faults,
-            seed=self._seed,
-            reshard=options.reshard,
-            origins=options.origins,
-            sources="" if options.sources is None else f"file:{options.sources.resolve()}",
-            schemas="" if options.schemas is None else str(options.schemas.resolve()),
-            enrichment=self._enrichment,
-            attributes=self._attributes,
-            blueprint=blueprint,
-        )
+        options, screen, config = self._options, self._screen, self._config(blueprint)
         described = config.described()
         self._summary.shards = described.shards
         screen.say(f"seed {self._seed}; starting the embedded cloud with {described.shards} shards")
@@ -168,13 +160,31 @@ class _Run:
             self._conclude()
             screen.say(shown)
             if not options.leave and not self._interrupts:
-                screen.tell(f"The API stays up at {cloud.base_url} until Ctrl-C; what it holds ends with it.")
-                interval_s = cloud.blueprint.projection_interval_s
-                screen.say(
-                    f"A user's figures are there at once; those of items follow every {interval_s:g} s."
-                )
-                screen.say(examples(cloud.base_url, tables))
-                await self._over.wait()
+                await self._stay_up(cloud, tables)
+
+    def _config(self, blueprint: Blueprint | None) -> CloudConfig:
+        options = self._options
+        return CloudConfig(
+            shards=options.shards,
+            port=options.port,
+            faults=options.faults,
+            seed=self._seed,
+            reshard=options.reshard,
+            origins=options.origins,
+            sources="" if options.sources is None else f"file:{options.sources.resolve()}",
+            schemas="" if options.schemas is None else str(options.schemas.resolve()),
+            enrichment=self._enrichment,
+            attributes=self._attributes,
+            blueprint=blueprint,
+        )
+
+    async def _stay_up(self, cloud: EmbeddedCloud, tables: Tables) -> None:
+        """Leave the API to whoever asks, until Ctrl-C."""
+        screen, interval_s = self._screen, cloud.blueprint.projection_interval_s
+        screen.tell(f"The API stays up at {cloud.base_url} until Ctrl-C; what it holds ends with it.")
+        screen.say(f"A user's figures are there at once; those of items follow every {interval_s:g} s.")
+        screen.say(examples(cloud.base_url, tables))
+        await self._over.wait()
 
     def _read_recording(self) -> Recording | None:
         """Read the recording first: a bad row is said before anything starts."""
@@ -375,26 +385,3 @@ def shop(seed: int, events: int, events_per_min: float | None, now_ms: int) -> I
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _definitions(options: Options) -> Definitions | None:
-    """Return what attributes are declared; raises `UsageError`."""
-    if options.attributes is None:
-        return None
-    if options.stack is not None:
-        raise UsageError("--attributes: the zips of a stack hold their own; see 'tapstack package --help'")
-    return load_valid(options.attributes)
-
-
-def _require_writable(calls: Path | None) -> None:
-    if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
-        raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
-
-
-def _enrichment(options: Options) -> Mapping[str, str]:
-    """Return the collector's variables for enrichment."""
-    if options.enrichment is None:
-        return {}
-    if options.stack is not None:
-        raise UsageError("--enrichment: the stack says what its collector enriches")
-    return read_enrichment(options.enrichment)

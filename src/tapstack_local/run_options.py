@@ -1,13 +1,18 @@
-"""The options of `tapstack local`."""
+"""The options of `tapstack local`, and what is refused of them before anything starts."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tapstack.core.attributes.definitions import Definitions
 from tapstack.core.sources import Source, read_sources
+from tapstack.deploy.attributes import load_valid
 from tapstack.errors import Unavailable, UsageError
+from tapstack_local.enrichment_file import read_enrichment
 from tapstack_local.recording import Layout
 from tapstack_local.traffic import EVENTS_PER_MIN
 
@@ -119,3 +124,27 @@ def require_schemas(options: Options) -> None:
     from tapstack.collector.schema_folder import load_folder  # and the library with it
 
     load_folder(options.schemas)
+
+
+def definitions_of(options: Options) -> Definitions | None:
+    """Return what attributes are declared; raises `UsageError`."""
+    if options.attributes is None:
+        return None
+    if options.stack is not None:
+        raise UsageError("--attributes: the zips of a stack hold their own; see 'tapstack package --help'")
+    return load_valid(options.attributes)
+
+
+def require_writable(calls: Path | None) -> None:
+    """Refuse a file of calls that cannot be written, before anything starts."""
+    if calls is not None and (calls.is_dir() or not os.access(calls.absolute().parent, os.W_OK)):
+        raise UsageError(f"--calls: expected a file in a folder that can be written, got {str(calls)!r}")
+
+
+def enrichment_of(options: Options) -> Mapping[str, str]:
+    """Return the collector's variables for enrichment."""
+    if options.enrichment is None:
+        return {}
+    if options.stack is not None:
+        raise UsageError("--enrichment: the stack says what its collector enriches")
+    return read_enrichment(options.enrichment)

@@ -43,7 +43,6 @@ def command() -> None:
 def check(path: Path, *, as_json: bool) -> int:
     """Say all that is wrong with a file, or what it costs."""
     from tapstack.core.attributes.faults import InvalidDefinitions
-    from tapstack.core.attributes.prediction import predicted
     from tapstack.deploy.attributes import load
 
     try:
@@ -54,33 +53,7 @@ def check(path: Path, *, as_json: bool) -> int:
         else:
             click.echo("\n".join([f"{path}: {fault}" for fault in error.faults]), err=True)
         return 2
-    row = predicted(definitions)
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "ok": True,
-                    "attributes": row.attributes,
-                    "features": len(_features(definitions)),
-                    "row_bytes_usual": row.size.usual,
-                    "row_bytes_max": row.size.most,
-                    "write_units": row.write_units,
-                    "views": [_view(view) for view in definitions.feature_view],
-                }
-            )
-        )
-        return 0
-    for view in definitions.feature_view:
-        said = _view(view)
-        click.echo(
-            f"{said['view']}  {said['entity']}, {said['attributes']} attributes: "
-            f"usually {said['bytes_usual']:,} bytes, at most {said['bytes_max']:,}"
-        )
-    click.echo(
-        f"a user's row grows by {row.size.usual:,} bytes usually, {row.size.most:,} at most: with every tile "
-        "filled and three sessions\n"
-        f"each transaction that writes it costs up to {row.write_units} write units more"
-    )
+    click.echo(json.dumps(_cost(definitions)) if as_json else _cost_in_words(definitions))
     return 0
 
 
@@ -147,6 +120,38 @@ def test(
     }
     click.echo(json.dumps(result) if as_json else _described(result))
     return 0
+
+
+def _cost(definitions: Definitions) -> dict[str, Any]:
+    """Return what definitions cost."""
+    from tapstack.core.attributes.prediction import predicted
+
+    row = predicted(definitions)
+    return {
+        "ok": True,
+        "attributes": row.attributes,
+        "features": len(_features(definitions)),
+        "row_bytes_usual": row.size.usual,
+        "row_bytes_max": row.size.most,
+        "write_units": row.write_units,
+        "views": [_view(view) for view in definitions.feature_view],
+    }
+
+
+def _cost_in_words(definitions: Definitions) -> str:
+    cost = _cost(definitions)
+    lines = [
+        f"{view['view']}  {view['entity']}, {view['attributes']} attributes: "
+        f"usually {view['bytes_usual']:,} bytes, at most {view['bytes_max']:,}"
+        for view in cost["views"]
+    ]
+    usual, most = cost["row_bytes_usual"], cost["row_bytes_max"]
+    filled = "with every tile filled and three sessions"
+    lines += [
+        f"a user's row grows by {usual:,} bytes usually, {most:,} at most: {filled}",
+        f"each transaction that writes it costs up to {cost['write_units']} write units more",
+    ]
+    return "\n".join(lines)
 
 
 def _with_value(rows: Sequence[Row], name: str) -> dict[str, int]:

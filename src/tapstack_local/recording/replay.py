@@ -111,12 +111,8 @@ def requests_of(
         event = row.event
         moment = datetime.fromtimestamp(row.at_ms / 1_000, tz=UTC)
         event["occurred_at"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        client = None
-        if "event_id" not in event and "client_id" not in event:
-            key = (event.get("user_id"), None if "user_id" in event else event.get("anonymous_id"))
-            client = clients.get(key)
-            if client is None:
-                client = clients[key] = [uuid7(random, row.at_ms), 0]
+        client = _client_of(row, clients, random)
+        if client is not None:
             event["client_id"], event["n"] = client
         try:
             event_bytes = _checked_bytes(event, notes)
@@ -128,19 +124,35 @@ def requests_of(
         start_ms = row.at_ms if start_ms is None else start_ms
         at_ms = row.at_ms - start_ms
         request, request_bytes = last.get(row.visit, (None, 0))
-        if (
-            request is not None
-            and at_ms - request.at_ms <= TOGETHER_MS
-            and len(request.events) < REQUEST_EVENTS_MAX
-            and request_bytes + event_bytes <= REQUEST_BYTES_MAX
-        ):
-            request.events.append(event)
-            request.lines.append(row.line)
-        else:
-            request, request_bytes = Request(at_ms, [event], [row.line]), 0
+        if request is None or not _has_room(request, request_bytes, at_ms, event_bytes):
+            request, request_bytes = Request(at_ms, [], []), 0
             requests.append(request)
+        request.events.append(event)
+        request.lines.append(row.line)
         last[row.visit] = request, request_bytes + event_bytes
     return requests
+
+
+def _client_of(
+    row: RecordedRow, clients: dict[tuple[str | None, str | None], list[Any]], random: Random
+) -> list[Any] | None:
+    """Return the client of an event that has no identity, and the number of its next event."""
+    event = row.event
+    if "event_id" in event or "client_id" in event:
+        return None
+    key = (event.get("user_id"), None if "user_id" in event else event.get("anonymous_id"))
+    if key not in clients:
+        clients[key] = [uuid7(random, row.at_ms), 0]
+    return clients[key]
+
+
+def _has_room(request: Request, request_bytes: int, at_ms: int, event_bytes: int) -> bool:
+    """Return whether one more event of a visit, at that time, goes with a request."""
+    return (
+        at_ms - request.at_ms <= TOGETHER_MS
+        and len(request.events) < REQUEST_EVENTS_MAX
+        and request_bytes + event_bytes <= REQUEST_BYTES_MAX
+    )
 
 
 def _settle_clock(rows: Sequence[RecordedRow], bad_rows: BadRows) -> None:

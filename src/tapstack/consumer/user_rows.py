@@ -53,13 +53,14 @@ class UserRows(msgspec.Struct, gc=False):
         page = self._history_page(arrived_at_s, history)  # which changes the row
         row = row_write(self.key, self.row, encode_user(self.state), arrived_at_s, row_ttl_s)
         writes = [row]
-        for seen in self.pages:
-            key = Key(self.key.pk, seen.sort_key)
-            writes.append(row_write(key, None, encode_page(seen.digests), arrived_at_s, row_ttl_s))
-        if page is not None:
-            expires_at_s = min(page.expires_at_s, row.expires_at_s)
-            writes.append(_guarded(Key(self.key.pk, page.sort_key), page.number, page.state, expires_at_s))
         expires_at_s = arrived_at_s + row_ttl_s
+        for seen in self.pages:
+            key, state = Key(self.key.pk, seen.sort_key), encode_page(seen.digests)
+            # Whatever is there: a page of a row that somebody deleted, or restored as it was before.
+            writes.append(_guarded(key, first_version(arrived_at_s), state, expires_at_s))
+        if page is not None:
+            key, until_s = Key(self.key.pk, page.sort_key), min(page.expires_at_s, row.expires_at_s)
+            writes.append(_guarded(key, page.number, page.state, until_s))
         writes += [_guarded(key, row.version, POINTER_STATE, expires_at_s) for key in self.pointers]
         return writes
 

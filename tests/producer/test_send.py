@@ -392,6 +392,28 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("", "--stream: AWS_ACCESS_KEY_ID is not set"),
+        ("a b", "--stream: AWS_ACCESS_KEY_ID: expected printable ASCII without spaces"),
+    ],
+)
+def test_credentials_that_are_none_are_said_before_a_line_is_read(
+    key: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    file = written(tmp_path / "e.ndjson", search())
+    done = send(capsys, file, "--stream", "s", "--give-up-after", "0")
+    assert (done.code, done.err) == (2, f"tapstack: {message}\n")
+
+
 def test_lines_are_read_in_bounded_memory() -> None:
     class Endless(io.RawIOBase):
         """One line of a gigabyte."""

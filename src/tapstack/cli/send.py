@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -249,15 +250,20 @@ class _Progress:
 
 
 def _transport(url: str, write_key: str, stream: str | None) -> Transport:
+    from tapstack.aws.signing import credentials
     from tapstack.producer import Collector, Stream
 
     try:
-        headers = {"X-Write-Key": write_key} if write_key else None
-        return Stream(stream) if stream else Collector(url, headers)
+        if stream:
+            transport = Stream(stream)
+            credentials()  # or each attempt would find that there are none
+            return transport
+        return Collector(url, {"X-Write-Key": write_key} if write_key else None)
     except ValueError as error:
         raise UsageError(f"--to: {str(error).removeprefix('url: ')}") from None
     except Misconfigured as error:
-        raise UsageError(f"--stream: {error.variable} is not set") from None
+        is_set = bool(os.environ.get(error.variable))
+        raise UsageError(f"--stream: {error if is_set else f'{error.variable} is not set'}") from None
 
 
 @contextlib.contextmanager

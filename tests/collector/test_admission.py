@@ -184,12 +184,51 @@ def test_an_event_that_a_source_may_not_send_harms_no_other() -> None:
     assert taken.results[1].field == "event_type"
 
 
+REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "no key": (
+        {},
+        401,
+        "unauthorized",
+        "expected a write key: as the user of Basic, as Bearer, in x-write-key, in the query or in the body",
+    ),
+    "another key": ({"x_write_key": "lost"}, 401, "unauthorized", "the write key is that of no source"),
+    "another format": (
+        {"path": "/v1/page", "body": {"userId": "u"}, "x_write_key": "key"},
+        403,
+        "forbidden",
+        "the source web may not send in the format segment",
+    ),
+    "another origin": (
+        {"x_write_key": "key", "origin": "https://other.example"},
+        403,
+        "forbidden",
+        "the source web may not be used by web pages of this origin",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "status", "code", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_request_is_told_why(asked: dict[str, Any], status: int, code: str, message: str) -> None:
+    answer = Collector(source(formats=("native",), origins=(SHOP,))).ask(**asked).answer
+    assert answer["statusCode"] == status
+    assert json.loads(answer["body"]) == {"code": code, "message": message}
+
+
+def test_a_key_names_the_source_though_another_may_send_without_one() -> None:
+    collector = Collector(Source(id="anybody", sends_no_key=True, formats=("native",)), source())
+    assert collector.status(x_write_key="key") == 200
+    assert collector.status(body={**EVENT, "event_id": "f"}) == 200
+    assert collector.sources == ["web", "anybody"]
+
+
 def test_a_source_that_sends_too_fast_is_told_when_to_send_again() -> None:
     collector = Collector(source(events_per_s_max=2), source("fast", "other"))
     for n in range(2 * BURST_S):
         assert collector.status(body={**EVENT, "event_id": f"e{n}"}, x_write_key="key") == 200
     refused = collector.ask(x_write_key="key").answer
     assert (refused["statusCode"], refused["headers"]["retry-after"]) == (429, "1")
+    said = {"code": "rate_limited", "message": "web may send 2 events a second here"}
+    assert json.loads(refused["body"]) == said
     assert collector.status(x_write_key="other") == 200
     collector.clock.advance_ms(500)
     assert collector.status(x_write_key="key") == 200
@@ -202,7 +241,7 @@ def test_a_request_that_is_larger_than_a_burst_leaves_a_debt_that_the_next_one_w
     assert collector.status(body=many, x_write_key="key") == 200
     collector.clock.advance_ms(8_000)
     assert collector.status(body=many, x_write_key="key") == 429
-    collector.clock.advance_ms(1_000)
+    collector.clock.advance_ms(1)
     assert collector.status(body=many, x_write_key="key") == 200
 
 

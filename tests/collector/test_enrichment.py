@@ -21,6 +21,7 @@ from tapstack.collector.enrichment.clock_skew import IGNORED, shift_ms
 from tapstack.collector.enrichment.order import STEPS, Arrival, Enrichment
 from tapstack.collector.enrichment.pseudonyms import Pseudonymise, is_field, pseudonym
 from tapstack.collector.enrichment.user_agent import user_agent_of
+from tapstack.collector.intake import Result
 from tapstack.core.client_events import decode_client_event
 from tapstack.core.events import decode_event
 from tapstack.core.identity import client_time_s, identify, partition_key
@@ -215,6 +216,7 @@ def test_a_clock_that_is_wrong_is_set_right_and_the_client_s_own_time_stays_know
     if is_wrong:
         assert event.occurred_at == NOON - timedelta(minutes=5)
         assert event.clock_skew_ms == -skew_ms
+        assert answered.results == [Result("ok")], "no note on a time that is set right"
     (plain,) = segment(call, sent_at=sent_at).data
     assert client_time_s(event) == max(1, int(said.timestamp() // 1)) == client_time_s(decode_event(plain))
     assert identify(event).digest == identify(decode_event(plain)).digest  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from event_strategies import (
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector.bodies import split
 from tapstack.collector.formats import native
-from tapstack.collector.intake import AHEAD, Result, collect
+from tapstack.collector.intake import AHEAD, Result, collect, is_too_old
 from tapstack.collector.publish import (
     ATTEMPTS_MAX,
     PUT_BYTES_MAX,
@@ -410,6 +410,7 @@ def test_an_event_that_will_not_be_counted_is_accepted_with_a_note_that_says_so(
     )
     notes = (*[note] * is_noted, "currency: not in ISO 4217, counted as XXX")
     assert results == [Result("ok", notes=notes), Result("duplicate", notes=notes)]
+    assert [is_too_old(result) for result in results] == [is_noted, is_noted]
     assert len(pipeline.stored()) == 1
 
 
@@ -466,6 +467,19 @@ def test_the_configured_size_is_the_limit() -> None:
     assert statuses(pipeline.collect(event, bytes_max=len(event))) == ["ok"]
     (refused,) = pipeline.collect(event, bytes_max=len(event) - 1)
     assert refused.reason == f"expected at most {len(event) - 1} bytes, got {len(event)}"
+
+
+def test_one_event_that_is_too_large_makes_no_other_too_large() -> None:
+    event = msgspec.json.encode(client_event())
+    kept: dict[int, InvalidEvent] = {}
+
+    def keep(refused: Mapping[int, InvalidEvent], _: int) -> bool:
+        kept.update(refused)
+        return True
+
+    results = collect([event, event + b" "], Pipeline().dependencies, event_bytes_max=len(event), keep=keep)
+    assert [result.status for result in results] == ["ok", "invalid"]
+    assert [(each.field, each.code) for each in kept.values()] == [("", "too_many_bytes")]
 
 
 SPELLINGS: dict[str, bytes] = {

@@ -17,7 +17,7 @@ from tapstack import spill
 from tapstack.aws.kinesis import KinesisWriter
 from tapstack.collector import objects
 from tapstack.collector.drain import READ_AT_ONCE, DrainDependencies, Report, drain
-from tapstack.collector.publish import PUT_RECORDS_MAX, RETRY_BUDGET_MS
+from tapstack.collector.publish import PUT_BYTES_MAX, PUT_RECORDS_MAX, RETRY_BUDGET_MS
 from tapstack.entrypoints.collector_request import take
 from tapstack.errors import OutcomeUnknown, Throttled, Unavailable
 from tapstack.ports import StreamEntry
@@ -181,8 +181,37 @@ def test_an_empty_bucket_is_nothing_to_do() -> None:
 
 def test_every_page_of_the_bucket_is_drained() -> None:
     stream, bucket = Stream(), spilled(2_100, count=1)
-    assert drained(stream, bucket).objects == 2_100
+    report = drained(stream, bucket)
+    assert (report.objects, report.events) == (2_100, 2_100)
     assert bucket.objects == {}
+
+
+def test_objects_that_hold_no_records_are_read_once_wherever_they_stand() -> None:
+    bucket = spilled(2_100, count=1)
+    odd = [key for place, key in enumerate(bucket.objects) if place in {0, 40, 999, 1_000, 2_099}]
+    bucket.objects.update(dict.fromkeys(odd, b"{}"))
+    report = drained(Stream(), bucket)
+    assert (report.objects, report.unreadable) == (2_095, 5)
+    assert list(bucket.objects) == odd
+
+
+def test_what_another_run_took_meanwhile_keeps_nothing_else_in_the_bucket() -> None:
+    class Shared(MemoryBucket):
+        def get_each(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+            self.objects.pop(keys[0], None)
+            return super().get_each(keys)
+
+    bucket = Shared()
+    bucket.objects.update(spilled(3).objects)
+    assert drained(Stream(), bucket).objects == 2
+    assert bucket.objects == {}
+
+
+@pytest.mark.parametrize(("age_ms", "age_s"), [(0, 1), (1_999, 1), (2_000, 2), (60_000, 60)])
+def test_the_age_of_the_oldest_object_is_told_in_seconds_and_is_never_none(age_ms: int, age_s: int) -> None:
+    bucket = MemoryBucket()
+    bucket.objects[spill.object_key(NOW_MS - age_ms, "0a")] = spill.encode(entries_of(0))
+    assert drained(Stream(), bucket).oldest_age_s == age_s
 
 
 @pytest.mark.parametrize("answer", [[True, False], [False, False], Throttled("slow")], ids=str)
@@ -210,6 +239,24 @@ def test_objects_of_a_call_are_put_together_and_stay_together() -> None:
     bucket = spilled(5, count=200)
     assert drained(Stream([True] * 400, *[Throttled("slow")] * 10_000), bucket).objects == 2
     assert len(bucket.objects) == 3
+
+
+@pytest.mark.parametrize(
+    ("last_bytes", "objects_count"), [(PUT_BYTES_MAX // 2, 2), (PUT_BYTES_MAX // 2 + 1, 1)]
+)
+def test_objects_of_a_call_fill_it_to_the_byte(last_bytes: int, objects_count: int) -> None:
+    bucket, data = MemoryBucket(), b"x" * (PUT_BYTES_MAX // 4)
+    body = spill.encode([StreamEntry(partition_key="u", data=data)])
+    for number, length in enumerate([PUT_BYTES_MAX // 2, last_bytes]):
+        bucket.objects[spill.object_key(NOW_MS - 60_000 + number, "0a")] = body.ljust(length, b"\n")
+    stream = Stream([True] * objects_count, *[Throttled("slow")] * 10_000)
+    assert drained(stream, bucket).objects == objects_count
+
+
+def test_objects_of_a_call_fill_it_to_the_record() -> None:
+    bucket = spilled(3, count=PUT_RECORDS_MAX // 2)
+    stream = Stream([True] * PUT_RECORDS_MAX, *[Throttled("slow")] * 10_000)
+    assert drained(stream, bucket).objects == 2
 
 
 @given(st.lists(st.integers(1, 600), max_size=80))

@@ -10,11 +10,6 @@ TYPED = "caught by type check"
 LIVING = {"survived", "no tests", "suspicious", "not checked", "skipped", "check was interrupted by user"}
 
 
-def module_of(name: str) -> str:
-    """Return the module of a mutant, such as ``ranking`` of ``tapstack.core.ranking.x_trim__mutmut_1``."""
-    return name.split(".")[-2]
-
-
 def sampled(found: list[str], count: int) -> list[str]:
     """Return `count` of the names, by their hashes: one more mutant elsewhere changes the choice by one."""
     return sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]

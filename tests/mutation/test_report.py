@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .report import TYPED, module_of, report, sampled
+from .report import TYPED, report, sampled
 
 
 def test_a_mutant_that_no_test_met_counts_as_one_that_lives() -> None:
@@ -10,11 +10,6 @@ def test_a_mutant_that_no_test_met_counts_as_one_that_lives() -> None:
     said = list(report({"core": fates}))
     assert said[:2] == ["c: survived", "d: no tests"]
     assert said[-1] == "| core | 5 | 1 | 2 | 2 | 60.0% |"
-
-
-def test_a_mutant_is_of_the_module_that_holds_its_function() -> None:
-    assert module_of("tapstack.core.ranking.x_trim__mutmut_1") == "ranking"
-    assert module_of("tapstack.core.attributes.lines.x\u01c1Lines\u01c1read__mutmut_12") == "lines"
 
 
 def test_a_sample_is_the_same_in_every_run_and_nearly_so_when_a_mutant_is_added() -> None:

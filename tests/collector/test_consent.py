@@ -179,6 +179,14 @@ def test_an_event_of_nobody_does_not_tell_its_batch_by_when_that_was_sent() -> N
     assert somebody["sent_at"] == NOON
 
 
+def test_one_event_whose_user_denied_keeps_no_other_from_being_stored() -> None:
+    denied = call(context={"consent": "denied"})
+    others = [call(userId="ann", messageId=f"m-{number}", properties={}) for number in range(2)]
+    answered = ask("POST", "/v1/batch", {"batch": [others[0], denied, others[1]]}, enrichment=REFUSE)
+    assert [result.status for result in answered.results] == ["ok", "denied", "ok"]
+    assert [json.loads(record)["event_id"] for record in answered.data] == ["m-0", "m-1"]
+
+
 @pytest.mark.parametrize("name", DENIED)
 def test_what_is_denied_is_stored_whole_while_consent_is_not_honoured(name: str) -> None:
     path, body = DENIED[name]

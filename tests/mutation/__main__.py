@@ -24,7 +24,7 @@ from .report import report, sampled
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "mutation"
-PARTS = ("core", "consumer", "projections", "collector", "producer", "entrypoints", "aws")
+PARTS = ("core", "consumer", "projections", "collector", "entrypoints", "aws")
 # Tests that take most of the time, and try in many ways what others try in one. A survivor meets all others.
 LONG = " or ".join(
     [
@@ -35,7 +35,6 @@ LONG = " or ".join(
         "within_two_kib",
         "any_text_is_read",
         "what_was_read_is_committed",
-        "killed_200_times",
     ]
 )
 # Tests that guard a part and stand elsewhere, since they go through others to it.

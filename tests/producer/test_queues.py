@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -26,6 +27,7 @@ class AgainstAList(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.appended: list[bytes] = []
+        self.tags: list[int] = []
         self.taken = self.settled = self.tag = 0
 
     def has_room(self, size: int) -> bool:
@@ -42,6 +44,7 @@ class AgainstAList(RuleBasedStateMachine):
         else:
             assert had_room
             self.appended.append(data)
+            self.tags.append(tag)
             self.tag = tag
 
     @rule(count=st.integers(1, 9), size=st.integers(1, 40_000))
@@ -50,6 +53,7 @@ class AgainstAList(RuleBasedStateMachine):
         found = [entry.data for entry in entries]
         assert found == self.appended[self.taken : self.taken + len(found)]
         assert [entry.position for entry in entries] == list(range(self.taken, self.taken + len(found)))
+        assert [entry.tag for entry in entries] == self.tags[self.taken : self.taken + len(found)]
         assert bool(found) == (self.taken < len(self.appended))
         assert len(found) <= count
         assert len(found) <= 1 or sum(map(len, found)) <= size
@@ -124,3 +128,34 @@ TestInMemory = InMemory.TestCase
 TestInMemory.settings = share(0.5)
 TestOnDisk = OnDisk.TestCase
 TestOnDisk.settings = share(0.2)
+
+
+@pytest.mark.parametrize(
+    ("events_max", "sizes", "said"),
+    [(9, [4, 6], "10 bytes"), (9, [10], "10 bytes"), (2, [1, 1], "2 events")],
+    ids=["to the byte", "with one event", "of events"],
+)
+def test_a_queue_in_memory_is_full_to_its_bound_and_has_room_again_once_one_is_settled(
+    events_max: int, sizes: list[int], said: str
+) -> None:
+    queue = MemoryQueue(events_max, 10)
+    for size in sizes:
+        queue.append(b"x" * size, 0)
+    with pytest.raises(BufferFull, match=f"^the buffer is full: {said} wait to be delivered$"):
+        queue.append(b"x", 0)
+    queue.take(1, 10)
+    queue.settle(1)
+    queue.append(b"x" * sizes[0], 0)
+    assert queue.count == len(sizes)
+
+
+@pytest.mark.parametrize(
+    ("events_max", "bytes_max", "taken"), [(2, 99, 2), (9, 10, 2), (9, 9, 1), (9, 1, 1), (9, 15, 3)]
+)
+def test_a_batch_is_full_to_its_bounds_and_has_one_event_at_least(
+    events_max: int, bytes_max: int, taken: int
+) -> None:
+    queue = MemoryQueue(3, 15)
+    for tag in range(3):
+        queue.append(b"x" * 5, tag)
+    assert [entry.tag for entry in queue.take(events_max, bytes_max)] == list(range(taken))

@@ -258,11 +258,16 @@ def test_whatever_the_bytes_are_they_are_read_or_refused_in_one_line(content, sk
 def test_the_first_ctrl_c_ends_the_reading_of_a_recording_without_end():
     command = [sys.executable, "-m", "tapstack.cli", "local", "--input", "-", "--port", "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdin.write(b"user,item\n" + b"u,i\n" * 100_000)  # more than a pipe holds: it is being read
-        process.stdin.flush()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert process.stderr.read().strip() == b""
+        try:
+            process.stdin.write(
+                b"user,item\n" + b"u,i\n" * 100_000
+            )  # more than a pipe holds: it is being read
+            process.stdin.flush()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+            assert process.stderr.read().strip() == b""
+        finally:
+            process.kill()  # or a shell that ignores ctrl-C for its background jobs would wait for ever
 
 
 def test_a_pipe_is_read_as_a_file_is():

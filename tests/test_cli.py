@@ -1,5 +1,6 @@
 """The command line: a person's mistake is one clear line and exit code 2."""
 
+import os
 import re
 import socket
 import subprocess
@@ -84,12 +85,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
     assert output.err == f"tapstack: {tmp_path}/taken/dist: Not a directory\n"
 
 
-def test_a_full_disk_is_one_line():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line(unbuffered: str) -> None:
     arguments = ["simulate", "--seeds", "1", "--json"]
     program = f"import sys; from tapstack.cli._main import call; sys.exit(call({arguments!r}))"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
     assert done.stderr.splitlines()[-1] == "tapstack: No space left on device"
     assert "Traceback" not in done.stderr

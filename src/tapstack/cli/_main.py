@@ -72,5 +72,14 @@ def call(arguments: Sequence[str]) -> int:
             raise  # nothing that a person can put right by what it says
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"tapstack: {where}{error.strerror}", err=True)
+        _drop_unwritten()
         return FAILURE_EXIT
     return code if isinstance(code, int) else 0
+
+
+def _drop_unwritten() -> None:
+    """Drop what standard output did not take: Python would try again at its end, and choose the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -209,6 +209,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
     "entities that are not in base64": ({"cx": "%%%"}, "cx: expected base64"),
     "entities that are no list": ({"co": '{"data": {"a": 1}}'}, "co: expected an array as its data"),
     "entities without data": ({"co": '{"schema": "iglu:a"}'}, "co: expected an array as its data"),
+    "entities in both ways": ({"co": '{"data": []}', "cx": CUT}, "cx: expected none beside co"),
     "entities that are a number": ({"co": "7"}, "co: expected a JSON object"),
     "an event that is cut off": ({"e": "ue", "ue_px": CUT}, "ue_px: expected JSON: it ends too early"),
     "an event that is a list": (

@@ -234,21 +234,21 @@ def _unwrapped(said: Object, plain: str, packed: str, kind: type[T]) -> T | None
     """Return the data of JSON that says its schema, as text or in base64; None if there is none.
 
     What cannot be read may name items, a user, or a denied consent, so nobody knows what the event is.
-    Snowplow makes a failed event of it, too [1]_.
+    Snowplow makes a failed event of it, too [1]_. So may a second of them, beside the one that is read.
 
     Raises
     ------
     InvalidEvent
-        If it is not such JSON, or its data are of another kind.
+        If it is not such JSON, its data are of another kind, or both are there.
 
     References
     ----------
     .. [1] https://docs.snowplow.io/docs/api-reference/failed-events, read 2026-12-01
     """
-    for name in (plain, packed):
-        text = said.pop(name, None)
-        if text is None or text == "":
-            continue
+    given = {name: text for name in (plain, packed) if (text := said.pop(name, None)) not in (None, "")}
+    if len(given) > 1:
+        raise InvalidEvent(packed, f"expected none beside {plain}")
+    for name, text in given.items():
         if not isinstance(text, str):
             raise InvalidEvent(name, "expected JSON in a string")
         try:

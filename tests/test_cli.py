@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import tapstack.cli
 from tapstack.cli.__main__ import EXTRAS
+from tapstack.cli._files import WrittenFile
 from tapstack.cli._main import call, cli
 
 RATE = "expected events a minute, at least 1, or 'max'"
@@ -257,3 +258,11 @@ def test_a_stream_that_is_closed_is_no_failure_of_the_command(command: str, code
     )
     assert done.returncode == code
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_there_needs_no_folder_that_can_be_written():
+    path = "/dev/null" if os.geteuid() else "/proc/sys/kernel/hostname"  # root may write to /dev
+    assert not os.access(Path(path).parent, os.W_OK)
+    assert WrittenFile().convert(path, None, None) == Path(path)
+    with pytest.raises(click.UsageError, match="a folder that can be written"):
+        WrittenFile(is_replaced=True).convert(path, None, None)

@@ -51,7 +51,9 @@ def command() -> None:
 
 def _place(function: Command, *, is_there: bool = True) -> Command:
     """Add the options that every command has; only who adds a source may name a file that is not there."""
-    file = click.Path(path_type=Path, dir_okay=False, exists=True) if is_there else WrittenFile()
+    file = (
+        click.Path(path_type=Path, dir_okay=False, exists=True) if is_there else WrittenFile(is_replaced=True)
+    )
     for option in reversed(
         [
             click.option("--secret", help="Secret with the sources: its name or ARN."),

@@ -56,7 +56,7 @@ async def check_declared(
     events
         The accepted events.
     unsure
-        Users, items and categories of which more may be counted than these events, or less; see `unsure_of`.
+        Users, items and categories that may have more or fewer events counted; see `unsure_of`.
     changed
         How properties begin that enrichment may change: what names them is left out.
     """
